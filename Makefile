@@ -1,0 +1,44 @@
+# Every verb makes what it needs. `make try` and `make test` are all a newcomer has to know.
+PYTHON ?= python3
+BIN := .venv/bin
+SOURCES := src tests bench
+
+.PHONY: try setup format check test bench clean
+
+try: .venv/base                       ## the main job on the embedded archive
+	@$(BIN)/rejoinder reply --home .try "Why do people still use Makefiles?"
+	@$(BIN)/rejoinder complete --home .try "The problem with microservices is"
+
+setup: .venv/dev                      ## a virtual environment with everything for development
+
+format: .venv/dev                     ## rewrite the code in the house's shape
+	$(BIN)/ruff format $(SOURCES)
+	$(BIN)/ruff check --fix $(SOURCES)
+
+check: .venv/dev                      ## shape, lint, types
+	$(BIN)/ruff format --check $(SOURCES)
+	$(BIN)/ruff check $(SOURCES)
+	$(BIN)/mypy
+
+test: check                           ## every check, then every test
+	$(BIN)/python -m pytest
+
+bench: .venv/dev                      ## the figures of the README, on this machine
+	$(BIN)/python bench/import_speed.py
+	$(BIN)/python bench/reply_latency.py
+
+clean:
+	rm -rf .venv .try .mypy_cache .pytest_cache .ruff_cache
+
+.venv/bin/python:
+	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "rejoinder needs Python 3.11 or newer; set PYTHON=...")'
+	$(PYTHON) -m venv .venv
+
+# the lock file pins what was tested; pyproject.toml states what may be used
+.venv/base: .venv/bin/python pyproject.toml requirements.lock
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint requirements.lock --editable .
+	@touch $@
+
+.venv/dev: .venv/base
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint requirements.lock --editable '.[dev]'
+	@touch $@

@@ -1,0 +1,1 @@
+"""ROOM 1: where discussion comes in and lives."""

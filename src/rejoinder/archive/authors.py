@@ -1,0 +1,52 @@
+"""Author names as keyed hashes: enough to count distinct authors and to forget one, not enough to read a name.
+
+The key lies in a file of its own (mode 0600), apart from the archive: who has only the archive cannot test names against it.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import secrets
+from pathlib import Path
+
+from rejoinder.archive.sources.record import Hasher
+from rejoinder.errors import ArchiveError
+
+_KEY_BYTES = 32
+_HASH_BYTES = 16
+
+
+def author_hasher(key_file: Path) -> Hasher:
+    """The function from a name to its hash (16 bytes), with the key in `key_file`, made at first use."""
+    key = _key(key_file)
+    known: dict[str, bytes] = {}  # names repeat, so a few thousand remembered hashes save most of the work
+
+    def hashed(name: str) -> bytes:
+        value = known.get(name)
+        if value is None:
+            if len(known) >= 65_536:
+                known.clear()
+            data = name.encode("utf-8", "replace")
+            value = known[name] = hashlib.blake2b(data, key=key, digest_size=_HASH_BYTES).digest()
+        return value
+
+    return hashed
+
+
+def _key(file: Path) -> bytes:
+    """Read the key; make it if there is none, so that two processes starting at once agree on one."""
+    try:
+        handle = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    except FileExistsError:
+        pass
+    else:
+        with os.fdopen(handle, "wb") as new:
+            new.write(secrets.token_bytes(_KEY_BYTES))
+    key = file.read_bytes()
+    if len(key) != _KEY_BYTES:
+        raise ArchiveError(
+            f"{file}: the author key must be {_KEY_BYTES} bytes; got {len(key)}. Restore it from a backup; "
+            "without it, names cannot be matched with the archive"
+        )
+    return key

@@ -1,0 +1,132 @@
+"""Reading from the API into the archive, so that it can stop at any moment and go on later.
+
+What is still to be read lies in the archive: single items in the table `frontier`, and for `--since` the rest of the range of
+ids as the note `range`. Every round reads up to `ROUND` of them, stores the posts, then crosses them off.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Container, Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from itertools import islice
+
+from rejoinder.archive.sources.hackernews import Answer, HackerNews
+from rejoinder.archive.store import Archive, Counts
+from rejoinder.errors import SourceError
+from rejoinder.post import Post
+
+ROUND = 500  # items to a round
+_STEP_OVER = 64  # neighbours tried where an item has no time
+
+Progress = Callable[[int, int], None]  # items read so far, items known to be left
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """What to read: these items with all above and below them, the stories at the top, what changed, what is new."""
+
+    items: Sequence[int] = ()
+    top: int = 0
+    updates: bool = False
+    since: datetime | None = None
+
+
+async def fetch(archive: Archive, api: HackerNews, wanted: Wanted, counts: Counts, progress: Progress) -> None:
+    """Read what is left from before and what is `wanted` into the archive.
+
+    Raises:
+        SourceError: the API failed; what was read is kept, and the same call goes on from there.
+    """
+    await _seed(archive, api, wanted)
+    failed: dict[int, SourceError] = {}
+    while batch := _next_round(archive, failed):
+        answers, failures = await api.items(list(batch))
+        failed.update(failures)
+        archive.add((answer.item for answer in answers), counts)
+        _cross_off(archive, answers, batch)
+        progress(counts.lines, remaining(archive))
+        if failures and not answers:
+            break
+    if failed:
+        first = next(iter(failed.values()))
+        raise SourceError(f"{first}; {remaining(archive):,} items are left: the same command goes on from here") from first
+
+
+def remaining(archive: Archive) -> int:
+    """How many items are known to be left to read."""
+    (singles,) = next(archive.query("SELECT count(*) FROM frontier"))
+    first, last = _range(archive)
+    return int(singles) + max(last - first + 1, 0)
+
+
+async def _seed(archive: Archive, api: HackerNews, wanted: Wanted) -> None:
+    ids = [*wanted.items]
+    if wanted.top:
+        ids += await api.top(wanted.top)
+    changed = await api.updates() if wanted.updates else []
+    with archive.writing():
+        _push(archive, ((number, True) for number in ids))
+        _push(archive, ((number, False) for number in changed))
+    if wanted.since is not None:
+        last = await api.newest()
+        first = await _first_since(api, int(wanted.since.timestamp()), last)
+        left_first, left_last = _range(archive)
+        if left_first <= left_last and first <= left_first:  # a range that was left half-way through, asked for again
+            first = left_first
+        with archive.writing():
+            archive.set_meta("range", f"{first} {last}")
+
+
+async def _first_since(api: HackerNews, moment: int, last: int) -> int:
+    """The first id posted at or after `moment`: ids grow with time, so halve the range."""
+    low, high = 1, last + 1
+    while low < high:
+        middle = (low + high) // 2
+        at, time = middle, None
+        while time is None and at <= min(last, middle + _STEP_OVER):
+            time = (await api.item(at)).time
+            at += 1
+        if time is not None and time < moment:
+            low = at
+        else:
+            high = middle
+    return low
+
+
+def _next_round(archive: Archive, failed: Container[int]) -> dict[int, bool]:
+    """Ids to read next, and whether their replies are wanted too; what failed in this run waits for the next."""
+    singles = archive.query("SELECT id, replies FROM frontier ORDER BY id DESC")
+    batch = {number: bool(replies) for number, replies in islice((row for row in singles if row[0] not in failed), ROUND)}
+    first, last = _range(archive)
+    batch.update((number, False) for number in range(first, min(first + ROUND - len(batch) - 1, last) + 1) if number not in batch)
+    return batch
+
+
+def _cross_off(archive: Archive, answers: list[Answer], batch: dict[int, bool]) -> None:
+    read = {answer.id for answer in answers}
+    with archive.writing() as db:
+        db.executemany("DELETE FROM frontier WHERE id = ?", ((number,) for number in read))
+        first, last = _range(archive)
+        in_range = [number for number in batch if first <= number <= last]
+        if in_range:
+            missed = [(number, False) for number in in_range if number not in read]
+            _push(archive, missed)
+            archive.set_meta("range", f"{max(in_range) + 1} {last}")
+        for answer in answers:
+            if batch[answer.id]:
+                _push(archive, ((kid, True) for kid in answer.kids))
+            if answer.parent is not None and answer.parent not in read and isinstance(answer.item, Post):
+                known = next(archive.query("SELECT 1 FROM post WHERE id = ?", [answer.parent]), None)
+                if known is None and not first <= answer.parent <= last:
+                    _push(archive, [(answer.parent, False)])
+
+
+def _push(archive: Archive, entries: Iterable[tuple[int, bool]]) -> None:
+    with_replies = "INSERT INTO frontier VALUES (?, ?) ON CONFLICT (id) DO UPDATE SET replies = max(replies, excluded.replies)"
+    archive.execute_many(with_replies, entries)
+
+
+def _range(archive: Archive) -> tuple[int, int]:
+    first, last = str(archive.meta("range", "1 0")).split()
+    return int(first), int(last)

@@ -1,0 +1,158 @@
+"""Hacker News HTML to plain text.
+
+HN writes a tiny HTML: `<p>` between paragraphs, `<a href>`, `<i>`, `<pre><code>` and entities. It is read flat, tag by tag,
+in one pass whose cost grows with the length alone: nothing nests here, so nothing can nest too deep. Nothing is executed
+and nothing is fetched. What comes out is the plain text described in `rejoinder.post`: quotes and code are marked by how
+their lines begin.
+
+A `<` that begins no HTML tag (`a < b`, `<stdio.h>`) is text and stays.
+"""
+
+from __future__ import annotations
+
+import html
+import re
+
+_TAG = re.compile(r"(<!--.*?-->|</?[a-zA-Z][a-zA-Z0-9]*(?:\s[^<>]*)?/?>)", re.DOTALL)
+_NAME = re.compile(r"</?([a-zA-Z0-9]+)")
+_HREF = re.compile(r"""href\s*=\s*(?:"([^"]*)"|'([^']*)'|([^\s>]+))""", re.IGNORECASE)
+_CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028\u2029]")
+_SURROGATE = re.compile(r"[\ud800-\udfff]")
+# No two of these can make a third, and what is left for `html.unescape` is what it would have read itself.
+_COMMON = (("&#x27;", "'"), ("&#x2F;", "/"), ("&quot;", '"'), ("&gt;", ">"), ("&lt;", "<"))
+
+_BREAKS = frozenset("p br div li tr blockquote ul ol table hr h1 h2 h3 h4 h5 h6".split())
+_PLAIN = frozenset("i b u s em strong code tt sub sup small span font center html head body title td th tbody img".split())
+_HIDDEN = frozenset(("script", "style"))
+
+
+def to_text(source: str) -> str:
+    """The plain text of one item's HTML."""
+    source = clean(source)
+    if source.count("<") == source.count("<p>"):  # three items in four have no other tag
+        return "\n\n".join(filter(None, (_paragraph(unescape(part)) for part in source.split("<p>"))))
+    return _Reader().read(source)
+
+
+def unescape(text: str) -> str:
+    """Entities to characters. The few that HN writes are replaced first, since `html.unescape` is slow."""
+    if "&" in text:
+        for entity, character in _COMMON:
+            text = text.replace(entity, character)
+        if "&" in text:
+            text = html.unescape(text)
+    return text
+
+
+def clean(text: str) -> str:
+    """`text` that any terminal, file and model can take: no control characters, lone surrogates as U+FFFD."""
+    if not text.isascii():
+        text = _SURROGATE.sub("\ufffd", text)
+    if text.isprintable():  # no newline either: the common case, and the fastest test there is
+        return text
+    if "\r" in text:
+        text = text.replace("\r\n", "\n").replace("\r", "\n")
+    return _CONTROL.sub("", text)
+
+
+class _Reader:
+    """The state of one pass: finished blocks, the words of the block being read, and what encloses them."""
+
+    def __init__(self) -> None:
+        self.blocks: list[str] = []
+        self.words: list[str] = []
+        self.code = False
+        self.link: tuple[str, int] | None = None  # the address, and where in `words` its text begins
+        self.hidden: int | None = None  # where in `words` a script or style begins
+
+    def read(self, source: str) -> str:
+        for index, piece in enumerate(_TAG.split(source)):
+            if index % 2:
+                self.tag(piece)
+            elif piece:
+                self.words.append(unescape(piece))
+        self.end_block()
+        return "\n\n".join(self.blocks)
+
+    def tag(self, tag: str) -> None:
+        if tag == "<p>" and not self.code:  # seven tags in eight
+            return self.end_block()
+        named = _NAME.match(tag)
+        if named is None:  # a comment
+            return None
+        name, closing = named.group(1).lower(), tag[1] == "/"
+        if name == "pre":
+            self.end_block()
+            self.code = not closing
+        elif name == "a":
+            self.end_link()
+            href = None if closing else _HREF.search(tag)
+            if href:
+                self.link = (
+                    clean(unescape(next(group for group in href.groups() if group is not None))),
+                    len(self.words),
+                )
+        elif name in _BREAKS:
+            if self.code:
+                self.words.append("\n")
+            else:
+                self.end_block()
+        elif name in _HIDDEN:
+            self.hide(closing)
+        elif name not in _PLAIN:
+            self.words.append(unescape(tag))
+        return None
+
+    def hide(self, closing: bool) -> None:
+        """Drop what stands between <script> and </script>; an unclosed one hides nothing."""
+        if not closing:
+            self.hidden = len(self.words)
+        elif self.hidden is not None:
+            del self.words[self.hidden :]
+            self.hidden = None
+
+    def end_link(self) -> None:
+        """HN shortens the address it shows, so the address itself is the text; other words are kept beside it."""
+        if self.link is None:
+            return
+        address, start = self.link
+        self.link = None
+        shown = "".join(self.words[start:]).strip()
+        del self.words[start:]
+        same = not shown or address.startswith(shown.removesuffix("...").removesuffix("…"))
+        self.words.append(address if same else f"{shown} ({address})")
+
+    def end_block(self) -> None:
+        if self.link is not None:
+            self.end_link()
+        self.hidden = None
+        raw = "".join(self.words)
+        self.words.clear()
+        block = _code(clean(raw)) if self.code else _paragraph(raw)
+        if block:
+            self.blocks.append(block)
+
+
+def _paragraph(raw: str) -> str:
+    """White space folded, as a browser does; but a line that quotes stays a line of its own."""
+    if ">" not in raw:
+        return " ".join(raw.split())
+    lines: list[str] = []
+    for line in raw.split("\n"):
+        words = " ".join(line.split())
+        if words.startswith(">"):
+            lines.append(f"> {words.lstrip('> ')}".rstrip())
+        elif words and lines and not lines[-1].startswith(">"):
+            lines[-1] += " " + words
+        elif words:
+            lines.append(words)
+    return "\n".join(lines)
+
+
+def _code(raw: str) -> str:
+    """A code block to the letter; its lines begin with two spaces, which is what marks them as code."""
+    lines = [line.rstrip() for line in raw.strip("\n").split("\n")]
+    if not any(lines):
+        return ""
+    marked = all(line.startswith("  ") or not line for line in lines)
+    return "\n".join(line if marked or not line else "  " + line for line in lines)

@@ -1,0 +1,91 @@
+"""An archive as a `Corpus`: what a fit reads, held still while it reads."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator
+from itertools import groupby
+from pathlib import Path
+
+import numpy as np
+
+from rejoinder.archive.split import Method, Split, time_split
+from rejoinder.archive.store import Archive
+from rejoinder.corpus import Part
+from rejoinder.post import Pair, Post, Thread
+
+_BY_THREAD = "SELECT thread, min(time), count(*) FROM place JOIN post USING (id) GROUP BY thread"
+
+
+class ArchiveCorpus:
+    """A snapshot of an archive for one fit: other processes may write meanwhile, this view does not change.
+
+    `everything` puts all threads into train (daily use; nothing is left to measure on).
+    """
+
+    def __init__(self, archive: Archive, tokens: Path, method: Method = "hash", *, everything: bool = False) -> None:
+        """Look at `archive` (from now on a snapshot), with token arrays in the directory `tokens`."""
+        archive.snapshot()
+        self._archive = archive
+        self.tokens = tokens
+        self.method: Method = method
+        self.everything = everything
+        self._times = _time_parts(archive) if method == "time" and not everything else None
+
+    def threads(self, part: Part) -> Iterator[Thread]:
+        """The threads of a part, by key."""
+        yield from self._threads(Split[part.upper()])
+
+    def posts(self, part: Part) -> Iterator[Post]:
+        """The posts of a part that have words, thread by thread."""
+        return (post for thread in self.threads(part) for post in thread.posts if post.body)
+
+    def pairs(self, part: Part, limit: int | None = None) -> Iterator[Pair]:
+        """Replies with their context (the nearest `limit` posts), thread by thread."""
+        return (pair for thread in self.threads(part) for pair in thread.pairs(limit))
+
+    def fingerprint(self) -> str:
+        """A hash of the train part's posts, their words and links."""
+        digest = hashlib.blake2b(digest_size=16)
+        for thread in self.threads("train"):
+            for post in thread.posts:
+                digest.update(f"{thread.key} {post.id} {post.parent} {len(post.body)}\0{post.body}\0".encode())
+        return digest.hexdigest()
+
+    def _threads(self, part: Split) -> Iterator[Thread]:
+        values: tuple[int, ...]
+        if self.everything:
+            where, values = "thread IS NOT NULL" if part is Split.TRAIN else "0", ()
+        elif self._times is not None:
+            where, values = "thread IS NOT NULL", ()
+        else:
+            where, values = "split = ?", (int(part),)
+        for key, posts in groupby(self._archive.posts(f"{where} ORDER BY thread, id", values), key=lambda post: post.thread):
+            if key is not None and (self._times is None or self._times[key] == part):
+                yield Thread(key, tuple(posts))
+
+
+def held_out(archive: Archive, method: Method = "hash") -> Iterator[Thread]:
+    """The test threads: for measuring only, which is why no `Corpus` offers them."""
+    return ArchiveCorpus(archive, Path(), method)._threads(Split.TEST)
+
+
+def part_counts(archive: Archive, method: Method) -> dict[str, dict[str, int]]:
+    """Threads and posts of each part."""
+    if method == "hash":
+        rows = archive.query("SELECT split, count(DISTINCT thread), count(*) FROM place GROUP BY split")
+        found = {int(split): (threads, posts) for split, threads, posts in rows}
+    else:
+        parts = _time_parts(archive)
+        found = {}
+        for key, _, posts in archive.query(_BY_THREAD):
+            threads, total = found.get(parts[key], (0, 0))
+            found[parts[key]] = (threads + 1, total + posts)
+    return {part.name.lower(): dict(zip(("threads", "posts"), found.get(part, (0, 0)), strict=True)) for part in Split}
+
+
+def _time_parts(archive: Archive) -> dict[int, int]:
+    rows = list(archive.query(_BY_THREAD))
+    times = np.array([np.nan if time is None else time for _, time, _ in rows], dtype=np.float64)
+    posts = np.array([count for _, _, count in rows], dtype=np.int64)
+    return dict(zip((key for key, _, _ in rows), time_split(times, posts).tolist(), strict=True))

@@ -1,0 +1,81 @@
+"""The archive's tables, as a list of migrations: the n-th brings version n to version n + 1. Never change one that shipped.
+
+`post` is what the source said; `place` is what follows from it (the post's thread and part), apart, so that a thread that
+grows does not rewrite the words of its posts. `unsettled` holds ids whose place must be found again; `frontier` the items a
+fetch has still to read; `meta` notes such as the forum and the revision.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+
+from rejoinder.errors import ArchiveError
+
+APPLICATION_ID = 0x726A6E64  # "rjnd", so that `file` and we can tell an archive from any other SQLite file
+
+MIGRATIONS = (
+    """
+    CREATE TABLE meta (key TEXT PRIMARY KEY, value ANY) WITHOUT ROWID, STRICT;
+    CREATE TABLE post (
+        id       INTEGER PRIMARY KEY,
+        kind     TEXT NOT NULL,
+        text     TEXT NOT NULL,
+        title    TEXT NOT NULL,
+        parent   INTEGER,
+        story    INTEGER,
+        time     INTEGER,
+        author   BLOB,
+        url      TEXT,
+        score    INTEGER,
+        state    INTEGER NOT NULL,
+        words    INTEGER NOT NULL
+    ) STRICT;
+    CREATE INDEX post_parent ON post (parent) WHERE parent IS NOT NULL;
+    CREATE INDEX post_story ON post (story) WHERE story IS NOT NULL;
+    CREATE TABLE place (
+        id       INTEGER PRIMARY KEY,
+        thread   INTEGER NOT NULL,
+        split    INTEGER NOT NULL,
+        circular INTEGER NOT NULL
+    ) STRICT;
+    CREATE INDEX place_thread ON place (split, thread);
+    CREATE TABLE unsettled (id INTEGER PRIMARY KEY) STRICT;
+    CREATE TABLE frontier (id INTEGER PRIMARY KEY, replies INTEGER NOT NULL) STRICT;
+    """,
+)
+
+
+def migrate(connection: sqlite3.Connection, where: str) -> None:
+    """Bring an archive to the present version, in one transaction; make the tables of a new one.
+
+    Raises:
+        ArchiveError: the file is some other SQLite database, or was written by a newer rejoinder.
+    """
+    version = _version(connection, where)
+    if version == len(MIGRATIONS):
+        return
+    connection.execute("BEGIN IMMEDIATE")
+    try:
+        for step in MIGRATIONS[_version(connection, where) :]:  # read again: another process may have been first
+            for statement in step.split(";"):
+                if statement.strip():
+                    connection.execute(statement)
+        connection.execute(f"PRAGMA application_id = {APPLICATION_ID}")
+        connection.execute(f"PRAGMA user_version = {len(MIGRATIONS)}")
+    except BaseException:
+        connection.execute("ROLLBACK")
+        raise
+    connection.execute("COMMIT")
+
+
+def _version(connection: sqlite3.Connection, where: str) -> int:
+    (application,) = connection.execute("PRAGMA application_id").fetchone()
+    (version,) = connection.execute("PRAGMA user_version").fetchone()
+    (tables,) = connection.execute("SELECT count(*) FROM sqlite_master").fetchone()
+    if tables and application != APPLICATION_ID:
+        raise ArchiveError(f"{where} is a SQLite database, but not a rejoinder archive; choose another --home")
+    if version > len(MIGRATIONS):
+        raise ArchiveError(
+            f"{where} has schema version {version}; this rejoinder knows up to {len(MIGRATIONS)}: upgrade rejoinder"
+        )
+    return int(version)

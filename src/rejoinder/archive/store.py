@@ -1,0 +1,366 @@
+"""The archive: one SQLite file that holds every post, its thread and its part.
+
+Why SQLite in WAL mode: readers in other processes go on while one writes; and with `secure_delete` what is erased is gone
+from the file. Writes are short transactions of `BATCH` posts, so that a crash loses little and a reader sees progress.
+Each batch notes what it touched in `unsettled`, in the same transaction; `settle` then finds the threads of just those
+posts. A crash in between loses nothing: the next writer settles what is left.
+"""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from itertools import islice
+from pathlib import Path
+from typing import Any, Self
+
+import numpy as np
+
+from rejoinder.archive.forums import HACKER_NEWS, Forum, forum
+from rejoinder.archive.schema import migrate
+from rejoinder.archive.sources.record import Gone, Item, Skipped
+from rejoinder.archive.split import hash_split
+from rejoinder.archive.threads import NONE, Links, find_threads
+from rejoinder.errors import ArchiveBusy, ArchiveError, RejoinderError, UnknownPost, UsageError
+from rejoinder.post import Kind, Post, State
+
+BATCH = 5_000  # posts to a transaction
+BUSY_SECONDS = 10.0  # how long a writer waits for another
+
+Progress = Callable[[int], None]  # called with the number of items taken in so far
+
+_COLUMNS = "id, kind, text, title, parent, story, time, author, url, score, state"
+_UPSERT = f"""
+    INSERT INTO post ({_COLUMNS}, words) VALUES (?,?,?,?,?,?,?,?,?,?,?,?)
+    ON CONFLICT (id) DO UPDATE SET kind=excluded.kind, text=excluded.text, title=excluded.title, parent=excluded.parent,
+        story=excluded.story, time=excluded.time, author=excluded.author, url=excluded.url, score=excluded.score,
+        state=excluded.state, words=excluded.words
+"""
+_NEAR = """
+    SELECT thread FROM place WHERE id IN (SELECT id FROM unsettled)
+    UNION SELECT thread FROM place JOIN post USING (id) WHERE parent IN (SELECT id FROM unsettled)
+    UNION SELECT thread FROM place JOIN post USING (id) WHERE story IN (SELECT id FROM unsettled)
+"""
+_TOUCHED = f"""
+    SELECT id, coalesce(parent, -1), coalesce(story, -1), kind <> 'comment' AND kind <> 'pollopt',
+           coalesce(thread, -1), coalesce(split, -1), coalesce(circular, 0)
+    FROM post LEFT JOIN place USING (id) WHERE id IN (SELECT id FROM unsettled) OR id IN (
+        SELECT id FROM place WHERE split IN (0, 1, 2) AND thread IN ({_NEAR}))
+"""
+_TOUCHED_ROW = np.dtype(
+    [
+        ("id", "i8"),
+        ("parent", "i8"),
+        ("story", "i8"),
+        ("opens", "?"),
+        ("thread", "i8"),
+        ("split", "i1"),
+        ("circular", "?"),
+    ]
+)
+_Row = tuple[Any, ...]  # the values of _COLUMNS
+
+
+@dataclass
+class Counts:
+    """What became of the items of one import or fetch: `lines` = new + updated + unchanged + skipped."""
+
+    lines: int = 0
+    new: int = 0
+    updated: int = 0
+    unchanged: int = 0
+    reasons: Counter[str] = field(default_factory=Counter)
+    examples: dict[str, str] = field(default_factory=dict)  # reason -> where it was first met
+    moved: int = 0  # posts that were here and now belong to another thread
+    resplit: int = 0  # of these, posts whose thread is now in another part
+    circular: list[int] = field(default_factory=list)  # posts found to be their own ancestor
+
+    @property
+    def skipped(self) -> int:
+        """Items that were not taken in, for whatever reason."""
+        return self.reasons.total()
+
+
+class Archive:
+    """One open archive. Not for use by several threads at once; open one each."""
+
+    def __init__(self, path: Path, connection: sqlite3.Connection) -> None:
+        """Use `Archive.open`."""
+        self.path = path
+        self._db = connection
+
+    @classmethod
+    def open(cls, path: Path, *, create: bool = False, busy_seconds: float = BUSY_SECONDS) -> Self:
+        """Open the archive at `path`; with `create`, make it if it is not there.
+
+        Raises:
+            ArchiveError: there is none, or the file is no archive, is damaged or newer than this rejoinder.
+        """
+        if create:
+            path.parent.mkdir(parents=True, exist_ok=True)
+        elif not path.is_file():
+            raise ArchiveError(f"no archive at {path}; `rejoinder import FILE` makes one")
+        with _errors(path):
+            # used by one thread at a time, but not always the same: libraries read our iterators from theirs
+            db = sqlite3.connect(path, timeout=busy_seconds, isolation_level=None, check_same_thread=False)
+            try:
+                db.execute("PRAGMA journal_mode = WAL")
+                db.execute("PRAGMA synchronous = NORMAL")
+                db.execute("PRAGMA secure_delete = ON")
+                db.execute("PRAGMA cache_size = -32768")  # KiB
+                db.execute("PRAGMA wal_autocheckpoint = 8000")  # pages: indexes change often, copy them into the file seldom
+                migrate(db, str(path))
+            except BaseException:
+                db.close()
+                raise
+            return cls(path, db)
+
+    def __enter__(self) -> Self:
+        """The archive itself."""
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Close it."""
+        self.close()
+
+    def close(self) -> None:
+        """Close the connection; the archive object is of no use afterwards."""
+        self._db.close()
+
+    # --- reading -------------------------------------------------------------------------------------------------
+
+    def query(self, sql: str, values: Iterable[Any] = ()) -> Iterator[_Row]:
+        """The rows of a SELECT; what varies comes as bound values."""
+        with _errors(self.path):
+            yield from self._db.execute(sql, tuple(values))
+
+    def snapshot(self) -> None:
+        """From now on this connection sees the archive as it is at this moment, whatever others write."""
+        with _errors(self.path):
+            self._db.execute("BEGIN")
+            self._db.execute("SELECT count(*) FROM meta").fetchone()
+
+    def posts(self, where: str, values: Iterable[Any] = ()) -> Iterator[Post]:
+        """The posts that meet a SQL condition over the columns of `post` and `place`."""
+        for row in self.query(f"SELECT {_COLUMNS}, thread FROM post LEFT JOIN place USING (id) WHERE {where}", values):
+            yield _post(row)
+
+    def post(self, number: int) -> Post:
+        """The post with that id.
+
+        Raises:
+            UnknownPost: there is none, or it was deleted.
+        """
+        found = next(self.posts("id = ?", [number]), None) if abs(number) < 2**63 else None
+        if found is None:
+            raise UnknownPost(f"no post {number} in the archive {self.path}; `rejoinder fetch hn --item {number}` reads it")
+        if found.state is not State.LIVE:
+            raise UnknownPost(f"post {number} was {found.state.name.lower()} at its source; its words are not kept")
+        return found
+
+    def path_to(self, number: int) -> tuple[Post, ...]:
+        """The posts with words from the root to post `number`, as far as the archive has them, oldest first."""
+        path = [self.post(number)]
+        seen = {number}
+        parent = path[0].parent
+        while parent is not None and parent not in seen:
+            seen.add(parent)
+            above = next(self.posts("id = ?", [parent]), None)
+            if above is None:
+                break
+            if above.body:
+                path.append(above)
+            parent = above.parent
+        return tuple(reversed(path))
+
+    def meta(self, key: str, default: Any = None) -> Any:
+        """A note kept with the archive."""
+        row = next(self.query("SELECT value FROM meta WHERE key = ?", [key]), None)
+        return default if row is None else row[0]
+
+    @property
+    def forum(self) -> Forum:
+        """Where the posts come from."""
+        return forum(self.meta("forum", HACKER_NEWS.name))
+
+    # --- writing -------------------------------------------------------------------------------------------------
+
+    def set_forum(self, name: str | None) -> None:
+        """Say where the posts come from; an archive holds one forum, since ids of two would clash.
+
+        Raises:
+            UsageError: the archive holds another forum.
+        """
+        present = self.meta("forum")
+        if present is None:
+            with self.writing():
+                self.set_meta("forum", name or HACKER_NEWS.name)
+        elif name is not None and name != present:
+            raise UsageError(f"the archive {self.path} holds the forum `{present}`, not `{name}`; choose another --home")
+
+    def set_meta(self, key: str, value: Any) -> None:
+        """Keep a note; inside `writing`."""
+        self._db.execute("INSERT OR REPLACE INTO meta (key, value) VALUES (?, ?)", (key, value))
+
+    def execute_many(self, sql: str, rows: Iterable[Iterable[Any]]) -> None:
+        """One statement for many rows of values; inside `writing`."""
+        self._db.executemany(sql, (tuple(row) for row in rows))
+
+    @contextmanager
+    def writing(self) -> Iterator[sqlite3.Connection]:
+        """One transaction: all of it or, if anything is raised, nothing.
+
+        Raises:
+            ArchiveBusy: another process has been writing for longer than this connection waits.
+        """
+        with _errors(self.path):
+            self._db.execute("BEGIN IMMEDIATE")
+            try:
+                yield self._db
+                self._db.execute("COMMIT")
+            except BaseException:
+                if self._db.in_transaction:
+                    self._db.execute("ROLLBACK")
+                raise
+
+    def add(self, items: Iterable[Item], counts: Counts | None = None, progress: Progress | None = None) -> Counts:
+        """Take in items, in batches; the same id again is an update; then settle threads and parts.
+
+        If `items` raises half-way, what came before is kept and settled, `counts` is filled, and the error goes on.
+        """
+        counts = Counts() if counts is None else counts
+        source = iter(items)
+        broken: RejoinderError | None = None
+        while broken is None:
+            batch: list[Item] = []
+            try:
+                for item in islice(source, BATCH):
+                    batch.append(item)
+            except RejoinderError as error:
+                broken = error
+            if not batch:
+                break
+            self._take(batch, counts)
+            if progress:
+                progress(counts.lines)
+        self.settle(counts)
+        if broken is not None:
+            raise broken
+        return counts
+
+    def _take(self, batch: list[Item], counts: Counts) -> None:
+        taken = Counts()
+        for item in batch:
+            if isinstance(item, Skipped):
+                taken.reasons[item.reason] += 1
+                taken.examples.setdefault(item.reason, item.where)
+        kept = [item for item in batch if not isinstance(item, Skipped)]
+        if kept:
+            with self.writing() as db:
+                self._write(db, kept, taken)
+        counts.lines += len(batch)
+        counts.new += taken.new
+        counts.updated += taken.updated
+        counts.unchanged += taken.unchanged
+        counts.reasons.update(taken.reasons)
+        for reason, where in taken.examples.items():
+            counts.examples.setdefault(reason, where)
+
+    def _write(self, db: sqlite3.Connection, items: list[Post | Gone], taken: Counts) -> None:
+        ids = json.dumps([item.id for item in items])
+        rows = db.execute(f"SELECT {_COLUMNS} FROM post WHERE id IN (SELECT value FROM json_each(?))", (ids,))
+        present: dict[int, _Row] = {row[0]: row for row in rows}
+        changed: dict[int, _Row] = {}
+        touched: set[int | None] = set()
+        for item in items:
+            old = present.get(item.id)
+            if isinstance(item, Gone):
+                if old is None:
+                    taken.reasons["deleted, or no such item"] += 1
+                    taken.examples.setdefault("deleted, or no such item", item.where)
+                    continue
+                row = _merge(old, _row(Post(item.id, Kind(old[1]), state=State.DELETED)))
+            else:
+                row = _row(item) if old is None else _merge(old, _row(item))
+            if old is None:
+                taken.new += 1
+            elif row == old:
+                taken.unchanged += 1
+                continue
+            else:
+                taken.updated += 1
+            if old is None:
+                touched.update((row[0], row[4], row[5]))
+            elif (old[1], old[4], old[5]) != (row[1], row[4], row[5]):  # kind, parent, story
+                touched.update((row[0], row[4], row[5], old[4], old[5]))
+            changed[item.id] = present[item.id] = row
+        if changed:
+            touched.discard(None)
+            db.executemany(_UPSERT, [(*row, _words(row[2]) + _words(row[3])) for _, row in sorted(changed.items())])
+            db.executemany("INSERT OR IGNORE INTO unsettled VALUES (?)", [(i,) for i in touched])
+            self.set_meta("revision", self.meta("revision", 0) + 1)
+
+    def settle(self, counts: Counts | None = None) -> None:
+        """Find the threads and parts of all posts touched since the last time."""
+        counts = counts or Counts()
+        if next(self.query("SELECT 1 FROM unsettled LIMIT 1"), None) is None:
+            return
+        with self.writing() as db:
+            old = np.fromiter(db.execute(_TOUCHED), dtype=_TOUCHED_ROW)
+            key, circular = find_threads(Links(old["id"], old["parent"], old["story"], old["opens"]))
+            split = hash_split(key)
+            here = old["thread"] != NONE
+            moved = here & (key != old["thread"])
+            resplit = here & (split != old["split"])
+            change = ~here | moved | (circular != old["circular"])
+            columns = (old["id"], key, split, circular.astype(np.int8))
+            rows = zip(*(column[change].tolist() for column in columns), strict=True)
+            db.executemany("INSERT OR REPLACE INTO place VALUES (?, ?, ?, ?)", rows)
+            db.execute("DELETE FROM unsettled")
+            if resplit.any():
+                self.set_meta("resplit_at", self.meta("revision", 0))
+        counts.moved += int(moved.sum())
+        counts.resplit += int(resplit.sum())
+        counts.circular += old["id"][circular & ~old["circular"]].tolist()
+
+
+def _row(post: Post) -> _Row:
+    return (post.id, post.kind.value, *post[2:10], post.state.value)
+
+
+def _post(row: _Row) -> Post:
+    return Post._make((row[0], Kind(row[1]), *row[2:10], State(row[10]), row[11]))
+
+
+def _words(text: str) -> int:
+    """`len(text.split())`, several times as fast on text without code, where no space follows another."""
+    if not text or "  " in text:
+        return len(text.split())
+    return 1 + text.count(" ") + text.count("\n") - text.count("\n\n")
+
+
+def _merge(old: _Row, new: _Row) -> _Row:
+    """What is known after an update: what the new record does not say stays; what was deleted stays deleted."""
+    state = State.DELETED if old[10] == State.DELETED else new[10]
+    links_and_time = [then if now is None else now for then, now in zip(old[4:7], new[4:7], strict=True)]
+    if state != State.LIVE:
+        return (new[0], new[1], "", "", *links_and_time, None, None, None, int(state))
+    text, title = new[2] or old[2], new[3] or old[3]
+    rest = [then if now is None else now for then, now in zip(old[7:10], new[7:10], strict=True)]
+    return (new[0], new[1], text, title, *links_and_time, *rest, int(state))
+
+
+@contextmanager
+def _errors(path: Path) -> Iterator[None]:
+    """SQLite's errors in our words."""
+    try:
+        yield
+    except sqlite3.Error as error:
+        message = str(error)
+        if "locked" in message or "busy" in message:
+            raise ArchiveBusy(f"the archive {path} is being written by another process; try again when it has ended") from error
+        raise ArchiveError(f"the archive {path}: {message}; is it a rejoinder archive, is the disk full or read-only?") from error

@@ -1,0 +1,60 @@
+"""The front door: parse, call, print. One file per group of commands; each loads what it needs when it runs."""
+
+from __future__ import annotations
+
+import sys
+from typing import Annotated
+
+import typer
+
+from rejoinder import __version__
+from rejoinder.cli import archive, rungs, write
+from rejoinder.errors import RejoinderError
+
+app = typer.Typer(
+    name="rejoinder",
+    help="Learns from an archive of threaded discussion, finishes your sentence and proposes replies, on your own machine.",
+    no_args_is_help=True,
+    add_completion=False,
+    rich_markup_mode=None,  # plain help starts in half the time
+    pretty_exceptions_enable=False,
+)
+_debug = False
+
+
+def _show_version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"rejoinder {__version__}")
+        raise typer.Exit
+
+
+@app.callback(epilog="It never posts anywhere. Start: rejoinder reply 'Why do people still use Makefiles?'")
+def _root(
+    debug: Annotated[bool, typer.Option("--debug", help="Show the traceback of an error.")] = False,
+    version: Annotated[bool, typer.Option("--version", callback=_show_version, is_eager=True, help="Show the version.")] = False,
+) -> None:
+    global _debug
+    _debug = debug
+
+
+app.command("import")(archive.import_files)
+app.add_typer(archive.fetch_app, name="fetch")
+app.command("info")(archive.info)
+app.command("fit")(rungs.fit)
+app.command("rungs")(rungs.list_rungs)
+app.command("reply")(write.reply)
+app.command("complete")(write.complete)
+
+
+def main() -> None:
+    """Run the command line; an error of ours is one line on stderr and exit status 2."""
+    try:
+        app()
+    except RejoinderError as error:
+        if _debug:
+            raise
+        typer.echo(f"rejoinder: {error}", err=True)
+        sys.exit(2)
+    except BrokenPipeError:  # whoever read our output has left
+        sys.stderr.close()
+        sys.exit(141)

@@ -1,0 +1,246 @@
+"""`import`, `fetch` and `info`: posts in, and what is there."""
+
+from __future__ import annotations
+
+import glob
+from collections.abc import Callable
+from dataclasses import asdict
+from datetime import UTC, datetime
+from pathlib import Path
+from time import perf_counter
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from rejoinder.cli.options import Home, Json, workspace
+from rejoinder.cli.output import Report, note, print_json, progress, size
+from rejoinder.errors import RejoinderError, SourceError, UsageError
+
+if TYPE_CHECKING:
+    from rejoinder.archive.split import Method
+    from rejoinder.archive.store import Counts
+    from rejoinder.workspace import Workspace
+
+fetch_app = typer.Typer(help="Read posts from a forum's public API.", no_args_is_help=True, rich_markup_mode=None)
+
+
+def import_files(
+    files: Annotated[list[str], typer.Argument(metavar="FILE...", help="Files or patterns such as 'dump/*.parquet'.")],
+    forum: Annotated[
+        str | None,
+        typer.Option(metavar="NAME", help="Where the posts come from, if not Hacker News (hn).", show_default=False),
+    ] = None,
+    home: Home = None,
+    as_json: Json = False,
+) -> None:
+    """Take posts from files into the archive.
+
+    JSON Lines, JSON, CSV or Parquet (.jsonl .json .csv .parquet), plain or .gz or .zst, with the column names of the Hacker
+    News API and its public dumps. The same post again is an update. CSV and Parquet need the extra `dumps`.
+
+    \b
+    Example:
+      rejoinder import hn.jsonl.gz
+    """
+    import gc
+
+    from rejoinder.archive.sources.ahead import WORTH_IT, read_ahead
+    from rejoinder.archive.sources.dump import read_dump
+    from rejoinder.archive.store import Counts
+
+    gc.disable()  # posts make no cycles; looking for them costs a tenth of the time, and this process ends with the import
+    space = workspace(home)
+    results: list[dict[str, Any]] = []
+    errors: list[RejoinderError] = []
+    paths = _paths(files)
+    with space.open_archive(create=True) as archive, progress() as report:
+        archive.set_forum(forum)
+        for path in paths:
+            counts = Counts()
+            began = perf_counter()
+            try:
+                large = path.is_file() and path.stat().st_size > WORTH_IT
+                items = read_ahead(path, space.author_key) if large else read_dump(path, space.hasher())
+                archive.add(items, counts, _reporter(report, path.name))
+            except SourceError as error:
+                errors.append(error)
+            results.append({"file": str(path), **_as_dict(counts), "seconds": round(perf_counter() - began, 2)})
+            if not as_json:
+                _print_counts(path.name, counts, perf_counter() - began)
+    if as_json:
+        print_json({"files": results, "errors": [str(error) for error in errors]})
+    for earlier in errors[:-1]:
+        note(f"rejoinder: {earlier}")
+    if errors:
+        raise errors[-1]
+
+
+@fetch_app.callback()
+def _fetch() -> None:
+    pass
+
+
+@fetch_app.command("hn")
+def fetch_hn(
+    item: Annotated[
+        list[int] | None, typer.Option(metavar="ID", help="An item with all above and below it.", show_default=False)
+    ] = None,
+    top: Annotated[int, typer.Option(metavar="N", help="The N stories at the top now, with their comments (at most 500).")] = 0,
+    since: Annotated[str | None, typer.Option(metavar="DATE", help="Everything since a date.", show_default=False)] = None,
+    updates: Annotated[bool, typer.Option("--updates", help="Items that changed lately.")] = False,
+    api: Annotated[str | None, typer.Option(metavar="URL", help="Another address of the API.", show_default=False)] = None,
+    concurrency: Annotated[int, typer.Option(min=1, max=64, help="Requests at a time.")] = 16,
+    timeout: Annotated[float, typer.Option(min=0.1, help="Seconds to wait for one answer.")] = 10.0,
+    home: Home = None,
+    as_json: Json = False,
+) -> None:
+    """Read from the official Hacker News API into the archive.
+
+    Stopped half-way, the next fetch goes on where it ended. It only ever reads.
+
+    \b
+    Example:
+      rejoinder fetch hn --item 8863
+      rejoinder fetch hn --top 30
+      rejoinder fetch hn --since 2026-11-01
+    """
+    import asyncio
+
+    from rejoinder.archive.fetch import Wanted, fetch, remaining
+    from rejoinder.archive.sources.hackernews import OFFICIAL, ApiConfig, HackerNews
+    from rejoinder.archive.store import Counts
+
+    space = workspace(home)
+    wanted = Wanted(tuple(item or ()), top, updates, _date(since))
+    counts = Counts()
+    began = perf_counter()
+    with space.open_archive(create=True) as archive, progress() as report:
+        archive.set_forum("hn")
+        left = remaining(archive)
+        if left:
+            note(f"going on with {left:,} items left from the last fetch")
+        elif not (item or top or since or updates):
+            raise UsageError("nothing asked for: give --item ID, --top N, --since DATE or --updates")
+        config = ApiConfig(api or OFFICIAL, concurrency, timeout)
+
+        async def run() -> None:
+            async with HackerNews(config, space.hasher()) as connection:
+                await fetch(archive, connection, wanted, counts, lambda done, more: report("reading items", done, done + more))
+
+        try:
+            asyncio.run(run())
+        finally:
+            if as_json:
+                print_json({**_as_dict(counts), "left": remaining(archive), "seconds": round(perf_counter() - began, 2)})
+            elif counts.lines:
+                _print_counts("the API", counts, perf_counter() - began, "items")
+
+
+def info(
+    split: Annotated[str, typer.Option(metavar="hash|time", help="How threads are dealt to train, dev and test.")] = "hash",
+    home: Home = None,
+    as_json: Json = False,
+) -> None:
+    """Show what the archive holds: posts, threads, pairs, words, dates, parts.
+
+    \b
+    Example:
+      rejoinder info --split time
+    """
+    from rejoinder.archive.info import read_info
+
+    method = split_method(split)
+    space = or_sample(workspace(home))
+    with space.open_archive() as archive:
+        found = read_info(archive, method)
+    if as_json:
+        print_json({**asdict(found), "archive": str(space.archive_file)})
+        return
+    kinds = ", ".join(f"{count:,} {kind}" for kind, count in found.kinds.items())
+    gone = f"; without words: {found.deleted:,} deleted, {found.dead:,} dead" if found.deleted or found.dead else ""
+    dates = f"{found.first} to {found.last}" if found.first else "none"
+    parts = "; ".join(f"{part} {n['threads']:,} threads, {n['posts']:,} posts" for part, n in found.parts.items())
+    lines = {
+        "archive": f"{space.archive_file} ({size(found.bytes)}), forum `{found.forum}`",
+        "posts": f"{found.posts:,} ({kinds}){gone}",
+        "threads": f"{found.threads:,}",
+        "pairs": f"{found.pairs:,} replies with what they answer, {found.pairs_to_opening_posts:,} of them to an opening post",
+        "words": f"{found.words:,}",
+        "authors": f"{found.authors:,} (as keyed hashes; no names are kept)",
+        "dates": f"{dates}; {found.undated:,} posts without a date",
+        "parts": f"{parts} (by {found.split})",
+        "orphans": f"{found.orphans:,} replies whose parent is not in the archive",
+        "circular": f"{found.circular:,} posts whose parents run in a circle",
+    }
+    for name, value in lines.items():
+        typer.echo(f"{name:9} {value}")
+
+
+def or_sample(space: Workspace) -> Workspace:
+    """The workspace itself, or the embedded sample while it has no archive; says so on stderr."""
+    if not space.is_empty:
+        return space
+    note(f"no archive in {space.home} yet: using the embedded sample (`rejoinder import FILE` brings your own)")
+    with progress() as report:
+        return space.sample(report)
+
+
+def split_method(name: str) -> Method:
+    """`hash` or `time`, checked."""
+    if name not in ("hash", "time"):
+        raise UsageError(f"--split must be hash or time; got {name!r}")
+    return "hash" if name == "hash" else "time"
+
+
+def _paths(patterns: list[str]) -> list[Path]:
+    found: list[Path] = []
+    for pattern in patterns:
+        if Path(pattern).exists():
+            found.append(Path(pattern))
+            continue
+        matches = sorted(Path(name) for name in glob.glob(pattern, recursive=True)) if glob.has_magic(pattern) else []  # noqa: PTH207
+        if not matches:
+            raise SourceError(f"{pattern}: no such file")
+        found += matches
+    return found
+
+
+def _reporter(report: Report, name: str) -> Callable[[int], None]:
+    return lambda lines: report(f"importing {name}", lines, None)
+
+
+def _as_dict(counts: Counts) -> dict[str, Any]:
+    return {
+        **{name: getattr(counts, name) for name in ("lines", "new", "updated", "unchanged", "skipped")},
+        "reasons": dict(counts.reasons),
+        "first_at": counts.examples,
+        "moved": counts.moved,
+        "moved_to_another_part": counts.resplit,
+        "circular": len(counts.circular),
+    }
+
+
+def _print_counts(name: str, counts: Counts, seconds: float, unit: str = "lines") -> None:
+    c = counts
+    typer.echo(
+        f"{name}: {c.lines:,} {unit} = {c.new:,} new + {c.updated:,} updated + {c.unchanged:,} unchanged + {c.skipped:,} skipped"
+    )
+    typer.echo(f"  in {seconds:.1f} s, {c.lines / max(seconds, 1e-9):,.0f} a second")
+    for reason, count in c.reasons.most_common():
+        typer.echo(f"  skipped {count:,}: {reason} (first: {c.examples[reason]})")
+    if c.circular:
+        typer.echo(
+            f"  kept {len(c.circular):,} whose parents run in a circle (first: {c.circular[0]}); a circle ends the context there"
+        )
+    if c.moved:
+        typer.echo(f"  {c.moved:,} posts that were here joined another thread, {c.resplit:,} of them in another part")
+
+
+def _date(text: str | None) -> datetime | None:
+    if text is None:
+        return None
+    try:
+        moment = datetime.fromisoformat(text)
+    except ValueError:
+        raise UsageError(f"--since takes a date such as 2026-11-01; got {text!r}") from None
+    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)

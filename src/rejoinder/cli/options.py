@@ -1,0 +1,30 @@
+"""The options that every command shares."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+if TYPE_CHECKING:
+    from rejoinder.workspace import Workspace
+
+Home = Annotated[
+    Path | None,
+    typer.Option(
+        "--home", metavar="DIR", envvar="REJOINDER_HOME", help="The folder with archive and models.", show_default=False
+    ),
+]
+Json = Annotated[bool, typer.Option("--json", help="Print JSON, for programs.")]
+
+
+def workspace(home: Path | None) -> Workspace:
+    """The workspace of `home`, else of the platform's data directory."""
+    from rejoinder.workspace import Workspace
+
+    if home is None:
+        from platformdirs import user_data_path
+
+        home = user_data_path("rejoinder", appauthor=False)
+    return Workspace(home.expanduser())

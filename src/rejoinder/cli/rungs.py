@@ -1,0 +1,109 @@
+"""`fit` and `rungs`: learn from the archive, and what has been learned."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from rejoinder.cli.archive import or_sample, split_method
+from rejoinder.cli.options import Home, Json, workspace
+from rejoinder.cli.output import note, print_json, progress, size, table
+from rejoinder.errors import DamagedModel, UsageError
+
+
+def fit(
+    names: Annotated[
+        list[str] | None,
+        typer.Argument(metavar="[RUNG]...", help="Which rungs; all if none is named.", show_default=False),
+    ] = None,
+    on: Annotated[
+        str, typer.Option(metavar="train|all", help="Learn from the train part, or (daily use) from everything.")
+    ] = "train",
+    split: Annotated[str, typer.Option(metavar="hash|time", help="How threads are dealt to train, dev and test.")] = "hash",
+    settings: Annotated[
+        list[str] | None, typer.Option("--set", metavar="RUNG.KEY=VALUE", help="A setting.", show_default=False)
+    ] = None,
+    config: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Settings as TOML, a table for each rung.", show_default=False)
+    ] = None,
+    seed: Annotated[int, typer.Option(min=0, help="Seed of what is random.")] = 0,
+    retrain_tokenizer: Annotated[
+        bool, typer.Option("--retrain-tokenizer", help="Learn the tokenizer anew; fits every language model.")
+    ] = False,
+    home: Home = None,
+    as_json: Json = False,
+) -> None:
+    """Learn from the archive.
+
+    \b
+    Example:
+      rejoinder fit
+      rejoinder fit markov --set markov.discount=0.7
+    """
+    from rejoinder.config import read_settings
+    from rejoinder.models import LADDER, Can, those_that
+    from rejoinder.workspace import FitConfig
+
+    if on not in ("train", "all"):
+        raise UsageError(f"--on must be train or all; got {on!r}")
+    space = workspace(home)
+    wanted = list(names or LADDER)
+    if retrain_tokenizer:
+        wanted = list(dict.fromkeys([*wanted, *those_that(Can.PREDICT)]))
+    chosen = FitConfig(on, split_method(split), seed, retrain_tokenizer=retrain_tokenizer or not names)  # type: ignore[arg-type]
+    with progress() as report:
+        failed = space.fit(wanted, chosen, read_settings(config, settings or (), LADDER), report)
+    done = [found for name in wanted if name not in failed and (found := space.fitted(name)) is not None]
+    if as_json:
+        fitted = [{**found.manifest, "bytes": found.bytes, "directory": str(found.directory)} for found in done]
+        print_json({"fitted": fitted, "failed": {name: str(error) for name, error in failed.items()}})
+    else:
+        for found in done:
+            typer.echo(f"fitted {found.rung} in {found.manifest['seconds']:.1f} s, {size(found.bytes)}")
+    for name, error in failed.items():
+        note(f"rejoinder: {name}: {error}")
+    if failed:
+        raise typer.Exit(2)
+
+
+def list_rungs(home: Home = None, as_json: Json = False) -> None:
+    """Show the ladder: what there is, what is fitted, its size, when, and on what.
+
+    \b
+    Example:
+      rejoinder rungs
+    """
+    from rejoinder.models import LADDER
+
+    space = or_sample(workspace(home))
+    rows: list[list[str]] = []
+    records: list[dict[str, object]] = []
+    for name, line in LADDER.items():
+        can = [flag.name.lower() for flag in line.can if flag.name]
+        record: dict[str, object] = {"rung": name, "can": can, "what": line.what, "fitted": None}
+        row = [name, "not fitted", "", "", ", ".join(can), line.what]
+        try:
+            found = space.fitted(name)
+        except DamagedModel as error:
+            record["damaged"] = str(error)
+            row[1] = "damaged"
+            note(f"rejoinder: {error}")
+        else:
+            if found is not None:
+                m = found.manifest
+                state = "stale for measuring" if found.stale else "archive has changed" if found.behind else ""
+                record |= {**m, "bytes": found.bytes, "behind": found.behind, "stale": found.stale}
+                on = m["on"] if m["split"] == "hash" else f"{m['on']} by {m['split']}"
+                row[1:4] = [
+                    m["fitted"].replace("T", " ")[:16],
+                    on + (f" ({state})" if state else ""),
+                    size(found.bytes),
+                ]
+        rows.append(row)
+        records.append(record)
+    if as_json:
+        print_json(records)
+    else:
+        table(["rung", "fitted (UTC)", "on", "size", "can", "what"], rows)

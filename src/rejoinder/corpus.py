@@ -1,0 +1,31 @@
+"""What a rung may see of an archive: its train and dev threads, never its test threads."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Literal, Protocol
+
+from rejoinder.post import Pair, Post, Thread
+
+Part = Literal["train", "dev"]
+
+
+class Corpus(Protocol):
+    """A fixed view of an archive for one fit. Parameters come from train; early stops, weights and thresholds from dev."""
+
+    @property
+    def tokens(self) -> Path:
+        """The directory with this corpus' tokenizer and token arrays (see `rejoinder.text.tensors`)."""
+
+    def fingerprint(self) -> str:
+        """A hash of the train part: equal corpora give equal fits."""
+
+    def threads(self, part: Part) -> Iterator[Thread]:
+        """The threads of a part, by key."""
+
+    def posts(self, part: Part) -> Iterator[Post]:
+        """The posts of a part that have words, thread by thread."""
+
+    def pairs(self, part: Part, limit: int | None = None) -> Iterator[Pair]:
+        """Replies with their context (the nearest `limit` posts), thread by thread."""

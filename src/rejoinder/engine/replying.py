@@ -1,0 +1,87 @@
+"""A thread in, ranked and filtered replies with their provenance out.
+
+    sources propose  ->  a ranker orders  ->  filters turn away  ->  the first k
+
+Nothing here posts; a suggestion is something to read. An empty list is a legal answer.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+
+from rejoinder.engine.filters import Repetition, same_thread, unfit
+from rejoinder.errors import ConfigError, UsageError
+from rejoinder.models.interfaces import ReplyRanker, ReplySource
+from rejoinder.post import Post, Suggestion
+
+
+@dataclass(frozen=True)
+class ReplyConfig:
+    """How many replies, from how many candidates."""
+
+    k: int = 5
+    candidates: int = 60  # asked of each source
+    longest: int | None = 200  # words of a reply worth suggesting; None for any length
+
+    def __post_init__(self) -> None:
+        """Check ranges."""
+        if not self.k >= 1:
+            raise ConfigError(f"`k` must be at least 1; got {self.k}")
+
+
+class Replier:
+    """Sources and a ranker, put together once, asked many times. Holds no state between questions."""
+
+    def __init__(
+        self,
+        sources: Mapping[str, ReplySource],
+        ranker: ReplyRanker | None,
+        url: Callable[[int], str | None] = lambda _: None,
+        config: ReplyConfig | None = None,
+    ) -> None:
+        """`url` gives the page of a post; without a `ranker` the sources' own order stands, one source after the other."""
+        if not sources:
+            raise UsageError("no rung that proposes replies is fitted; run `rejoinder fit`")
+        self.config = config or ReplyConfig()
+        self._sources = sources
+        self._ranker = ranker
+        self._url = url
+
+    def reply(self, context: Sequence[Post], k: int | None = None) -> list[Suggestion]:
+        """At most `k` replies to the last post of `context` (root first), best first.
+
+        None repeats the context or another, holds an e-mail address or only a link, or comes from the same thread.
+
+        Raises:
+            UsageError: the last post has no words.
+        """
+        if not context or not context[-1].body.strip():
+            raise UsageError("nothing to reply to: the post has no words")
+        wanted = self.config.k if k is None else k
+        repetition = Repetition(context)
+        shown: list[Suggestion] = []
+        for candidate in self._ordered(context):
+            if len(shown) >= wanted:
+                break
+            reason = unfit(candidate.text, self.config.longest) or same_thread(candidate, context) or repetition(candidate.text)
+            if reason is None:
+                page = self._url(candidate.post) if candidate.post is not None else None
+                shown.append(replace(candidate, url=page))
+        return shown
+
+    def _ordered(self, context: Sequence[Post]) -> list[Suggestion]:
+        """All candidates, best first; what was retrieved stands before what is said to anything.
+
+        A retrieved reply counts for itself (the ranker) and for how near the post it answered is (its source); both are BM25,
+        in nats, so they add.
+        """
+        proposed = [s for source in self._sources.values() for s in source.propose(context, self.config.candidates)]
+        if self._ranker is None or not proposed:
+            return proposed
+        scores = self._ranker.score_replies(context, [suggestion.text for suggestion in proposed])
+        scored = [
+            replace(s, score=float(score) + (s.score if s.post is not None else 0.0))
+            for s, score in zip(proposed, scores, strict=True)
+        ]
+        return sorted(scored, key=lambda s: (s.post is None, -s.score))

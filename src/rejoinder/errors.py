@@ -1,0 +1,65 @@
+"""Every error a user can meet, in one tree.
+
+    RejoinderError              one line for the person: what, where, what to do; the CLI exits 2
+    ├── UsageError              the request itself cannot be carried out as asked
+    │   ├── ConfigError         a setting is unknown, of the wrong type or out of range
+    │   └── MissingExtra        the command needs packages of an extra that is not installed
+    ├── ArchiveError            the archive cannot be opened, read or written
+    │   ├── ArchiveBusy         another process has been writing for too long
+    │   └── UnknownPost         no such post in the archive
+    ├── SourceError             a file or an API could not be read, or not to its end
+    └── ModelError              a rung cannot be fitted or loaded
+        ├── NotFitted           there is no fitted model of that rung yet
+        └── DamagedModel        the model directory is not whole, or not what it should be
+
+A library user catches `RejoinderError`. Anything else that escapes is a defect of rejoinder.
+"""
+
+
+class RejoinderError(Exception):
+    """Root of the tree; its message is one line a person can act on."""
+
+
+class UsageError(RejoinderError):
+    """The request cannot be carried out as asked."""
+
+
+class ConfigError(UsageError):
+    """A setting is unknown, of the wrong type or out of range."""
+
+
+class MissingExtra(UsageError):
+    """A command needs packages of an extra that is not installed."""
+
+
+class ArchiveError(RejoinderError):
+    """The archive cannot be opened, read or written."""
+
+
+class ArchiveBusy(ArchiveError):
+    """Another process has been writing for too long."""
+
+
+class UnknownPost(ArchiveError):
+    """No such post in the archive."""
+
+
+class SourceError(RejoinderError):
+    """A file or an API could not be read, or not to its end."""
+
+
+class ModelError(RejoinderError):
+    """A rung cannot be fitted or loaded."""
+
+
+class NotFitted(ModelError):
+    """There is no fitted model of that rung yet."""
+
+
+class DamagedModel(ModelError):
+    """A model directory is not whole, or not what it should be."""
+
+
+def missing_extra(what: str, extra: str) -> MissingExtra:
+    """The error that says that `what` needs the packages of `extra`, and how to get them."""
+    return MissingExtra(f"{what} needs the extra `{extra}`: pip install 'rejoinder[{extra}]'")

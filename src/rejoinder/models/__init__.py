@@ -1,0 +1,61 @@
+"""ROOM 3: the rungs. This table names them, from the cheapest up; each is loaded when it is asked for.
+
+What a rung can do is declared here and nowhere sniffed.
+"""
+
+from __future__ import annotations
+
+import importlib
+from dataclasses import dataclass
+from enum import Flag, auto
+from typing import cast
+
+from rejoinder.config import nearest
+from rejoinder.errors import UsageError
+from rejoinder.models.interfaces import Suggester
+
+
+class Can(Flag):
+    """What a rung can do."""
+
+    PREDICT = auto()  # LanguageModel: the next token
+    PROPOSE = auto()  # ReplySource: whole replies
+    RANK = auto()  # ReplyRanker: order candidates
+
+
+@dataclass(frozen=True)
+class Rung:
+    """A line of the ladder."""
+
+    place: str  # module:Class
+    can: Can
+    what: str  # in half a line
+
+    def load(self) -> type[Suggester]:
+        """The class."""
+        module, _, name = self.place.partition(":")
+        return cast(type[Suggester], getattr(importlib.import_module(module), name))
+
+
+LADDER: dict[str, Rung] = {
+    "canned": Rung("rejoinder.models.canned:Canned", Can.PROPOSE, "short replies the archive uses again and again"),
+    "unigram": Rung("rejoinder.models.unigram:Unigram", Can.PREDICT, "how often each token occurs"),
+    "markov": Rung("rejoinder.models.markov:Markov", Can.PREDICT, "a weighted graph: which token follows which"),
+    "bm25": Rung("rejoinder.models.bm25:BM25", Can.PROPOSE | Can.RANK, "replies that posts like this one got"),
+}
+
+
+def rung(name: str) -> Rung:
+    """The rung of that name.
+
+    Raises:
+        UsageError: there is none.
+    """
+    if name not in LADDER:
+        raise UsageError(f"no rung `{name}`{nearest(name, LADDER)}; rungs: {', '.join(LADDER)}")
+    return LADDER[name]
+
+
+def those_that(can: Can) -> list[str]:
+    """The names of the rungs with that capability, from the cheapest up."""
+    return [name for name, line in LADDER.items() if can in line.can]

@@ -1,0 +1,180 @@
+"""The BM25 rung: find posts like the one in hand, and propose the replies those got.
+
+    score(q, d) = sum over words w of q:  idf(w) * tf (k1 + 1) / (tf + k1 (1 - b + b |d| / average))
+    idf(w) = ln(1 + (N - df + 0.5) / (df + 0.5))
+
+Robertson & Zaragoza 2009, with Lucene's idf, which is never negative. tf how often w stands in d, df in how many of the N
+documents, |d| the words of d. As a source, d is a post of the train part that was answered, searched by tantivy on disk; the
+query is built from terms, never parsed. As a ranker, d is a candidate reply and N, df and the average are those of the train
+replies. It matches words, not meanings: a synonym is another word.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from math import log
+from pathlib import Path
+from typing import Any, ClassVar, Self
+
+import numpy as np
+import tantivy
+
+from rejoinder.corpus import Corpus
+from rejoinder.errors import ConfigError, DamagedModel, ModelError
+from rejoinder.files import write_json
+from rejoinder.models.directory import load_config, load_json, save_config
+from rejoinder.models.interfaces import Job, Scores, Suggester
+from rejoinder.post import Post, Suggestion
+from rejoinder.text.words import words
+
+_TANTIVY_K1, _TANTIVY_B = 1.2, 0.75  # built into tantivy, and our defaults
+_HEAP = 64_000_000  # bytes the index writer may use
+_TITLE = 90  # characters kept of what a reply answered
+
+
+@dataclass(frozen=True)
+class BM25Config:
+    """Settings of the BM25 rung. `k1` and `b` rank candidates; the search has tantivy's (1.2, 0.75)."""
+
+    k1: float = _TANTIVY_K1  # how soon more of the same word stops counting
+    b: float = _TANTIVY_B  # how much long texts are held back, 0 to 1
+    terms: int = 32  # words of the query that are used, the rarest first
+
+    def __post_init__(self) -> None:
+        """Check ranges."""
+        if not self.k1 >= 0:
+            raise ConfigError(f"`bm25.k1` must be at least 0; got {self.k1}")
+        if not 0 <= self.b <= 1:
+            raise ConfigError(f"`bm25.b` must lie in [0, 1]; got {self.b}")
+        if not self.terms >= 1:
+            raise ConfigError(f"`bm25.terms` must be at least 1; got {self.terms}")
+
+
+class BM25:
+    """An index of (what was answered, the reply) pairs."""
+
+    Config: ClassVar[type] = BM25Config
+
+    def __init__(self, config: BM25Config, index: tantivy.Index, lengths: Mapping[str, float], directory: Path) -> None:
+        """Use `fit` or `load`. `lengths`: how many `replies`, and their `average` words; `directory`: where the index lies."""
+        self.config = config
+        self._index = index
+        self._searcher = index.searcher()
+        self._replies = int(lengths["replies"])
+        self._average = float(lengths["average"])
+        self._directory = directory
+
+    @classmethod
+    def fit(cls, corpus: Corpus, config: BM25Config, *, rng: np.random.Generator, job: Job) -> Self:
+        """Index the train part's replies under the words of what they answered."""
+        directory = job.workdir / "index"
+        directory.mkdir(parents=True, exist_ok=True)
+        index = tantivy.Index(_schema(), path=str(directory))
+        writer = index.writer(_HEAP, 1)  # one thread, so that equal corpora give equal indexes
+        replies = total = 0
+        for thread in corpus.threads("train"):
+            for context, reply in thread.pairs(limit=1):
+                text = reply.own_text
+                said = words(text)
+                if not said:
+                    continue
+                replies += 1
+                total += len(said)
+                writer.add_document(_document(thread.key, context[-1], reply.id, text, said))
+            if replies % 100 == 0:
+                job.progress("indexing replies", replies, None)
+        if not replies:
+            raise ModelError(
+                "the train part has no reply whose parent is in the archive, so there is nothing to propose; import more"
+            )
+        writer.commit()
+        writer.wait_merging_threads()
+        index.reload()
+        return cls(config, index, {"replies": replies, "average": total / replies}, directory)
+
+    def save(self, directory: Path) -> None:
+        """Copy the index, and write what the ranker needs."""
+        save_config(directory, "bm25", self.config)
+        target = directory / "index"
+        target.mkdir()
+        for file in sorted(self._directory.iterdir()):
+            if not file.name.startswith("."):  # lock files
+                (target / file.name).write_bytes(file.read_bytes())
+        write_json(directory / "lengths.json", {"replies": self._replies, "average": self._average})
+
+    @classmethod
+    def load(cls, directory: Path, parts: Mapping[str, Suggester] = {}) -> Self:
+        """Read what `save` wrote."""
+        config = load_config(directory, "bm25", BM25Config)
+        lengths = load_json(directory / "lengths.json")
+        try:
+            return cls(config, tantivy.Index.open(str(directory / "index")), lengths, directory / "index")
+        except (OSError, ValueError, KeyError, TypeError) as error:
+            raise DamagedModel(f"{directory}: the index is damaged ({str(error)[:80]}); fit again: rejoinder fit bm25") from error
+
+    def propose(self, context: Sequence[Post], k: int) -> list[Suggestion]:
+        """The replies to the `k` posts most like the last of `context`; the score is BM25, a sum of nats."""
+        if not context or k <= 0:
+            return []
+        terms = self._rarest(words(context[-1].own_text), "context")
+        if not terms:
+            return []
+        schema = self._index.schema
+        parts = [(tantivy.Occur.Should, tantivy.Query.term_query(schema, "context", term, "freq")) for term in terms]
+        found = self._searcher.search(tantivy.Query.boolean_query(parts), limit=k, count=False).hits
+        return [_suggestion(self._searcher.doc(address), score) for score, address in found]
+
+    def score_replies(self, context: Sequence[Post], candidates: Sequence[str]) -> Scores:
+        """(C,) float64: BM25 of each candidate for the words of the last post of `context`."""
+        query = self._rarest(words(context[-1].own_text), "reply") if context else {}
+        scores = np.zeros(len(candidates), dtype=np.float64)
+        k1, b = self.config.k1, self.config.b
+        for place, candidate in enumerate(candidates):
+            said = words(candidate)
+            held_back = k1 * (1 - b + b * len(said) / self._average)
+            for word, count in Counter(said).items():
+                if word in query:
+                    scores[place] += query[word] * count * (k1 + 1) / (count + held_back)
+        return scores
+
+    def _rarest(self, query: list[str], field: str) -> dict[str, float]:
+        """The words of a query worth searching for, with their idf: those in the index, the rarest first."""
+        frequency = {word: self._searcher.doc_freq(field, word) for word in dict.fromkeys(query)}
+        known = sorted((df, word) for word, df in frequency.items() if df)[: self.config.terms]
+        return {word: log(1 + (self._replies - df + 0.5) / (df + 0.5)) for df, word in known}
+
+
+def _schema() -> tantivy.Schema:
+    builder = tantivy.SchemaBuilder()
+    for name in ("context", "reply"):
+        builder.add_text_field(name, stored=False, tokenizer_name="whitespace", index_option="freq")
+    for name in ("text", "answers"):
+        builder.add_bytes_field(name, stored=True, indexed=False)
+    for name in ("post", "thread"):
+        builder.add_unsigned_field(name, stored=True, indexed=True)
+    return builder.build()
+
+
+def _document(thread: int, parent: Post, number: int, text: str, said: list[str]) -> Any:
+    document = tantivy.Document()
+    document.add_text("context", " ".join(words(parent.own_text)))
+    document.add_text("reply", " ".join(said))
+    document.add_bytes("text", text.encode())
+    document.add_bytes("answers", _short(parent).encode())
+    document.add_unsigned("post", number)
+    document.add_unsigned("thread", thread)
+    return document
+
+
+def _suggestion(document: Any, score: float) -> Suggestion:
+    fields = document.to_dict()
+    text, answers, post, thread = (fields[name][0] for name in ("text", "answers", "post", "thread"))
+    return Suggestion(bytes(text).decode(), float(score), "bm25", post, thread, bytes(answers).decode())
+
+
+def _short(parent: Post) -> str:
+    """What a reply answered, in one line."""
+    line = " ".join((parent.title or parent.own_text).split())
+    return line if len(line) <= _TITLE else line[: _TITLE - 1].rsplit(" ", 1)[0] + "…"

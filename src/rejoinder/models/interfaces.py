@@ -1,0 +1,115 @@
+"""What a rung is: the protocols behind which every step of the ladder stands.
+
+A rung is fitted by `fit`, which is a constructor, so an unfitted model cannot exist; it is saved to a directory and loaded
+from one. What it can do beyond that stands in `LADDER` (see `rejoinder.models`): predict the next token (`LanguageModel`),
+propose whole replies (`ReplySource`), order candidate replies (`ReplyRanker`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, ClassVar, Protocol, Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from rejoinder.corpus import Corpus
+from rejoinder.post import Post, Suggestion
+from rejoinder.text.tokenizer import Tokenizer
+
+LogProbs = NDArray[np.float32]  # (V,) natural logarithms; their exponentials sum to 1
+Scores = NDArray[np.float64]  # (C,) one for each candidate, higher is better
+State = Any  # what a language model knows of the text so far: a value, never changed in place
+Progress = Callable[[str, int, int | None], None]  # what is being done, how much is done, of how much (None: unknown)
+
+
+def silent(_: str, __: int, ___: int | None) -> None:
+    """Progress that nobody watches."""
+
+
+@dataclass(frozen=True)
+class Job:
+    """What a fit may use besides its corpus."""
+
+    workdir: Path  # for checkpoints and scratch files; gone when the fit has ended
+    progress: Progress = silent
+    parts: Mapping[str, Suggester] = field(default_factory=dict)  # the fitted rungs this one is made of
+
+
+class Suggester(Protocol):
+    """Every rung."""
+
+    config: Any  # the rung's frozen dataclass of settings
+    Config: ClassVar[type]
+
+    @classmethod
+    def fit(cls, corpus: Corpus, config: Any, *, rng: np.random.Generator, job: Job) -> Self:
+        """Learn from `corpus`: parameters from train; early stops, weights and thresholds from dev."""
+
+    def save(self, directory: Path) -> None:
+        """Write the model into an empty directory."""
+
+    @classmethod
+    def load(cls, directory: Path, parts: Mapping[str, Suggester]) -> Self:
+        """Read what `save` wrote."""
+
+
+class LanguageModel(Suggester, Protocol):
+    """A rung that predicts the next token, over a vocabulary of V."""
+
+    tokenizer: Tokenizer
+
+    def start(self, context: Sequence[Post]) -> State:
+        """The state before the first token of a post that answers `context` (nothing, if empty)."""
+
+    def advance(self, state: State, token: int) -> State:
+        """The state after one more token; `state` itself is not changed."""
+
+    def log_probs(self, state: State) -> LogProbs:
+        """(V,) float32: the natural logarithm of each token's probability of coming next."""
+
+    def top(self, state: State, k: int, prefix: bytes = b"") -> list[tuple[int, float]]:
+        """The `k` best tokens whose bytes begin with `prefix`, best first, with their log probability (nats).
+
+        Ties are broken by the smaller id; tokens of probability 0 are never among them.
+        """
+
+    def advance_many(self, states: Sequence[State], tokens: Sequence[int]) -> list[State]:
+        """`advance` for B states at once."""
+
+    def log_probs_many(self, states: Sequence[State]) -> NDArray[np.float32]:
+        """(B, V) float32: `log_probs` for B states at once."""
+
+
+class ReplySource(Suggester, Protocol):
+    """A rung that can propose whole replies."""
+
+    def propose(self, context: Sequence[Post], k: int) -> list[Suggestion]:
+        """At most `k` replies to the last post of `context`, best first; `[]` is a legal answer."""
+
+
+class ReplyRanker(Suggester, Protocol):
+    """A rung that can order candidate replies."""
+
+    def score_replies(self, context: Sequence[Post], candidates: Sequence[str]) -> Scores:
+        """(C,) float64: how well each candidate answers the last post of `context`; higher is better."""
+
+
+def best(tokens: NDArray[np.int64], log_probs: NDArray[np.floating[Any]], k: int) -> list[tuple[int, float]]:
+    """The `k` best of `tokens` by their log probability, best first, ties by id; none of probability 0.
+
+    Args:
+        tokens: (N,) int64, distinct.
+        log_probs: (N,) floats, one a token.
+        k: how many at most.
+    """
+    if k <= 0 or not len(tokens):
+        return []
+    if k < len(tokens):
+        threshold = np.partition(log_probs, len(tokens) - k)[len(tokens) - k]
+        near = np.flatnonzero(log_probs >= threshold)
+        tokens, log_probs = tokens[near], log_probs[near]
+    order = np.lexsort((tokens, -log_probs))[:k]
+    return [(int(tokens[i]), float(log_probs[i])) for i in order if log_probs[i] > -np.inf]

@@ -1,0 +1,148 @@
+"""The nouns: Post, Thread, Pair, Query and Suggestion.
+
+A post's text is plain text in which two things are marked, both by how a line begins:
+
+    > quoted from somebody else       a quote: the line begins with ">"
+      code, kept to the letter        a line of a code block: it begins with two spaces
+
+so that models can leave out what the writer did not write (`own_text`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from enum import IntEnum, StrEnum
+from typing import NamedTuple
+
+
+class Kind(StrEnum):
+    """What a post is, in the words of the Hacker News API."""
+
+    STORY = "story"
+    COMMENT = "comment"
+    JOB = "job"
+    POLL = "poll"
+    POLLOPT = "pollopt"
+
+
+class State(IntEnum):
+    """Whether a post may be read. Posts that are not live keep their links and lose their words."""
+
+    LIVE = 0
+    DEAD = 1  # hidden by moderators or votes; may come back
+    DELETED = 2  # by its author; never comes back
+
+
+class Post(NamedTuple):
+    """One post of a discussion: an opening post (title, perhaps text) or a reply to its parent.
+
+    A tuple, since millions of them pass from source to archive.
+    """
+
+    id: int
+    kind: Kind = Kind.COMMENT
+    text: str = ""
+    title: str = ""
+    parent: int | None = None
+    story: int | None = None  # the root's id, where the source says it
+    time: int | None = None  # seconds since 1970-01-01 UTC
+    author: bytes | None = None  # keyed hash of the name, never the name
+    url: str | None = None
+    score: int | None = None
+    state: State = State.LIVE
+    thread: int | None = None  # the thread's key, once the archive knows it
+
+    @property
+    def body(self) -> str:
+        """Everything the post says: the title (opening posts only) and the text, a blank line between."""
+        title = "" if self.kind == Kind.COMMENT else self.title
+        return f"{title}\n\n{self.text}" if title and self.text else title or self.text
+
+    @property
+    def own_text(self) -> str:
+        """`body` without the lines that quote somebody else."""
+        return unquoted(self.body)
+
+
+class Pair(NamedTuple):
+    """A reply and what it answers."""
+
+    context: tuple[Post, ...]  # from root to parent, oldest first
+    reply: Post
+
+
+@dataclass(frozen=True)
+class Thread:
+    """All posts that share a key, by id. Links may leave the archive or run in circles; nothing here loops."""
+
+    key: int
+    posts: Sequence[Post]
+    _by_id: dict[int, Post] = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        """Index the posts by id."""
+        object.__setattr__(self, "_by_id", {post.id: post for post in self.posts})
+
+    def context(self, post: Post, limit: int | None = None) -> tuple[Post, ...]:
+        """The posts that `post` answers, from root to parent, as far as they are known.
+
+        `limit` keeps only the nearest so many. Posts without words (deleted ones) are passed over.
+        """
+        path: list[Post] = []
+        seen = {post.id}
+        parent = post.parent
+        while parent is not None and parent not in seen and (limit is None or len(path) < limit):
+            seen.add(parent)
+            above = self._by_id.get(parent)
+            if above is None:
+                break
+            if above.body:
+                path.append(above)
+            parent = above.parent
+        return tuple(reversed(path))
+
+    def pairs(self, limit: int | None = None) -> Iterator[Pair]:
+        """Every reply with words whose parent is here and has words, with its context (the nearest `limit` posts)."""
+        for post in self.posts:
+            parent = self._by_id.get(post.parent) if post.parent is not None else None
+            if parent is not None and parent.id != post.id and parent.body and post.text:
+                yield Pair(self.context(post, limit), post)
+
+
+@dataclass(frozen=True, slots=True)
+class Query:
+    """What a person asks help with: the posts they answer (oldest first) and the draft so far."""
+
+    context: tuple[Post, ...] = ()
+    draft: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Suggestion:
+    """A reply shown to a person, and where it came from."""
+
+    text: str
+    score: float  # comparable only within one list, higher is better; the rung says what it is
+    rung: str  # who proposed it
+    post: int | None = None  # the post it was taken from, None if from none
+    thread: int | None = None  # that post's thread
+    title: str = ""  # what that post answered, in short
+    url: str | None = None  # where to read that post
+
+
+def unquoted(text: str) -> str:
+    """`text` without its quote lines; blank lines left over are closed up."""
+    if ">" not in text:
+        return text
+    kept: list[str] = []
+    for line in text.split("\n"):
+        if line.startswith(">") or (not line and (not kept or not kept[-1])):
+            continue
+        kept.append(line)
+    return "\n".join(kept).rstrip("\n")
+
+
+def bodies(posts: Iterable[Post]) -> str:
+    """What all of `posts` say, one after the other."""
+    return "\n\n".join(post.body for post in posts)

@@ -1,0 +1,1 @@
+"""ROOM 2: text to tensors and back."""

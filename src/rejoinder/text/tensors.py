@@ -1,0 +1,144 @@
+"""Token arrays: the posts of a corpus as numbers, on disk, memory-mapped.
+
+A directory holds `tokenizer.json` and, for each part, three arrays:
+
+    PART.tokens.npy   (N,)   uint16, or uint32 for a vocabulary above 65,536
+    PART.offsets.npy  (P+1,) int64   post p is tokens[offsets[p] : offsets[p + 1]]
+    PART.posts.npy    (P,)   int64   the post's id
+
+A post is POST or REPLY, its own words (quotes left out), END. One post after the other, thread by thread: what follows END
+belongs to another writer, so nothing is counted across it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from itertools import islice
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from rejoinder.corpus import Corpus, Part
+from rejoinder.errors import ModelError
+from rejoinder.post import Post
+from rejoinder.text.tokenizer import Tokenizer
+
+TOKENIZER_FILE = "tokenizer.json"
+_BATCH = 2_000  # posts encoded at a time
+_CHUNK = 2**24  # tokens counted at a time
+
+
+@dataclass(frozen=True)
+class TokenArrays:
+    """The posts of one part as tokens."""
+
+    tokens: NDArray[np.unsignedinteger]  # (N,)
+    offsets: NDArray[np.int64]  # (P+1,)
+    posts: NDArray[np.int64]  # (P,)
+
+
+def train_tokenizer(corpus: Corpus, size: int) -> Tokenizer:
+    """A tokenizer from the train part alone; the same rule for its text as for token arrays."""
+    return Tokenizer.train((post.own_text for post in corpus.posts("train")), size)
+
+
+def write_tokens(corpus: Corpus, tokenizer: Tokenizer, directory: Path, progress: Callable[[int], None] | None = None) -> None:
+    """Write the token arrays of `corpus`; the tokenizer last, so that its presence means the directory is whole."""
+    directory.mkdir(parents=True, exist_ok=True)
+    parts: tuple[Part, ...] = ("train", "dev")
+    for part in parts:
+        _write_part(corpus.posts(part), tokenizer, directory, part, progress)
+    tokenizer.save(directory / TOKENIZER_FILE)
+
+
+def open_tokens(directory: Path, part: Part) -> TokenArrays:
+    """The token arrays of a part, memory-mapped.
+
+    Raises:
+        ModelError: the part has no posts.
+    """
+    arrays = (np.load(directory / f"{part}.{name}.npy", mmap_mode="r") for name in ("tokens", "offsets", "posts"))
+    found = TokenArrays(*arrays)
+    if part == "train" and not len(found.posts):
+        raise ModelError(
+            "the train part has no posts with words; import more (`rejoinder info` shows the parts), or fit with --on all"
+        )
+    return found
+
+
+def open_tokenizer(directory: Path) -> Tokenizer:
+    """The tokenizer of a directory of token arrays, or of a model."""
+    return Tokenizer.load(directory / TOKENIZER_FILE)
+
+
+def _write_part(
+    posts: Iterator[Post], tokenizer: Tokenizer, directory: Path, part: Part, progress: Callable[[int], None] | None
+) -> None:
+    kind = np.uint16 if tokenizer.vocabulary <= 2**16 else np.uint32
+    lengths: list[int] = []
+    ids: list[int] = []
+    raw = directory / f"{part}.raw"
+    with raw.open("wb") as file:
+        while batch := list(islice(posts, _BATCH)):
+            for post, tokens in zip(batch, tokenizer.encode_many([post.own_text for post in batch]), strict=True):
+                if not tokens:
+                    continue
+                start = tokenizer.post if post.parent is None else tokenizer.reply
+                np.array([start, *tokens, tokenizer.end], dtype=kind).tofile(file)
+                lengths.append(len(tokens) + 2)
+                ids.append(post.id)
+            if progress:
+                progress(len(batch))
+    written = np.memmap(raw, dtype=kind, mode="r") if lengths else np.empty(0, dtype=kind)
+    np.save(directory / f"{part}.tokens.npy", written, allow_pickle=False)
+    np.save(directory / f"{part}.offsets.npy", np.concatenate([[0], np.cumsum(lengths, dtype=np.int64)]).astype(np.int64))
+    np.save(directory / f"{part}.posts.npy", np.array(ids, dtype=np.int64))
+    raw.unlink()
+
+
+def count_tokens(arrays: TokenArrays, vocabulary: int) -> NDArray[np.int64]:
+    """(V,) int64: how often each token occurs."""
+    counts = np.zeros(vocabulary, dtype=np.int64)
+    for start in range(0, len(arrays.tokens), _CHUNK):
+        counts += np.bincount(arrays.tokens[start : start + _CHUNK], minlength=vocabulary)
+    return counts
+
+
+def token_shares(counts: NDArray[np.int64], pseudo_count: float, never: Sequence[int]) -> NDArray[np.float64]:
+    """(V,) float64, sums to 1: (c + a) / (N + a V'), the share of each token; 0 for the tokens that can `never` come.
+
+    Args:
+        counts: (V,) int64, c.
+        pseudo_count: a, added to every count (Lidstone 1920).
+        never: tokens of probability 0; V' are the others.
+    """
+    smoothed = counts + pseudo_count
+    smoothed[list(never)] = 0.0
+    return np.asarray(smoothed / smoothed.sum())
+
+
+def count_bigrams(arrays: TokenArrays, vocabulary: int, end: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Which token follows which, and how often; nothing follows `end`.
+
+    Returns:
+        (E,) int64 pairs, first * V + second, ascending; (E,) int64 counts.
+    """
+    pairs = counts = np.empty(0, dtype=np.int64)
+    for start in range(0, max(len(arrays.tokens) - 1, 0), _CHUNK):
+        chunk = arrays.tokens[start : start + _CHUNK + 1].astype(np.int64)
+        first, second = chunk[:-1], chunk[1:]
+        here, times = np.unique((first * vocabulary + second)[first != end], return_counts=True)
+        pairs, counts = _add_counts(np.concatenate([pairs, here]), np.concatenate([counts, times]))
+    return pairs, counts
+
+
+def _add_counts(keys: NDArray[np.int64], counts: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Equal keys made one, their counts added."""
+    if not len(keys):
+        return keys, counts
+    order = np.argsort(keys, kind="stable")
+    keys, counts = keys[order], counts[order]
+    first = np.flatnonzero(np.concatenate([[True], keys[1:] != keys[:-1]]))
+    return keys[first], np.add.reduceat(counts, first)

@@ -1,0 +1,137 @@
+"""Text to tokens and back, without loss: byte-level BPE, so that bits per byte is fair across rungs.
+
+The pieces are bytes, so any text has tokens and `decode(encode(text)) == text`. Three more ids stand above the BPE vocabulary:
+
+    POST    begins a post that answers nothing
+    REPLY   begins a post that answers another
+    END     ends a post
+
+They are put in by our code alone: no text, whatever it looks like, encodes to one of them.
+
+Source: Sennrich, Haddow & Birch 2016 (BPE), Radford et al. 2019 (over bytes). The library is Hugging Face `tokenizers`.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from bisect import bisect_left
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import Self
+
+import numpy as np
+from numpy.typing import NDArray
+from tokenizers import Tokenizer as Library
+from tokenizers import decoders, models, pre_tokenizers, trainers
+
+from rejoinder.errors import DamagedModel
+from rejoinder.files import write_atomically
+
+DEFAULT_SIZE = 8192  # BPE pieces, separators not counted
+SMALLEST_SIZE = 256  # one piece for each byte
+SEPARATORS = 3
+
+
+class Tokenizer:
+    """A trained vocabulary of V = size + 3 tokens. Immutable."""
+
+    def __init__(self, library: Library) -> None:
+        """Wrap a trained library tokenizer; see `train` and `load`."""
+        self._library = library
+        self.size: int = library.get_vocab_size()
+        self.post, self.reply, self.end = range(self.size, self.size + SEPARATORS)
+        self.vocabulary = self.size + SEPARATORS
+        to_byte = {character: byte for byte, character in enumerate(_byte_alphabet())}
+        pieces = [b""] * self.vocabulary  # separators stand for no bytes
+        for piece, token in library.get_vocab().items():
+            pieces[token] = bytes(to_byte[character] for character in piece)
+        self.bytes: tuple[bytes, ...] = tuple(pieces)  # V byte strings
+        self._by_bytes = {piece: token for token, piece in enumerate(pieces) if piece}
+        self._sorted = sorted((piece, token) for token, piece in enumerate(pieces) if piece)
+
+    @classmethod
+    def train(cls, texts: Iterable[str], size: int = DEFAULT_SIZE) -> Self:
+        """Learn at most `size` pieces from `texts`: the 256 bytes, then the merges met most often."""
+        if size < SMALLEST_SIZE:
+            raise ValueError(f"`size` must be at least {SMALLEST_SIZE}, one piece for each byte; got {size}")
+        library = Library(models.BPE())
+        library.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
+        library.decoder = decoders.ByteLevel()
+        alphabet = _byte_alphabet()
+        trainer = trainers.BpeTrainer(vocab_size=size, initial_alphabet=alphabet, show_progress=False, min_frequency=2)
+        library.train_from_iterator((_encodable(text) for text in texts), trainer)
+        return cls(library)
+
+    @classmethod
+    def load(cls, file: Path) -> Self:
+        """Read a tokenizer that `save` wrote.
+
+        Raises:
+            DamagedModel: the file is not there, or no tokenizer of ours.
+        """
+        try:
+            return cls(Library.from_str(file.read_text(encoding="utf-8")))
+        except (OSError, UnicodeDecodeError) as error:
+            raise DamagedModel(f"tokenizer {file}: {error}; fit again") from error
+        except Exception as error:  # the library raises bare Exception on a file it cannot read
+            raise DamagedModel(f"tokenizer {file} is damaged ({str(error)[:80]}); fit again") from error
+
+    def save(self, file: Path) -> None:
+        """Write the tokenizer as the library's JSON, atomically."""
+        write_atomically(file, self._library.to_str().encode())
+
+    def fingerprint(self) -> str:
+        """A hash of the vocabulary and its merges: equal tokenizers give equal tokens."""
+        return hashlib.blake2b(self._library.to_str().encode(), digest_size=16).hexdigest()
+
+    def encode(self, text: str) -> list[int]:
+        """The tokens of `text`, none of them a separator. Lone surrogates are read as U+FFFD."""
+        ids: list[int] = self._library.encode(_encodable(text)).ids
+        return ids
+
+    def encode_many(self, texts: Sequence[str]) -> list[list[int]]:
+        """`encode` of many texts, on all cores."""
+        return [encoding.ids for encoding in self._library.encode_batch_fast([_encodable(text) for text in texts])]
+
+    def decode_bytes(self, tokens: Iterable[int]) -> bytes:
+        """The bytes that `tokens` stand for; separators stand for none."""
+        return b"".join(self.bytes[token] for token in tokens)
+
+    def decode(self, tokens: Iterable[int]) -> str:
+        """The text that `tokens` stand for; bytes that are no UTF-8 (a character cut in two) become U+FFFD."""
+        return self.decode_bytes(tokens).decode("utf-8", errors="replace")
+
+    def starting_with(self, prefix: bytes) -> NDArray[np.int64]:
+        """(N,) int64: the tokens whose bytes begin with `prefix`; for an empty prefix all but the separators."""
+        first = bisect_left(self._sorted, (prefix,))
+        last = len(self._sorted)
+        if prefix.rstrip(b"\xff"):
+            last = bisect_left(self._sorted, (_after(prefix),))
+        return np.array([token for _, token in self._sorted[first:last]], dtype=np.int64)
+
+    def inside(self, text: bytes) -> list[int]:
+        """The tokens whose bytes are a beginning of `text`, but not all of it."""
+        starts = (self._by_bytes.get(text[:length]) for length in range(1, len(text)))
+        return [token for token in starts if token is not None]
+
+
+def _encodable(text: str) -> str:
+    """`text` with lone surrogates replaced, so that it has UTF-8 bytes."""
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return "".join("\ufffd" if "\ud800" <= character <= "\udfff" else character for character in text)
+    return text
+
+
+def _after(prefix: bytes) -> bytes:
+    """The least byte string above all that begin with `prefix`."""
+    kept = prefix.rstrip(b"\xff")
+    return kept[:-1] + bytes([kept[-1] + 1])
+
+
+def _byte_alphabet() -> list[str]:
+    """The character that byte-level BPE writes for each byte: printable Latin-1 as it is, the others from U+0100 on."""
+    printable = {*range(0x21, 0x7F), *range(0xA1, 0xAD), *range(0xAE, 0x100)}
+    others = iter(range(0x100, 0x200))
+    return [chr(byte) if byte in printable else chr(next(others)) for byte in range(256)]

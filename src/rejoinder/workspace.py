@@ -1,0 +1,249 @@
+"""One home folder: the archive, the tokenizer, the fitted rungs. Here fitting, loading and staleness join.
+
+HOME/archive.db            the archive (SQLite; -wal and -shm beside it while in use)
+HOME/author.key            the key of the author hashes, mode 0600
+HOME/tokenizer.json        the tokenizer all language models share
+HOME/models/RUNG/0001/     a fitted rung; the highest whole one counts
+HOME/sample/               the same again for the embedded archive, while there is none of the user's own
+"""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from importlib import resources
+from pathlib import Path
+from time import perf_counter, time
+from typing import Any, Literal
+
+import numpy as np
+
+from rejoinder import __version__
+from rejoinder.archive.authors import author_hasher
+from rejoinder.archive.reader import ArchiveCorpus
+from rejoinder.archive.sources.dump import read_dump
+from rejoinder.archive.sources.record import Hasher
+from rejoinder.archive.split import Method
+from rejoinder.archive.store import Archive
+from rejoinder.config import Settings, as_dict, resolve
+from rejoinder.errors import ModelError, NotFitted, RejoinderError
+from rejoinder.files import tree_size
+from rejoinder.models import LADDER, Can, rung, those_that
+from rejoinder.models.directory import MANIFEST, read_manifest, seal
+from rejoinder.models.interfaces import Job, Progress, Suggester, silent
+from rejoinder.text.tensors import TOKENIZER_FILE, train_tokenizer, write_tokens
+from rejoinder.text.tokenizer import DEFAULT_SIZE, Tokenizer
+
+On = Literal["train", "all"]
+SAMPLE = "sample.jsonl"
+_ABANDONED = 86_400.0  # seconds after which a scratch folder is what a crash left
+
+
+@dataclass(frozen=True)
+class FitConfig:
+    """How to fit: on which posts, with which tokenizer and seed."""
+
+    on: On = "train"  # "all" leaves nothing to measure on: for daily use only
+    split: Method = "hash"
+    seed: int = 0
+    vocabulary: int = DEFAULT_SIZE  # pieces of a new tokenizer
+    retrain_tokenizer: bool = False  # also where there is one already
+
+
+@dataclass(frozen=True)
+class Fitted:
+    """What is known of a fitted rung without loading it."""
+
+    rung: str
+    directory: Path
+    manifest: dict[str, Any]
+    bytes: int
+    behind: bool  # the archive has changed since
+    stale: bool  # threads have moved between train, dev and test since: its figures would not be honest
+
+
+class Workspace:
+    """A home folder. Making one touches nothing; folders appear when something is written."""
+
+    def __init__(self, home: Path) -> None:
+        """Use the folder `home`."""
+        self.home = home
+        self.archive_file = home / "archive.db"
+        self.author_key = home / "author.key"
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether there is no archive here yet."""
+        return not self.archive_file.is_file()
+
+    def open_archive(self, *, create: bool = False) -> Archive:
+        """The archive.
+
+        Raises:
+            ArchiveError: there is none (unless `create`), or it cannot be opened.
+        """
+        return Archive.open(self.archive_file, create=create)
+
+    def hasher(self) -> Hasher:
+        """The function from author names to their keyed hashes."""
+        self.home.mkdir(parents=True, exist_ok=True)
+        return author_hasher(self.author_key)
+
+    def sample(self, progress: Progress = silent) -> Workspace:
+        """The embedded archive as a workspace of its own inside this one, imported and fitted when first asked for."""
+        inside = Workspace(self.home / "sample")
+        source = resources.files("rejoinder.bundle") / SAMPLE
+        if inside.is_empty or not all(inside.fitted(name) for name in LADDER):
+            with inside.open_archive(create=True) as archive, resources.as_file(source) as file:
+                archive.set_forum("sample")
+                archive.add(read_dump(file, inside.hasher()))
+            inside.fit(LADDER, FitConfig(vocabulary=2048), {}, progress)
+        return inside
+
+    # --- fitting -------------------------------------------------------------------------------------------------
+
+    def fit(
+        self, names: Iterable[str], config: FitConfig, settings: Settings, progress: Progress = silent
+    ) -> dict[str, RejoinderError]:
+        """Fit rungs on the archive; those that fail are returned with their errors, the others are fitted.
+
+        Raises:
+            RejoinderError: before anything is fitted: an unknown rung or setting, no archive.
+        """
+        wanted = list(dict.fromkeys(names))
+        configs: dict[str, Any] = {name: resolve(rung(name).load().Config, settings.get(name, {}), name) for name in wanted}
+        failed: dict[str, RejoinderError] = {}
+        with self.open_archive() as archive, self._scratch() as scratch:
+            corpus = ArchiveCorpus(archive, scratch / "tokens", config.split, everything=config.on == "all")
+            facts = self._facts(archive, corpus, config)
+            if any(Can.PREDICT in LADDER[name].can for name in wanted):
+                self._tokens(corpus, config, progress)
+            for name in wanted:
+                progress(f"fitting {name}", 0, None)
+                try:
+                    self._fit_one(name, configs[name], corpus, Job(scratch / name, progress), facts)
+                except RejoinderError as error:
+                    failed[name] = error
+        return failed
+
+    def _facts(self, archive: Archive, corpus: ArchiveCorpus, config: FitConfig) -> dict[str, Any]:
+        return {
+            "data": corpus.fingerprint(),
+            "revision": archive.meta("revision", 0),
+            "on": config.on,
+            "split": config.split,
+            "seed": config.seed,
+            "code": __version__,
+        }
+
+    def _tokens(self, corpus: ArchiveCorpus, config: FitConfig, progress: Progress) -> None:
+        """Token arrays of the corpus, with the home's tokenizer; a new one where there is none or it is asked for."""
+        file = self.home / TOKENIZER_FILE
+        if config.retrain_tokenizer or not file.is_file():
+            progress("learning the tokenizer", 0, None)
+            tokenizer = train_tokenizer(corpus, config.vocabulary)
+            tokenizer.save(file)
+        else:
+            tokenizer = Tokenizer.load(file)
+        done = 0
+
+        def count(posts: int) -> None:
+            nonlocal done
+            done += posts
+            progress("posts to tokens", done, None)
+
+        write_tokens(corpus, tokenizer, corpus.tokens, count)
+
+    def _fit_one(self, name: str, config: Any, corpus: ArchiveCorpus, job: Job, facts: dict[str, Any]) -> None:
+        job.workdir.mkdir(parents=True)
+        began = perf_counter()
+        model = LADDER[name].load().fit(corpus, config, rng=np.random.default_rng(facts["seed"]), job=job)
+        seconds = perf_counter() - began
+        directory = self._new_directory(name)
+        model.save(directory)
+        when = datetime.now(UTC).isoformat(timespec="seconds")
+        seal(directory, {"rung": name, "config": as_dict(config), **facts, "fitted": when, "seconds": round(seconds, 3)})
+        for other in directory.parent.iterdir():  # older ones, and what a crash left; open files stay readable
+            if other != directory:
+                shutil.rmtree(other, ignore_errors=True)
+
+    def _new_directory(self, name: str) -> Path:
+        parent = self.home / "models" / name
+        parent.mkdir(parents=True, exist_ok=True)
+        number = max((int(other.name) for other in parent.iterdir() if other.name.isdecimal()), default=0)
+        directory = parent / f"{number + 1:04}"
+        directory.mkdir()
+        return directory
+
+    @contextmanager
+    def _scratch(self) -> Iterator[Path]:
+        """A folder on the home's own disk, gone afterwards; what an earlier crash left goes too."""
+        parent = self.home / "scratch"
+        parent.mkdir(parents=True, exist_ok=True)
+        for left in parent.iterdir():
+            if time() - left.stat().st_mtime > _ABANDONED:
+                shutil.rmtree(left, ignore_errors=True)
+        with tempfile.TemporaryDirectory(dir=parent) as directory:
+            yield Path(directory)
+
+    # --- what is fitted ------------------------------------------------------------------------------------------
+
+    def fitted(self, name: str) -> Fitted | None:
+        """The newest whole model of a rung, None if there is none.
+
+        Raises:
+            DamagedModel: there is one, but its files are not as they were written.
+        """
+        parent = self.home / "models" / name
+        numbered = sorted(
+            (p for p in parent.glob("*") if p.name.isdecimal() and (p / MANIFEST).is_file()), key=lambda p: int(p.name)
+        )
+        if not numbered:
+            return None
+        manifest = read_manifest(numbered[-1])
+        if manifest.get("rung") != name:
+            raise ModelError(
+                f"{numbered[-1]} holds the rung `{manifest.get('rung')}`, not `{name}`; fit again: rejoinder fit {name}"
+            )
+        revision, resplit = self._revisions()
+        at = manifest.get("revision", 0)
+        return Fitted(name, numbered[-1], manifest, tree_size(numbered[-1]), revision > at, resplit > at)
+
+    def load(self, name: str) -> Suggester:
+        """A fitted rung, ready for use.
+
+        Raises:
+            NotFitted: it was never fitted here.
+            DamagedModel: its files are not whole.
+        """
+        rung(name)
+        found = self.fitted(name)
+        if found is None:
+            raise NotFitted(f"the rung `{name}` is not fitted in {self.home}; run `rejoinder fit {name}`")
+        return LADDER[name].load().load(found.directory, {})
+
+    def load_those(self, can: Can, only: Iterable[str] | None = None) -> Mapping[str, Any]:
+        """The fitted rungs with a capability, by name, from the cheapest up; with `only`, just these, which must be fitted."""
+        if only is not None:
+            names = list(only)
+            for name in names:
+                if can not in rung(name).can:
+                    able = ", ".join(other for other in LADDER if can in LADDER[other].can)
+                    raise ModelError(f"the rung `{name}` cannot do this; those that can: {able}")
+        else:
+            names = self.fitted_that(can)
+        return {name: self.load(name) for name in names}
+
+    def fitted_that(self, can: Can) -> list[str]:
+        """The names of the fitted rungs with a capability, from the cheapest up."""
+        return [name for name in those_that(can) if self.fitted(name) is not None]
+
+    def _revisions(self) -> tuple[int, int]:
+        if self.is_empty:
+            return 0, 0
+        with self.open_archive() as archive:
+            return int(archive.meta("revision", 0)), int(archive.meta("resplit_at", 0))
