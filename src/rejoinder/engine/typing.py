@@ -1,8 +1,8 @@
 """A draft in, its likely continuations out.
 
-A draft may end inside a word, and a word may be cut into tokens in more than one way. So the last word is taken back, and
-the search runs over token sequences whose bytes begin with the letters taken back: the model decides whether the word goes on
-or ends there. The search is a beam over log probabilities; what it shows stops at the end of a sentence.
+A draft may end inside a word, and a word may be cut into tokens in more than one way. So the last word (with the space before
+it; only the space, if the draft ends in one) is taken back, and the search runs over token sequences whose bytes begin with
+what was taken back: the model decides whether the word goes on or ends there. The search is a beam over log probabilities; what it shows stops at the end of a sentence.
 """
 
 from __future__ import annotations
@@ -68,7 +68,7 @@ def _begin(model: LanguageModel, query: Query) -> _Path:
     match = _LAST_WORD.search(query.draft)
     cut = match.start() if match else len(query.draft)
     owed = query.draft[cut:].encode("utf-8", "replace")
-    if len(owed) > _LONGEST_WORD or not query.draft[cut:].strip():
+    if len(owed) > _LONGEST_WORD:
         cut, owed = len(query.draft), b""
     state = model.start(query.context)
     for token in model.tokenizer.encode(query.draft[:cut]):

@@ -60,7 +60,7 @@ def load_array(directory: Path, name: str) -> NDArray[Any]:
     file = directory / f"{name}.npy"
     try:
         array: NDArray[Any] = np.load(file, mmap_mode="r", allow_pickle=False)
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, EOFError) as error:
         raise DamagedModel(f"{file} is missing or damaged ({error}); fit again") from error
     return array
 

@@ -1,0 +1,65 @@
+"""What every benchmark shares: the shape of its output, and where the real archives lie.
+
+A figure is printed as a line for people, or with `--json` as one object a line:
+{"name", "value", "unit", "low", "high", "runs", "machine", "commit"}; value is the median, low and high the extremes.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import platform
+import subprocess
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from statistics import median
+
+ROOT = Path(__file__).resolve().parents[1]
+DATA = Path(os.environ.get("REJOINDER_DATA", ROOT.parent / "shared" / "data"))
+
+
+def arguments(description: str, **options: tuple[type, object, str]) -> argparse.Namespace:
+    """The command line: `--json`, and `--name VALUE` for each option (type, default, help)."""
+    parser = argparse.ArgumentParser(description=description)
+    parser.add_argument("--json", action="store_true", help="one JSON object a line")
+    for name, (kind, default, text) in options.items():
+        parser.add_argument(f"--{name.replace('_', '-')}", type=kind, default=default, help=f"{text} (default: {default})")
+    return parser.parse_args()
+
+
+def real_archive(name: str) -> Path:
+    """The file of a real archive; without it the benchmark ends, saying so."""
+    file = DATA / name
+    if not file.is_file():
+        sys.exit(f"{name} is not at hand: set REJOINDER_DATA to the directory that has it")
+    return file
+
+
+def report(name: str, values: Sequence[float], unit: str, *, as_json: bool) -> None:
+    """Print one figure."""
+    middle, low, high = median(values), min(values), max(values)
+    if as_json:
+        record = {"name": name, "value": middle, "unit": unit, "low": low, "high": high, "runs": len(values)}
+        print(json.dumps({**record, "machine": machine(), "commit": commit()}), flush=True)
+    else:
+        print(f"{name:<44} {middle:>12,.5g} {unit:<10} ({low:,.5g} to {high:,.5g}, {len(values)} runs)", flush=True)
+
+
+def machine() -> str:
+    """Processor, cores and Python, in one line."""
+    model = platform.processor() or platform.machine()
+    cpuinfo = Path("/proc/cpuinfo")
+    if cpuinfo.is_file():
+        names = [line.partition(":")[2].strip() for line in cpuinfo.read_text().splitlines() if line.startswith("model name")]
+        model = names[0] if names else model
+    return f"{model}, {os.cpu_count()} cores, Python {platform.python_version()}"
+
+
+def commit() -> str:
+    """The commit measured, with + if the work tree differs from it."""
+    git = ["git", "-C", str(ROOT)]
+    found = subprocess.run([*git, "rev-parse", "--short", "HEAD"], capture_output=True, text=True, check=False)
+    changed = subprocess.run([*git, "status", "--porcelain"], capture_output=True, text=True, check=False)
+    return found.stdout.strip() + ("+" if changed.stdout.strip() else "") if found.returncode == 0 else "none"

@@ -1,0 +1,57 @@
+"""Shared ground: a toy archive of two topics that never mix, and the real archives where they are at hand."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+
+import pytest
+
+from rejoinder.archive.reader import ArchiveCorpus
+from rejoinder.archive.store import Archive
+from rejoinder.post import Kind, Post
+from rejoinder.text.tensors import train_tokenizer, write_tokens
+
+BREAD = "How long should bread dough rest in a cold kitchen ?", "Let the dough rest until it doubles , flour and water need time ."
+ENGINE = "Why does my engine stall at the traffic lights ?", "Check the spark plug and the fuel filter , an old engine stalls ."
+
+
+def toy_posts(threads: int = 80) -> Iterator[Post]:
+    """Half of the threads are about bread, half about engines; each has a question, an answer and thanks."""
+    for number in range(1, threads + 1):
+        question, answer = (BREAD, ENGINE)[number % 2]
+        root = number * 10
+        yield Post(root, Kind.STORY, f"{question} Number {number} .", title=question, time=number)
+        yield Post(root + 1, Kind.COMMENT, f"{answer} It took {number} days .", parent=root, time=number + 1)
+        yield Post(root + 2, Kind.COMMENT, "Thank you .", parent=root + 1, time=number + 2)
+
+
+def make_archive(path: Path, posts: Iterable[Post]) -> Archive:
+    """An open archive that holds `posts`."""
+    archive = Archive.open(path, create=True)
+    archive.add(posts)
+    return archive
+
+
+def make_corpus(directory: Path, posts: Iterable[Post], vocabulary: int = 400, *, everything: bool = False) -> ArchiveCorpus:
+    """A corpus over a new archive of `posts`, with tokenizer and token arrays."""
+    corpus = ArchiveCorpus(make_archive(directory / "archive.db", posts), directory / "tokens", everything=everything)
+    write_tokens(corpus, train_tokenizer(corpus, vocabulary), corpus.tokens)
+    return corpus
+
+
+@pytest.fixture(scope="session")
+def toy(tmp_path_factory: pytest.TempPathFactory) -> ArchiveCorpus:
+    """The toy corpus."""
+    return make_corpus(tmp_path_factory.mktemp("toy"), toy_posts())
+
+
+@pytest.fixture
+def real_data() -> Path:
+    """The directory of the real archives: $REJOINDER_DATA, or shared/data beside the checkout."""
+    beside = Path(__file__).resolve().parents[2] / "shared" / "data"
+    directory = Path(os.environ.get("REJOINDER_DATA", beside))
+    if not (directory / "hn.jsonl.gz").is_file():
+        pytest.skip("the real archives (hn.jsonl.gz) are not beside this checkout; set REJOINDER_DATA")
+    return directory

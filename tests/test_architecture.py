@@ -1,0 +1,111 @@
+"""The house: which way the arrows point, and how large a file may grow."""
+
+from __future__ import annotations
+
+import ast
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+SRC = Path(__file__).resolve().parents[1] / "src" / "rejoinder"
+MODULES = sorted(SRC.rglob("*.py"))
+BASE = {"errors", "post", "corpus", "config", "files"}
+# what a room may import besides itself and BASE: arrows point to the right in the design
+MAY = {
+    "errors": set(),
+    "post": set(),
+    "files": set(),
+    "corpus": {"post"},
+    "config": {"errors"},
+    "text": BASE,
+    "models": BASE | {"text"},
+    "engine": BASE | {"text", "models"},
+    "archive": BASE,
+    "bundle": set(),
+    "workspace": BASE | {"text", "models", "engine", "archive"},
+    "cli": BASE | {"text", "models", "engine", "archive", "workspace"},
+    "__main__": {"cli"},
+    "__init__": set(),
+}
+
+
+def room(module: Path) -> str:
+    return module.relative_to(SRC).parts[0].removesuffix(".py")
+
+
+def imports(module: Path) -> set[str]:
+    """The modules of rejoinder that `module` names, with dots."""
+    found: set[str] = set()
+    for node in ast.walk(ast.parse(module.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            found |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and node.module and node.level == 0:
+            found |= {f"{node.module}.{alias.name}" for alias in node.names} if node.module == "rejoinder" else {node.module}
+        elif isinstance(node, ast.ImportFrom):
+            pytest.fail(f"{module}: a relative import hides where an arrow points")
+    return {name for name in found if name == "rejoinder" or name.startswith("rejoinder.")}
+
+
+@pytest.mark.parametrize("module", MODULES, ids=lambda module: str(module.relative_to(SRC)))
+def test_arrows_point_one_way(module: Path) -> None:
+    here = room(module)
+    for name in imports(module):
+        there = (name.split(".") + ["__init__"])[1]
+        assert there in MAY[here] | {here} or name == "rejoinder.__version__", f"{here} must not import {there}"
+
+
+def test_rungs_never_import_each_other() -> None:
+    shared = {"rejoinder.models", "rejoinder.models.interfaces", "rejoinder.models.directory"}
+    for module in (SRC / "models").glob("*.py"):
+        if module.stem not in ("__init__", "interfaces", "directory"):
+            assert {name for name in imports(module) if name.startswith("rejoinder.models")} <= shared, module.name
+
+
+@pytest.mark.parametrize("module", MODULES, ids=lambda module: str(module.relative_to(SRC)))
+def test_nothing_grows_too_large(module: Path) -> None:
+    """At most 400 lines a module, 50 a function, 6 parameters (CLI commands excepted, whose parameters are the options)."""
+    source = module.read_text(encoding="utf-8")
+    assert len(source.splitlines()) <= 400
+    for node in ast.walk(ast.parse(source)):
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+            assert node.end_lineno is not None
+            where = f"{module.name}:{node.name}"
+            assert node.end_lineno - node.lineno + 1 <= 50 or room(module) == "cli", where
+            arguments = [a for a in [*node.args.posonlyargs, *node.args.args, *node.args.kwonlyargs] if a.arg not in ("self", "cls")]
+            assert len(arguments) <= 6 or room(module) == "cli", where
+
+
+@pytest.mark.parametrize("module", MODULES, ids=lambda module: str(module.relative_to(SRC)))
+def test_no_pickle_and_nothing_executed(module: Path) -> None:
+    tree = ast.parse(module.read_text(encoding="utf-8"))
+    named = {node.id for node in ast.walk(tree) if isinstance(node, ast.Name)}
+    assert not named & {"eval", "exec", "pickle", "marshal"}
+    assert not {a.name for node in ast.walk(tree) if isinstance(node, ast.Import) for a in node.names} & {"pickle", "marshal", "shelve"}
+
+
+def test_libraries_never_print() -> None:
+    for module in MODULES:
+        if room(module) != "cli":
+            calls = [node.func for node in ast.walk(ast.parse(module.read_text(encoding="utf-8"))) if isinstance(node, ast.Call)]
+            assert "print" not in {call.id for call in calls if isinstance(call, ast.Name)}, module
+
+
+def test_importing_any_module_prints_and_starts_nothing() -> None:
+    names = [".".join(("rejoinder", *m.relative_to(SRC).with_suffix("").parts)).removesuffix(".__init__") for m in MODULES]
+    code = f"import importlib, threading\nfor n in {names!r}: importlib.import_module(n)\nassert threading.active_count() == 1"
+    done = subprocess.run([sys.executable, "-W", "error", "-c", code], capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
+
+
+def test_nothing_that_is_called_a_post_request_is_ever_sent() -> None:
+    """There is no code that writes to a forum: the only verb spoken over HTTP is GET."""
+    for module in MODULES:
+        tree = ast.parse(module.read_text(encoding="utf-8"))
+        verbs = {n.value for n in ast.walk(tree) if isinstance(n, ast.Constant) and isinstance(n.value, str)}
+        assert not verbs & {"POST", "PUT", "PATCH", "DELETE"}, module
+        if "httpx" in module.read_text(encoding="utf-8"):
+            assert module.name == "hackernews.py"
+            called = {n.func.attr for n in ast.walk(tree) if isinstance(n, ast.Call) and isinstance(n.func, ast.Attribute)}
+            assert not called & {"post", "put", "patch", "delete", "request"}

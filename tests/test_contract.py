@@ -1,0 +1,239 @@
+"""The contract: what every rung of the ladder must do, made from LADDER. A new rung gets the whole suite for one line there."""
+
+from __future__ import annotations
+
+import copy
+import math
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from conftest import toy_posts
+
+from rejoinder.archive.reader import ArchiveCorpus
+from rejoinder.models import LADDER, Can, those_that
+from rejoinder.models.interfaces import Job
+from rejoinder.post import Kind, Post
+
+# settings that differ from the defaults, so that save and load cannot pass by forgetting them
+OTHER: dict[str, dict[str, Any]] = {
+    "canned": {"longest": 3, "repeats": 2, "keep": 7},
+    "unigram": {"pseudo_count": 2.0},
+    "markov": {"discount": 0.3},
+    "bm25": {"k1": 0.9, "b": 0.4, "terms": 5},
+}
+CONTEXTS: list[tuple[Post, ...]] = [
+    (),
+    (Post(7, Kind.STORY, "Why does the engine stall ?"),),
+    (Post(7, Kind.STORY, "", title="Bread"), Post(8, Kind.COMMENT, "The dough is cold .", parent=7)),
+    (Post(9, Kind.STORY, "ἀρχή 🍞\u200d\u0301 \x00 ﷽ \U0010ffff"),),
+    (Post(9, Kind.STORY, ""),),
+]
+ANY_TEXT = ["", " ", "The dough", "naïve 🍞\u0301", "日本語のテキスト", "\U0010ffff\x00\t\n", "<|end|> </s> [POST] <unk>"]
+
+
+def fit(name: str, corpus: ArchiveCorpus, workdir: Path, **settings: Any) -> Any:
+    rung = LADDER[name].load()
+    workdir.mkdir(parents=True, exist_ok=True)
+    return rung.fit(corpus, rung.Config(**settings), rng=np.random.default_rng(3), job=Job(workdir))
+
+
+@pytest.fixture(scope="session")
+def fitted(toy: ArchiveCorpus, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
+    return {name: fit(name, toy, tmp_path_factory.mktemp(name)) for name in LADDER}
+
+
+every_rung = pytest.mark.parametrize("name", list(LADDER))
+predictors = pytest.mark.parametrize("name", those_that(Can.PREDICT))
+proposers = pytest.mark.parametrize("name", those_that(Can.PROPOSE))
+rankers = pytest.mark.parametrize("name", those_that(Can.RANK))
+
+
+def states(model: Any) -> list[Any]:
+    """A state after every prefix of a few texts, in every context."""
+    found = []
+    for context in CONTEXTS:
+        for text in ANY_TEXT:
+            state = model.start(context)
+            found.append(state)
+            for token in model.tokenizer.encode(text):
+                state = model.advance(state, token)
+                found.append(state)
+    return found
+
+
+def answers(name: str, model: Any) -> Any:
+    """Everything a model says, to compare two of them."""
+    said: list[Any] = []
+    can = LADDER[name].can
+    if Can.PREDICT in can:
+        said += [model.log_probs(state).tobytes() for state in states(model)[:40]]
+        said += [model.top(state, 5, b" ") for state in states(model)[:40]]
+    if Can.PROPOSE in can:
+        said += [model.propose(context, 5) for context in CONTEXTS]
+    if Can.RANK in can:
+        said += [model.score_replies(context, ANY_TEXT).tobytes() for context in CONTEXTS]
+    return said
+
+
+# --- every rung ------------------------------------------------------------------------------------------------------
+
+
+@every_rung
+def test_save_and_load_give_the_same_model_with_other_settings_than_the_defaults(
+    name: str, toy: ArchiveCorpus, tmp_path: Path
+) -> None:
+    model = fit(name, toy, tmp_path / "work", **OTHER[name])
+    model.save(tmp_path / "saved")
+    loaded = LADDER[name].load().load(tmp_path / "saved", {})
+    assert loaded.config == model.config == LADDER[name].load().Config(**OTHER[name])
+    assert answers(name, loaded) == answers(name, model)
+
+
+@every_rung
+def test_two_fits_with_one_seed_are_one_model(name: str, toy: ArchiveCorpus, tmp_path: Path, fitted: dict[str, Any]) -> None:
+    assert answers(name, fit(name, toy, tmp_path / "again")) == answers(name, fitted[name])
+
+
+@every_rung
+def test_settings_are_frozen(name: str) -> None:
+    config = LADDER[name].load().Config()
+    with pytest.raises(AttributeError):
+        setattr(config, next(iter(OTHER[name])), 1)
+
+
+@every_rung
+def test_no_pickle_is_saved(name: str, fitted: dict[str, Any], tmp_path: Path) -> None:
+    fitted[name].save(tmp_path / "saved")
+    for file in (tmp_path / "saved").rglob("*.npy"):
+        np.load(file, allow_pickle=False)
+    assert not [f for f in (tmp_path / "saved").rglob("*") if f.suffix in {".pkl", ".pickle", ".pt", ".joblib"}]
+
+
+# --- language models -------------------------------------------------------------------------------------------------
+
+
+@predictors
+def test_probabilities_sum_to_one_and_separators_that_begin_posts_have_none(name: str, fitted: dict[str, Any]) -> None:
+    model = fitted[name]
+    for state in states(model):
+        log_probs = model.log_probs(state)
+        assert log_probs.shape == (model.tokenizer.vocabulary,) and log_probs.dtype == np.float32
+        assert abs(np.exp(log_probs.astype(np.float64)).sum() - 1) <= 1e-4
+        assert log_probs[model.tokenizer.post] == log_probs[model.tokenizer.reply] == -np.inf
+        assert np.isfinite(np.delete(log_probs, [model.tokenizer.post, model.tokenizer.reply])).all()
+
+
+@predictors
+def test_advance_changes_nothing_it_was_given(name: str, fitted: dict[str, Any]) -> None:
+    model = fitted[name]
+    state = model.start(CONTEXTS[2])
+    before, said = copy.deepcopy(state), model.log_probs(state).copy()
+    for token in model.tokenizer.encode("The dough is cold"):
+        model.advance(state, token)
+    assert state == before
+    assert np.array_equal(model.log_probs(state), said)
+
+
+@predictors
+def test_the_same_tokens_give_the_same_state_by_whatever_road(name: str, fitted: dict[str, Any]) -> None:
+    model = fitted[name]
+    tokens = model.tokenizer.encode("Why does the engine stall")
+    other = model.tokenizer.encode("bread")
+    straight = crooked = model.start(())
+    for token in tokens:
+        straight = model.advance(straight, token)
+    for token in tokens:
+        for wrong in other:
+            model.advance(crooked, wrong)  # a road not taken
+        crooked = model.advance(crooked, token)
+    assert np.array_equal(model.log_probs(straight), model.log_probs(crooked))
+
+
+@predictors
+@pytest.mark.parametrize("prefix", [b"", b" ", b" th", b"e", b"\xf0", b"\xff\xff", b" dough", "é".encode()])
+def test_top_is_the_sorted_full_distribution(name: str, prefix: bytes, fitted: dict[str, Any]) -> None:
+    model = fitted[name]
+    for state in states(model)[::7]:
+        log_probs = model.log_probs(state)
+        fits = [t for t in range(model.tokenizer.vocabulary) if model.tokenizer.bytes[t].startswith(prefix)]
+        expected = sorted((t for t in fits if log_probs[t] > -np.inf), key=lambda t: (-log_probs[t], t))
+        for k in (0, 1, 10, 10_000):
+            found = model.top(state, k, prefix)
+            assert [token for token, _ in found] == expected[:k]
+            assert all(math.isclose(value, log_probs[token], abs_tol=1e-6) for token, value in found)
+
+
+@predictors
+def test_many_at_once_are_the_same_as_one_by_one(name: str, fitted: dict[str, Any]) -> None:
+    model = fitted[name]
+    some = states(model)[:9]
+    tokens = [(token * 7) % model.tokenizer.size for token in range(len(some))]
+    assert np.array_equal(model.log_probs_many(some), np.stack([model.log_probs(state) for state in some]))
+    together = model.advance_many(some, tokens)
+    for state, token, advanced in zip(some, tokens, together, strict=True):
+        assert np.array_equal(model.log_probs(advanced), model.log_probs(model.advance(state, token)))
+    assert model.log_probs_many([]).shape == (0, model.tokenizer.vocabulary) and model.advance_many([], []) == []
+
+
+# --- sources and rankers ---------------------------------------------------------------------------------------------
+
+
+@proposers
+def test_at_most_k_proposals_sorted_and_unique(name: str, fitted: dict[str, Any]) -> None:
+    for context in CONTEXTS:
+        for k in (0, 1, 3, 1000):
+            found = fitted[name].propose(context, k)
+            assert len(found) <= k
+            assert all(s.rung == name and s.text for s in found)
+            assert len({(s.text, s.post) for s in found}) == len(found)
+            if Can.RANK in LADDER[name].can:
+                assert [s.score for s in found] == sorted((s.score for s in found), reverse=True)
+
+
+@rankers
+def test_every_candidate_gets_a_finite_score_whatever_the_text(name: str, fitted: dict[str, Any]) -> None:
+    for context in CONTEXTS:
+        scores = fitted[name].score_replies(context, ANY_TEXT)
+        assert scores.shape == (len(ANY_TEXT),) and scores.dtype == np.float64 and np.isfinite(scores).all()
+        assert fitted[name].score_replies(context, []).shape == (0,)
+
+
+@rankers
+def test_a_candidate_scores_the_same_in_any_company(name: str, fitted: dict[str, Any]) -> None:
+    together = fitted[name].score_replies(CONTEXTS[1], ANY_TEXT)
+    alone = [fitted[name].score_replies(CONTEXTS[1], [text])[0] for text in ANY_TEXT]
+    assert together.tolist() == alone
+
+
+# --- the toy archive: two topics that never mix ----------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", [n for n in those_that(Can.PROPOSE) if Can.RANK in LADDER[n].can])
+@pytest.mark.parametrize(("question", "right", "wrong"), [("cold bread dough", "dough", "engine"), ("engine stall", "engine", "dough")])
+def test_replies_are_about_the_topic_of_the_question(
+    name: str, question: str, right: str, wrong: str, fitted: dict[str, Any]
+) -> None:
+    context = (Post(1, Kind.STORY, question),)
+    found = fitted[name].propose(context, 5)
+    assert found and all(right in s.text and wrong not in s.text for s in found)
+    bread, engine = fitted[name].score_replies(context, ["flour and dough", "the engine and its fuel"])
+    assert (bread > engine) == (right == "dough")
+
+
+@pytest.mark.parametrize("name", [n for n in those_that(Can.PREDICT) if n != "unigram"])
+def test_the_next_word_follows_from_the_words_before(name: str, fitted: dict[str, Any]) -> None:
+    model = fitted[name]
+    state = model.start(())
+    for token in model.tokenizer.encode("the spark"):
+        state = model.advance(state, token)
+    expected = model.tokenizer.encode(" plug")[0]
+    assert model.top(state, 1)[0][0] == expected
+
+
+def test_the_toy_archive_is_what_the_tests_take_it_for() -> None:
+    posts = list(toy_posts())
+    bread = [post for post in posts if "dough" in post.body]
+    engine = [post for post in posts if "engine" in post.body]
+    assert bread and engine and not {p.id for p in bread} & {p.id for p in engine}

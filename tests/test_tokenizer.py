@@ -1,0 +1,144 @@
+"""Text to tokens and back, without loss."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from conftest import make_corpus, toy_posts
+from hypothesis import given
+from hypothesis import strategies as st
+
+from rejoinder.archive.reader import ArchiveCorpus
+from rejoinder.errors import DamagedModel, ModelError
+from rejoinder.post import Post
+from rejoinder.text.tensors import count_bigrams, count_tokens, open_tokenizer, open_tokens, token_shares
+from rejoinder.text.tokenizer import Tokenizer
+
+TEXTS = ["the cat sat on the mat", "the dog sat", "naïve café", "a > b, <p> &amp;"] * 5
+TOKENIZER = Tokenizer.train(TEXTS, 300)
+
+
+@given(st.text(alphabet=st.characters(exclude_categories=["Cs"])))
+def test_decode_gives_back_what_was_encoded(text: str) -> None:
+    assert TOKENIZER.decode(TOKENIZER.encode(text)) == text
+
+
+@pytest.mark.parametrize("text", ["<|endoftext|>", "</s>", "[END]", "POST REPLY END", "\u0120\u010a", "\x00\x01", "🍞" * 1000, "\r\n \t"])
+def test_text_that_looks_like_a_separator_is_text(text: str) -> None:
+    tokens = TOKENIZER.encode(text)
+    assert max(tokens, default=0) < TOKENIZER.size
+    assert not {TOKENIZER.post, TOKENIZER.reply, TOKENIZER.end} & set(tokens)
+    assert TOKENIZER.decode(tokens) == text
+
+
+def test_lone_surrogates_are_read_as_replacement_characters() -> None:
+    assert TOKENIZER.decode(TOKENIZER.encode("a\ud800b")) == "a\ufffdb"
+
+
+def test_many_texts_at_once_are_encoded_as_one_by_one() -> None:
+    assert TOKENIZER.encode_many(["", *TEXTS]) == [TOKENIZER.encode(text) for text in ["", *TEXTS]]
+
+
+def test_separators_stand_above_the_pieces_and_for_no_bytes() -> None:
+    assert (TOKENIZER.post, TOKENIZER.reply, TOKENIZER.end) == (TOKENIZER.size, TOKENIZER.size + 1, TOKENIZER.size + 2)
+    assert TOKENIZER.vocabulary == TOKENIZER.size + 3 == len(TOKENIZER.bytes)
+    assert TOKENIZER.decode([TOKENIZER.post, *TOKENIZER.encode("cat"), TOKENIZER.end]) == "cat"
+
+
+def test_every_byte_is_a_piece_and_no_two_pieces_are_alike() -> None:
+    pieces = TOKENIZER.bytes[: TOKENIZER.size]
+    assert {bytes([byte]) for byte in range(256)} <= set(pieces)
+    assert len(set(pieces)) == len(pieces)
+
+
+@given(st.binary(max_size=4))
+def test_starting_with_finds_what_a_search_through_all_finds(prefix: bytes) -> None:
+    slow = {token for token, piece in enumerate(TOKENIZER.bytes) if piece and piece.startswith(prefix)}
+    assert set(TOKENIZER.starting_with(prefix).tolist()) == slow
+
+
+@given(st.sampled_from([b" the cat", b"th", b"\xf0\x9f", b"", b"x"]))
+def test_inside_finds_the_pieces_that_begin_a_text_without_filling_it(text: bytes) -> None:
+    slow = {token for token, piece in enumerate(TOKENIZER.bytes) if piece and text.startswith(piece) and piece != text}
+    assert set(TOKENIZER.inside(text)) == slow
+
+
+def test_saved_and_loaded_it_is_the_same(tmp_path: Path) -> None:
+    TOKENIZER.save(tmp_path / "t.json")
+    loaded = Tokenizer.load(tmp_path / "t.json")
+    assert loaded.bytes == TOKENIZER.bytes and loaded.fingerprint() == TOKENIZER.fingerprint()
+
+
+@pytest.mark.parametrize("content", [b"", b"{}", b"\xff\xfe", b'{"model": 3}'])
+def test_a_damaged_file_is_a_clear_error(content: bytes, tmp_path: Path) -> None:
+    (tmp_path / "t.json").write_bytes(content)
+    with pytest.raises(DamagedModel, match="fit again"):
+        Tokenizer.load(tmp_path / "t.json")
+
+
+def test_a_vocabulary_below_the_bytes_is_refused() -> None:
+    with pytest.raises(ValueError, match="at least 256"):
+        Tokenizer.train(["a"], 255)
+
+
+# --- token arrays ----------------------------------------------------------------------------------------------------
+
+
+def test_token_arrays_are_the_posts_of_their_part_between_separators(toy: ArchiveCorpus) -> None:
+    tokenizer, arrays = open_tokenizer(toy.tokens), open_tokens(toy.tokens, "train")
+    posts = list(toy.posts("train"))
+    assert arrays.posts.tolist() == [post.id for post in posts]
+    assert arrays.tokens.dtype == np.uint16
+    for place, post in enumerate(posts):
+        begin, *tokens, end = arrays.tokens[arrays.offsets[place] : arrays.offsets[place + 1]].tolist()
+        assert (begin, end) == (tokenizer.post if post.parent is None else tokenizer.reply, tokenizer.end)
+        assert tokenizer.decode(tokens) == post.own_text
+
+
+def test_quotes_are_left_out_of_token_arrays(tmp_path: Path) -> None:
+    corpus = make_corpus(tmp_path, [Post(n, text="> quoted words\n\nown words", parent=n + 1000) for n in range(1, 40)], 300)
+    decoded = open_tokenizer(corpus.tokens).decode(open_tokens(corpus.tokens, "train").tokens.tolist())
+    assert "own words" in decoded and "quoted" not in decoded
+
+
+def test_tokens_come_from_train_alone(tmp_path: Path) -> None:
+    """A word that only dev and test posts hold is not a piece, though it is the most frequent of all."""
+    everywhere = list(toy_posts())
+    train = {post.id for post in make_corpus(tmp_path / "a", everywhere).posts("train")}
+    marked = [post if post.id in train else post._replace(text=post.text + " zyzzyva" * 50) for post in everywhere]
+    tokenizer = open_tokenizer(make_corpus(tmp_path / "b", marked, vocabulary=2000).tokens)
+    assert len(train) < len(everywhere) and b" zyzzyva" not in tokenizer.bytes and b" dough" in tokenizer.bytes
+
+
+def test_an_empty_train_part_is_a_clear_error(tmp_path: Path) -> None:
+    corpus = make_corpus(tmp_path, [])
+    with pytest.raises(ModelError, match="no posts with words"):
+        open_tokens(corpus.tokens, "train")
+
+
+@pytest.mark.parametrize("chunk", [1, 2, 3, 7, 10_000])
+def test_counting_in_chunks_is_counting(chunk: int, toy: ArchiveCorpus, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Against dictionaries, whatever the size of the chunks: nothing is lost or doubled where they meet."""
+    monkeypatch.setattr("rejoinder.text.tensors._CHUNK", chunk)
+    tokenizer, arrays = open_tokenizer(toy.tokens), open_tokens(toy.tokens, "dev")
+    tokens = arrays.tokens.tolist()
+    single: dict[int, int] = {}
+    double: dict[int, int] = {}
+    size = tokenizer.vocabulary
+    for place, token in enumerate(tokens):
+        single[token] = single.get(token, 0) + 1
+        if place and tokens[place - 1] != tokenizer.end:
+            pair = tokens[place - 1] * size + token
+            double[pair] = double.get(pair, 0) + 1
+    assert count_tokens(arrays, size).tolist() == [single.get(token, 0) for token in range(size)]
+    pairs, counts = count_bigrams(arrays, size, tokenizer.end)
+    assert dict(zip(pairs.tolist(), counts.tolist(), strict=True)) == double
+    assert pairs.tolist() == sorted(double)
+
+
+def test_token_shares_by_hand() -> None:
+    # counts 3, 1, 0 and one token that never comes; a = 0.5: 3.5, 1.5, 0.5 over 5.5
+    shares = token_shares(np.array([3, 1, 0, 9]), 0.5, never=[3])
+    assert shares.tolist() == pytest.approx([3.5 / 5.5, 1.5 / 5.5, 0.5 / 5.5, 0.0])

@@ -1,0 +1,160 @@
+"""The home folder: fitting, loading, staleness, the embedded archive."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+
+import pytest
+from conftest import make_archive, toy_posts
+
+from rejoinder.errors import ConfigError, DamagedModel, ModelError, NotFitted, UsageError
+from rejoinder.models import LADDER, Can
+from rejoinder.post import Kind, Post
+from rejoinder.workspace import FitConfig, Workspace
+
+SMALL = FitConfig(vocabulary=300)
+
+
+@pytest.fixture
+def space(tmp_path: Path) -> Workspace:
+    make_archive(tmp_path / "archive.db", toy_posts()).close()
+    return Workspace(tmp_path)
+
+
+def test_fit_then_load_every_rung(space: Workspace) -> None:
+    assert space.fit(LADDER, SMALL, {}) == {}
+    for name in LADDER:
+        assert space.load(name).config == LADDER[name].load().Config()
+    assert space.fitted_that(Can.PREDICT) == ["unigram", "markov"]
+    assert not list((space.home / "scratch").iterdir())
+
+
+def test_the_manifest_says_what_was_learned_from_what(space: Workspace) -> None:
+    space.fit(["markov"], FitConfig(vocabulary=300, seed=5), {"markov": {"discount": 0.4}})
+    found = space.fitted("markov")
+    assert found is not None
+    m = found.manifest
+    assert (m["rung"], m["config"], m["seed"], m["on"], m["split"]) == ("markov", {"discount": 0.4}, 5, "train", "hash")
+    assert m["format"] == 1 and len(m["data"]) == 32 and m["code"] and m["fitted"] and m["seconds"] >= 0
+    assert m["files"]["counts.npy"] == (found.directory / "counts.npy").stat().st_size
+
+
+def test_equal_data_has_an_equal_fingerprint_and_other_data_another(space: Workspace, tmp_path: Path) -> None:
+    def fingerprint(home: Path) -> str:
+        Workspace(home).fit(["canned"], SMALL, {})
+        return json.loads(next((home / "models" / "canned").glob("*/manifest.json")).read_text())["data"]
+
+    make_archive(tmp_path / "b" / "archive.db", reversed(list(toy_posts()))).close()
+    make_archive(tmp_path / "c" / "archive.db", toy_posts(81)).close()
+    first = fingerprint(space.home)
+    assert first == fingerprint(space.home) == fingerprint(tmp_path / "b") != fingerprint(tmp_path / "c")
+
+
+def test_a_new_fit_takes_the_place_of_the_old_whole(space: Workspace) -> None:
+    space.fit(["canned"], SMALL, {})
+    old = space.fitted("canned")
+    space.fit(["canned"], SMALL, {"canned": {"keep": 5}})
+    new = space.fitted("canned")
+    assert old and new and new.manifest["config"]["keep"] == 5
+    assert [p.name for p in (space.home / "models" / "canned").iterdir()] == [new.directory.name] != [old.directory.name]
+
+
+def test_a_fit_that_broke_off_leaves_the_old_model_in_use(space: Workspace) -> None:
+    space.fit(["canned"], SMALL, {})
+    (space.home / "models" / "canned" / "0099").mkdir()  # a crash before the manifest was written
+    found = space.fitted("canned")
+    assert found and found.directory.name == "0001"
+    space.fit(["canned"], SMALL, {})
+    assert [p.name for p in (space.home / "models" / "canned").iterdir()] == ["0100"]
+
+
+@pytest.mark.parametrize("damage", ["cut", "missing", "format"])
+def test_a_damaged_model_is_a_clear_error(space: Workspace, damage: str) -> None:
+    space.fit(["markov"], SMALL, {})
+    directory = space.home / "models" / "markov" / "0001"
+    if damage == "cut":
+        (directory / "weight.npy").write_bytes((directory / "weight.npy").read_bytes()[:-4])
+    elif damage == "missing":
+        (directory / "weight.npy").unlink()
+    else:
+        manifest = json.loads((directory / "manifest.json").read_text())
+        (directory / "manifest.json").write_text(json.dumps({**manifest, "format": 99}))
+    with pytest.raises(DamagedModel, match="fit again"):
+        space.load("markov")
+
+
+def test_what_is_not_fitted_is_named(space: Workspace) -> None:
+    with pytest.raises(NotFitted, match="rejoinder fit bm25"):
+        space.load("bm25")
+    with pytest.raises(UsageError, match="did you mean `markov`"):
+        space.load("marcov")
+    space.fit(["unigram"], SMALL, {})
+    with pytest.raises(ModelError, match="cannot do this; those that can: canned, bm25"):
+        space.load_those(Can.PROPOSE, ["unigram"])
+
+
+def test_a_wrong_setting_stops_before_anything_is_fitted(space: Workspace) -> None:
+    with pytest.raises(ConfigError, match="did you mean `discount`"):
+        space.fit(LADDER, SMALL, {"markov": {"discuont": 0.5}})
+    assert not (space.home / "models").exists()
+
+
+def test_a_rung_that_fails_does_not_stop_the_others(tmp_path: Path) -> None:
+    make_archive(tmp_path / "archive.db", [Post(n, Kind.STORY, "no replies here") for n in range(1, 30)]).close()
+    failed = Workspace(tmp_path).fit(LADDER, SMALL, {})
+    assert list(failed) == ["bm25"] and "no reply" in str(failed["bm25"])
+    assert Workspace(tmp_path).fitted("markov") is not None and Workspace(tmp_path).fitted("bm25") is None
+
+
+def test_the_tokenizer_is_kept_until_it_is_asked_to_be_learned_anew(space: Workspace) -> None:
+    space.fit(["markov"], SMALL, {})
+    before = (space.home / "tokenizer.json").read_bytes()
+    space.fit(["markov"], FitConfig(vocabulary=280), {})
+    assert (space.home / "tokenizer.json").read_bytes() == before
+    space.fit(["markov"], FitConfig(vocabulary=280, retrain_tokenizer=True), {})
+    assert (space.home / "tokenizer.json").read_bytes() != before
+
+
+def test_on_all_learns_from_every_thread_and_says_so(space: Workspace) -> None:
+    space.fit(["bm25"], FitConfig(on="all", vocabulary=300), {})
+    found = space.fitted("bm25")
+    assert found and found.manifest["on"] == "all"
+    assert len(space.load("bm25").propose([Post(1, text="engine dough")], 1000)) == 160  # type: ignore[attr-defined]  # both replies of 80 threads
+
+
+def test_a_changed_archive_is_noticed_and_moved_threads_make_rungs_stale(space: Workspace) -> None:
+    """New posts leave a rung behind. Only threads that change their part make its figures dishonest."""
+    space.fit(["canned"], SMALL, {})
+    with space.open_archive() as archive:
+        archive.add([Post(5000, Kind.STORY, "new")])
+    found = space.fitted("canned")
+    assert found and found.behind and not found.stale
+    with space.open_archive() as archive:
+        joined = archive.add(Post(6000 + n, text="joins all", parent=10, story=None) for n in range(3))
+        assert joined.resplit == 0
+        roots = [post._replace(parent=7) for post in archive.posts("parent IS NULL AND id < 800")]
+        assert archive.add(roots).resplit > 0  # every thread now hangs below post 7, and shares its part
+    found = space.fitted("canned")
+    assert found and found.stale
+
+
+def test_the_embedded_archive_is_large_and_varied_enough(tmp_path: Path) -> None:
+    from rejoinder.archive.info import read_info
+
+    inside = Workspace(tmp_path).sample()
+    with inside.open_archive() as archive:
+        found = read_info(archive)
+    assert found.threads >= 80 and found.posts >= 600 and found.parts["test"]["posts"] >= 20
+    assert found.orphans == found.circular == 0
+    assert all(inside.fitted(name) for name in LADDER)
+
+
+def test_the_embedded_archive_is_made_once(tmp_path: Path) -> None:
+    first = Workspace(tmp_path).sample()
+    stamp = {file: file.stat().st_mtime_ns for file in (first.home / "models").rglob("manifest.json")}
+    again = Workspace(tmp_path).sample()
+    assert {file: file.stat().st_mtime_ns for file in (again.home / "models").rglob("manifest.json")} == stamp
+    shutil.rmtree(first.home / "models" / "bm25")
+    assert Workspace(tmp_path).sample().fitted("bm25") is not None
