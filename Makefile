@@ -6,7 +6,8 @@ SOURCES := src tests bench
 .PHONY: try setup format check test bench clean
 
 try: .venv/base                       ## the main job on the embedded archive
-	@$(BIN)/rejoinder reply --home .try "Why do people still use Makefiles?"
+	@$(BIN)/rejoinder reply --home .try -k 3 "Why do people still use Makefiles?"
+	@$(BIN)/rejoinder reply --home .try -k 3 --item 202  # a post whose thread was held out: nothing was learned from it
 	@$(BIN)/rejoinder complete --home .try "The problem with microservices is"
 
 setup: .venv/dev                      ## a virtual environment with everything for development

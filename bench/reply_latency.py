@@ -27,7 +27,8 @@ def prepare(home: Path) -> Workspace:
     rejoinder = [sys.executable, "-m", "rejoinder"]
     space = Workspace(home)
     if space.is_empty:
-        subprocess.run([*rejoinder, "import", str(real_archive("hn.jsonl.gz")), "--home", str(home)], check=True, capture_output=True)
+        file = str(real_archive("hn.jsonl.gz"))
+        subprocess.run([*rejoinder, "import", file, "--home", str(home)], check=True, capture_output=True)
     if not space.fitted_that(Can.PROPOSE):
         subprocess.run([*rejoinder, "fit", "--home", str(home)], check=True, capture_output=True)
     return space
@@ -63,9 +64,8 @@ def cold(command: list[str]) -> float:
 
 
 def main() -> None:
-    args = arguments(
-        __doc__ or "", posts=(int, 500, "test posts"), runs=(int, 7, "new processes"), seed=(int, 0, "seed"), home=(str, "", "home")
-    )
+    options = {"posts": (int, 500, "test posts"), "runs": (int, 7, "new processes"), "seed": (int, 0, "of the choice of posts")}
+    args = arguments(__doc__ or "", **options, home=(str, "", "a home to keep"))
     with tempfile.TemporaryDirectory() as scratch:
         home = Path(args.home or scratch)
         space = prepare(home)

@@ -13,7 +13,10 @@ from rejoinder.archive.store import Archive
 from rejoinder.post import Kind, Post
 from rejoinder.text.tensors import train_tokenizer, write_tokens
 
-BREAD = "How long should bread dough rest in a cold kitchen ?", "Let the dough rest until it doubles , flour and water need time ."
+BREAD = (
+    "How long should bread dough rest in a cold kitchen ?",
+    "Let the dough rest until it doubles , flour and water need time .",
+)
 ENGINE = "Why does my engine stall at the traffic lights ?", "Check the spark plug and the fuel filter , an old engine stalls ."
 
 

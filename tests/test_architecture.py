@@ -52,7 +52,7 @@ def imports(module: Path) -> set[str]:
 def test_arrows_point_one_way(module: Path) -> None:
     here = room(module)
     for name in imports(module):
-        there = (name.split(".") + ["__init__"])[1]
+        there = [*name.split("."), "__init__"][1]
         assert there in MAY[here] | {here} or name == "rejoinder.__version__", f"{here} must not import {there}"
 
 
@@ -73,7 +73,9 @@ def test_nothing_grows_too_large(module: Path) -> None:
             assert node.end_lineno is not None
             where = f"{module.name}:{node.name}"
             assert node.end_lineno - node.lineno + 1 <= 50 or room(module) == "cli", where
-            arguments = [a for a in [*node.args.posonlyargs, *node.args.args, *node.args.kwonlyargs] if a.arg not in ("self", "cls")]
+            arguments = [
+                a for a in [*node.args.posonlyargs, *node.args.args, *node.args.kwonlyargs] if a.arg not in ("self", "cls")
+            ]
             assert len(arguments) <= 6 or room(module) == "cli", where
 
 
@@ -82,7 +84,11 @@ def test_no_pickle_and_nothing_executed(module: Path) -> None:
     tree = ast.parse(module.read_text(encoding="utf-8"))
     named = {node.id for node in ast.walk(tree) if isinstance(node, ast.Name)}
     assert not named & {"eval", "exec", "pickle", "marshal"}
-    assert not {a.name for node in ast.walk(tree) if isinstance(node, ast.Import) for a in node.names} & {"pickle", "marshal", "shelve"}
+    assert not {a.name for node in ast.walk(tree) if isinstance(node, ast.Import) for a in node.names} & {
+        "pickle",
+        "marshal",
+        "shelve",
+    }
 
 
 def test_libraries_never_print() -> None:

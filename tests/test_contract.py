@@ -211,7 +211,9 @@ def test_a_candidate_scores_the_same_in_any_company(name: str, fitted: dict[str,
 
 
 @pytest.mark.parametrize("name", [n for n in those_that(Can.PROPOSE) if Can.RANK in LADDER[n].can])
-@pytest.mark.parametrize(("question", "right", "wrong"), [("cold bread dough", "dough", "engine"), ("engine stall", "engine", "dough")])
+@pytest.mark.parametrize(
+    ("question", "right", "wrong"), [("cold bread dough", "dough", "engine"), ("engine stall", "engine", "dough")]
+)
 def test_replies_are_about_the_topic_of_the_question(
     name: str, question: str, right: str, wrong: str, fitted: dict[str, Any]
 ) -> None:

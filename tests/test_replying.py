@@ -93,7 +93,11 @@ def test_a_retrieved_reply_counts_for_itself_and_for_what_it_answered() -> None:
     said = Suggestion("something that is said to anything at all, however long", 99.0, "b")
     found = Replier({"a": Listed(far, near), "b": Listed(said)}, Longest()).reply(QUESTION)  # type: ignore[dict-item, arg-type]
     # near 30 + 16 characters, far 1 + 29; what comes from no post stands last
-    assert [(reply.text, reply.score) for reply in found] == [(near.text, 46.0), (far.text, 30.0), (said.text, float(len(said.text)))]
+    assert [(reply.text, reply.score) for reply in found] == [
+        (near.text, 46.0),
+        (far.text, 30.0),
+        (said.text, float(len(said.text))),
+    ]
 
 
 @pytest.mark.parametrize(
@@ -122,7 +126,10 @@ def test_none_repeats_the_context() -> None:
 
 
 def test_none_says_again_what_another_says() -> None:
-    assert shown("check the fuel filter first", "Check the fuel filter, first!", "Thanks", "thanks.") == ["check the fuel filter first", "Thanks"]
+    assert shown("check the fuel filter first", "Check the fuel filter, first!", "Thanks", "thanks.") == [
+        "check the fuel filter first",
+        "Thanks",
+    ]
 
 
 def test_silence_is_a_legal_answer() -> None:

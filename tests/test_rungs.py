@@ -89,14 +89,18 @@ REPLIES = {11: "red apple", 12: "green apple pie", 13: "blue sky", 14: "red red 
 
 @pytest.fixture
 def bm25(tmp_path: Path) -> BM25:
-    posts = [Post(1, Kind.STORY, title="which fruit"), Post(2, Kind.STORY, title="which weather"), Post(3, Kind.STORY, title="flowers")]
+    posts = [
+        Post(1, Kind.STORY, title="which fruit"),
+        Post(2, Kind.STORY, title="which weather"),
+        Post(3, Kind.STORY, title="flowers"),
+    ]
     parents = {11: 1, 12: 1, 13: 2, 14: 3}
     posts += [Post(number, text=text, parent=parents[number]) for number, text in REPLIES.items()]
     return BM25.fit(everything(tmp_path, posts), BM25Config(), rng=RNG, job=Job(tmp_path / "work"))
 
 
 def test_bm25_of_candidates_by_hand(bm25: BM25) -> None:
-    # N = 4 replies of 2, 3, 2, 5 words: average 3. df(red) = 2, df(apple) = 2, df(rose) = 1; "june?" has df 1 but is not asked
+    # N = 4 replies of 2, 3, 2, 5 words: average 3. df(red) = 2, df(apple) = 2, df(rose) = 1
     idf2, idf1 = log(1 + (4 - 2 + 0.5) / 2.5), log(1 + (4 - 1 + 0.5) / 1.5)
     found = bm25.score_replies([Post(1, text="A red apple, or a rose?")], ["red apple", "rose rose", "blue", ""])
     # |d| = 2: k1 (1 - b + b 2/3) = 1.2 * 0.75 = 0.9; a word once: 2.2 / 1.9; twice: 2 * 2.2 / 2.9
@@ -161,9 +165,11 @@ def test_canned_has_a_fixed_reply_of_each_kind_where_the_archive_has_none(tmp_pa
 
 @pytest.mark.parametrize(
     ("name", "key", "value"),
-    [("unigram", "pseudo_count", 0), ("markov", "discount", 1), ("markov", "discount", 0), ("bm25", "b", 1.5), ("bm25", "terms", 0),
-     ("bm25", "k1", -1), ("canned", "longest", 0), ("canned", "keep", 0)],
-)  # fmt: skip
+    [
+        *[("unigram", "pseudo_count", 0), ("markov", "discount", 1), ("markov", "discount", 0), ("bm25", "b", 1.5)],
+        *[("bm25", "terms", 0), ("bm25", "k1", -1), ("canned", "longest", 0), ("canned", "keep", 0)],
+    ],
+)
 def test_settings_out_of_range_are_named(name: str, key: str, value: Any) -> None:
     with pytest.raises(ConfigError, match=rf"`{name}.{key}` must .*; got {value}"):
         LADDER[name].load().Config(**{key: value})

@@ -25,7 +25,9 @@ def test_decode_gives_back_what_was_encoded(text: str) -> None:
     assert TOKENIZER.decode(TOKENIZER.encode(text)) == text
 
 
-@pytest.mark.parametrize("text", ["<|endoftext|>", "</s>", "[END]", "POST REPLY END", "\u0120\u010a", "\x00\x01", "🍞" * 1000, "\r\n \t"])
+@pytest.mark.parametrize(
+    "text", ["<|endoftext|>", "</s>", "[END]", "POST REPLY END", "\u0120\u010a", "\x00\x01", "🍞" * 1000, "\r\n \t"]
+)
 def test_text_that_looks_like_a_separator_is_text(text: str) -> None:
     tokens = TOKENIZER.encode(text)
     assert max(tokens, default=0) < TOKENIZER.size

@@ -25,7 +25,13 @@ def markov(toy: ArchiveCorpus, tmp_path_factory: pytest.TempPathFactory) -> Mark
 
 @pytest.mark.parametrize(
     ("draft", "follows"),
-    [("Check the spark", " plug"), ("Check the spark pl", "ug"), ("Check the spark ", "plug"), ("The bread dou", "gh"), ("Let th", "e")],
+    [
+        ("Check the spark", " plug"),
+        ("Check the spark pl", "ug"),
+        ("Check the spark ", "plug"),
+        ("The bread dou", "gh"),
+        ("Let th", "e"),
+    ],
 )
 def test_the_word_goes_on_where_the_draft_stops(draft: str, follows: str, markov: Markov) -> None:
     assert any(found.text.startswith(follows) for found in complete(markov, Query(draft=draft)))

@@ -77,8 +77,11 @@ class Workspace:
 
     @property
     def is_empty(self) -> bool:
-        """Whether there is no archive here yet."""
-        return not self.archive_file.is_file()
+        """Whether there are no posts here yet."""
+        if not self.archive_file.is_file():
+            return True
+        with self.open_archive() as archive:
+            return next(archive.query("SELECT 1 FROM post LIMIT 1"), None) is None
 
     def open_archive(self, *, create: bool = False) -> Archive:
         """The archive.
@@ -243,7 +246,7 @@ class Workspace:
         return [name for name in those_that(can) if self.fitted(name) is not None]
 
     def _revisions(self) -> tuple[int, int]:
-        if self.is_empty:
+        if not self.archive_file.is_file():
             return 0, 0
         with self.open_archive() as archive:
             return int(archive.meta("revision", 0)), int(archive.meta("resplit_at", 0))

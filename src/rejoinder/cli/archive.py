@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import glob
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from dataclasses import asdict
 from datetime import UTC, datetime
+from itertools import chain, islice
 from pathlib import Path
 from time import perf_counter
 from typing import TYPE_CHECKING, Annotated, Any
@@ -17,8 +19,9 @@ from rejoinder.cli.output import Report, note, print_json, progress, size
 from rejoinder.errors import RejoinderError, SourceError, UsageError
 
 if TYPE_CHECKING:
+    from rejoinder.archive.sources.record import Item
     from rejoinder.archive.split import Method
-    from rejoinder.archive.store import Counts
+    from rejoinder.archive.store import Archive, Counts
     from rejoinder.workspace import Workspace
 
 fetch_app = typer.Typer(help="Read posts from a forum's public API.", no_args_is_help=True, rich_markup_mode=None)
@@ -53,19 +56,22 @@ def import_files(
     results: list[dict[str, Any]] = []
     errors: list[RejoinderError] = []
     paths = _paths(files)
-    with space.open_archive(create=True) as archive, progress() as report:
-        archive.set_forum(forum)
+    with ExitStack() as opened, progress() as report:
+        archive: Archive | None = None
         for path in paths:
             counts = Counts()
             began = perf_counter()
             try:
                 large = path.is_file() and path.stat().st_size > WORTH_IT
-                items = read_ahead(path, space.author_key) if large else read_dump(path, space.hasher())
+                items = _begun(read_ahead(path, space.author_key) if large else read_dump(path, space.hasher()))
+                if archive is None:  # not before there is something to write: a refused file leaves no archive behind
+                    archive = opened.enter_context(space.open_archive(create=True))
+                    archive.set_forum(forum)
                 archive.add(items, counts, _reporter(report, path.name))
             except SourceError as error:
                 errors.append(error)
             results.append({"file": str(path), **_as_dict(counts), "seconds": round(perf_counter() - began, 2)})
-            if not as_json:
+            if not as_json and (counts.lines or not errors):
                 _print_counts(path.name, counts, perf_counter() - began)
     if as_json:
         print_json({"files": results, "errors": [str(error) for error in errors]})
@@ -180,7 +186,7 @@ def or_sample(space: Workspace) -> Workspace:
     """The workspace itself, or the embedded sample while it has no archive; says so on stderr."""
     if not space.is_empty:
         return space
-    note(f"no archive in {space.home} yet: using the embedded sample (`rejoinder import FILE` brings your own)")
+    note(f"no posts in {space.home} yet: using the embedded sample (`rejoinder import FILE` brings your own)")
     with progress() as report:
         return space.sample(report)
 
@@ -190,6 +196,12 @@ def split_method(name: str) -> Method:
     if name not in ("hash", "time"):
         raise UsageError(f"--split must be hash or time; got {name!r}")
     return "hash" if name == "hash" else "time"
+
+
+def _begun(items: Iterator[Item]) -> Iterator[Item]:
+    """`items`, with the first one already read, so that a source that cannot be read at all says so now."""
+    first = list(islice(items, 1))
+    return chain(first, items)
 
 
 def _paths(patterns: list[str]) -> list[Path]:

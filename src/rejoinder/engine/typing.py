@@ -1,8 +1,9 @@
 """A draft in, its likely continuations out.
 
-A draft may end inside a word, and a word may be cut into tokens in more than one way. So the last word (with the space before
-it; only the space, if the draft ends in one) is taken back, and the search runs over token sequences whose bytes begin with
-what was taken back: the model decides whether the word goes on or ends there. The search is a beam over log probabilities; what it shows stops at the end of a sentence.
+A draft may end inside a word, and a word may be cut into tokens in more than one way. So the last word, with the space before
+it, is taken back (only the space, if the draft ends in one), and the search runs over token sequences whose bytes begin with
+what was taken back: the model decides whether the word goes on or ends there. The search is a beam over log probabilities;
+what it shows stops at the end of a sentence.
 """
 
 from __future__ import annotations

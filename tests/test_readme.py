@@ -1,0 +1,60 @@
+"""What the README and the docs say is what happens."""
+
+from __future__ import annotations
+
+import re
+import shlex
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from rejoinder.models import LADDER
+
+ROOT = Path(__file__).resolve().parents[1]
+README = (ROOT / "README.md").read_text(encoding="utf-8")
+
+
+def test_the_session_in_the_readme_is_what_make_try_prints(tmp_path: Path) -> None:
+    """Every command of the target `try`, as the Makefile has it, on a home of its own."""
+    recipe = re.search(r"^try:.*\n((?:\t.*\n)+)", (ROOT / "Makefile").read_text(encoding="utf-8"), re.MULTILINE)
+    assert recipe
+    printed = ""
+    for line in recipe.group(1).splitlines():
+        command = shlex.split(line.strip().removeprefix("@"), comments=True)
+        command = [str(tmp_path) if word == ".try" else word for word in command]
+        done = subprocess.run([sys.executable, "-m", "rejoinder", *command[1:]], capture_output=True, text=True, check=True)
+        printed += done.stdout
+    session = re.search(r"```console\n(.*?)```", README, re.DOTALL)
+    assert session and session.group(1).rstrip() == printed.rstrip()
+    sources = re.findall(r"^    \w+ -?\d+\.\d+ · post \d+, a reply to ", printed, re.MULTILINE)
+    assert len(sources) >= 3
+
+
+def test_every_module_has_its_line_in_the_file_map() -> None:
+    found = re.search(r"```\n(src/rejoinder/.*?)```", README, re.DOTALL)
+    assert found
+    modules = {p.relative_to(ROOT / "src/rejoinder") for p in (ROOT / "src/rejoinder").rglob("*.py")}
+    expected = {str(module) for module in modules if module.name not in ("__init__.py", "__main__.py")}
+    named = {line.split()[0] for line in found.group(1).splitlines()[1:] if line.strip() and not line.split()[0].endswith("/")}
+    assert named == expected
+
+
+@pytest.mark.parametrize("name", list(LADDER))
+def test_every_rung_has_its_page_which_names_all_its_settings(name: str) -> None:
+    page = (ROOT / "docs" / "ladder" / f"{name}.md").read_text(encoding="utf-8")
+    for setting in LADDER[name].load().Config.__dataclass_fields__:  # type: ignore[attr-defined]
+        assert f"`{name}.{setting}`" in page
+    assert f"[{name}]({name}.md)" in (ROOT / "docs" / "ladder" / "README.md").read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize("page", sorted(ROOT.glob("*.md")) + sorted(ROOT.glob("docs/**/*.md")), ids=lambda page: page.name)
+def test_links_between_pages_lead_somewhere(page: Path) -> None:
+    for target in re.findall(r"\]\(([^)#\s]+)\)", page.read_text(encoding="utf-8")):
+        if "://" not in target:
+            assert (page.parent / target).exists(), target
+
+
+def test_contributing_is_short() -> None:
+    assert len((ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8").splitlines()) <= 60
