@@ -93,7 +93,6 @@ class Workspace:
 
     def hasher(self) -> Hasher:
         """The function from author names to their keyed hashes."""
-        self.home.mkdir(parents=True, exist_ok=True)
         return author_hasher(self.author_key)
 
     def sample(self, progress: Progress = silent) -> Workspace:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import hashlib
 import os
 import secrets
+from contextlib import suppress
 from pathlib import Path
 
 from rejoinder.archive.sources.record import Hasher
@@ -35,14 +36,17 @@ def author_hasher(key_file: Path) -> Hasher:
 
 
 def _key(file: Path) -> bytes:
-    """Read the key; make it if there is none, so that two processes starting at once agree on one."""
-    try:
-        handle = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    except FileExistsError:
-        pass
-    else:
-        with os.fdopen(handle, "wb") as new:
-            new.write(secrets.token_bytes(_KEY_BYTES))
+    """Read the key; make it if there is none. It appears whole or not at all, and of two processes one makes it for both."""
+    if not file.exists():
+        file.parent.mkdir(parents=True, exist_ok=True)
+        new = file.with_name(f".{file.name}.{secrets.token_hex(8)}")
+        try:
+            with os.fdopen(os.open(new, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as made:
+                made.write(secrets.token_bytes(_KEY_BYTES))
+            with suppress(FileExistsError):
+                os.link(new, file)
+        finally:
+            new.unlink(missing_ok=True)
     key = file.read_bytes()
     if len(key) != _KEY_BYTES:
         raise ArchiveError(

@@ -136,6 +136,8 @@ class _Reader:
 def _paragraph(raw: str) -> str:
     """White space folded, as a browser does; but a line that quotes stays a line of its own."""
     if ">" not in raw:
+        if "  " not in raw and raw.isprintable():  # nothing to fold
+            return raw.strip()
         return " ".join(raw.split())
     lines: list[str] = []
     for line in raw.split("\n"):

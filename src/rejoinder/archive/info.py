@@ -10,6 +10,11 @@ from rejoinder.archive.split import Method
 from rejoinder.archive.store import Archive
 from rejoinder.post import State
 
+# spaces and paragraph breaks, and one: exact but for code, whose lines begin with spaces
+_WORDS = """
+    CASE text WHEN '' THEN 0 ELSE 1 + length(text) - length(replace(text, ' ', ''))
+        + length(text) - length(replace(text, char(10) || char(10), char(10))) END
+"""
 _PAIRS = """
     SELECT count(*), coalesce(sum(parent.kind <> 'comment'), 0) FROM post AS reply JOIN post AS parent ON parent.id = reply.parent
     WHERE reply.text <> '' AND (parent.text <> '' OR parent.title <> '') AND parent.id <> reply.id
@@ -51,7 +56,7 @@ def read_info(archive: Archive, method: Method = "hash") -> Info:
         return next(archive.query(sql))
 
     posts, words, authors, undated, circular, threads = one(
-        "SELECT count(*), coalesce(sum(words), 0), count(DISTINCT author), count(*) - count(time), "
+        f"SELECT count(*), coalesce(sum({_WORDS}), 0), count(DISTINCT author), count(*) - count(time), "
         "(SELECT coalesce(sum(circular), 0) FROM place), (SELECT count(DISTINCT thread) FROM place) FROM post"
     )
     first, last = one("SELECT min(time), max(time) FROM post")

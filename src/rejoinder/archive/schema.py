@@ -27,8 +27,7 @@ MIGRATIONS = (
         author   BLOB,
         url      TEXT,
         score    INTEGER,
-        state    INTEGER NOT NULL,
-        words    INTEGER NOT NULL
+        state    INTEGER NOT NULL
     ) STRICT;
     CREATE INDEX post_parent ON post (parent) WHERE parent IS NOT NULL;
     CREATE INDEX post_story ON post (story) WHERE story IS NOT NULL;

@@ -35,10 +35,10 @@ Progress = Callable[[int], None]  # called with the number of items taken in so 
 
 _COLUMNS = "id, kind, text, title, parent, story, time, author, url, score, state"
 _UPSERT = f"""
-    INSERT INTO post ({_COLUMNS}, words) VALUES (?,?,?,?,?,?,?,?,?,?,?,?)
+    INSERT INTO post ({_COLUMNS}) VALUES (?,?,?,?,?,?,?,?,?,?,?)
     ON CONFLICT (id) DO UPDATE SET kind=excluded.kind, text=excluded.text, title=excluded.title, parent=excluded.parent,
         story=excluded.story, time=excluded.time, author=excluded.author, url=excluded.url, score=excluded.score,
-        state=excluded.state, words=excluded.words
+        state=excluded.state
 """
 _NEAR = """
     SELECT thread FROM place WHERE id IN (SELECT id FROM unsettled)
@@ -300,7 +300,7 @@ class Archive:
             changed[item.id] = present[item.id] = row
         if changed:
             touched.discard(None)
-            db.executemany(_UPSERT, [(*row, _words(row[2]) + _words(row[3])) for _, row in sorted(changed.items())])
+            db.executemany(_UPSERT, [row for _, row in sorted(changed.items())])
             db.executemany("INSERT OR IGNORE INTO unsettled VALUES (?)", [(i,) for i in touched])
             self.set_meta("revision", self.meta("revision", 0) + 1)
 
@@ -334,13 +334,6 @@ def _row(post: Post) -> _Row:
 
 def _post(row: _Row) -> Post:
     return Post._make((row[0], Kind(row[1]), *row[2:10], State(row[10]), row[11]))
-
-
-def _words(text: str) -> int:
-    """`len(text.split())`, several times as fast on text without code, where no space follows another."""
-    if not text or "  " in text:
-        return len(text.split())
-    return 1 + text.count(" ") + text.count("\n") - text.count("\n\n")
 
 
 def _merge(old: _Row, new: _Row) -> _Row:

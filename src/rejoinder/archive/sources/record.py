@@ -19,6 +19,7 @@ COLUMNS = (
 )  # fmt: skip
 LONGEST_TEXT = 1_000_000  # characters of HTML; the longest real item seen has 181,453
 _LARGEST_ID = 2**63 - 1
+_LATEST = 10**11  # seconds; what is later is no date
 _KINDS = {kind.value: kind for kind in Kind}
 _NUMBERED = dict(enumerate((Kind.STORY, Kind.COMMENT, Kind.POLL, Kind.POLLOPT, Kind.JOB), start=1))  # ClickHouse's enum
 
@@ -58,43 +59,51 @@ def read_record(record: object, where: str, hash_author: Hasher) -> Post | Skipp
 
 def _post(record: Mapping[str, Any], hash_author: Hasher) -> Post:
     get = record.get
-    number = _id(get("id"), "id")
-    if number is None:
-        raise _BadRecord("no id")
-    parent = _id(get("parent"), "parent")
-    story = _id(get("story"), "story")
-    title = _line(get("title"), "title")
+    number, parent, story, title = get("id"), get("parent"), get("story"), get("title")
+    if type(number) is not int or not 0 < number <= _LARGEST_ID:
+        number = _id(number, "id")
+        if number is None:
+            raise _BadRecord("no id")
+    if parent is not None:
+        parent = _id(parent, "parent")
+    if story is not None:
+        story = _id(story, "story")
+    title = _line(title, "title") if title else ""
     kind = _kind(get("type"), title, parent)
     if parent is None and kind is Kind.POLLOPT:
         parent = _id(get("poll"), "poll")
     moment = get("time")
-    moment = _time(moment if moment is not None else get("timestamp"))
-    if (deleted := _flag(get("deleted"))) or _flag(get("dead")):
-        state = State.DELETED if deleted else State.DEAD
+    if type(moment) is not int or not -_LATEST <= moment <= _LATEST:
+        moment = _time(moment if moment is not None else get("timestamp"))
+    deleted, dead = get("deleted"), get("dead")
+    if (deleted is not None and _flag(deleted)) or (dead is not None and _flag(dead)):
+        state = State.DELETED if _flag(deleted) else State.DEAD
         return Post(number, kind, parent=parent, story=story, time=moment, state=state)
     name = get("by")
     name = name if name is not None else get("author")
     author = hash_author(name) if name and isinstance(name, str) else None
     text = to_text(_text(get("text"), "text"))
-    url = _line(get("url"), "url") or None
-    return Post(number, kind, text, title, parent, story, moment, author, url, _score(get("score")))
+    url, score = get("url"), get("score")
+    if url is not None:
+        url = _line(url, "url") or None
+    if score is not None:
+        score = _score(score)
+    return Post(number, kind, text, title, parent, story, moment, author, url, score)
 
 
 def _id(value: object, name: str) -> int | None:
     """An item id; None for none (some dumps write 0 or an empty string)."""
-    if type(value) is not int:
-        if value is None or value == "":
-            return None
-        try:
-            value = int(value) if isinstance(value, str) or value == int(value) else None  # type: ignore[call-overload]
-        except (TypeError, ValueError, OverflowError):
-            value = None
-        if value is None or isinstance(value, bool):
-            raise _BadRecord(f"{name} is not a number")
-    assert isinstance(value, int)  # noqa: S101 - for the type checker; every other type has left above
-    if not 0 <= value <= _LARGEST_ID:
+    if value is None or value == "":
+        return None
+    try:
+        number = int(value)  # type: ignore[call-overload]
+    except (TypeError, ValueError, OverflowError):
+        raise _BadRecord(f"{name} is not a number") from None
+    if isinstance(value, bool) or (not isinstance(value, str) and value != number):
+        raise _BadRecord(f"{name} is not a number")
+    if not 0 <= number <= _LARGEST_ID:
         raise _BadRecord(f"{name} is out of range")
-    return value or None
+    return number or None
 
 
 def _kind(value: object, title: str, parent: int | None) -> Kind:
@@ -110,7 +119,7 @@ def _kind(value: object, title: str, parent: int | None) -> Kind:
 
 def _time(value: object) -> int | None:
     if type(value) is int:
-        if abs(value) > 10**11:
+        if abs(value) > _LATEST:
             raise _BadRecord("time is out of range")
         return value
     if value is None or value == "":
@@ -143,13 +152,12 @@ def _text(value: object, name: str) -> str:
 
 
 def _flag(value: object) -> bool:
-    return value is not None and value in (True, 1, "true", "True", "1", "t")
+    return value in (True, 1, "true", "True", "1", "t")
 
 
 def _score(value: object) -> int | None:
-    if value is None or type(value) is int:
-        return value
     try:
-        return int(value) if value != "" else None  # type: ignore[call-overload]
+        score = int(value)  # type: ignore[call-overload]
     except (TypeError, ValueError, OverflowError):
         return None
+    return score if abs(score) <= _LARGEST_ID else None
