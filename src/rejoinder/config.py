@@ -88,6 +88,8 @@ def _value(text: str) -> Any:
 def _fits(value: Any, expected: Any) -> bool:
     if get_origin(expected) is UnionType:
         return any(_fits(value, option) for option in get_args(expected))
+    if get_origin(expected) is tuple:
+        return isinstance(value, list | tuple) and all(_fits(entry, get_args(expected)[0]) for entry in value)
     if expected is NoneType:
         return value is None
     if expected is float:

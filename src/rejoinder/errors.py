@@ -19,6 +19,10 @@ A library user catches `RejoinderError`. Anything else that escapes is a defect 
 class RejoinderError(Exception):
     """Root of the tree; its message is one line a person can act on."""
 
+    def __init__(self, message: str) -> None:
+        """Foreign text in `message` (names, addresses, answers) loses what a terminal would obey."""
+        super().__init__("".join(c if c.isprintable() else " " if c.isspace() else "\ufffd" for c in message))
+
 
 class UsageError(RejoinderError):
     """The request cannot be carried out as asked."""

@@ -30,7 +30,7 @@ from rejoinder.archive.sources.record import Hasher
 from rejoinder.archive.split import Method
 from rejoinder.archive.store import Archive
 from rejoinder.config import Settings, as_dict, resolve
-from rejoinder.errors import ModelError, NotFitted, RejoinderError
+from rejoinder.errors import ArchiveError, ModelError, NotFitted, RejoinderError
 from rejoinder.files import tree_size
 from rejoinder.models import LADDER, Can, rung, those_that
 from rejoinder.models.directory import MANIFEST, read_manifest, seal
@@ -121,6 +121,8 @@ class Workspace:
         failed: dict[str, RejoinderError] = {}
         with self.open_archive() as archive, self._scratch() as scratch:
             corpus = ArchiveCorpus(archive, scratch / "tokens", config.split, everything=config.on == "all")
+            if self.is_empty:
+                raise ArchiveError(f"the archive {self.archive_file} holds no posts; `rejoinder import FILE` brings some")
             facts = self._facts(archive, corpus, config)
             if any(Can.PREDICT in LADDER[name].can for name in wanted):
                 self._tokens(corpus, config, progress)

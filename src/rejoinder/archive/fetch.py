@@ -49,8 +49,8 @@ async def fetch(archive: Archive, api: HackerNews, wanted: Wanted, counts: Count
         if failures and not answers:
             break
     if failed:
-        first = next(iter(failed.values()))
-        raise SourceError(f"{first}; {remaining(archive):,} items are left: the same command goes on from here") from first
+        first = min(failed.values(), key=lambda error: "not asked any more" in str(error))  # one that was asked says more
+        raise SourceError(f"{first}; {remaining(archive):,} items are left: `rejoinder fetch hn` goes on from here") from first
 
 
 def remaining(archive: Archive) -> int:
@@ -108,14 +108,15 @@ def _cross_off(archive: Archive, answers: list[Answer], batch: dict[int, bool]) 
     with archive.writing() as db:
         db.executemany("DELETE FROM frontier WHERE id = ?", ((number,) for number in read))
         first, last = _range(archive)
-        in_range = [number for number in batch if first <= number <= last]
-        if in_range:
-            missed = [(number, False) for number in in_range if number not in read]
-            _push(archive, missed)
-            archive.set_meta("range", f"{max(in_range) + 1} {last}")
+        after = first
+        while after in batch and after <= last:  # a batch may hold single items further up in the range
+            after += 1
+        if after > first:
+            _push(archive, ((number, False) for number in range(first, after) if number not in read))
+            archive.set_meta("range", f"{after} {last}")
         for answer in answers:
             if batch[answer.id]:
-                _push(archive, ((kid, True) for kid in answer.kids))
+                _push(archive, ((kid, True) for kid in answer.kids if kid > answer.id))  # replies are younger: no circles
             if answer.parent is not None and answer.parent not in read and isinstance(answer.item, Post):
                 known = next(archive.query("SELECT 1 FROM post WHERE id = ?", [answer.parent]), None)
                 if known is None and not first <= answer.parent <= last:

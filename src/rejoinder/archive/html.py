@@ -13,7 +13,7 @@ from __future__ import annotations
 import html
 import re
 
-_TAG = re.compile(r"(<!--.*?-->|</?[a-zA-Z][a-zA-Z0-9]*(?:\s[^<>]*)?/?>)", re.DOTALL)
+_TAG = re.compile(r"(</?[a-zA-Z][a-zA-Z0-9]*(?:\s[^<>]*)?/?>)")
 _NAME = re.compile(r"</?([a-zA-Z0-9]+)")
 _HREF = re.compile(r"""href\s*=\s*(?:"([^"]*)"|'([^']*)'|([^\s>]+))""", re.IGNORECASE)
 _CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028\u2029]")
@@ -29,6 +29,8 @@ _HIDDEN = frozenset(("script", "style"))
 def to_text(source: str) -> str:
     """The plain text of one item's HTML."""
     source = clean(source)
+    if "<!--" in source:
+        source = _without_comments(source)
     if source.count("<") == source.count("<p>"):  # three items in four have no other tag
         return "\n\n".join(filter(None, (_paragraph(unescape(part)) for part in source.split("<p>"))))
     return _Reader().read(source)
@@ -40,7 +42,7 @@ def unescape(text: str) -> str:
         for entity, character in _COMMON:
             text = text.replace(entity, character)
         if "&" in text:
-            text = html.unescape(text)
+            text = clean(html.unescape(text))
     return text
 
 
@@ -53,6 +55,15 @@ def clean(text: str) -> str:
     if "\r" in text:
         text = text.replace("\r\n", "\n").replace("\r", "\n")
     return _CONTROL.sub("", text)
+
+
+def _without_comments(source: str) -> str:
+    kept: list[str] = []
+    at = 0
+    while (start := source.find("<!--", at)) >= 0 and (end := source.find("-->", start)) >= 0:
+        kept.append(source[at:start])
+        at = end + 3
+    return "".join([*kept, source[at:]])
 
 
 class _Reader:
@@ -75,12 +86,13 @@ class _Reader:
         return "\n\n".join(self.blocks)
 
     def tag(self, tag: str) -> None:
-        if tag == "<p>" and not self.code:  # seven tags in eight
+        if tag == "<p>" and not self.code and self.hidden is None:  # seven tags in eight
             return self.end_block()
         named = _NAME.match(tag)
-        if named is None:  # a comment
-            return None
+        assert named is not None  # noqa: S101 - for the type checker: every tag has a name
         name, closing = named.group(1).lower(), tag[1] == "/"
+        if self.hidden is not None and name not in _HIDDEN:
+            return None
         if name == "pre":
             self.end_block()
             self.code = not closing
@@ -139,16 +151,19 @@ def _paragraph(raw: str) -> str:
         if "  " not in raw and raw.isprintable():  # nothing to fold
             return raw.strip()
         return " ".join(raw.split())
-    lines: list[str] = []
+    lines: list[list[str]] = []  # each as the words it is put together from
+    quoting = True
     for line in raw.split("\n"):
         words = " ".join(line.split())
         if words.startswith(">"):
-            lines.append(f"> {words.lstrip('> ')}".rstrip())
-        elif words and lines and not lines[-1].startswith(">"):
-            lines[-1] += " " + words
+            lines.append([f"> {words.lstrip('> ')}".rstrip()])
+            quoting = True
+        elif words and quoting:
+            lines.append([words])
+            quoting = False
         elif words:
-            lines.append(words)
-    return "\n".join(lines)
+            lines[-1].append(words)
+    return "\n".join(" ".join(line) for line in lines)
 
 
 def _code(raw: str) -> str:

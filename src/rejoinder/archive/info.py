@@ -10,10 +10,10 @@ from rejoinder.archive.split import Method
 from rejoinder.archive.store import Archive
 from rejoinder.post import State
 
-# spaces and paragraph breaks, and one: exact but for code, whose lines begin with spaces
+# runs of white space, and one: exact but for code, whose lines begin with spaces
 _WORDS = """
-    CASE text WHEN '' THEN 0 ELSE 1 + length(text) - length(replace(text, ' ', ''))
-        + length(text) - length(replace(text, char(10) || char(10), char(10))) END
+    CASE text WHEN '' THEN 0 ELSE 1 + length(text) - length(replace(replace(text, ' ', ''), char(10), ''))
+        - length(text) + length(replace(text, char(10) || char(10), char(10))) END
 """
 _PAIRS = """
     SELECT count(*), coalesce(sum(parent.kind <> 'comment'), 0) FROM post AS reply JOIN post AS parent ON parent.id = reply.parent

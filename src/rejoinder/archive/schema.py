@@ -50,12 +50,12 @@ def migrate(connection: sqlite3.Connection, where: str) -> None:
     Raises:
         ArchiveError: the file is some other SQLite database, or was written by a newer rejoinder.
     """
-    version = _version(connection, where)
+    version = check_ours(connection, where)
     if version == len(MIGRATIONS):
         return
     connection.execute("BEGIN IMMEDIATE")
     try:
-        for step in MIGRATIONS[_version(connection, where) :]:  # read again: another process may have been first
+        for step in MIGRATIONS[check_ours(connection, where) :]:  # read again: another process may have been first
             for statement in step.split(";"):
                 if statement.strip():
                     connection.execute(statement)
@@ -67,7 +67,12 @@ def migrate(connection: sqlite3.Connection, where: str) -> None:
     connection.execute("COMMIT")
 
 
-def _version(connection: sqlite3.Connection, where: str) -> int:
+def check_ours(connection: sqlite3.Connection, where: str) -> int:
+    """The version of an archive, 0 for a new file.
+
+    Raises:
+        ArchiveError: the file is some other SQLite database, or was written by a newer rejoinder.
+    """
     (application,) = connection.execute("PRAGMA application_id").fetchone()
     (version,) = connection.execute("PRAGMA user_version").fetchone()
     (tables,) = connection.execute("SELECT count(*) FROM sqlite_master").fetchone()

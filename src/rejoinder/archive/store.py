@@ -21,7 +21,7 @@ from typing import Any, Self
 import numpy as np
 
 from rejoinder.archive.forums import HACKER_NEWS, Forum, forum
-from rejoinder.archive.schema import migrate
+from rejoinder.archive.schema import check_ours, migrate
 from rejoinder.archive.sources.record import Gone, Item, Skipped
 from rejoinder.archive.split import hash_split
 from rejoinder.archive.threads import NONE, Links, find_threads
@@ -108,6 +108,7 @@ class Archive:
             # used by one thread at a time, but not always the same: libraries read our iterators from theirs
             db = sqlite3.connect(path, timeout=busy_seconds, isolation_level=None, check_same_thread=False)
             try:
+                check_ours(db, str(path))  # before anything is changed
                 db.execute("PRAGMA journal_mode = WAL")
                 db.execute("PRAGMA synchronous = NORMAL")
                 db.execute("PRAGMA secure_delete = ON")

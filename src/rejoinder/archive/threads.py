@@ -54,7 +54,7 @@ def find_threads(links: Links) -> Threads:
     order = rank * len(nodes) + np.arange(len(nodes))  # by rank, then by id
     np.minimum.at(best, component, order)
     key = nodes[best[component] % len(nodes)]
-    return Threads(key[post], _on_circle(above)[post])
+    return Threads(key[post], _on_circle(above)[post] | (links.parent == links.id))
 
 
 def _place(nodes: Ids, link: Ids, post: Ids) -> Ids:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from io import TextIOWrapper
 from typing import Annotated
 
 import typer
@@ -48,13 +49,14 @@ app.command("complete")(write.complete)
 
 def main() -> None:
     """Run the command line; an error of ours is one line on stderr and exit status 2."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, TextIOWrapper):
+            stream.reconfigure(errors="replace")  # names of files and arguments need not be UTF-8
     try:
         app()
-    except RejoinderError as error:
+    except (RejoinderError, OSError) as error:
         if _debug:
             raise
-        typer.echo(f"rejoinder: {error}", err=True)
+        said = str(error) if isinstance(error, RejoinderError) else f"{error.filename}: {error.strerror}"
+        typer.echo(f"rejoinder: {said}", err=True)
         sys.exit(2)
-    except BrokenPipeError:  # whoever read our output has left
-        sys.stderr.close()
-        sys.exit(141)

@@ -16,7 +16,7 @@ import typer
 
 from rejoinder.cli.options import Home, Json, workspace
 from rejoinder.cli.output import Report, note, print_json, progress, size
-from rejoinder.errors import RejoinderError, SourceError, UsageError
+from rejoinder.errors import MissingExtra, RejoinderError, SourceError, UsageError
 
 if TYPE_CHECKING:
     from rejoinder.archive.sources.record import Item
@@ -68,7 +68,7 @@ def import_files(
                     archive = opened.enter_context(space.open_archive(create=True))
                     archive.set_forum(forum)
                 archive.add(items, counts, _reporter(report, path.name))
-            except SourceError as error:
+            except (SourceError, MissingExtra) as error:
                 errors.append(error)
             results.append({"file": str(path), **_as_dict(counts), "seconds": round(perf_counter() - began, 2)})
             if not as_json and (counts.lines or not errors):
@@ -89,9 +89,12 @@ def _fetch() -> None:
 @fetch_app.command("hn")
 def fetch_hn(
     item: Annotated[
-        list[int] | None, typer.Option(metavar="ID", help="An item with all above and below it.", show_default=False)
+        list[int] | None,
+        typer.Option(min=1, max=2**63 - 1, metavar="ID", help="An item with all above and below it.", show_default=False),
     ] = None,
-    top: Annotated[int, typer.Option(metavar="N", help="The N stories at the top now, with their comments (at most 500).")] = 0,
+    top: Annotated[
+        int, typer.Option(min=0, metavar="N", help="The N stories at the top now, with their comments (at most 500).")
+    ] = 0,
     since: Annotated[str | None, typer.Option(metavar="DATE", help="Everything since a date.", show_default=False)] = None,
     updates: Annotated[bool, typer.Option("--updates", help="Items that changed lately.")] = False,
     api: Annotated[str | None, typer.Option(metavar="URL", help="Another address of the API.", show_default=False)] = None,
@@ -233,7 +236,9 @@ def _as_dict(counts: Counts) -> dict[str, Any]:
 
 
 def _print_counts(name: str, counts: Counts, seconds: float, unit: str = "lines") -> None:
-    c = counts
+    from rejoinder.archive.html import clean
+
+    c, name = counts, clean(name)
     typer.echo(
         f"{name}: {c.lines:,} {unit} = {c.new:,} new + {c.updated:,} updated + {c.unchanged:,} unchanged + {c.skipped:,} skipped"
     )

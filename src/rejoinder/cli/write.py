@@ -96,13 +96,14 @@ def complete(
     Example:
       rejoinder complete "The problem with microservices is"
     """
+    from rejoinder.archive.html import clean
     from rejoinder.engine.typing import complete as continuations
     from rejoinder.models import Can
     from rejoinder.models import rung as line
     from rejoinder.post import Query
 
     space = or_sample(workspace(home))
-    typed = _stdin() if draft == "-" else draft
+    typed = clean(_stdin() if draft == "-" else draft)
     with space.open_archive() as archive:
         context = _context(archive, None, item, thread, needed=False)
     names = [rung] if rung else space.fitted_that(Can.PREDICT)[-1:]

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from rejoinder.corpus import Corpus
 from rejoinder.post import Post, Suggestion
-from rejoinder.text.tokenizer import Tokenizer
+from rejoinder.text.tokenizer import AnyTokenizer
 
 LogProbs = NDArray[np.float32]  # (V,) natural logarithms; their exponentials sum to 1
 Scores = NDArray[np.float64]  # (C,) one for each candidate, higher is better
@@ -59,7 +59,7 @@ class Suggester(Protocol):
 class LanguageModel(Suggester, Protocol):
     """A rung that predicts the next token, over a vocabulary of V."""
 
-    tokenizer: Tokenizer
+    tokenizer: AnyTokenizer
 
     def start(self, context: Sequence[Post]) -> State:
         """The state before the first token of a post that answers `context` (nothing, if empty)."""

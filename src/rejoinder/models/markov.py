@@ -31,7 +31,7 @@ from rejoinder.text.tensors import (
     open_tokens,
     token_shares,
 )
-from rejoinder.text.tokenizer import Tokenizer
+from rejoinder.text.tokenizer import AnyTokenizer
 
 _PSEUDO_COUNT = 0.5  # of a token, so that none but POST and REPLY has probability 0
 
@@ -56,7 +56,7 @@ class Markov:
     def __init__(
         self,
         config: MarkovConfig,
-        tokenizer: Tokenizer,
+        tokenizer: AnyTokenizer,
         counts: NDArray[np.int64],
         first: NDArray[np.int64],
         edges: tuple[NDArray[np.uint32], NDArray[np.uint32]],

@@ -23,7 +23,7 @@ from rejoinder.models.directory import load_array, load_config, save_array, save
 from rejoinder.models.interfaces import Job, LogProbs, State, Suggester, best
 from rejoinder.post import Post
 from rejoinder.text.tensors import TOKENIZER_FILE, count_tokens, open_tokenizer, open_tokens, token_shares
-from rejoinder.text.tokenizer import Tokenizer
+from rejoinder.text.tokenizer import AnyTokenizer
 
 
 @dataclass(frozen=True)
@@ -43,7 +43,7 @@ class Unigram:
 
     Config: ClassVar[type] = UnigramConfig
 
-    def __init__(self, config: UnigramConfig, tokenizer: Tokenizer, counts: NDArray[np.int64]) -> None:
+    def __init__(self, config: UnigramConfig, tokenizer: AnyTokenizer, counts: NDArray[np.int64]) -> None:
         """Use `fit` or `load`. `counts` is (V,) int64."""
         self.config = config
         self.tokenizer = tokenizer

@@ -23,7 +23,7 @@ from numpy.typing import NDArray
 from rejoinder.corpus import Corpus, Part
 from rejoinder.errors import ModelError
 from rejoinder.post import Post
-from rejoinder.text.tokenizer import Tokenizer
+from rejoinder.text.tokenizer import AnyTokenizer, Tokenizer, load_tokenizer
 
 TOKENIZER_FILE = "tokenizer.json"
 _BATCH = 2_000  # posts encoded at a time
@@ -44,7 +44,7 @@ def train_tokenizer(corpus: Corpus, size: int) -> Tokenizer:
     return Tokenizer.train((post.own_text for post in corpus.posts("train")), size)
 
 
-def write_tokens(corpus: Corpus, tokenizer: Tokenizer, directory: Path, progress: Callable[[int], None] | None = None) -> None:
+def write_tokens(corpus: Corpus, tokenizer: AnyTokenizer, directory: Path, progress: Callable[[int], None] | None = None) -> None:
     """Write the token arrays of `corpus`; the tokenizer last, so that its presence means the directory is whole."""
     directory.mkdir(parents=True, exist_ok=True)
     parts: tuple[Part, ...] = ("train", "dev")
@@ -68,13 +68,13 @@ def open_tokens(directory: Path, part: Part) -> TokenArrays:
     return found
 
 
-def open_tokenizer(directory: Path) -> Tokenizer:
+def open_tokenizer(directory: Path) -> AnyTokenizer:
     """The tokenizer of a directory of token arrays, or of a model."""
-    return Tokenizer.load(directory / TOKENIZER_FILE)
+    return load_tokenizer(directory / TOKENIZER_FILE)
 
 
 def _write_part(
-    posts: Iterator[Post], tokenizer: Tokenizer, directory: Path, part: Part, progress: Callable[[int], None] | None
+    posts: Iterator[Post], tokenizer: AnyTokenizer, directory: Path, part: Part, progress: Callable[[int], None] | None
 ) -> None:
     kind = np.uint16 if tokenizer.vocabulary <= 2**16 else np.uint32
     lengths: list[int] = []

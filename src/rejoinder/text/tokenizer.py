@@ -14,6 +14,7 @@ Source: Sennrich, Haddow & Birch 2016 (BPE), Radford et al. 2019 (over bytes). T
 from __future__ import annotations
 
 import hashlib
+import json
 from bisect import bisect_left
 from collections.abc import Iterable, Sequence
 from pathlib import Path
@@ -24,30 +25,57 @@ from numpy.typing import NDArray
 from tokenizers import Tokenizer as Library
 from tokenizers import decoders, models, pre_tokenizers, trainers
 
-from rejoinder.errors import DamagedModel
-from rejoinder.files import write_atomically
+from rejoinder.errors import DamagedModel, UsageError
+from rejoinder.files import write_atomically, write_json
 
 DEFAULT_SIZE = 8192  # BPE pieces, separators not counted
 SMALLEST_SIZE = 256  # one piece for each byte
 SEPARATORS = 3
 
 
-class Tokenizer:
-    """A trained vocabulary of V = size + 3 tokens. Immutable."""
+class Vocabulary:
+    """V tokens and the bytes they stand for; the last three are the separators, which stand for none. Immutable."""
+
+    def __init__(self, pieces: Sequence[bytes]) -> None:
+        """`pieces`: the bytes of the tokens below the separators, all different."""
+        self.size = len(pieces)
+        self.post, self.reply, self.end = range(self.size, self.size + SEPARATORS)
+        self.vocabulary = self.size + SEPARATORS
+        self.bytes: tuple[bytes, ...] = (*pieces, *[b""] * SEPARATORS)  # V byte strings
+        self._by_bytes = {piece: token for token, piece in enumerate(pieces)}
+        self._sorted = sorted((piece, token) for token, piece in enumerate(pieces))
+
+    def decode_bytes(self, tokens: Iterable[int]) -> bytes:
+        """The bytes that `tokens` stand for."""
+        return b"".join(self.bytes[token] for token in tokens)
+
+    def decode(self, tokens: Iterable[int]) -> str:
+        """The text that `tokens` stand for; bytes that are no UTF-8 (a character cut in two) become U+FFFD."""
+        return self.decode_bytes(tokens).decode("utf-8", errors="replace")
+
+    def starting_with(self, prefix: bytes) -> NDArray[np.int64]:
+        """(N,) int64: the tokens whose bytes begin with `prefix`; for an empty prefix all but the separators."""
+        first = bisect_left(self._sorted, (prefix,))
+        last = len(self._sorted)
+        if prefix.rstrip(b"\xff"):
+            last = bisect_left(self._sorted, (_after(prefix),))
+        return np.array([token for _, token in self._sorted[first:last]], dtype=np.int64)
+
+    def inside(self, text: bytes) -> list[int]:
+        """The tokens whose bytes are a beginning of `text`, but not all of it."""
+        starts = (self._by_bytes.get(text[:length]) for length in range(1, len(text)))
+        return [token for token in starts if token is not None]
+
+
+class Tokenizer(Vocabulary):
+    """A trained byte-level BPE."""
 
     def __init__(self, library: Library) -> None:
         """Wrap a trained library tokenizer; see `train` and `load`."""
         self._library = library
-        self.size: int = library.get_vocab_size()
-        self.post, self.reply, self.end = range(self.size, self.size + SEPARATORS)
-        self.vocabulary = self.size + SEPARATORS
-        to_byte = {character: byte for byte, character in enumerate(_byte_alphabet())}
-        pieces = [b""] * self.vocabulary  # separators stand for no bytes
-        for piece, token in library.get_vocab().items():
-            pieces[token] = bytes(to_byte[character] for character in piece)
-        self.bytes: tuple[bytes, ...] = tuple(pieces)  # V byte strings
-        self._by_bytes = {piece: token for token, piece in enumerate(pieces) if piece}
-        self._sorted = sorted((piece, token) for token, piece in enumerate(pieces) if piece)
+        to_byte = {character: byte for byte, character in enumerate(byte_alphabet())}
+        pieces = sorted((token, piece) for piece, token in library.get_vocab().items())
+        super().__init__([bytes(to_byte[character] for character in piece) for _, piece in pieces])
 
     @classmethod
     def train(cls, texts: Iterable[str], size: int = DEFAULT_SIZE) -> Self:
@@ -57,7 +85,7 @@ class Tokenizer:
         library = Library(models.BPE())
         library.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
         library.decoder = decoders.ByteLevel()
-        alphabet = _byte_alphabet()
+        alphabet = byte_alphabet()
         trainer = trainers.BpeTrainer(vocab_size=size, initial_alphabet=alphabet, show_progress=False, min_frequency=2)
         library.train_from_iterator((_encodable(text) for text in texts), trainer)
         return cls(library)
@@ -93,26 +121,69 @@ class Tokenizer:
         """`encode` of many texts, on all cores."""
         return [encoding.ids for encoding in self._library.encode_batch_fast([_encodable(text) for text in texts])]
 
-    def decode_bytes(self, tokens: Iterable[int]) -> bytes:
-        """The bytes that `tokens` stand for; separators stand for none."""
-        return b"".join(self.bytes[token] for token in tokens)
 
-    def decode(self, tokens: Iterable[int]) -> str:
-        """The text that `tokens` stand for; bytes that are no UTF-8 (a character cut in two) become U+FFFD."""
-        return self.decode_bytes(tokens).decode("utf-8", errors="replace")
+class WordTokenizer(Vocabulary):
+    """Words between spaces as tokens, for public benchmarks that come so; a word it does not know is an error.
 
-    def starting_with(self, prefix: bytes) -> NDArray[np.int64]:
-        """(N,) int64: the tokens whose bytes begin with `prefix`; for an empty prefix all but the separators."""
-        first = bisect_left(self._sorted, (prefix,))
-        last = len(self._sorted)
-        if prefix.rstrip(b"\xff"):
-            last = bisect_left(self._sorted, (_after(prefix),))
-        return np.array([token for _, token in self._sorted[first:last]], dtype=np.int64)
+    A token's bytes are the word with a space before it, so that `decode` gives the words with a space before each.
+    """
 
-    def inside(self, text: bytes) -> list[int]:
-        """The tokens whose bytes are a beginning of `text`, but not all of it."""
-        starts = (self._by_bytes.get(text[:length]) for length in range(1, len(text)))
-        return [token for token in starts if token is not None]
+    def __init__(self, words: Sequence[str]) -> None:
+        """`words`: all different, in the order of their ids."""
+        self.words = tuple(words)
+        self._ids = {word: token for token, word in enumerate(words)}
+        super().__init__([f" {word}".encode() for word in words])
+
+    @classmethod
+    def load(cls, file: Path) -> Self:
+        """Read what `save` wrote.
+
+        Raises:
+            DamagedModel: the file is not there, or holds no list of words.
+        """
+        try:
+            return cls([str(word) for word in json.loads(file.read_bytes())["words"]])
+        except (OSError, ValueError, KeyError, TypeError) as error:
+            raise DamagedModel(f"tokenizer {file}: {error}; fit again") from error
+
+    def save(self, file: Path) -> None:
+        """Write the words as JSON, atomically."""
+        write_json(file, {"words": self.words})
+
+    def fingerprint(self) -> str:
+        """A hash of the words."""
+        return hashlib.blake2b("\n".join(self.words).encode(), digest_size=16).hexdigest()
+
+    def encode(self, text: str) -> list[int]:
+        """The tokens of the words of `text`.
+
+        Raises:
+            UsageError: a word that is not in the vocabulary.
+        """
+        try:
+            return [self._ids[word] for word in text.split()]
+        except KeyError as error:
+            raise UsageError(f"the word {error} is not in this vocabulary of {self.size:,} words") from None
+
+    def encode_many(self, texts: Sequence[str]) -> list[list[int]]:
+        """`encode` of many texts."""
+        return [self.encode(text) for text in texts]
+
+
+AnyTokenizer = Tokenizer | WordTokenizer
+
+
+def load_tokenizer(file: Path) -> AnyTokenizer:
+    """The tokenizer in a file, of either kind.
+
+    Raises:
+        DamagedModel: there is none.
+    """
+    try:
+        words = b'"words"' in file.read_bytes()[:16]
+    except OSError as error:
+        raise DamagedModel(f"tokenizer {file}: {error}; fit again") from error
+    return WordTokenizer.load(file) if words else Tokenizer.load(file)
 
 
 def _encodable(text: str) -> str:
@@ -130,7 +201,7 @@ def _after(prefix: bytes) -> bytes:
     return kept[:-1] + bytes([kept[-1] + 1])
 
 
-def _byte_alphabet() -> list[str]:
+def byte_alphabet() -> list[str]:
     """The character that byte-level BPE writes for each byte: printable Latin-1 as it is, the others from U+0100 on."""
     printable = {*range(0x21, 0x7F), *range(0xA1, 0xAD), *range(0xAE, 0x100)}
     others = iter(range(0x100, 0x200))

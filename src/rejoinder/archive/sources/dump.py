@@ -7,30 +7,24 @@ says is refused before anything is written.
 
 from __future__ import annotations
 
-import gzip
-import io
 import json
-import sys
-import zlib
 from collections.abc import Iterator
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any, BinaryIO
 
 import ijson
 import orjson
 
-from rejoinder.archive.sources.record import COLUMNS, Hasher, Item, Skipped, read_record
-from rejoinder.errors import SourceError, missing_extra
-
-if sys.version_info >= (3, 14):
-    from compression import zstd
-else:
-    from backports import zstd
+from rejoinder.archive.sources.record import Hasher, Item, Skipped, read_record
+from rejoinder.archive.sources.stream import UNREADABLE, open_stream
+from rejoinder.archive.sources.table import read_table
+from rejoinder.errors import SourceError
 
 LONGEST_LINE = 16 * 2**20  # bytes; a longer line is skipped, and never held in memory as a whole
 _PATIENCE = 1_000  # a file whose first so many lines are all bad is not JSON Lines
-_FETCH = 2_000  # rows at a time from DuckDB
-_UNREADABLE = (EOFError, OSError, zlib.error, zstd.ZstdError)
+_DEEPEST = 64  # levels of JSON in one another
+_BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 _MAGIC = {".gz": b"\x1f\x8b", ".zst": b"\x28\xb5\x2f\xfd", ".parquet": b"PAR1"}
 _FORMATS = (".jsonl", ".ndjson", ".json", ".csv", ".tsv", ".parquet")
 
@@ -48,7 +42,7 @@ def read_dump(path: Path, hash_author: Hasher) -> Iterator[Item]:
         return _json_lines(path, packing, hash_author)
     if kind == ".json":
         return _json(path, packing, hash_author)
-    return _table(path, kind, packing, hash_author)
+    return read_table(path, kind, packing, hash_author)
 
 
 def _format(path: Path) -> tuple[str, str]:
@@ -73,22 +67,11 @@ def _check_magic(path: Path, kind: str, packing: str) -> None:
         raise SourceError(f"{path}: named {claim}, but it is not: it begins with {start!r}. Nothing was imported")
 
 
-def _open(path: Path, packing: str) -> BinaryIO:
-    opened: Any  # a raw stream of either library
-    if packing == ".gz":
-        opened = gzip.GzipFile(path, "rb")
-    elif packing == ".zst":
-        opened = zstd.ZstdFile(path, "rb")
-    else:
-        opened = io.FileIO(path)
-    return io.BufferedReader(opened, buffer_size=2**18)
-
-
 def _json_lines(path: Path, packing: str, hash_author: Hasher) -> Iterator[Item]:
     held: list[Item] | None = []  # bad lines, held back until one good line shows that this is JSON Lines
     number = 0
     try:
-        with _open(path, packing) as file:
+        with open_stream(path, packing) as file:
             for number, line in _lines(file):
                 item = _line(line, f"{path.name}:{number}", hash_author)
                 if held is None:
@@ -100,7 +83,7 @@ def _json_lines(path: Path, packing: str, hash_author: Hasher) -> Iterator[Item]
                     held = None
                 elif len(held) >= _PATIENCE:
                     break
-    except _UNREADABLE as error:
+    except UNREADABLE as error:
         raise SourceError(
             f"{path}: breaks off after line {number:,} ({error}); the complete records before it are kept"
         ) from error
@@ -146,14 +129,18 @@ def _json(path: Path, packing: str, hash_author: Hasher) -> Iterator[Item]:
     """A JSON array of items, or one item."""
     number = 0
     try:
-        with _open(path, packing) as file:
-            many = file.peek(64).lstrip(b"\xef\xbb\xbf \t\r\n").startswith(b"[")  # type: ignore[attr-defined]
-            for record in ijson.items(file, "item" if many else "", use_float=True):
+        with open_stream(path, packing) as file:
+            if file.peek(3).startswith(_BYTE_ORDER_MARK):
+                file.read(len(_BYTE_ORDER_MARK))
+            many = file.peek(64).lstrip().startswith(b"[")
+            # read1 gives what there is: before a break, what comes before it
+            events = _shallow(ijson.basic_parse(SimpleNamespace(read=file.read1), use_float=True, multiple_values=not many))
+            for record in ijson.items(ijson.parse(events), "item" if many else ""):
                 number += 1
                 if number == 1 and not isinstance(record, dict):
                     raise SourceError(f"{path}: JSON, but not of items (objects with an id). Nothing was imported")
                 yield read_record(record, f"{path.name}, record {number}", hash_author)
-    except (ijson.JSONError, UnicodeDecodeError, RecursionError, *_UNREADABLE) as error:
+    except (ijson.JSONError, UnicodeDecodeError, RecursionError, *UNREADABLE) as error:
         reason = " ".join(str(error).split())[:120]
         if number == 0:
             raise SourceError(f"{path}: not JSON ({reason}). Nothing was imported") from error
@@ -162,55 +149,11 @@ def _json(path: Path, packing: str, hash_author: Hasher) -> Iterator[Item]:
         ) from error
 
 
-def _table(path: Path, kind: str, packing: str, hash_author: Hasher) -> Iterator[Item]:
-    """CSV, TSV or Parquet, through DuckDB: only the columns that are known, a batch of rows at a time."""
-    try:
-        import duckdb
-    except ImportError:
-        raise missing_extra(f"reading {kind} files", "dumps") from None
-    compression = {"": "none", ".gz": "gzip", ".zst": "zstd"}[packing]
-    number = 0
-    with duckdb.connect(":memory:", config=_SAFE) as db:
-        reader = "read_parquet(?)"
-        if kind != ".parquet":
-            reader = f"read_csv(?, header=true, all_varchar=true, store_rejects=true, compression='{compression}')"
-        elif packing:
-            raise SourceError(f"{path}: Parquet is compressed within; unpack the outer {packing} first. Nothing was imported")
-        try:
-            name = str(path).replace("[", "[[]")  # DuckDB would read brackets as a pattern
-            found = [row[0] for row in db.execute(f"DESCRIBE SELECT * FROM {reader}", [name]).fetchall()]
-            columns = _columns(path, found)
-            rows = db.execute(f"SELECT {', '.join(columns)} FROM {reader}", [name])
-            while batch := rows.fetchmany(_FETCH):
-                for row in batch:
-                    number += 1
-                    yield read_record(dict(zip(columns, row, strict=True)), f"{path.name}, row {number}", hash_author)
-            if kind != ".parquet":
-                for line, reason in db.execute("SELECT line, error_type FROM reject_errors ORDER BY line").fetchall():
-                    yield Skipped(f"not a row of the table ({str(reason).lower()})", f"{path.name}:{line}")
-        except (duckdb.Error, UnicodeDecodeError) as error:
-            reason = " ".join(str(error).split())[:160]
-            if number == 0:
-                raise SourceError(f"{path}: not {kind[1:].upper()} that can be read ({reason}). Nothing was imported") from error
-            raise SourceError(
-                f"{path}: breaks off after row {number:,} ({reason}); the complete records before it are kept"
-            ) from error
-
-
-_SAFE: dict[str, str | bool | int | float | list[str]] = {
-    "autoinstall_known_extensions": "false",
-    "autoload_known_extensions": "false",
-    "memory_limit": "400MB",
-    "threads": "2",
-    "preserve_insertion_order": "true",
-}
-
-
-def _columns(path: Path, found: list[str]) -> list[str]:
-    columns = [name for name in found if name in COLUMNS]
-    if "id" not in columns or not {"text", "title"} & set(columns):
-        raise SourceError(
-            f"{path}: expected the columns id and text (or title), as in Hacker News dumps; "
-            f"got {', '.join(found[:12]) or 'none'}. Nothing was imported"
-        )
-    return columns
+def _shallow(events: Iterator[tuple[str, Any]]) -> Iterator[tuple[str, Any]]:
+    """The events of a JSON file that nests no deeper than items do: what is built from them costs depth times depth."""
+    depth = 0
+    for event, value in events:
+        depth += event.startswith("start_") - event.startswith("end_")
+        if depth > _DEEPEST:
+            raise ijson.JSONError(f"nested deeper than {_DEEPEST}")
+        yield event, value

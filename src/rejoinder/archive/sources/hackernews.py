@@ -14,12 +14,14 @@ from typing import Any, Self
 
 import httpx
 
-from rejoinder.archive.sources.record import Gone, Hasher, Item, Skipped, read_record
+from rejoinder.archive.sources.record import LARGEST_ID, Gone, Hasher, Item, Skipped, read_record
 from rejoinder.errors import SourceError
 
 OFFICIAL = "https://hacker-news.firebaseio.com/v0"
 LARGEST_ANSWER = 16 * 2**20  # bytes
 LONGEST_PAUSE = 30.0  # seconds, also where the server asks for more
+_FEWEST = 8  # items that must have failed, at the least, before an API is taken to be down
+_LARGEST_PORT = 65_535
 
 
 @dataclass(frozen=True)
@@ -51,8 +53,14 @@ class HackerNews:
         """Nothing is sent before the first request."""
         self.config = config
         self._hash_author = hash_author
-        self._silent = 0  # requests in a row that failed for good; as many as run at a time: the API is down
+        self._failed = 0  # requests in a row that failed
         self._slots = asyncio.Semaphore(config.concurrency)
+        try:
+            address = httpx.URL(config.url)
+        except httpx.InvalidURL as error:
+            raise SourceError(f"{config.url}: not an address that can be asked ({error}); is --api right?") from error
+        if address.scheme not in ("http", "https") or not address.host or (address.port or 0) > _LARGEST_PORT:
+            raise SourceError(f"{config.url}: not an address that can be asked; is --api right?")
         limits = httpx.Limits(max_connections=config.concurrency)
         self._client = httpx.AsyncClient(timeout=config.timeout, limits=limits, headers={"User-Agent": "rejoinder (reader)"})
 
@@ -106,11 +114,11 @@ class HackerNews:
         if item.id != number:
             return Answer(number, Skipped("another item than the one asked for", where))
         kids = record.get("kids") or []
-        known = tuple(kid for kid in kids if type(kid) is int and kid > 0) if isinstance(kids, list) else ()
+        known = tuple(kid for kid in kids if type(kid) is int and 0 < kid <= LARGEST_ID) if isinstance(kids, list) else ()
         return Answer(number, item, item.parent, known, item.time)
 
     def _ids(self, value: Any, name: str) -> list[int]:
-        if not isinstance(value, list) or not all(type(number) is int for number in value):
+        if not isinstance(value, list) or not all(type(number) is int and 0 < number <= LARGEST_ID for number in value):
             raise SourceError(f"{self.config.url}/{name}: expected a list of ids; got {str(value)[:60]!r}; is --api right?")
         return value
 
@@ -118,13 +126,15 @@ class HackerNews:
         """The JSON at `name`, tried `attempts` times."""
         address = f"{self.config.url.rstrip('/')}/{name}"
         pause = self.config.pause
-        problem = "not asked, since the API does not answer"
+        problem = ""
         for attempt in range(1, self.config.attempts + 1):
             wait = pause
             try:
                 async with self._slots:
-                    if self._silent >= self.config.concurrency:
+                    if self._failed >= max(self.config.concurrency, _FEWEST) * self.config.attempts:
+                        problem = problem or f"not asked any more, since the last {self._failed} requests failed"
                         break
+                    self._failed += 1
                     async with asyncio.timeout(self.config.timeout):
                         status, body, headers = await self._read(address)
             except (httpx.HTTPError, TimeoutError) as error:
@@ -137,7 +147,7 @@ class HackerNews:
                 if status == 200:
                     try:
                         value = json.loads(body)
-                        self._silent = 0
+                        self._failed = 0
                         return value
                     except (ValueError, RecursionError):
                         problem = f"an answer that is not JSON ({headers.get('content-type', 'of unknown type')})"
@@ -146,11 +156,11 @@ class HackerNews:
                     wait = _asked_pause(headers, pause)
                 else:
                     raise SourceError(f"{address}: status {status}; is --api right?")
+            problem = f"{problem} (attempt {attempt} of {self.config.attempts})"
             if attempt < self.config.attempts:
                 await asyncio.sleep(min(wait, LONGEST_PAUSE))
                 pause *= 2
-        self._silent += 1
-        raise SourceError(f"{address}: {problem} (tried {self.config.attempts} times)")
+        raise SourceError(f"{address}: {problem}")
 
     async def _read(self, address: str) -> tuple[int, bytes, httpx.Headers]:
         body = bytearray()

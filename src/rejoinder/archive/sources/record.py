@@ -18,7 +18,7 @@ COLUMNS = (
     "descendants", "timestamp", "author", "story",
 )  # fmt: skip
 LONGEST_TEXT = 1_000_000  # characters of HTML; the longest real item seen has 181,453
-_LARGEST_ID = 2**63 - 1
+LARGEST_ID = 2**63 - 1
 _LATEST = 10**11  # seconds; what is later is no date
 _KINDS = {kind.value: kind for kind in Kind}
 _NUMBERED = dict(enumerate((Kind.STORY, Kind.COMMENT, Kind.POLL, Kind.POLLOPT, Kind.JOB), start=1))  # ClickHouse's enum
@@ -60,7 +60,7 @@ def read_record(record: object, where: str, hash_author: Hasher) -> Post | Skipp
 def _post(record: Mapping[str, Any], hash_author: Hasher) -> Post:
     get = record.get
     number, parent, story, title = get("id"), get("parent"), get("story"), get("title")
-    if type(number) is not int or not 0 < number <= _LARGEST_ID:
+    if type(number) is not int or not 0 < number <= LARGEST_ID:
         number = _id(number, "id")
         if number is None:
             raise _BadRecord("no id")
@@ -101,7 +101,7 @@ def _id(value: object, name: str) -> int | None:
         raise _BadRecord(f"{name} is not a number") from None
     if isinstance(value, bool) or (not isinstance(value, str) and value != number):
         raise _BadRecord(f"{name} is not a number")
-    if not 0 <= number <= _LARGEST_ID:
+    if not 0 <= number <= LARGEST_ID:
         raise _BadRecord(f"{name} is out of range")
     return number or None
 
@@ -127,7 +127,7 @@ def _time(value: object) -> int | None:
     if isinstance(value, datetime):
         return int((value if value.tzinfo else value.replace(tzinfo=UTC)).timestamp())
     try:
-        return int(float(value))  # type: ignore[arg-type]
+        return _time(int(float(value)))  # type: ignore[arg-type]
     except (TypeError, ValueError, OverflowError):
         pass
     try:
@@ -160,4 +160,4 @@ def _score(value: object) -> int | None:
         score = int(value)  # type: ignore[call-overload]
     except (TypeError, ValueError, OverflowError):
         return None
-    return score if abs(score) <= _LARGEST_ID else None
+    return score if abs(score) <= LARGEST_ID else None

@@ -1,0 +1,50 @@
+"""A decaying cache: what was just written is likely to be written again.
+
+    p(w) = (1 - l_n) p(w) + l_n c_n(w)            for n = 0, 1, 2 in turn, as far as c_n is known
+    c_n(w) = sum of 2^(-age / half-life) over the places of the history where w stood after the same n tokens, over all such
+
+Kuhn & De Mori 1990 (n = 0), Clarkson & Robinson 1997 (decay). The history is part of the state, as immutable bytes.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+_TOKEN = np.dtype("<u4")
+
+
+@dataclass(frozen=True)
+class Cache:
+    """The last `size` tokens, fading by half every `half_life` tokens; `weights` are l_0, l_1, l_2."""
+
+    size: int
+    half_life: float
+    weights: tuple[float, ...]
+
+    def remember(self, history: bytes, *tokens: int) -> bytes:
+        """The history with `tokens` added; what is older than `size` tokens falls out."""
+        added = np.array(tokens, dtype=_TOKEN).tobytes()
+        return (history + added)[-self.size * _TOKEN.itemsize :]
+
+    def mix(self, probs: NDArray[np.float64], history: bytes, context: tuple[int, ...] = ()) -> NDArray[np.float64]:
+        """(V,) float64: `probs` with the cache mixed in; `context` are the tokens just before, for n = 1, 2.
+
+        The last tokens of `history` are the same as `context`, unless a post has just begun.
+        """
+        tokens = np.frombuffer(history, dtype=_TOKEN)
+        fading = 0.5 ** (np.arange(len(tokens), 0, -1) / self.half_life)
+        here = np.arange(len(tokens))  # places whose n tokens before are the context's
+        for n, weight in enumerate(self.weights):
+            if n:
+                if n > len(context):
+                    break
+                here = here[here >= n]
+                here = here[tokens[here - n] == context[-n]]
+            if not len(here):
+                break
+            seen = np.bincount(tokens[here], weights=fading[here], minlength=len(probs))
+            probs = (1 - weight) * probs + weight * (seen / seen.sum())
+        return probs
