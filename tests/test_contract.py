@@ -21,6 +21,7 @@ OTHER: dict[str, dict[str, Any]] = {
     "canned": {"longest": 3, "repeats": 2, "keep": 7},
     "unigram": {"pseudo_count": 2.0},
     "markov": {"discount": 0.3},
+    "kneser_ney": {"order": 3, "prune": 1, "cache": 50, "cache_half_life": 20.0, "cache_weights": (0.2, 0.1)},
     "bm25": {"k1": 0.9, "b": 0.4, "terms": 5},
 }
 CONTEXTS: list[tuple[Post, ...]] = [

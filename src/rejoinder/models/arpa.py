@@ -30,7 +30,7 @@ _LINES = 50_000  # written at a time
 
 def write_arpa(model: KneserNey, file: TextIO) -> None:
     """Write `model` as an ARPA file, with nine digits."""
-    names = _names(model.tokenizer)
+    names = names_of(model.tokenizer)
     levels = model.index
     file.write("\\data\\\n" + "".join(f"ngram {n}={len(level.token)}\n" for n, level in enumerate(levels, start=1)))
     grams = names
@@ -64,7 +64,7 @@ def read_arpa(path: Path, tokenizer: AnyTokenizer | None = None) -> KneserNey:
     words = [gram for _, gram, _ in sections[0]]
     if tokenizer is None:
         tokenizer = WordTokenizer([word for word in words if word not in ("<s>", "</s>", "<reply>")])
-    ids = {name: token for token, name in enumerate(_names(tokenizer))} | {word: t for t, word in enumerate(_plain(tokenizer))}
+    ids = {name: token for token, name in enumerate(names_of(tokenizer))} | {word: t for t, word in enumerate(_plain(tokenizer))}
     unknown = next((word for word in words if word not in ids), None)
     if unknown is not None:
         raise ModelError(f"{path}: its word {unknown!r} is no token of the tokenizer; read it without one")
@@ -156,7 +156,7 @@ def _contexts(path: Path, tokens: NDArray[np.int64], index: list[Followers], siz
     return place
 
 
-def _names(tokenizer: AnyTokenizer) -> list[str]:
+def names_of(tokenizer: AnyTokenizer) -> list[str]:
     """What each token is called in the file."""
     if isinstance(tokenizer, WordTokenizer):
         names = [_RESERVED.get(word, word) for word in tokenizer.words]

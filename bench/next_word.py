@@ -1,0 +1,128 @@
+"""How long it takes to list the next words: the Kneser-Ney rung over real test text, and the `kenlm` package asked word by word.
+
+Fits the rung on the train part of the real archive (a home is kept with `--home`), walks over posts of the test part, and times
+`top(state, 10)`, the same with a byte prefix, and `advance` at every token. `kenlm` (from PyPI) loads the very same model from an
+ARPA file and is asked, in turn with ours, for every word of the vocabulary after the same context; its scores are compared.
+"""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import tempfile
+from math import log
+from pathlib import Path
+from time import perf_counter
+
+import numpy as np
+from figures import arguments, real_archive, report
+
+from rejoinder.archive.reader import held_out
+from rejoinder.models.arpa import names_of, write_arpa
+from rejoinder.models.kneser_ney import KneserNey, State
+from rejoinder.workspace import Workspace
+
+
+def prepare(home: Path) -> tuple[KneserNey, Workspace]:
+    """The real archive, imported, and the rung, fitted."""
+    space = Workspace(home)
+    rejoinder = [sys.executable, "-m", "rejoinder"]
+    if space.is_empty:
+        file = str(real_archive("hn.jsonl.gz"))
+        subprocess.run([*rejoinder, "import", file, "--home", str(home)], check=True, capture_output=True)
+    if space.fitted("kneser_ney") is None:
+        subprocess.run([*rejoinder, "fit", "kneser_ney", "--home", str(home)], check=True, capture_output=True)
+    model = space.load("kneser_ney")
+    assert isinstance(model, KneserNey)
+    return model, space
+
+
+def walk(model: KneserNey, space: Workspace, posts: int) -> list[tuple[State, int, list[int]]]:
+    """States along test posts, the token that came next, and the tokens before."""
+    with space.open_archive() as archive:
+        texts = [post for thread in held_out(archive) for post in thread.posts if post.own_text]
+    found = []
+    for index in np.random.default_rng(0).choice(len(texts), size=posts, replace=False):
+        post = texts[index]
+        before: list[int] = []
+        state = model.start((post,) if post.parent is not None else ())
+        for token in model.tokenizer.encode(post.own_text)[:60]:
+            found.append((state, token, list(before)))
+            state = model.advance(state, token)
+            before.append(token)
+    return found
+
+
+def percentiles(name: str, seconds: list[float], *, as_json: bool) -> None:
+    for percentile in (50, 99):
+        report(f"{name}, p{percentile}", [float(np.percentile(seconds, percentile)) * 1e6], "us", as_json=as_json)
+
+
+def ask_kenlm(model: KneserNey, states: list[tuple[State, int, list[int]]], times: int, *, as_json: bool) -> None:
+    """Ours and kenlm in turn, on the same contexts: seconds of each, the ratio, the largest difference."""
+    import kenlm
+
+    names = names_of(model.tokenizer)
+    with tempfile.TemporaryDirectory() as directory:
+        file = Path(directory) / "model.arpa"
+        with file.open("w", encoding="utf-8") as target:
+            write_arpa(model, target)
+        other = kenlm.Model(str(file))
+    ours, theirs, apart = [], [], 0.0
+    words = [*names[: model.tokenizer.size], names[model.tokenizer.end]]
+    for state, _, before in states[:: max(len(states) // times, 1)][:times]:
+        began = perf_counter()
+        best = model.top(state, 10)
+        ours.append(perf_counter() - began)
+        here, there = kenlm.State(), kenlm.State()
+        first = names[model.tokenizer.reply if state == model.start((None,)) else model.tokenizer.post]  # type: ignore[arg-type]
+        other.NullContextWrite(here) if first == "<reply>" else other.BeginSentenceWrite(here)
+        for token in before:
+            other.BaseScore(here, names[token], there)
+            here, there = there, here
+        began = perf_counter()
+        scores = [other.BaseScore(here, word, there) for word in words]
+        theirs.append(perf_counter() - began)
+        if first == "<s>":
+            apart = max(apart, abs(max(scores) - best[0][1] / log(10)))
+    ratios = [b / a for a, b in zip(ours, theirs, strict=True)]
+    report("top 10 by kenlm, every word asked, p50", [float(np.median(theirs)) * 1e6], "us", as_json=as_json)
+    report("times as fast as kenlm", [float(np.median(ratios))], "x", as_json=as_json)
+    report("largest difference of the best word", [apart], "log10", as_json=as_json)
+
+
+def main() -> None:
+    options = {"posts": (int, 200, "test posts"), "asked": (int, 60, "times kenlm is asked"), "home": (str, "", "a home to keep")}
+    args = arguments(__doc__ or "", **options)
+    with tempfile.TemporaryDirectory() as scratch:
+        model, space = prepare(Path(args.home or scratch))
+        opening = []
+        for _ in range(7):
+            began = perf_counter()
+            space.load("kneser_ney")
+            opening.append((perf_counter() - began) * 1000)
+        report("open the fitted model", opening, "ms", as_json=args.json)
+        grams = sum(len(level.token) for level in model.index)
+        index = sum(array.nbytes for level in model.index for array in vars(level).values())
+        counts = sum(array.nbytes for level in model.counts.levels for array in vars(level).values()) if model.counts else 0
+        report(f"index of {grams:,} n-grams", [index / grams], "bytes each", as_json=args.json)
+        report("counts beside it", [counts / grams], "bytes each", as_json=args.json)
+        states = walk(model, space, args.posts)
+        seconds: dict[str, list[float]] = {"top(state, 10)": [], "top(state, 10, prefix)": [], "advance": []}
+        for state, token, _ in states:
+            piece = model.tokenizer.bytes[token]
+            began = perf_counter()
+            model.top(state, 10)
+            then = perf_counter()
+            model.top(state, 10, piece[:2])
+            later = perf_counter()
+            model.advance(state, token)
+            for name, value in zip(seconds, (then - began, later - then, perf_counter() - later), strict=True):
+                seconds[name].append(value)
+        for name, values in seconds.items():
+            percentiles(name, values, as_json=args.json)
+        ask_kenlm(model, states, args.asked, as_json=args.json)
+
+
+if __name__ == "__main__":
+    main()
