@@ -50,11 +50,17 @@ def toy(tmp_path_factory: pytest.TempPathFactory) -> ArchiveCorpus:
     return make_corpus(tmp_path_factory.mktemp("toy"), toy_posts())
 
 
-@pytest.fixture
-def real_data() -> Path:
+def find_real_data() -> Path | None:
     """The directory of the real archives: $REJOINDER_DATA, or shared/data beside the checkout."""
     beside = Path(__file__).resolve().parents[2] / "shared" / "data"
     directory = Path(os.environ.get("REJOINDER_DATA", beside))
-    if not (directory / "hn.jsonl.gz").is_file():
+    return directory if (directory / "hn.jsonl.gz").is_file() else None
+
+
+@pytest.fixture
+def real_data() -> Path:
+    """The directory of the real archives; the test is skipped where there is none."""
+    directory = find_real_data()
+    if directory is None:
         pytest.skip("the real archives (hn.jsonl.gz) are not beside this checkout; set REJOINDER_DATA")
     return directory

@@ -27,7 +27,8 @@ MAY = {
     "archive": BASE,
     "bundle": set(),
     "workspace": BASE | {"text", "models", "engine", "archive"},
-    "cli": BASE | {"text", "models", "engine", "archive", "workspace"},
+    "forgetting": BASE | {"text", "models", "archive", "workspace"},
+    "cli": BASE | {"text", "models", "engine", "archive", "workspace", "forgetting"},
     "__main__": {"cli"},
     "__init__": set(),
 }

@@ -265,7 +265,7 @@ def test_a_bomb_costs_in_proportion_to_its_size(bomb: str) -> None:
     assert any(seconds(8 * few) < 24 * small for _ in range(3))
 
 
-@pytest.mark.parametrize("tag", ["i", "div", "pre"])
+@pytest.mark.parametrize("tag", ["i", "pre"])
 def test_a_hundred_thousand_tags_may_be_nested(tag: str) -> None:
     source = f"<{tag}>" * 100_000 + "deep" + f"</{tag}>" * 100_000
     assert to_text(source).count("deep") == 1

@@ -31,7 +31,7 @@ from rejoinder.archive.threads import NONE, Links, find_threads
 from rejoinder.errors import ArchiveBusy, ArchiveError, SourceError, UnknownPost, UsageError
 from rejoinder.post import Kind, Post, State, Thread
 
-PROPERTY = settings(max_examples=30, deadline=None, derandomize=True, database=None)
+PROPERTY = settings(max_examples=25, deadline=None, derandomize=True, database=None)
 
 
 @pytest.fixture
@@ -386,7 +386,8 @@ def test_orphans_and_circles_are_counted_and_kept(archive: Archive) -> None:
 def test_a_post_that_is_its_own_parent_is_kept_and_counted(archive: Archive) -> None:
     counts = archive.add([reply(5, 5), reply(6, 5)])
     assert counts.circular == [5]
-    assert read_info(archive).circular == 1
+    info = read_info(archive)
+    assert (info.circular, info.orphans, info.pairs) == (1, 0, 1)  # 6 answers 5; 5 answers nobody
     assert [post.id for post in archive.path_to(6)] == [5, 6]
 
 

@@ -10,6 +10,7 @@
     ├── SourceError             a file or an API could not be read, or not to its end
     └── ModelError              a rung cannot be fitted or loaded
         ├── NotFitted           there is no fitted model of that rung yet
+        ├── StaleModel          the model may still know what was forgotten
         └── DamagedModel        the model directory is not whole, or not what it should be
 
 A library user catches `RejoinderError`. Anything else that escapes is a defect of rejoinder.
@@ -58,6 +59,10 @@ class ModelError(RejoinderError):
 
 class NotFitted(ModelError):
     """There is no fitted model of that rung yet."""
+
+
+class StaleModel(ModelError):
+    """The model may still know posts that were forgotten."""
 
 
 class DamagedModel(ModelError):

@@ -30,7 +30,7 @@ from rejoinder.archive.sources.record import Hasher
 from rejoinder.archive.split import Method
 from rejoinder.archive.store import Archive
 from rejoinder.config import Settings, as_dict, resolve
-from rejoinder.errors import ArchiveError, ModelError, NotFitted, RejoinderError
+from rejoinder.errors import ArchiveError, ModelError, NotFitted, RejoinderError, StaleModel
 from rejoinder.files import tree_size
 from rejoinder.models import LADDER, Can, rung, those_that
 from rejoinder.models.directory import MANIFEST, read_manifest, seal
@@ -64,6 +64,7 @@ class Fitted:
     bytes: int
     behind: bool  # the archive has changed since
     stale: bool  # threads have moved between train, dev and test since: its figures would not be honest
+    forgot: bool  # posts were forgotten since, which it may still know: not to be used
 
 
 class Workspace:
@@ -167,10 +168,14 @@ class Workspace:
         began = perf_counter()
         model = LADDER[name].load().fit(corpus, config, rng=np.random.default_rng(facts["seed"]), job=job)
         seconds = perf_counter() - began
-        directory = self._new_directory(name)
-        model.save(directory)
         when = datetime.now(UTC).isoformat(timespec="seconds")
-        seal(directory, {"rung": name, "config": as_dict(config), **facts, "fitted": when, "seconds": round(seconds, 3)})
+        self.keep(model, {"rung": name, "config": as_dict(config), **facts, "fitted": when, "seconds": round(seconds, 3)})
+
+    def keep(self, model: Suggester, manifest: dict[str, Any]) -> None:
+        """Save a model as the newest of its rung, and remove the others."""
+        directory = self._new_directory(manifest["rung"])
+        model.save(directory)
+        seal(directory, manifest)
         for other in directory.parent.iterdir():  # older ones, and what a crash left; open files stay readable
             if other != directory:
                 shutil.rmtree(other, ignore_errors=True)
@@ -213,24 +218,30 @@ class Workspace:
             raise ModelError(
                 f"{numbered[-1]} holds the rung `{manifest.get('rung')}`, not `{name}`; fit again: rejoinder fit {name}"
             )
-        revision, resplit = self._revisions()
+        revision, resplit, forgot = self._revisions()
         at = manifest.get("revision", 0)
-        return Fitted(name, numbered[-1], manifest, tree_size(numbered[-1]), revision > at, resplit > at)
+        return Fitted(name, numbered[-1], manifest, tree_size(numbered[-1]), revision > at, resplit > at, forgot > at)
 
-    def load(self, name: str) -> Suggester:
+    def load(self, name: str, *, allow_stale: bool = False) -> Suggester:
         """A fitted rung, ready for use.
 
         Raises:
             NotFitted: it was never fitted here.
+            StaleModel: it may still know posts that were forgotten since (unless `allow_stale`).
             DamagedModel: its files are not whole.
         """
         rung(name)
         found = self.fitted(name)
         if found is None:
             raise NotFitted(f"the rung `{name}` is not fitted in {self.home}; run `rejoinder fit {name}`")
+        if found.forgot and not allow_stale:
+            raise StaleModel(
+                f"the rung `{name}` may still know posts that were forgotten after it was fitted; "
+                f"run `rejoinder fit {name}` (--allow-stale uses it all the same)"
+            )
         return LADDER[name].load().load(found.directory, {})
 
-    def load_those(self, can: Can, only: Iterable[str] | None = None) -> Mapping[str, Any]:
+    def load_those(self, can: Can, only: Iterable[str] | None = None, *, allow_stale: bool = False) -> Mapping[str, Any]:
         """The fitted rungs with a capability, by name, from the cheapest up; with `only`, just these, which must be fitted."""
         if only is not None:
             names = list(only)
@@ -240,14 +251,14 @@ class Workspace:
                     raise ModelError(f"the rung `{name}` cannot do this; those that can: {able}")
         else:
             names = self.fitted_that(can)
-        return {name: self.load(name) for name in names}
+        return {name: self.load(name, allow_stale=allow_stale) for name in names}
 
     def fitted_that(self, can: Can) -> list[str]:
         """The names of the fitted rungs with a capability, from the cheapest up."""
         return [name for name in those_that(can) if self.fitted(name) is not None]
 
-    def _revisions(self) -> tuple[int, int]:
+    def _revisions(self) -> tuple[int, int, int]:
         if not self.archive_file.is_file():
-            return 0, 0
+            return 0, 0, 0
         with self.open_archive() as archive:
-            return int(archive.meta("revision", 0)), int(archive.meta("resplit_at", 0))
+            return tuple(int(archive.meta(key, 0)) for key in ("revision", "resplit_at", "forgot_at"))  # type: ignore[return-value]

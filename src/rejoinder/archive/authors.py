@@ -8,6 +8,7 @@ from __future__ import annotations
 import hashlib
 import os
 import secrets
+from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 
@@ -33,6 +34,12 @@ def author_hasher(key_file: Path) -> Hasher:
         return value
 
     return hashed
+
+
+def item_hasher(key_file: Path) -> Callable[[int], bytes]:
+    """The function from an item's id to its hash (16 bytes), with the same key; no author's hash equals it."""
+    key = _key(key_file)
+    return lambda number: hashlib.blake2b(b"item %d" % number, key=key, digest_size=_HASH_BYTES, person=b"item").digest()
 
 
 def _key(file: Path) -> bytes:

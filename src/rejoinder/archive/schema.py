@@ -2,7 +2,8 @@
 
 `post` is what the source said; `place` is what follows from it (the post's thread and part), apart, so that a thread that
 grows does not rewrite the words of its posts. `unsettled` holds ids whose place must be found again; `frontier` the items a
-fetch has still to read; `meta` notes such as the forum and the revision.
+fetch has still to read; `tombstone` keyed hashes of items and authors that were forgotten; `meta` notes such as the forum and
+the revision.
 """
 
 from __future__ import annotations
@@ -39,6 +40,8 @@ MIGRATIONS = (
     ) STRICT;
     CREATE INDEX place_thread ON place (split, thread);
     CREATE TABLE unsettled (id INTEGER PRIMARY KEY) STRICT;
+    CREATE TABLE tombstone (mark BLOB PRIMARY KEY) STRICT, WITHOUT ROWID;
+    CREATE INDEX post_author ON post (author) WHERE author IS NOT NULL;
     CREATE TABLE frontier (id INTEGER PRIMARY KEY, replies INTEGER NOT NULL) STRICT;
     """,
 )

@@ -20,6 +20,7 @@ from typing import Any, Self
 
 import numpy as np
 
+from rejoinder.archive.authors import item_hasher
 from rejoinder.archive.forums import HACKER_NEWS, Forum, forum
 from rejoinder.archive.schema import check_ours, migrate
 from rejoinder.archive.sources.record import Gone, Item, Skipped
@@ -29,6 +30,7 @@ from rejoinder.errors import ArchiveBusy, ArchiveError, RejoinderError, UnknownP
 from rejoinder.post import Kind, Post, State
 
 BATCH = 5_000  # posts to a transaction
+KEY_FILE = "author.key"  # beside the archive
 BUSY_SECONDS = 10.0  # how long a writer waits for another
 
 Progress = Callable[[int], None]  # called with the number of items taken in so far
@@ -92,6 +94,7 @@ class Archive:
         """Use `Archive.open`."""
         self.path = path
         self._db = connection
+        self._mark: Callable[[int], bytes] | None = None
 
     @classmethod
     def open(cls, path: Path, *, create: bool = False, busy_seconds: float = BUSY_SECONDS) -> Self:
@@ -272,6 +275,7 @@ class Archive:
             counts.examples.setdefault(reason, where)
 
     def _write(self, db: sqlite3.Connection, items: list[Post | Gone], taken: Counts) -> None:
+        items = self._not_forgotten(items, taken)
         ids = json.dumps([item.id for item in items])
         rows = db.execute(f"SELECT {_COLUMNS} FROM post WHERE id IN (SELECT value FROM json_each(?))", (ids,))
         present: dict[int, _Row] = {row[0]: row for row in rows}
@@ -294,16 +298,34 @@ class Archive:
                 continue
             else:
                 taken.updated += 1
-            if old is None:
+            if old is None or (old[1], old[4], old[5]) != (row[1], row[4], row[5]):  # kind, parent, story
                 touched.update((row[0], row[4], row[5]))
-            elif (old[1], old[4], old[5]) != (row[1], row[4], row[5]):  # kind, parent, story
-                touched.update((row[0], row[4], row[5], old[4], old[5]))
             changed[item.id] = present[item.id] = row
         if changed:
             touched.discard(None)
             db.executemany(_UPSERT, [row for _, row in sorted(changed.items())])
             db.executemany("INSERT OR IGNORE INTO unsettled VALUES (?)", [(i,) for i in touched])
             self.set_meta("revision", self.meta("revision", 0) + 1)
+
+    def item_mark(self, number: int) -> bytes:
+        """The keyed hash that stands for an item once it is forgotten."""
+        if self._mark is None:
+            self._mark = item_hasher(self.path.with_name(KEY_FILE))
+        return self._mark(number)
+
+    def _not_forgotten(self, items: list[Post | Gone], taken: Counts) -> list[Post | Gone]:
+        """Leave out what was forgotten on request: the item itself, or any post of an author."""
+        marks = {mark for (mark,) in self.query("SELECT mark FROM tombstone")}
+        if not marks:
+            return items
+        kept: list[Post | Gone] = []
+        for item in items:
+            if self.item_mark(item.id) in marks or (isinstance(item, Post) and item.author in marks):
+                taken.reasons["forgotten on request"] += 1
+                taken.examples.setdefault("forgotten on request", f"item {item.id}")
+            else:
+                kept.append(item)
+        return kept
 
     def settle(self, counts: Counts | None = None) -> None:
         """Find the threads and parts of all posts touched since the last time."""

@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from rejoinder import __version__
-from rejoinder.cli import archive, rungs, write
+from rejoinder.cli import archive, exact, rungs, write
 from rejoinder.errors import RejoinderError
 
 app = typer.Typer(
@@ -45,6 +45,8 @@ app.command("fit")(rungs.fit)
 app.command("rungs")(rungs.list_rungs)
 app.command("reply")(write.reply)
 app.command("complete")(write.complete)
+app.command("forget")(exact.forget)
+app.add_typer(exact.arpa_app, name="arpa")
 
 
 def main() -> None:

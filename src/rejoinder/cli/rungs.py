@@ -93,8 +93,16 @@ def list_rungs(home: Home = None, as_json: Json = False) -> None:
         else:
             if found is not None:
                 m = found.manifest
-                state = "stale for measuring" if found.stale else "archive has changed" if found.behind else ""
-                record |= {**m, "bytes": found.bytes, "behind": found.behind, "stale": found.stale}
+                state = (
+                    "stale: forgot posts since"
+                    if found.forgot
+                    else "stale for measuring"
+                    if found.stale
+                    else "archive has changed"
+                    if found.behind
+                    else ""
+                )
+                record |= {**m, "bytes": found.bytes, "behind": found.behind, "stale": found.stale, "forgot": found.forgot}
                 on = m["on"] if m["split"] == "hash" else f"{m['on']} by {m['split']}"
                 row[1:4] = [
                     m["fitted"].replace("T", " ")[:16],

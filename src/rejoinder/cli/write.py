@@ -30,6 +30,7 @@ ThreadFile = Annotated[
     Path | None,
     typer.Option("--thread", metavar="FILE", help="A thread as a file of items; its last is answered.", show_default=False),
 ]
+AllowStale = Annotated[bool, typer.Option("--allow-stale", help="Also use rungs that may still know forgotten posts.")]
 Only = Annotated[list[str] | None, typer.Option("--rung", metavar="RUNG", help="Only this rung.", show_default=False)]
 
 
@@ -42,6 +43,7 @@ def reply(
     count: Annotated[int, typer.Option("-k", min=1, max=50, help="How many replies at most.")] = 5,
     only: Only = None,
     full: Annotated[bool, typer.Option("--full", help="Show long replies whole.")] = False,
+    allow_stale: AllowStale = False,
     home: Home = None,
     as_json: Json = False,
 ) -> None:
@@ -59,9 +61,9 @@ def reply(
     with space.open_archive() as archive:
         context = _context(archive, text, item, thread, needed=True)
         forum = archive.forum
-    sources = space.load_those(Can.PROPOSE, only)
+    sources = space.load_those(Can.PROPOSE, only, allow_stale=allow_stale)
     rankers = [model for name, model in sources.items() if Can.RANK in LADDER[name].can] or list(
-        space.load_those(Can.RANK).values()
+        space.load_those(Can.RANK, allow_stale=allow_stale).values()
     )
     replies = Replier(sources, rankers[-1] if rankers else None, forum.url).reply(context, count)
     if as_json:
@@ -87,6 +89,7 @@ def complete(
         str | None,
         typer.Option(metavar="RUNG", help="The rung to ask; the highest fitted, if none.", show_default=False),
     ] = None,
+    allow_stale: AllowStale = False,
     home: Home = None,
     as_json: Json = False,
 ) -> None:
@@ -110,7 +113,9 @@ def complete(
     if not names:
         raise NotFitted("no rung that predicts text is fitted; run `rejoinder fit`")
     line(names[0])
-    found = continuations(space.load_those(Can.PREDICT, names)[names[0]], Query(context, typed), count, words)
+    found = continuations(
+        space.load_those(Can.PREDICT, names, allow_stale=allow_stale)[names[0]], Query(context, typed), count, words
+    )
     if as_json:
         print_json(
             {

@@ -19,7 +19,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rejoinder.errors import ModelError, SourceError
-from rejoinder.models.kneser_ney import Followers, KneserNey, KneserNeyConfig, best_first
+from rejoinder.models.kneser_ney import KneserNey, KneserNeyConfig
+from rejoinder.models.smoothing import Followers, best_first
 from rejoinder.text.tokenizer import AnyTokenizer, WordTokenizer, byte_alphabet
 
 _LN10 = log(10.0)
@@ -68,7 +69,7 @@ def read_arpa(path: Path, tokenizer: AnyTokenizer | None = None) -> KneserNey:
     unknown = next((word for word in words if word not in ids), None)
     if unknown is not None:
         raise ModelError(f"{path}: its word {unknown!r} is no token of the tokenizer; read it without one")
-    return KneserNey(KneserNeyConfig(order=len(sections)), tokenizer, _index(path, sections, ids, tokenizer), None)
+    return KneserNey(KneserNeyConfig(order=len(sections)), tokenizer, _index(path, sections, ids, tokenizer), nested=False)
 
 
 _Row = tuple[float, str, float]  # log10 p, the words, log10 backoff

@@ -14,12 +14,13 @@ The index runs *forward*: what followed a context lies together, most probable f
 searched for: the first few after the longest context, then those after the next shorter one that were not there, and so on,
 until nothing further back can still enter the list. The counts lie beside it, so that models merge and forget exactly.
 
+Counting stands in `rejoinder.text.ngrams`, the formulas as code in `rejoinder.models.smoothing`; here the index is asked.
+
 It does not know that two words are alike, nor anything beyond order - 1 tokens.
 """
 
 from __future__ import annotations
 
-import logging
 from bisect import insort
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -30,17 +31,18 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rejoinder.corpus import Corpus
-from rejoinder.errors import ConfigError, DamagedModel
+from rejoinder.errors import ConfigError, DamagedModel, ModelError
 from rejoinder.models.cache import Cache
 from rejoinder.models.directory import load_array, load_config, save_array, save_config
 from rejoinder.models.interfaces import Job, LogProbs, Suggester, best
+from rejoinder.models.smoothing import Followers, build_index
 from rejoinder.post import Post
-from rejoinder.text.ngrams import DEFAULT_MEMORY, Level, NgramCounts, count_ngrams, keys
-from rejoinder.text.tensors import TOKENIZER_FILE, open_tokenizer, open_tokens
+from rejoinder.text.ngrams import DEFAULT_MEMORY, Level, NgramCounts, count_ngrams, merge, subtract
+from rejoinder.text.tensors import TOKENIZER_FILE, TokenArrays, open_tokenizer, open_tokens
 from rejoinder.text.tokenizer import AnyTokenizer
 
-_log = logging.getLogger(__name__)
-FALLBACK = (0.5, 1.0, 1.5)  # D1, D2, D3 where an archive is too small to say (kenlm's choice too)
+_ROUNDING = 1e-3  # nats; sums of a few float32 differ by less
+_FEW_SEEN = 600  # followers up to which a set of them is made
 _FEW = 48  # followers of a context up to which a list is searched faster than an array
 _READ_OFF = 64  # k up to which `top` reads the index; a longer list is sorted from the full distribution
 
@@ -82,34 +84,30 @@ class KneserNeyConfig:
             raise ConfigError(f"`kneser_ney.cache_weights` must lie in [0, 1); got {self.cache_weights}")
 
 
-@dataclass(frozen=True)
-class Followers:
-    """The index of one order n: what followed each context of n - 1 tokens, best first."""
-
-    first: NDArray[np.uint32]  # (contexts + 1,) those of context c are token[first[c] : first[c + 1]]
-    token: NDArray[Any]  # (M,) uint16 or uint32
-    log_prob: NDArray[np.float32]  # (M,) nats, p_n in full
-    backoff: NDArray[np.float32]  # (M,) nats, g of the n-gram as a context; (0,) in the highest order
-
-    def contexts(self) -> NDArray[np.int64]:
-        """(M,) the context of each follower."""
-        return np.repeat(np.arange(len(self.first) - 1), self.first[1:].astype(np.int64) - self.first[:-1])
-
-
 class KneserNey:
     """The index and the counts. Level 1 holds every token, by its id; level n the followers of contexts of n - 1 tokens."""
 
     Config: ClassVar[type] = KneserNeyConfig
 
     def __init__(
-        self, config: KneserNeyConfig, tokenizer: AnyTokenizer, index: Sequence[Followers], counts: NgramCounts | None
+        self,
+        config: KneserNeyConfig,
+        tokenizer: AnyTokenizer,
+        index: Sequence[Followers],
+        counts: NgramCounts | None = None,
+        *,
+        nested: bool = True,
     ) -> None:
-        """Use `fit`, `from_counts` or `load`; without `counts` (read from an ARPA file) it cannot merge or forget."""
+        """Use `fit`, `from_counts` or `load`; without `counts` it cannot merge or forget.
+
+        Not `nested`: an index of another tool, where something may have followed a context and yet no shorter one.
+        """
         self.config = config
         self.tokenizer = tokenizer
         self.index = tuple(index)
-        self.counts = counts
-        self._nested = counts is not None  # whatever follows a context then follows every shorter one too
+        self._counts = counts
+        self._counts_in: Path | None = None  # where they lie, until they are asked for
+        self._nested = nested  # whatever follows a context then follows every shorter one too
         self._unigrams = np.asarray(index[0].log_prob)
         self._ranked = np.lexsort((np.arange(len(self._unigrams)), -self._unigrams))
         self._ranked_probs = self._unigrams[self._ranked]
@@ -126,7 +124,28 @@ class KneserNey:
     @classmethod
     def from_counts(cls, config: KneserNeyConfig, tokenizer: AnyTokenizer, counts: NgramCounts) -> Self:
         """The model of these counts: equal counts give equal arrays, to the bit."""
-        return cls(config, tokenizer, _build(counts, (tokenizer.post, tokenizer.reply), config.prune), counts)
+        return cls(config, tokenizer, build_index(counts, (tokenizer.post, tokenizer.reply), config.prune), counts)
+
+    def changed(self, removed: TokenArrays, added: TokenArrays) -> Self:
+        """The model without some of its posts and with others: equal to a fit on what is then there, to the bit.
+
+        Raises:
+            ModelError: the model has no counts, or was not fitted on what is removed.
+        """
+        if self.counts is None:
+            raise ModelError(
+                "a model read from an ARPA file has no counts, so it cannot forget; fit again: rejoinder fit kneser_ney"
+            )
+        size, order = self.tokenizer.vocabulary, self.config.order
+        try:
+            counts = subtract(self.counts, count_ngrams(removed, order, size, self.config.memory))
+        except ValueError as error:
+            raise ModelError(
+                f"the model was not fitted on what it should forget ({error}); fit again: rejoinder fit kneser_ney"
+            ) from error
+        if len(added.posts):
+            counts = merge([counts, count_ngrams(added, order, size, self.config.memory)])
+        return type(self).from_counts(self.config, self.tokenizer, counts)
 
     def save(self, directory: Path) -> None:
         """Write the index and the counts."""
@@ -146,10 +165,6 @@ class KneserNey:
         tokenizer = open_tokenizer(directory)
         orders = range(1, config.order + 1)
         index = [_load_level(directory, f"index{n}", Followers) for n in orders]
-        counts = None
-        if (directory / "counts1.token.npy").is_file():
-            levels = tuple(_load_level(directory, f"counts{n}", Level) for n in orders)
-            counts = NgramCounts(levels, tokenizer.vocabulary)
         below = 1
         for level in index:
             if len(level.first) != below + 1 or level.first[-1] != len(level.token) or len(level.token) != len(level.log_prob):
@@ -157,7 +172,18 @@ class KneserNey:
             below = len(level.token)
         if below and len(index[0].token) != tokenizer.vocabulary:
             raise DamagedModel(f"{directory}: index and tokenizer do not belong together; fit again: rejoinder fit kneser_ney")
-        return cls(config, tokenizer, index, counts)
+        counted = (directory / "counts1.token.npy").is_file()
+        model = cls(config, tokenizer, index, nested=counted)
+        model._counts_in = directory if counted else None
+        return model
+
+    @property
+    def counts(self) -> NgramCounts | None:
+        """What the index was made from; read when first asked for, since typing never asks."""
+        if self._counts is None and self._counts_in is not None:
+            levels = (_load_level(self._counts_in, f"counts{n}", Level) for n in range(1, self.config.order + 1))
+            self._counts = NgramCounts(tuple(levels), self.tokenizer.vocabulary)
+        return self._counts
 
     def start(self, context: Sequence[Post]) -> State:
         """The state at the beginning of a post; of what was said before, only the cache (if there is one) remembers the words."""
@@ -215,8 +241,17 @@ class KneserNey:
         if not 0 < k <= _READ_OFF or self._cache:
             return best(np.arange(len(self._unigrams)), self.log_probs(state), k)
         found: list[tuple[float, int]] = []  # (minus the log probability, token), sorted
-        for length in range(len(state.nodes), -1, -1):
-            self._read_off(state.nodes, length, k, found)
+        behind: list[np.float32] = []  # what backing off from the longer contexts costs
+        seen = self._ranked[:0]  # what followed them
+        for length in range(len(state.nodes), 0, -1):
+            node = state.nodes[length - 1]
+            if node >= 0:
+                level = self.index[length]
+                here = slice(int(level.first[node]), int(level.first[node + 1]))
+                _read_off(level.token[here], level.log_prob[here], behind, seen, k, found)
+                seen = level.token[here] if self._nested else np.concatenate([seen, level.token[here]])
+                behind.insert(0, self.index[length - 1].backoff[node])
+        _read_off(self._ranked, self._ranked_probs, behind, seen, k, found)
         return [(token, -minus) for minus, token in found[:k]]
 
     def advance_many(self, states: Sequence[State], tokens: Sequence[int]) -> list[State]:
@@ -264,129 +299,34 @@ class KneserNey:
         node = nodes[length - 1]
         return float(self.index[length - 1].backoff[node]) if node >= 0 else 0.0
 
-    def _read_off(self, nodes: Nodes, length: int, k: int, found: list[tuple[float, int]]) -> None:
-        """Put into the sorted list what the context of one length adds: its best followers that no longer one has seen.
 
-        Values are added up in the order in which `log_probs` adds them, so that both round alike. What ties with the k-th is
-        kept too: the ids decide between them.
-        """
-        if not length:
-            tokens, probs, first, last = self._ranked, self._ranked_probs, 0, len(self._ranked)
-        elif nodes[length - 1] < 0:
-            return
-        else:
-            level = self.index[length]
-            tokens, probs = level.token, level.log_prob
-            first, last = int(level.first[nodes[length - 1]]), int(level.first[nodes[length - 1] + 1])
-        behind = [self.index[n].backoff[nodes[n]] for n in range(length, len(nodes)) if nodes[n] >= 0]
-        longer = range(length + 1, len(nodes) + 1)[: 1 if self._nested else None]  # the next longer one has seen the most
-        while first < last:
-            chunk = slice(first, min(first + k + 2, last))
-            values = probs[chunk]
-            for backoff in behind:
-                values = values + backoff
-            for token, value in zip(tokens[chunk].tolist(), values.tolist(), strict=True):
-                if (len(found) >= k and -value > found[k - 1][0]) or value == -np.inf:
-                    return
-                if all(self._find(n, nodes[n - 1], token) < 0 for n in longer):
-                    insort(found, (-value, token))
-            first = chunk.stop
+def _read_off(
+    tokens: NDArray[Any],
+    probs: NDArray[np.float32],
+    behind: list[np.float32],
+    seen: NDArray[Any],
+    k: int,
+    found: list[tuple[float, int]],
+) -> None:
+    """Put into the sorted list what one context adds: its best followers that no longer one has `seen`.
 
-
-def _build(counts: NgramCounts, begins: tuple[int, int], prune: int) -> list[Followers]:
-    """The index of `counts`, by the formulas above; `begins` are the separators, which never come next."""
-    adjusted, suffixes = _adjusted_counts(counts, begins)
-    kept = [level.count > (prune if n > 2 else 0) for n, level in enumerate(counts.levels, start=1)]
-    size = counts.vocabulary
-    probs: NDArray[np.float64] = np.empty(0)  # of the order below, by place in the counts
-    index: list[Followers] = []
-    place = np.zeros(1, dtype=np.int64)  # where the contexts of this order stand in the index, by place in the counts
-    contexts = 1
-    for n, level in enumerate(counts.levels, start=1):
-        a = adjusted[n - 1]
-        discount = _discounts(a, n)[np.minimum(a, 3)]
-        above = 1 if n == 1 else len(counts.levels[n - 2])
-        total = np.bincount(level.parent, weights=a, minlength=above)
-        freed = np.bincount(level.parent, weights=np.where(kept[n - 1], np.minimum(discount, a), a), minlength=above)
-        backoff = np.divide(freed, total, out=np.ones(above), where=total > 0)
-        lower = 1.0 / (size - len(begins)) if n == 1 else probs[suffixes[n - 1]]
-        with np.errstate(invalid="ignore", divide="ignore"):
-            probs = np.maximum(a - discount, 0) / total[level.parent] + backoff[level.parent] * lower
-        if n == 1:
-            first, order, log_prob = _every_token(level, probs, backoff[0], size, begins)
-            token = np.arange(size).astype(level.token.dtype)
-        else:
-            _set_backoff(index[-1], place, backoff)
-            where = np.flatnonzero(kept[n - 1])
-            log_prob = np.log(probs[where]).astype(np.float32)
-            first, sorting = best_first(place[level.parent[where]], log_prob, contexts)
-            order, log_prob = where[sorting], log_prob[sorting]
-            token = level.token[order]
-        place = np.full(len(level), -1, dtype=np.int64)
-        place[order] = level.token if n == 1 else np.arange(len(order))
-        contexts = len(token)
-        index.append(Followers(first, token, log_prob, np.zeros(contexts if n < counts.order else 0, dtype=np.float32)))
-    return index
-
-
-def _adjusted_counts(counts: NgramCounts, begins: tuple[int, int]) -> tuple[list[NDArray[np.int64]], list[NDArray[np.int64]]]:
-    """For each order a(g) of every n-gram g, and the place of g without its first token in the order below."""
-    adjusted = [level.count.astype(np.int64) for level in counts.levels]
-    suffixes = [np.zeros(len(counts.levels[0]), dtype=np.int64)]
-    starting = np.isin(counts.levels[0].token, begins)  # begins a post
-    for n, (below, level) in enumerate(zip(counts.levels, counts.levels[1:], strict=False), start=1):
-        wanted = keys(level, counts.vocabulary, suffixes[n - 1][level.parent])
-        suffix = np.searchsorted(keys(below, counts.vocabulary), wanted)
-        ways = np.bincount(suffix, minlength=len(below))
-        adjusted[n - 1] = np.where(starting, below.count, ways)
-        suffixes.append(suffix)
-        starting = starting[level.parent]
-    adjusted[0][np.isin(counts.levels[0].token, begins)] = 0
-    return adjusted, suffixes
-
-
-def _discounts(a: NDArray[np.int64], n: int) -> NDArray[np.float64]:
-    """(4,) float64: D0 = 0, D1, D2, D3 of an order, from its counts of counts; `FALLBACK` where they cannot be told."""
-    once, twice, thrice, four = (int(np.count_nonzero(a == k)) for k in (1, 2, 3, 4))
-    if once and twice and thrice:
-        y = once / (once + 2 * twice)
-        found = (1 - 2 * y * twice / once, 2 - 3 * y * thrice / twice, 3 - 4 * y * four / thrice)
-        if all(0 <= d <= k for k, d in enumerate(found, start=1)):
-            return np.array([0.0, *found])
-    _log.warning("order %d: too few n-grams to estimate discounts; using %s", n, FALLBACK)
-    return np.array([0.0, *FALLBACK])
-
-
-def _every_token(
-    level: Level, probs: NDArray[np.float64], spread: float, size: int, begins: tuple[int, int]
-) -> tuple[NDArray[np.uint32], NDArray[np.int64], NDArray[np.float32]]:
-    """Level 1 by token id: tokens that never came have their share of what discounting freed, separators nothing."""
-    everything = np.full(size, spread / (size - len(begins)))
-    everything[level.token] = probs
-    everything[list(begins)] = 0.0
-    with np.errstate(divide="ignore"):
-        log_prob = np.log(everything).astype(np.float32)
-    return np.array([0, size], dtype=np.uint32), np.arange(len(level)), log_prob
-
-
-def best_first(
-    context: NDArray[np.int64], log_prob: NDArray[np.float32], contexts: int
-) -> tuple[NDArray[np.uint32], NDArray[np.int64]]:
-    """The order of n-grams in the index: by their context, the most probable first, ties as they come.
-
-    Returns:
-        (contexts + 1,) uint32 where the followers of each context begin; (M,) int64 the order.
+    Values are added up in the order in which `log_probs` adds them, so that both round alike. What ties with the k-th is kept
+    too: the ids decide between them.
     """
-    # logarithms are at most 0, so as bits the smaller number is the larger logarithm
-    rank = (context.astype(np.uint64) << np.uint64(32)) | np.abs(log_prob).view(np.uint32)
-    sorting = np.argsort(rank, kind="stable")
-    return np.searchsorted(context[sorting], np.arange(contexts + 1)).astype(np.uint32), sorting
-
-
-def _set_backoff(level: Followers, place: NDArray[np.int64], backoff: NDArray[np.float64]) -> None:
-    """Write g of each context, now that its followers are known; a context that was left out has none."""
-    there = place >= 0
-    level.backoff[place[there]] = np.log(backoff[there]).astype(np.float32)
+    if len(found) >= k and -float(probs[0]) - float(sum(behind)) > found[k - 1][0] + _ROUNDING:
+        return  # not even the best of these can enter
+    known = set(seen.tolist()) if len(seen) <= _FEW_SEEN else None
+    for first in range(0, len(tokens), k + 2):
+        chunk = tokens[first : first + k + 2]
+        values = probs[first : first + k + 2]
+        for backoff in behind:
+            values = values + backoff
+        drop = None if known is not None else (chunk[:, None] == seen).any(axis=1).tolist()
+        for place, (token, value) in enumerate(zip(chunk.tolist(), values.tolist(), strict=True)):
+            if (len(found) >= k and -value > found[k - 1][0]) or value == -np.inf:
+                return
+            if token not in known if known is not None else drop is not None and not drop[place]:
+                insort(found, (-value, token))
 
 
 def _load_level(directory: Path, name: str, kind: type[Any]) -> Any:

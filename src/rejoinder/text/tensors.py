@@ -73,28 +73,42 @@ def open_tokenizer(directory: Path) -> AnyTokenizer:
     return load_tokenizer(directory / TOKENIZER_FILE)
 
 
+def post_tokens(posts: Sequence[Post], tokenizer: AnyTokenizer) -> TokenArrays:
+    """The token arrays of these posts, in memory; a post without own words has none."""
+    kind = np.uint16 if tokenizer.vocabulary <= 2**16 else np.uint32
+    rows: list[NDArray[np.unsignedinteger]] = []
+    ids: list[int] = []
+    for post, tokens in zip(posts, tokenizer.encode_many([post.own_text for post in posts]), strict=True):
+        if tokens:
+            start = tokenizer.post if post.parent is None else tokenizer.reply
+            rows.append(np.array([start, *tokens, tokenizer.end], dtype=kind))
+            ids.append(post.id)
+    offsets = np.cumsum([0, *(len(row) for row in rows)], dtype=np.int64)
+    return TokenArrays(np.concatenate(rows) if rows else np.empty(0, kind), offsets, np.array(ids, dtype=np.int64))
+
+
 def _write_part(
     posts: Iterator[Post], tokenizer: AnyTokenizer, directory: Path, part: Part, progress: Callable[[int], None] | None
 ) -> None:
-    kind = np.uint16 if tokenizer.vocabulary <= 2**16 else np.uint32
-    lengths: list[int] = []
-    ids: list[int] = []
+    lengths: list[NDArray[np.int64]] = []
+    ids: list[NDArray[np.int64]] = []
     raw = directory / f"{part}.raw"
+    kind = post_tokens([], tokenizer).tokens.dtype
     with raw.open("wb") as file:
         while batch := list(islice(posts, _BATCH)):
-            for post, tokens in zip(batch, tokenizer.encode_many([post.own_text for post in batch]), strict=True):
-                if not tokens:
-                    continue
-                start = tokenizer.post if post.parent is None else tokenizer.reply
-                np.array([start, *tokens, tokenizer.end], dtype=kind).tofile(file)
-                lengths.append(len(tokens) + 2)
-                ids.append(post.id)
+            arrays = post_tokens(batch, tokenizer)
+            arrays.tokens.tofile(file)
+            lengths.append(np.diff(arrays.offsets))
+            ids.append(arrays.posts)
             if progress:
                 progress(len(batch))
-    written = np.memmap(raw, dtype=kind, mode="r") if lengths else np.empty(0, dtype=kind)
+    written = np.memmap(raw, dtype=kind, mode="r") if raw.stat().st_size else np.empty(0, dtype=kind)
+    nothing = np.empty(0, dtype=np.int64)
     np.save(directory / f"{part}.tokens.npy", written, allow_pickle=False)
-    np.save(directory / f"{part}.offsets.npy", np.concatenate([[0], np.cumsum(lengths, dtype=np.int64)]).astype(np.int64))
-    np.save(directory / f"{part}.posts.npy", np.array(ids, dtype=np.int64))
+    np.save(
+        directory / f"{part}.offsets.npy", np.concatenate([[0], np.cumsum(np.concatenate([nothing, *lengths]))]).astype(np.int64)
+    )
+    np.save(directory / f"{part}.posts.npy", np.concatenate([nothing, *ids]))
     raw.unlink()
 
 

@@ -17,6 +17,8 @@ import hashlib
 import json
 from bisect import bisect_left
 from collections.abc import Iterable, Sequence
+from functools import cached_property
+from operator import itemgetter
 from pathlib import Path
 from typing import Self
 
@@ -42,8 +44,14 @@ class Vocabulary:
         self.post, self.reply, self.end = range(self.size, self.size + SEPARATORS)
         self.vocabulary = self.size + SEPARATORS
         self.bytes: tuple[bytes, ...] = (*pieces, *[b""] * SEPARATORS)  # V byte strings
-        self._by_bytes = {piece: token for token, piece in enumerate(pieces)}
-        self._sorted = sorted((piece, token) for token, piece in enumerate(pieces))
+
+    @cached_property
+    def _by_bytes(self) -> dict[bytes, int]:
+        return {piece: token for token, piece in enumerate(self.bytes[: self.size])}
+
+    @cached_property
+    def _sorted(self) -> list[tuple[bytes, int]]:
+        return sorted((piece, token) for token, piece in enumerate(self.bytes[: self.size]))
 
     def decode_bytes(self, tokens: Iterable[int]) -> bytes:
         """The bytes that `tokens` stand for."""
@@ -73,9 +81,9 @@ class Tokenizer(Vocabulary):
     def __init__(self, library: Library) -> None:
         """Wrap a trained library tokenizer; see `train` and `load`."""
         self._library = library
-        to_byte = {character: byte for byte, character in enumerate(byte_alphabet())}
-        pieces = sorted((token, piece) for piece, token in library.get_vocab().items())
-        super().__init__([bytes(to_byte[character] for character in piece) for _, piece in pieces])
+        to_byte = {ord(character): byte for byte, character in enumerate(byte_alphabet())}
+        pieces = sorted(library.get_vocab().items(), key=itemgetter(1))
+        super().__init__([piece.translate(to_byte).encode("latin-1") for piece, _ in pieces])
 
     @classmethod
     def train(cls, texts: Iterable[str], size: int = DEFAULT_SIZE) -> Self:

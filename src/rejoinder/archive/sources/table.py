@@ -7,7 +7,6 @@ breaks off gives the rows before the break, and says so.
 from __future__ import annotations
 
 import glob
-import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -85,7 +84,8 @@ def _unpacked(path: Path, packing: str) -> Iterator[tuple[Path, str]]:
         broken = ""
         with plain.open("wb") as target, open_stream(path, packing) as source:
             try:
-                shutil.copyfileobj(source, target)
+                while data := source.read1():  # what there is, up to the break
+                    target.write(data)
             except UNREADABLE as error:
                 broken = str(error)
         if broken:
