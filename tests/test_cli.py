@@ -34,7 +34,7 @@ from rejoinder.post import Kind, Post, State
 from rejoinder.workspace import FitConfig, Workspace
 
 HERE = Path(__file__).parent
-COMMANDS = ("import", "fetch hn", "info", "fit", "rungs", "reply", "complete")
+COMMANDS = ("import", "fetch hn", "info", "fit", "rungs", "reply", "complete", "forget", "arpa export", "arpa import")
 CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")  # what a terminal might obey; newline and tab are text
 BUILT = get_command(app)  # once: building the commands takes longer than running most of them
 TITLE = "\x1b]0;owned\x07"  # sets the title of a terminal; unlike colours, it is not taken out on the way to a pipe
@@ -788,7 +788,7 @@ def test_json_of_rungs_has_the_keys_it_promises(rejoinder: Rejoinder, hn_home: P
     for rung in found:
         assert set(rung) == {
             "rung", "can", "what", "config", "data", "revision", "on", "split", "seed", "code", "fitted", "seconds", "format",
-            "files", "bytes", "behind", "stale",
+            "files", "bytes", "behind", "stale", "forgot",
         }  # fmt: skip
 
 

@@ -191,8 +191,8 @@ def test_a_damaged_directory_is_a_clear_error(name: str, toy: ArchiveCorpus, tmp
                 rung.load(tmp_path / "good", {})
             except DamagedModel as error:
                 assert "fit" in str(error)
-            else:  # tantivy reads some of its files only when they are needed; the manifest's sizes catch those
-                assert file.parent.name == "index"
+            else:  # some files are read only when they are needed; the manifest's sizes catch those
+                assert file.parent.name == "index" or file.name.startswith("counts")
             file.write_bytes(whole)
 
 

@@ -27,7 +27,7 @@ def test_fit_then_load_every_rung(space: Workspace) -> None:
     assert space.fit(LADDER, SMALL, {}) == {}
     for name in LADDER:
         assert space.load(name).config == LADDER[name].load().Config()
-    assert space.fitted_that(Can.PREDICT) == ["unigram", "markov"]
+    assert space.fitted_that(Can.PREDICT) == ["unigram", "markov", "kneser_ney"]
     assert not list((space.home / "scratch").iterdir())
 
 

@@ -257,6 +257,11 @@ class Workspace:
         """The names of the fitted rungs with a capability, from the cheapest up."""
         return [name for name in those_that(can) if self.fitted(name) is not None]
 
+    @property
+    def revision(self) -> int:
+        """How often the archive has changed; 0 without one."""
+        return self._revisions()[0]
+
     def _revisions(self) -> tuple[int, int, int]:
         if not self.archive_file.is_file():
             return 0, 0, 0

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from dataclasses import asdict
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from rejoinder.cli.options import Home, Json, workspace
 from rejoinder.cli.output import note, print_json, progress
 from rejoinder.errors import ModelError, UsageError
+
+if TYPE_CHECKING:
+    from rejoinder.models.kneser_ney import KneserNey
 
 arpa_app = typer.Typer(help="Exchange n-gram models with other tools.", no_args_is_help=True, rich_markup_mode=None)
 
@@ -71,6 +74,7 @@ def forget(
 def export(
     file: Annotated[Path, typer.Argument(metavar="FILE", help="Where to write.")],
     home: Home = None,
+    as_json: Json = False,
 ) -> None:
     """Write the fitted Kneser-Ney model as an ARPA file, for other tools.
 
@@ -87,12 +91,14 @@ def export(
     with partial.open("w", encoding="utf-8") as target:
         write_arpa(model, target)
     partial.replace(file)
+    _tell("wrote", model, file, as_json=as_json)
 
 
 @arpa_app.command("import")
 def import_(
     file: Annotated[Path, typer.Argument(metavar="FILE", help="An ARPA file, of order 1 to 8.")],
     home: Home = None,
+    as_json: Json = False,
 ) -> None:
     """Take an n-gram model of another tool as the Kneser-Ney rung.
 
@@ -117,8 +123,22 @@ def import_(
     except ModelError:
         model = read_arpa(file)
     when = datetime.now(UTC).isoformat(timespec="seconds")
-    facts = {"on": "elsewhere", "split": "hash", "seed": 0, "data": "", "revision": 0, "code": __version__, "seconds": 0.0}
+    facts = {
+        "on": "elsewhere",
+        "split": "hash",
+        "seed": 0,
+        "data": "",
+        "revision": space.revision,
+        "code": __version__,
+        "seconds": 0.0,
+    }
     space.keep(model, {"rung": "kneser_ney", "config": as_dict(model.config), **facts, "fitted": when})
-    typer.echo(
-        f"took {sum(len(level.token) for level in model.index):,} n-grams of order up to {model.config.order} from {file.name}"
-    )
+    _tell("took", model, file, as_json=as_json)
+
+
+def _tell(did: str, model: KneserNey, file: Path, *, as_json: bool) -> None:
+    grams = [len(level.token) for level in model.index]
+    if as_json:
+        print_json({did: str(file), "order": len(grams), "ngrams": grams})
+    else:
+        typer.echo(f"{did} {sum(grams):,} n-grams of order up to {len(grams)}: {file}")

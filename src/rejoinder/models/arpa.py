@@ -82,7 +82,7 @@ def _sections(path: Path, file: TextIO) -> Iterator[list[_Row]]:
     for number, line in enumerate(file, start=1):
         line = line.strip("\n\r ")
         if line.startswith("ngram ") and rows is None:
-            expected.append(int(line.partition("=")[2]))
+            expected.append(_count(path, number, line))
         elif line.startswith("\\") and line.endswith(("-grams:", "end\\")):
             if rows is not None:
                 yield _checked(path, rows, expected)
@@ -96,6 +96,13 @@ def _sections(path: Path, file: TextIO) -> Iterator[list[_Row]]:
                 raise SourceError(f"{path}:{number}: not a line of n-grams: {line[:60]!r}") from error
     if not ended:
         raise SourceError(f"{path}: not a whole ARPA file: it does not end with \\end\\")
+
+
+def _count(path: Path, number: int, line: str) -> int:
+    try:
+        return int(line.partition("=")[2])
+    except ValueError:
+        raise SourceError(f"{path}:{number}: not a line `ngram n=how many`: {line[:60]!r}") from None
 
 
 def _checked(path: Path, rows: list[_Row], expected: list[int]) -> list[_Row]:
@@ -128,7 +135,13 @@ def _index(path: Path, sections: list[list[_Row]], ids: dict[str, int], tokenize
     first = np.array([0, size], dtype=np.uint32)
     index = [Followers(first, np.arange(size).astype(kind), probs.astype(np.float32), backoffs.astype(np.float32))]
     for n, rows in enumerate(sections[1:], start=2):
-        tokens = np.array([[ids[word] for word in gram.split()] for _, gram, _ in rows], dtype=np.int64).reshape(len(rows), -1)
+        try:
+            spelled = [[ids[word] for word in gram.split()] for _, gram, _ in rows]
+            tokens = np.array(spelled, dtype=np.int64).reshape(len(rows), -1)
+        except KeyError as error:
+            raise SourceError(f"{path}: a {n}-gram has the word {error}, which is not among the 1-grams") from None
+        except ValueError:
+            raise SourceError(f"{path}: the section of {n}-grams holds others") from None
         if tokens.shape[1] != n and len(rows):
             raise SourceError(f"{path}: the section of {n}-grams holds others")
         context = _contexts(path, tokens[:, :-1], index, size) if len(rows) else np.empty(0, dtype=np.int64)

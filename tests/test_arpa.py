@@ -1,0 +1,146 @@
+r"""ARPA files: written for other tools, read from them."""
+
+from __future__ import annotations
+
+from math import log
+from pathlib import Path
+
+import numpy as np
+import pytest
+from conftest import make_corpus, toy_posts
+
+from rejoinder.errors import ModelError, SourceError
+from rejoinder.models.arpa import read_arpa, write_arpa
+from rejoinder.models.interfaces import Job
+from rejoinder.models.kneser_ney import KneserNey, KneserNeyConfig
+from rejoinder.text.tokenizer import WordTokenizer
+
+# Another tool's model, pruned so that "b c" was left out though "a b c" was kept; spaces and tabs as tools mix them.
+FOREIGN = """
+\\data\\
+ngram 1=6
+ngram 2=3
+ngram 3=1
+
+\\1-grams:
+-99\t<s>\t-0.5
+-1.0\t<unk>
+-0.6 a -0.4
+-0.7 b -0.3
+-0.8 c
+-0.5\t</s>
+
+\\2-grams:
+-0.2\t<s> a\t-0.25
+-0.3 a b -0.1
+-0.9 b </s>
+
+\\3-grams:
+-0.05\ta b c
+
+\\end\\
+"""
+
+
+@pytest.fixture(scope="module")
+def model(tmp_path_factory: pytest.TempPathFactory) -> KneserNey:
+    directory = tmp_path_factory.mktemp("arpa")
+    corpus = make_corpus(directory, toy_posts(), 350)
+    return KneserNey.fit(corpus, KneserNeyConfig(order=4), rng=np.random.default_rng(0), job=Job(directory))
+
+
+def written(model: KneserNey, file: Path) -> Path:
+    with file.open("w", encoding="utf-8") as target:
+        write_arpa(model, target)
+    return file
+
+
+def test_written_and_read_again_every_probability_is_the_same(model: KneserNey, tmp_path: Path) -> None:
+    again = read_arpa(written(model, tmp_path / "m.arpa"), model.tokenizer)
+    for text in ("", "The dough", "Why does my engine", "naïve 🍞"):
+        state, other = model.start(()), again.start(())
+        for token in model.tokenizer.encode(text):
+            state, other = model.advance(state, token), again.advance(other, token)
+        assert again.log_probs(other) == pytest.approx(model.log_probs(state), abs=1e-5)
+        assert [token for token, _ in again.top(other, 10)] == [token for token, _ in model.top(state, 10)]
+
+
+def test_kenlm_reads_ours_with_the_same_scores(model: KneserNey, tmp_path: Path) -> None:
+    kenlm = pytest.importorskip("kenlm", reason="the kenlm package (extra `bench`) is not installed")
+    other = kenlm.Model(str(written(model, tmp_path / "m.arpa")))
+    from rejoinder.models.arpa import names_of
+
+    names = names_of(model.tokenizer)
+    for text in ("The dough is cold .", "Why does my engine stall ?", "Thank you .", "unheard of"):
+        tokens = model.tokenizer.encode(text)
+        state, ours = model.start(()), 0.0
+        for token in [*tokens, model.tokenizer.end]:
+            ours += model.log_prob(state, token)
+            state = model.advance(state, token)
+        assert other.score(" ".join(names[token] for token in tokens)) == pytest.approx(ours / log(10), abs=1e-3)
+
+
+def test_a_file_of_another_tool_by_hand(tmp_path: Path) -> None:
+    file = tmp_path / "foreign.arpa"
+    file.write_text(FOREIGN, encoding="utf-8")
+    other = read_arpa(file)
+    assert isinstance(other.tokenizer, WordTokenizer)
+    ids = {word: token for token, word in enumerate(other.tokenizer.words)} | {"</s>": other.tokenizer.end}
+
+    def log10(words: str, then: str) -> float:
+        state = other.start(())
+        for word in words.split():
+            state = other.advance(state, ids[word])
+        dense = other.log_probs(state)
+        assert dense[ids[then]] == pytest.approx(other.log_prob(state, ids[then]), abs=1e-5)
+        best = sorted((t for t in range(len(dense)) if dense[t] > -np.inf), key=lambda t: (-dense[t], t))
+        assert [token for token, _ in other.top(state, 4)] == best[:4]
+        return float(dense[ids[then]]) / log(10)
+
+    assert log10("", "a") == pytest.approx(-0.2, abs=1e-5)  # <s> a is there
+    assert log10("", "b") == pytest.approx(-0.5 - 0.7, abs=1e-5)  # back off from <s>
+    assert log10("a b", "c") == pytest.approx(-0.05, abs=1e-5)  # the trigram, though its bigram was left out
+    assert log10("a b", "a") == pytest.approx(-0.1 - 0.3 - 0.6, abs=1e-5)  # back off from "a b", then from "b"
+    assert log10("b", "c") == pytest.approx(-0.3 - 0.8, abs=1e-5)  # "b c" was left out
+    assert log10("a b", "</s>") == pytest.approx(-0.1 - 0.9, abs=1e-5)  # b </s> is there
+    assert log10("c", "<unk>") == pytest.approx(-1.0, abs=1e-5)
+
+
+def test_a_model_without_counts_says_that_it_cannot_forget(tmp_path: Path) -> None:
+    from rejoinder.text.tensors import post_tokens
+
+    file = tmp_path / "foreign.arpa"
+    file.write_text(FOREIGN, encoding="utf-8")
+    other = read_arpa(file)
+    nothing = post_tokens([], other.tokenizer)
+    with pytest.raises(ModelError, match="no counts, so it cannot forget"):
+        other.changed(nothing, nothing)
+    other.save(tmp_path / "m")
+    assert KneserNey.load(tmp_path / "m").counts is None
+
+
+@pytest.mark.parametrize(
+    ("text", "complaint"),
+    [
+        ("", "not a whole ARPA file"),
+        ("hello\nworld\n", "not a whole ARPA file"),
+        (FOREIGN.replace("\\end\\", ""), "not a whole ARPA file"),
+        (FOREIGN.replace("ngram 2=3", "ngram 2=4"), "says it has"),
+        (FOREIGN.replace("-0.6 a -0.4", "much a -0.4"), "not a line of n-grams"),
+        (FOREIGN.replace("a b c", "c b a"), "context that is not among"),
+        (FOREIGN.replace("a b c", "a b z"), "'z'"),
+        (FOREIGN.replace("ngram 1=6", "ngram 1=six"), "ngram"),
+    ],
+)
+def test_what_is_no_arpa_file_is_a_clear_error(text: str, complaint: str, tmp_path: Path) -> None:
+    file = tmp_path / "bad.arpa"
+    file.write_text(text, encoding="utf-8")
+    with pytest.raises((SourceError, ModelError), match=complaint):
+        read_arpa(file)
+
+
+def test_words_of_another_vocabulary_are_named(model: KneserNey, tmp_path: Path) -> None:
+    file = tmp_path / "foreign.arpa"
+    file.write_text(FOREIGN.replace(" a ", " zyzzyva ").replace("<s> a", "<s> zyzzyva"), encoding="utf-8")
+    with pytest.raises(ModelError, match="is no token of the tokenizer"):
+        read_arpa(file, model.tokenizer)

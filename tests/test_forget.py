@@ -1,0 +1,193 @@
+"""Forgetting: gone from every file of the home, exact in the counts, and gone for good."""
+
+from __future__ import annotations
+
+import gzip
+import json
+import stat
+from itertools import islice
+from pathlib import Path
+
+import numpy as np
+import pytest
+from conftest import find_real_data
+
+from rejoinder.archive.sources.record import Skipped, read_record
+from rejoinder.archive.store import Archive
+from rejoinder.errors import NotFitted, StaleModel, UnknownPost
+from rejoinder.forgetting import forget_everywhere
+from rejoinder.models import LADDER
+from rejoinder.post import Post
+from rejoinder.workspace import SAMPLE, FitConfig, Workspace
+
+SMALL = FitConfig(vocabulary=1_000)
+SAMPLE_FILE = Path(__file__).parents[1] / "src" / "rejoinder" / "bundle" / SAMPLE
+
+
+def with_authors(lines: list[str]) -> list[dict[str, object]]:
+    """Items with authors dealt out by a seed: the real archive has none."""
+    rng = np.random.default_rng(1)
+    return [{**json.loads(line), "by": f"author{int(rng.integers(40))}"} for line in lines]
+
+
+RECORDS = with_authors(SAMPLE_FILE.read_text(encoding="utf-8").splitlines())
+
+
+def real_records() -> list[dict[str, object]]:
+    """Real items where they are at hand, else the embedded archive's."""
+    directory = find_real_data()
+    if directory is None:
+        return RECORDS
+    with gzip.open(directory / "hn.jsonl.gz", "rt", encoding="utf-8") as file:
+        return with_authors(list(islice(file, 20_000, 25_000)))
+
+
+def space_of(home: Path, records: list[dict[str, object]]) -> Workspace:
+    """A home with these records imported."""
+    space = Workspace(home)
+    with space.open_archive(create=True) as archive:
+        archive.set_forum("test")
+        archive.add(read_record(record, "", space.hasher()) for record in records)
+    return space
+
+
+def arrays(space: Workspace, name: str) -> dict[str, bytes]:
+    """Every array of a fitted rung, as bytes."""
+    found = space.fitted(name)
+    assert found is not None
+    return {file.name: np.load(file).tobytes() for file in sorted(found.directory.glob("*.npy"))}
+
+
+def test_after_forgetting_an_author_every_array_is_that_of_a_fit_on_what_remains(tmp_path: Path) -> None:
+    """The same tokenizer, the same archive, and another one that never had the posts: all three agree to the bit."""
+    records = real_records()
+    space = space_of(tmp_path / "a", records)
+    assert space.fit(["kneser_ney"], SMALL, {}) == {}
+    before = arrays(space, "kneser_ney")
+    outcome = forget_everywhere(space, [], "author7")
+    assert outcome.posts == sum(record["by"] == "author7" for record in records) > 10
+    assert outcome.exact == ["kneser_ney"]
+    forgotten = arrays(space, "kneser_ney")
+    assert forgotten != before
+
+    space.fit(["kneser_ney"], SMALL, {})
+    assert arrays(space, "kneser_ney") == forgotten
+
+    other = space_of(tmp_path / "b", [record for record in records if record["by"] != "author7"])
+    (other.home / "tokenizer.json").write_bytes((space.home / "tokenizer.json").read_bytes())
+    other.fit(["kneser_ney"], SMALL, {})
+    assert arrays(other, "kneser_ney") == forgotten
+
+
+def test_forgetting_an_item_is_exact_too_also_on_all(tmp_path: Path) -> None:
+    space = space_of(tmp_path, RECORDS)
+    everything = FitConfig(on="all", vocabulary=1_000)
+    space.fit(["kneser_ney"], everything, {})
+    with space.open_archive() as archive:
+        parents = [
+            number for (number,) in archive.query("SELECT DISTINCT p.id FROM post p JOIN post c ON c.parent = p.id LIMIT 3")
+        ]
+    assert parents
+    assert forget_everywhere(space, parents, None).exact == ["kneser_ney"]
+    found = space.fitted("kneser_ney")
+    assert found and found.manifest["on"] == "all" and not found.behind and not found.forgot
+    forgotten = arrays(space, "kneser_ney")
+    space.fit(["kneser_ney"], everything, {})
+    assert arrays(space, "kneser_ney") == forgotten
+
+
+def test_no_byte_of_what_was_forgotten_stays_in_the_home(tmp_path: Path) -> None:
+    """Words that only the forgotten post has, in the archive, its log, the search index, the models, anywhere."""
+    secret = "xylographicmarmalade"
+    extra: list[dict[str, object]] = [
+        {"id": 10**9, "type": "story", "by": "zz_unmistakable", "title": f"On {secret}", "text": f"About {secret}, at length."},
+        {"id": 10**9 + 1, "type": "comment", "by": "zz_unmistakable", "parent": 10**9, "text": f"I like {secret}. " * 30},
+    ]
+    thanks = [
+        {"id": 10**9 + 10 + n, "type": "comment", "by": "x", "parent": 10**9, "text": f"Thanks {secret}?"} for n in range(9)
+    ]
+    space = space_of(tmp_path, [*RECORDS[:1_000], *extra, *thanks])
+    space.fit(LADDER, FitConfig(on="all", vocabulary=600), {"canned": {"repeats": 1}})
+
+    def holders(text: str) -> list[str]:
+        return [file.name for file in tmp_path.rglob("*") if file.is_file() and text.encode() in file.read_bytes()]
+
+    assert {"archive.db", "replies.json"} <= set(holders(secret))  # the search index is packed, and holds it too
+    forget_everywhere(space, [10**9 + 10 + n for n in range(9)], "zz_unmistakable")
+    assert holders(secret) == [] == holders("zz_unmistakable")
+    left = {file.name for file in tmp_path.iterdir() if not file.name.startswith("archive.db-")}
+    assert left == {"archive.db", "author.key", "models", "tokenizer.json"}
+
+
+def test_what_was_forgotten_does_not_come_back(tmp_path: Path) -> None:
+    space = space_of(tmp_path, RECORDS[:500])
+    number = RECORDS[3]["id"]
+    assert isinstance(number, int)
+    forget_everywhere(space, [number], "author5")
+    theirs = sum(r["by"] == "author5" or r["id"] == number for r in RECORDS[:500])
+    with space.open_archive() as archive:
+        later = [*RECORDS[:500], {"id": 77, "type": "comment", "by": "author5", "text": "new words of the same author"}]
+        counts = archive.add(read_record(record, "", space.hasher()) for record in later)
+        assert counts.reasons == {"forgotten on request": theirs + 1} and counts.new == 0
+        assert counts.unchanged == 500 - theirs
+        assert b"author5" not in b"".join(bytes(m) for (m,) in archive.query("SELECT mark FROM tombstone"))
+
+
+def test_rungs_that_cannot_forget_are_removed_or_refused_until_they_are_fitted_again(tmp_path: Path) -> None:
+    space = space_of(tmp_path, RECORDS)
+    space.fit(LADDER, SMALL, {})
+    outcome = forget_everywhere(space, [], "author7")
+    assert (outcome.exact, outcome.removed, outcome.marked) == (["kneser_ney"], ["canned", "bm25"], ["unigram", "markov"])
+    space.load("kneser_ney")
+    with pytest.raises(StaleModel, match="rejoinder fit markov"):
+        space.load("markov")
+    space.load("markov", allow_stale=True)
+    with pytest.raises(NotFitted):
+        space.load("bm25")
+    space.fit(LADDER, SMALL, {})
+    for name in LADDER:
+        space.load(name)
+
+
+def test_a_model_behind_its_archive_is_not_subtracted_from_but_marked(tmp_path: Path) -> None:
+    space = space_of(tmp_path, RECORDS)
+    space.fit(["kneser_ney"], SMALL, {})
+    with space.open_archive() as archive:
+        archive.add([Post(10**9, text="something new")])
+    assert forget_everywhere(space, [], "author7").marked == ["kneser_ney"]
+    with pytest.raises(StaleModel):
+        space.load("kneser_ney")
+
+
+def test_who_is_not_here_cannot_be_forgotten_and_nothing_changes(tmp_path: Path) -> None:
+    space = space_of(tmp_path, RECORDS[:50])
+    first = RECORDS[0]["id"]
+    assert isinstance(first, int)
+    for items, author in (([first, 10**12], None), ([], "nobody")):
+        with pytest.raises(UnknownPost, match="nothing was forgotten"):
+            forget_everywhere(space, items, author)
+    with space.open_archive() as archive:
+        assert archive.post(first).id == first
+        assert next(archive.query("SELECT count(*) FROM tombstone")) == (0,)
+
+
+def test_replies_to_what_was_forgotten_stay_as_orphans(tmp_path: Path) -> None:
+    space = Workspace(tmp_path)
+    with space.open_archive(create=True) as archive:
+        archive.add([Post(1, text="root"), Post(2, text="middle", parent=1), Post(3, text="leaf", parent=2)])
+    forget_everywhere(space, [2], None)
+    with Archive.open(space.archive_file) as archive:
+        assert {post.id: post.thread for post in archive.posts("1")} == {
+            1: 1,
+            3: 2,
+        }  # the leaf's thread is now that of its lost parent
+    assert stat.S_IMODE(space.author_key.stat().st_mode) == 0o600
+
+
+def test_a_record_without_an_author_is_not_mistaken_for_a_forgotten_one(tmp_path: Path) -> None:
+    space = space_of(tmp_path, RECORDS[:50])
+    forget_everywhere(space, [], str(RECORDS[0]["by"]))
+    with space.open_archive() as archive:
+        item = read_record({"id": 999, "text": "nobody's"}, "", space.hasher())
+        assert not isinstance(item, Skipped)
+        assert archive.add([item]).new == 1
