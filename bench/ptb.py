@@ -9,12 +9,16 @@ next, as the text does. Settings were chosen on the validation part; test is onl
 from __future__ import annotations
 
 import gzip
-from math import exp
+import tempfile
+from itertools import pairwise
+from math import exp, log
+from pathlib import Path
 from time import perf_counter
 
 import numpy as np
 from figures import arguments, real_archive, report
 
+from rejoinder.models.arpa import names_of, write_arpa
 from rejoinder.models.kneser_ney import KneserNey, KneserNeyConfig
 from rejoinder.text.ngrams import count_ngrams
 from rejoinder.text.tensors import TokenArrays
@@ -37,7 +41,7 @@ def tokens(sentences: list[list[str]], tokenizer: WordTokenizer) -> TokenArrays:
 def perplexity(model: KneserNey, arrays: TokenArrays) -> float:
     """exp(mean nats per token) over all sentences; what is scored is the words and `</s>`."""
     nats, count, history = 0.0, 0, b""
-    for first, last in zip(arrays.offsets[:-1], arrays.offsets[1:], strict=True):
+    for first, last in pairwise(arrays.offsets.tolist()):
         state = model.start_after(history, answers=False)
         for token in arrays.tokens[first + 1 : last].tolist():
             nats -= model.log_prob(state, token)
@@ -45,6 +49,27 @@ def perplexity(model: KneserNey, arrays: TokenArrays) -> float:
             state = model.advance(state, token)
         history = state.history
     return exp(nats / count)
+
+
+def apart_from_kenlm(model: KneserNey, test: TokenArrays) -> float:
+    """The largest difference, in log10, of any test sentence from what `kenlm` says of the same model in an ARPA file."""
+    import kenlm
+
+    with tempfile.TemporaryDirectory() as directory:
+        file = Path(directory) / "ptb.arpa"
+        with file.open("w", encoding="utf-8") as target:
+            write_arpa(model, target)
+        other = kenlm.Model(str(file))
+    names = names_of(model.tokenizer)
+    worst = 0.0
+    for first, last in pairwise(test.offsets.tolist()):
+        state, ours = model.start(()), 0.0
+        for token in test.tokens[first + 1 : last].tolist():
+            ours += model.log_prob(state, token)
+            state = model.advance(state, token)
+        theirs = other.score(" ".join(names[token] for token in test.tokens[first + 1 : last - 1].tolist()))
+        worst = max(worst, abs(theirs - ours / log(10)))
+    return worst
 
 
 def vocabulary() -> WordTokenizer:
@@ -59,7 +84,7 @@ def main() -> None:
         "cache": (int, 0, "its tokens"),
         "runs": (int, 3, "fits"),
     }
-    args = arguments(__doc__ or "", **options)
+    args = arguments(__doc__ or "", **options, kenlm=(int, 0, "1 to compare every test sentence with the kenlm package"))
     if args.rung != "kneser_ney":
         raise SystemExit(f"the rung {args.rung} is not measured here yet; kneser_ney is")
     tokenizer = vocabulary()
@@ -74,6 +99,13 @@ def main() -> None:
     report(f"fit {name}", seconds, "s", as_json=args.json)
     for part in ("valid", "test"):
         report(f"{part} perplexity, {name}", [perplexity(model, tokens(read(part), tokenizer))], "PTB words", as_json=args.json)
+    if args.kenlm:
+        report(
+            "largest difference from kenlm",
+            [apart_from_kenlm(model, tokens(read("test"), tokenizer))],
+            "log10",
+            as_json=args.json,
+        )
     sizes = sum(array.nbytes for level in model.index for array in vars(level).values())
     grams = sum(len(level.token) for level in model.index)
     report(f"index of {grams:,} n-grams", [sizes / grams], "bytes each", as_json=args.json)
