@@ -51,13 +51,14 @@ def fit(directory: Path, share: float, memory: int) -> None:
     arrays = TokenArrays(tokens, offsets[: posts + 1], np.arange(posts))
     began = perf_counter()
     counts = count_ngrams(arrays, 5, tokenizer.vocabulary, memory)
-    counted = perf_counter()
+    counted, peak = perf_counter(), resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
     model = KneserNey.from_counts(KneserNeyConfig(memory=memory), tokenizer, counts)
     cost = {
         "tokens": int(offsets[posts]),
         "ngrams": sum(len(level.token) for level in model.index),
         "count": counted - began,
         "build": perf_counter() - counted,
+        "counting": peak,
         "peak": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024,
     }
     print(json.dumps(cost))
@@ -80,7 +81,8 @@ def main() -> None:
             cost = json.loads(subprocess.run(command, check=True, capture_output=True, text=True).stdout)
             name = f"{share:g} of {args.archive}: {cost['tokens'] / 1e6:.1f}M tokens, {cost['ngrams'] / 1e6:.1f}M n-grams"
             report(f"{name}, count and build", [cost["count"] + cost["build"]], "s", as_json=args.json)
-            report(f"{name}, peak memory", [cost["peak"]], "MB", as_json=args.json)
+            report(f"{name}, peak while counting", [cost["counting"]], "MB", as_json=args.json)
+            report(f"{name}, peak", [cost["peak"]], "MB", as_json=args.json)
 
 
 if __name__ == "__main__":

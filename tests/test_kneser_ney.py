@@ -198,6 +198,7 @@ def test_merged_counts_are_the_counts_of_all_and_subtracting_takes_them_back(
     parts = [count_ngrams(arrays(texts), order, WORDS.vocabulary) for texts in (one, two, three)]
     whole = count_ngrams(arrays(one + two + three), order, WORDS.vocabulary)
     assert same(merge(parts), whole)
+    assert same(merge(parts, at_a_time=3), whole)  # range by range
     assert same(subtract(whole, parts[1]), merge([parts[0], parts[2]]))
 
 

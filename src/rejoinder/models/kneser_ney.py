@@ -119,7 +119,9 @@ class KneserNey:
         tokenizer = open_tokenizer(corpus.tokens)
         arrays = open_tokens(corpus.tokens, "train")
         job.progress("counting n-grams", 0, None)
-        return cls.from_counts(config, tokenizer, count_ngrams(arrays, config.order, tokenizer.vocabulary, config.memory))
+        counts = count_ngrams(arrays, config.order, tokenizer.vocabulary, config.memory, job.workdir)
+        job.progress("building the index", 0, None)
+        return cls.from_counts(config, tokenizer, counts)
 
     @classmethod
     def from_counts(cls, config: KneserNeyConfig, tokenizer: AnyTokenizer, counts: NgramCounts) -> Self:

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from rejoinder.text.ngrams import Level, NgramCounts, keys
+from rejoinder.text.ngrams import Ints, Level, NgramCounts, keys
 
 _log = logging.getLogger(__name__)
 FALLBACK = (0.5, 1.0, 1.5)  # D1, D2, D3 where an archive is too small to say (kenlm's choice too)
@@ -69,23 +69,23 @@ def build_index(counts: NgramCounts, begins: tuple[int, int], prune: int) -> lis
     return index
 
 
-def _adjusted_counts(counts: NgramCounts, begins: tuple[int, int]) -> tuple[list[NDArray[np.int64]], list[NDArray[np.int64]]]:
+def _adjusted_counts(counts: NgramCounts, begins: tuple[int, int]) -> tuple[list[Ints], list[Ints]]:
     """For each order a(g) of every n-gram g, and the place of g without its first token in the order below."""
-    adjusted = [level.count.astype(np.int64) for level in counts.levels]
-    suffixes = [np.zeros(len(counts.levels[0]), dtype=np.int64)]
+    adjusted: list[Ints] = [level.count for level in counts.levels]
+    suffixes: list[Ints] = [np.zeros(len(counts.levels[0]), dtype=np.uint32)]
     starting = np.isin(counts.levels[0].token, begins)  # begins a post
     for n, (below, level) in enumerate(zip(counts.levels, counts.levels[1:], strict=False), start=1):
         wanted = keys(level, counts.vocabulary, suffixes[n - 1][level.parent])
-        suffix = np.searchsorted(keys(below, counts.vocabulary), wanted)
+        suffix = np.searchsorted(keys(below, counts.vocabulary), wanted).astype(np.uint32)
         ways = np.bincount(suffix, minlength=len(below))
-        adjusted[n - 1] = np.where(starting, below.count, ways)
+        adjusted[n - 1] = np.where(starting, below.count, ways).astype(np.uint32)
         suffixes.append(suffix)
         starting = starting[level.parent]
-    adjusted[0][np.isin(counts.levels[0].token, begins)] = 0
+    adjusted[0] = np.where(np.isin(counts.levels[0].token, begins), 0, adjusted[0]).astype(np.uint32)
     return adjusted, suffixes
 
 
-def _discounts(a: NDArray[np.int64], n: int) -> NDArray[np.float64]:
+def _discounts(a: Ints, n: int) -> NDArray[np.float64]:
     """(4,) float64: D0 = 0, D1, D2, D3 of an order, from its counts of counts; `FALLBACK` where they cannot be told."""
     once, twice, thrice, four = (int(np.count_nonzero(a == k)) for k in (1, 2, 3, 4))
     if once and twice and thrice:

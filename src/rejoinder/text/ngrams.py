@@ -12,8 +12,11 @@ same text are equal array for array, whatever pieces they were counted in: that 
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import numpy as np
@@ -23,6 +26,7 @@ from rejoinder.text.tensors import TokenArrays
 
 Ints = NDArray[np.integer[Any]]
 _BYTES_A_TOKEN = 40  # what counting one token takes at its peak: ids, sort keys and their order
+_BYTES_AN_NGRAM = 80  # what merging one takes: its key, count and order
 DEFAULT_MEMORY = 2**30  # bytes
 
 
@@ -52,21 +56,57 @@ class NgramCounts:
         return len(self.levels)
 
 
-def count_ngrams(arrays: TokenArrays, order: int, vocabulary: int, memory: int = DEFAULT_MEMORY) -> NgramCounts:
+def count_ngrams(
+    arrays: TokenArrays, order: int, vocabulary: int, memory: int = DEFAULT_MEMORY, workdir: Path | None = None
+) -> NgramCounts:
     """All n-grams of up to `order` tokens.
 
-    Where the sort would not fit into about `memory` bytes, the posts are counted in pieces which are then merged.
+    Where the sort would not fit into about `memory` bytes, the posts are counted in pieces, which lie on the disk (in `workdir`,
+    else among the temporary files) until they are merged, a range of n-grams at a time. Only the result is held whole.
     """
-    total = NgramCounts(tuple(_empty(vocabulary) for _ in range(order)), vocabulary)
-    for first, last in _pieces(arrays.offsets, max(memory // _BYTES_A_TOKEN, 1)):
-        piece = _count_piece(arrays, slice(first, last), order, vocabulary)
-        total = merge([total, piece]) if len(total.levels[0]) else piece
-    return total
+    pieces = list(_pieces(arrays.offsets, max(memory // _BYTES_A_TOKEN, 1)))
+    if len(pieces) == 1:
+        return _count_piece(arrays, slice(*pieces[0]), order, vocabulary)
+    if not pieces:
+        return NgramCounts(tuple(_empty(vocabulary) for _ in range(order)), vocabulary)
+    with TemporaryDirectory(dir=workdir) as scratch:
+        stored = [
+            _on_disk(_count_piece(arrays, slice(*piece), order, vocabulary), Path(scratch), number)
+            for number, piece in enumerate(pieces)
+        ]
+        return merge(stored, max(memory // _BYTES_AN_NGRAM, 1))
 
 
-def merge(parts: Sequence[NgramCounts]) -> NgramCounts:
-    """The counts of all `parts` together: equal to counting their texts at once."""
-    return _combine([(part, 1) for part in parts])
+def merge(parts: Sequence[NgramCounts], at_a_time: int = DEFAULT_MEMORY // _BYTES_AN_NGRAM) -> NgramCounts:
+    """The counts of all `parts` together: equal to counting their texts at once.
+
+    Levels stay sorted when their parents are renumbered, so they are merged range by range, about `at_a_time` n-grams each.
+    """
+    vocabulary, order = _alike(parts)
+    places: list[Ints] = [np.zeros(1, dtype=np.uint32) for _ in parts]  # where the n-grams of the level before are now
+    levels: list[Level] = []
+    for n in range(order):
+        present = [part.levels[n] for part in parts]
+        renumbered = [np.empty(len(level), dtype=np.uint32) for level in present]
+        merged: list[Level] = [_empty(vocabulary)]
+        total = 0
+        for ranges in _ranges(present, places, vocabulary, at_a_time):
+            pieces = [
+                keys(Level(level.parent[r], level.token[r], level.count[r]), vocabulary, place[level.parent[r]])
+                for level, place, r in zip(present, places, ranges, strict=True)
+            ]
+            counts = [level.count[r].astype(np.int64) for level, r in zip(present, ranges, strict=True)]
+            key, sums, which = _add_up(np.concatenate(pieces), np.concatenate(counts))
+            ends = np.cumsum([len(piece) for piece in pieces])
+            for target, r, here in zip(renumbered, ranges, np.split(which, ends[:-1]), strict=True):
+                target[r] = here + total
+            merged.append(_level(key, sums, vocabulary))
+            total += len(key)
+        levels.append(
+            Level(*(np.concatenate([getattr(level, name) for level in merged]) for name in ("parent", "token", "count")))
+        )
+        places = list(renumbered)
+    return NgramCounts(tuple(levels), vocabulary)
 
 
 def subtract(whole: NgramCounts, part: NgramCounts) -> NgramCounts:
@@ -75,7 +115,21 @@ def subtract(whole: NgramCounts, part: NgramCounts) -> NgramCounts:
     Raises:
         ValueError: `part` was never counted in `whole`.
     """
-    return _combine([(whole, 1), (part, -1)])
+    vocabulary, order = _alike([whole, part])
+    places = [np.zeros(1, dtype=np.int64)] * 2  # where the n-grams of the level before are now, -1 for gone
+    levels: list[Level] = []
+    for n in range(order):
+        present = [whole.levels[n], part.levels[n]]
+        key = np.concatenate([keys(level, vocabulary, place[level.parent]) for level, place in zip(present, places, strict=True)])
+        counts = np.concatenate([present[0].count.astype(np.int64), -present[1].count.astype(np.int64)])
+        found, sums, which = _add_up(key, counts)
+        if (sums < 0).any():
+            raise ValueError("these counts hold n-grams that the others do not")
+        kept = sums > 0
+        levels.append(_level(found[kept], sums[kept], vocabulary))
+        now = np.where(kept, np.cumsum(kept) - 1, -1)[which]
+        places = [now[: len(present[0])], now[len(present[0]) :]]
+    return NgramCounts(tuple(levels), vocabulary)
 
 
 def keys(level: Level, vocabulary: int, parents: Ints | None = None) -> NDArray[np.int64]:
@@ -120,31 +174,58 @@ def _begins_at(begins: NDArray[np.bool_], ends: NDArray[np.int64], n: int) -> ND
     return begins[ends - (n - 1)]
 
 
-def _combine(parts: Sequence[tuple[NgramCounts, int]]) -> NgramCounts:
-    """Add (1) or take away (-1) counts, level by level; n-grams whose count comes to 0 are gone."""
-    vocabulary, order = parts[0][0].vocabulary, parts[0][0].order
-    if any((part.vocabulary, part.order) != (vocabulary, order) for part, _ in parts):
+def _ranges(levels: Sequence[Level], places: Sequence[Ints], vocabulary: int, at_a_time: int) -> Iterator[list[slice]]:
+    """Cut sorted levels into ranges with the same n-grams in all of them, of about `at_a_time` n-grams together."""
+
+    def key(part: int, at: int) -> int:
+        level = levels[part]
+        return int(places[part][level.parent[at]]) * vocabulary + int(level.token[at])
+
+    def first_from(part: int, cut: int) -> int:
+        return bisect_left(range(len(levels[part])), cut, key=lambda at: key(part, at))
+
+    step = max(at_a_time // max(len(levels), 1), 1)
+    cuts = sorted({key(part, at) for part, level in enumerate(levels) for at in range(step, len(level), step)})
+    begin = [0] * len(levels)
+    for cut in cuts:
+        end = [first_from(part, cut) for part in range(len(levels))]
+        yield [slice(first, last) for first, last in zip(begin, end, strict=True)]
+        begin = end
+    yield [slice(first, len(level)) for first, level in zip(begin, levels, strict=True)]
+
+
+def _add_up(key: NDArray[np.int64], counts: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]:
+    """Equal keys made one: the keys, ascending; the sums of their counts; for each entry given, which key it became."""
+    if not len(key):
+        return key, counts, key
+    sorting = np.argsort(key, kind="stable")
+    ordered = key[sorting]
+    new = np.concatenate([[True], ordered[1:] != ordered[:-1]])
+    first = np.flatnonzero(new)
+    which = np.empty(len(key), dtype=np.int64)
+    which[sorting] = np.cumsum(new) - 1
+    return ordered[first], np.add.reduceat(counts[sorting], first), which
+
+
+def _alike(parts: Sequence[NgramCounts]) -> tuple[int, int]:
+    """The vocabulary and order that all parts share."""
+    shapes = {(part.vocabulary, part.order) for part in parts}
+    if len(shapes) != 1:
         raise ValueError("counts of different vocabularies or orders cannot be put together")
-    places = [np.zeros(1, dtype=np.int64) for _ in parts]  # where the n-grams of the level before are now, -1 for gone
-    levels: list[Level] = []
-    for n in range(order):
-        present = [part.levels[n] for part, _ in parts]
-        key = np.concatenate([keys(level, vocabulary, place[level.parent]) for level, place in zip(present, places, strict=True)])
-        signed = [level.count.astype(np.int64) * sign for level, (_, sign) in zip(present, parts, strict=True)]
-        sorting = np.argsort(key, kind="stable")
-        ordered = key[sorting]
-        new = np.concatenate([[True], ordered[1:] != ordered[:-1]]) if len(key) else np.empty(0, dtype=bool)
-        first = np.flatnonzero(new)
-        sums = np.add.reduceat(np.concatenate(signed)[sorting], first) if len(first) else np.empty(0, dtype=np.int64)
-        if (sums < 0).any():
-            raise ValueError("these counts hold n-grams that the others do not")
-        kept = sums > 0
-        levels.append(_level(ordered[first[kept]], sums[kept], vocabulary))
-        now = np.where(kept, np.cumsum(kept) - 1, -1)
-        place = np.empty(len(key), dtype=np.int64)
-        place[sorting] = now[np.cumsum(new) - 1]
-        places = np.split(place, np.cumsum([len(level) for level in present])[:-1])
-    return NgramCounts(tuple(levels), vocabulary)
+    return shapes.pop()
+
+
+def _on_disk(counts: NgramCounts, directory: Path, number: int) -> NgramCounts:
+    """The same counts, memory-mapped from files."""
+    levels = []
+    for n, level in enumerate(counts.levels, start=1):
+        mapped = []
+        for name, array in vars(level).items():
+            file = directory / f"{number}.{n}.{name}.npy"
+            np.save(file, array)
+            mapped.append(np.load(file, mmap_mode="r"))
+        levels.append(Level(*mapped))
+    return NgramCounts(tuple(levels), counts.vocabulary)
 
 
 def _level(key: NDArray[np.int64], counts: NDArray[np.int64], vocabulary: int) -> Level:
