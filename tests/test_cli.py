@@ -777,7 +777,7 @@ def test_json_of_fit_has_the_keys_it_promises(rejoinder: Rejoinder, toy_home: Pa
     found = rejoinder("fit", "canned", "--home", toy_home, "--json").json
     assert set(found) == {"fitted", "failed"}
     assert set(found["fitted"][0]) == {
-        "rung", "config", "data", "revision", "on", "split", "seed", "code", "fitted", "seconds", "format", "files", "bytes",
+        "rung", "config", "data", "revision", "on", "split", "seed", "code", "fitted", "seconds", "format", "files", "hashes", "bytes",
         "directory",
     }  # fmt: skip
 
@@ -788,7 +788,7 @@ def test_json_of_rungs_has_the_keys_it_promises(rejoinder: Rejoinder, hn_home: P
     for rung in found:
         assert set(rung) == {
             "rung", "can", "what", "config", "data", "revision", "on", "split", "seed", "code", "fitted", "seconds", "format",
-            "files", "bytes", "behind", "stale", "forgot",
+            "files", "hashes", "bytes", "behind", "stale", "forgot",
         }  # fmt: skip
 
 

@@ -11,6 +11,7 @@ from conftest import make_archive, toy_posts
 
 from rejoinder.errors import ConfigError, DamagedModel, ModelError, NotFitted, UsageError
 from rejoinder.models import LADDER, Can
+from rejoinder.models.directory import check_hashes
 from rejoinder.post import Kind, Post
 from rejoinder.workspace import FitConfig, Workspace
 
@@ -83,6 +84,17 @@ def test_a_damaged_model_is_a_clear_error(space: Workspace, damage: str) -> None
         (directory / "manifest.json").write_text(json.dumps({**manifest, "format": 99}))
     with pytest.raises(DamagedModel, match="fit again"):
         space.load("markov")
+
+
+def test_an_altered_byte_is_found_by_a_thorough_check(space: Workspace) -> None:
+    space.fit(["kneser_ney"], SMALL, {})
+    directory = space.home / "models" / "kneser_ney" / "0001"
+    check_hashes(directory)
+    file = directory / "index2.log_prob.npy"
+    file.write_bytes(file.read_bytes()[:-1] + b"\x00")
+    space.load("kneser_ney")  # the size is right
+    with pytest.raises(DamagedModel, match=r"index2\.log_prob\.npy was altered"):
+        check_hashes(directory)
 
 
 def test_what_is_not_fitted_is_named(space: Workspace) -> None:

@@ -79,6 +79,6 @@ def _subtract(space: Workspace, found: Fitted, forgotten: Forgotten) -> bool:
     with space.open_archive() as archive:
         corpus = ArchiveCorpus(archive, Path(), everything=everything)
         facts = {"data": corpus.fingerprint(), "revision": archive.meta("revision", 0)}
-    manifest = {key: value for key, value in found.manifest.items() if key not in ("format", "files")}
+    manifest = {key: value for key, value in found.manifest.items() if key not in ("format", "files", "hashes")}
     space.keep(changed, {**manifest, **facts})
     return True

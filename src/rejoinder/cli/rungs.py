@@ -68,7 +68,11 @@ def fit(
         raise typer.Exit(2)
 
 
-def list_rungs(home: Home = None, as_json: Json = False) -> None:
+def list_rungs(
+    check: Annotated[bool, typer.Option("--check", help="Compare every file of every model with what was written.")] = False,
+    home: Home = None,
+    as_json: Json = False,
+) -> None:
     """Show the ladder: what there is, what is fitted, its size, when, and on what.
 
     \b
@@ -76,6 +80,7 @@ def list_rungs(home: Home = None, as_json: Json = False) -> None:
       rejoinder rungs
     """
     from rejoinder.models import LADDER
+    from rejoinder.models.directory import check_hashes
 
     space = or_sample(workspace(home))
     rows: list[list[str]] = []
@@ -86,6 +91,8 @@ def list_rungs(home: Home = None, as_json: Json = False) -> None:
         row = [name, "not fitted", "", "", ", ".join(can), line.what]
         try:
             found = space.fitted(name)
+            if found is not None and check:
+                check_hashes(found.directory)
         except DamagedModel as error:
             record["damaged"] = str(error)
             row[1] = "damaged"

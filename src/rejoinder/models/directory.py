@@ -6,6 +6,7 @@ the format of a kept library.
 
 from __future__ import annotations
 
+import hashlib
 import json
 from pathlib import Path
 from typing import Any, TypeVar
@@ -78,9 +79,27 @@ def load_json(file: Path) -> Any:
 
 
 def seal(directory: Path, facts: dict[str, Any]) -> None:
-    """Write the manifest: `facts` of the fit, and the size of every file, so that a cut file is noticed."""
-    files = {str(file.relative_to(directory)): file.stat().st_size for file in sorted(directory.rglob("*")) if file.is_file()}
-    write_json(directory / MANIFEST, {"format": FORMAT, **facts, "files": files})
+    """Write the manifest: `facts` of the fit, and size and hash of every file, so that a changed one is noticed."""
+    present = {str(file.relative_to(directory)): file for file in sorted(directory.rglob("*")) if file.is_file()}
+    files = {name: file.stat().st_size for name, file in present.items()}
+    hashes = {name: _hash(file) for name, file in present.items()}
+    write_json(directory / MANIFEST, {"format": FORMAT, **facts, "files": files, "hashes": hashes})
+
+
+def check_hashes(directory: Path) -> None:
+    """Read every file of a sealed directory and compare it with the manifest; opening a model compares sizes only.
+
+    Raises:
+        DamagedModel: a file is not what was written.
+    """
+    for name, expected in dict(read_manifest(directory).get("hashes", {})).items():
+        if _hash(directory / name) != expected:
+            raise DamagedModel(f"{directory / name} was altered since it was written; fit again")
+
+
+def _hash(file: Path) -> str:
+    with file.open("rb") as opened:
+        return hashlib.file_digest(opened, lambda: hashlib.blake2b(digest_size=16)).hexdigest()
 
 
 def read_manifest(directory: Path) -> dict[str, Any]:
