@@ -777,8 +777,8 @@ def test_json_of_fit_has_the_keys_it_promises(rejoinder: Rejoinder, toy_home: Pa
     found = rejoinder("fit", "canned", "--home", toy_home, "--json").json
     assert set(found) == {"fitted", "failed"}
     assert set(found["fitted"][0]) == {
-        "rung", "config", "data", "revision", "on", "split", "seed", "code", "fitted", "seconds", "format", "files", "hashes", "bytes",
-        "directory",
+        "rung", "config", "data", "revision", "on", "split", "seed", "code", "fitted", "seconds", "format", "files", "hashes",
+        "bytes", "directory",
     }  # fmt: skip
 
 
