@@ -32,6 +32,9 @@ def fit(
     retrain_tokenizer: Annotated[
         bool, typer.Option("--retrain-tokenizer", help="Learn the tokenizer anew; fits every language model.")
     ] = False,
+    memory: Annotated[
+        int | None, typer.Option(min=1, metavar="MB", help="What counting may take, about.", show_default=False)
+    ] = None,
     home: Home = None,
     as_json: Json = False,
 ) -> None:
@@ -48,13 +51,14 @@ def fit(
 
     if on not in ("train", "all"):
         raise UsageError(f"--on must be train or all; got {on!r}")
+    overrides = [*(settings or ()), *([f"kneser_ney.memory={memory * 10**6}"] if memory else [])]
     space = workspace(home)
     wanted = list(names or LADDER)
     if retrain_tokenizer:
         wanted = list(dict.fromkeys([*wanted, *those_that(Can.PREDICT)]))
     chosen = FitConfig(on, split_method(split), seed, retrain_tokenizer=retrain_tokenizer or not names)  # type: ignore[arg-type]
     with progress() as report:
-        failed = space.fit(wanted, chosen, read_settings(config, settings or (), LADDER), report)
+        failed = space.fit(wanted, chosen, read_settings(config, overrides, LADDER), report)
     done = [found for name in wanted if name not in failed and (found := space.fitted(name)) is not None]
     if as_json:
         fitted = [{**found.manifest, "bytes": found.bytes, "directory": str(found.directory)} for found in done]
@@ -83,6 +87,7 @@ def list_rungs(
     from rejoinder.models.directory import check_hashes
 
     space = or_sample(workspace(home))
+    damaged = False
     rows: list[list[str]] = []
     records: list[dict[str, object]] = []
     for name, line in LADDER.items():
@@ -96,6 +101,7 @@ def list_rungs(
         except DamagedModel as error:
             record["damaged"] = str(error)
             row[1] = "damaged"
+            damaged = True
             note(f"rejoinder: {error}")
         else:
             if found is not None:
@@ -122,3 +128,5 @@ def list_rungs(
         print_json(records)
     else:
         table(["rung", "fitted (UTC)", "on", "size", "can", "what"], rows)
+        if check:
+            note("every file of the other models is as it was written" if damaged else "every file is as it was written")
