@@ -33,7 +33,7 @@ def fit(
         bool, typer.Option("--retrain-tokenizer", help="Learn the tokenizer anew; fits every language model.")
     ] = False,
     memory: Annotated[
-        int | None, typer.Option(min=1, metavar="MB", help="What counting may take, about.", show_default=False)
+        int | None, typer.Option(min=1, metavar="MIB", help="What counting may take, about.", show_default=False)
     ] = None,
     home: Home = None,
     as_json: Json = False,
@@ -51,7 +51,7 @@ def fit(
 
     if on not in ("train", "all"):
         raise UsageError(f"--on must be train or all; got {on!r}")
-    overrides = [*(settings or ()), *([f"kneser_ney.memory={memory * 10**6}"] if memory else [])]
+    overrides = [*(settings or ()), *([f"kneser_ney.memory={memory * 2**20}"] if memory else [])]
     space = workspace(home)
     wanted = list(names or LADDER)
     if retrain_tokenizer:
