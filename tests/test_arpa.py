@@ -106,6 +106,31 @@ def test_a_file_of_another_tool_by_hand(tmp_path: Path) -> None:
     assert log10("c", "<unk>") == pytest.approx(-1.0, abs=1e-5)
 
 
+def test_what_other_tools_write_of_the_beginning_does_not_make_it_come_next(tmp_path: Path) -> None:
+    """lmplz gives `<s>` the log probability 0; words may be numbers, or hold a space that is not one."""
+    file = tmp_path / "lmplz.arpa"
+    text = FOREIGN.replace("-99\t<s>", "0\t<s>").replace("-0.8 c", "-0.8 1984").replace("-0.05\ta b c", "-0.05 a b 1984")
+    file.write_text(text.replace("-1.0\t<unk>", "-1.0\tx\u00a0y"), encoding="utf-8")
+    other = read_arpa(file)
+    assert isinstance(other.tokenizer, WordTokenizer) and {"1984", "x\u00a0y"} <= set(other.tokenizer.words)
+    state = other.advance(other.start(()), other.tokenizer.words.index("a"))
+    assert other.tokenizer.post not in [token for token, _ in other.top(state, 9)]
+    assert other.log_probs(state)[other.tokenizer.post] == -np.inf
+
+
+def test_a_context_without_followers_between_two_that_have_some(tmp_path: Path) -> None:
+    file = tmp_path / "gap.arpa"
+    file.write_text(FOREIGN.replace("-0.9 b </s>", "-0.9 a </s>"), encoding="utf-8")
+    other = read_arpa(file)
+    assert isinstance(other.tokenizer, WordTokenizer)
+    state = other.start(())
+    for word in "ab":
+        state = other.advance(state, other.tokenizer.words.index(word))
+    dense = other.log_probs(state)
+    best = sorted((t for t in range(len(dense)) if dense[t] > -np.inf), key=lambda t: (-dense[t], t))
+    assert [token for token, _ in other.top(state, 3)] == best[:3]
+
+
 def test_a_model_without_counts_says_that_it_cannot_forget(tmp_path: Path) -> None:
     from rejoinder.text.tensors import post_tokens
 
@@ -130,6 +155,10 @@ def test_a_model_without_counts_says_that_it_cannot_forget(tmp_path: Path) -> No
         (FOREIGN.replace("a b c", "c b a"), "context that is not among"),
         (FOREIGN.replace("a b c", "a b z"), "'z'"),
         (FOREIGN.replace("ngram 1=6", "ngram 1=six"), "ngram"),
+        (FOREIGN.replace("ngram 3=1\n", "ngram 3=1\nngram 4=0\n"), "announces 4 sections"),
+        (FOREIGN.replace("-0.3 a b -0.1", "-0.2 <s> a -0.1"), "stands there twice"),
+        (FOREIGN.replace("-0.6 a -0.4", "0.6 a -0.4"), "not a line of n-grams"),
+        (FOREIGN.replace("-0.6 a -0.4", "nan a -0.4"), "not a line of n-grams"),
     ],
 )
 def test_what_is_no_arpa_file_is_a_clear_error(text: str, complaint: str, tmp_path: Path) -> None:

@@ -13,8 +13,8 @@ import pytest
 from conftest import find_real_data
 
 from rejoinder.archive.sources.record import Skipped, read_record
-from rejoinder.archive.store import Archive
-from rejoinder.errors import NotFitted, StaleModel, UnknownPost
+from rejoinder.archive.store import Archive, Counts
+from rejoinder.errors import ArchiveBusy, ArchiveError, NotFitted, StaleModel, UnknownPost
 from rejoinder.forgetting import forget_everywhere
 from rejoinder.models import LADDER
 from rejoinder.post import Post
@@ -191,3 +191,70 @@ def test_a_record_without_an_author_is_not_mistaken_for_a_forgotten_one(tmp_path
         item = read_record({"id": 999, "text": "nobody's"}, "", space.hasher())
         assert not isinstance(item, Skipped)
         assert archive.add([item]).new == 1
+
+
+def test_no_byte_stays_where_posts_came_in_out_of_order_and_were_edited(tmp_path: Path) -> None:
+    """B-tree pages that split keep copies of what they held: deleting a row is not enough."""
+    rng = np.random.default_rng(2)
+    space = Workspace(tmp_path)
+    marks = {number: f"mark{number:05}x" + "abcdefgh"[number % 8] * 40 for number in range(1, 1_501)}
+    with space.open_archive(create=True) as archive:
+        for batch in np.array_split(rng.permutation(list(marks)), 30):
+            archive.add(Post(int(n), text=f"{marks[int(n)]} words", parent=int(n) // 2 or None) for n in batch)
+        archive.add(Post(n, text=f"{marks[n]} edited words, and more of them", parent=n // 2 or None) for n in range(1, 700))
+    forgotten = [int(number) for number in rng.choice(list(marks), 150, replace=False)]
+    forget_everywhere(space, forgotten, None)
+    left = b"".join(file.read_bytes() for file in tmp_path.rglob("*") if file.is_file())
+    assert [number for number in forgotten if marks[number][:10].encode() in left] == []
+    kept = next(number for number in marks if number not in forgotten)
+    assert marks[kept][:10].encode() in left
+
+
+def test_a_reader_that_keeps_the_log_alive_is_told_and_the_same_call_finishes(tmp_path: Path) -> None:
+    space = space_of(tmp_path, RECORDS[:200])
+    space.fit(["canned", "bm25"], FitConfig(on="all"), {})
+    number = RECORDS[0]["id"]
+    assert isinstance(number, int)
+    with space.open_archive() as reader:
+        reader.snapshot()
+        with space.open_archive() as writer:
+            writer.add([Post(10**9, text="after the snapshot")])
+        with pytest.raises(ArchiveBusy, match="run the same command again"):
+            forget_everywhere(space, [number], None)
+    assert not (tmp_path / "models" / "bm25").exists()  # what holds words is gone all the same
+    assert forget_everywhere(space, [number], None).posts == 0
+
+
+def test_posts_that_an_import_left_unsettled_do_not_make_a_false_claim(tmp_path: Path) -> None:
+    space = space_of(tmp_path, RECORDS[:500])
+    with space.open_archive() as archive:  # an import that ended between two batches
+        later = [item for r in RECORDS[500:600] if isinstance(item := read_record(r, "", space.hasher()), Post)]
+        archive._take(list(later), Counts())
+    space.fit(["kneser_ney"], SMALL, {})
+    number = RECORDS[3]["id"]
+    assert isinstance(number, int)
+    assert forget_everywhere(space, [number], None).exact == ["kneser_ney"]
+    forgotten = arrays(space, "kneser_ney")
+    space.fit(["kneser_ney"], SMALL, {})
+    assert arrays(space, "kneser_ney") == forgotten
+
+
+def test_without_its_key_an_archive_that_forgot_takes_nothing_in(tmp_path: Path) -> None:
+    space = space_of(tmp_path, RECORDS[:50])
+    number = RECORDS[3]["id"]
+    assert isinstance(number, int)
+    forget_everywhere(space, [number], None)
+    space.author_key.unlink()
+    with space.open_archive() as archive, pytest.raises(ArchiveError, match="not the key with which posts"):
+        archive.add([Post(number, text="back again")])
+
+
+def test_a_damaged_or_unfinished_model_does_not_stop_forgetting(tmp_path: Path) -> None:
+    space = space_of(tmp_path, RECORDS[:300])
+    space.fit(["unigram", "bm25"], FitConfig(on="all", vocabulary=400), {})
+    (tmp_path / "models" / "bm25" / "0001" / "manifest.json").unlink()
+    counts = tmp_path / "models" / "unigram" / "0001" / "counts.npy"
+    counts.write_bytes(counts.read_bytes()[:100])
+    outcome = forget_everywhere(space, [], "author7")
+    assert (outcome.removed, outcome.marked) == (["bm25"], ["unigram"])
+    assert not (tmp_path / "models" / "bm25").exists()

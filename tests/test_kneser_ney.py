@@ -267,6 +267,13 @@ def test_the_cache_by_hand() -> None:
     assert cache.mix(even, history, (0,)).tolist() == pytest.approx(expected.tolist())
 
 
+def test_a_cache_whose_only_match_is_old_is_no_less_sure_of_it() -> None:
+    cache = Cache(3_000, 1.0, (0.5, 0.5))
+    history = cache.remember(b"", 1, 2, *[3] * 2_500)
+    mixed = cache.mix(np.full(4, 0.25), history, (1,))
+    assert np.isfinite(mixed).all() and mixed.sum() == pytest.approx(1) and mixed[2] > 0.5
+
+
 def test_the_cache_forgets_beyond_its_size_and_makes_what_was_said_likelier() -> None:
     cache = Cache(2, 100.0, (0.1,))
     assert cache.remember(cache.remember(b"", 1, 2), 3) == cache.remember(b"", 2, 3)

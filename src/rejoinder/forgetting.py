@@ -16,11 +16,12 @@ from pathlib import Path
 
 from rejoinder.archive.forget import Forgotten, forget
 from rejoinder.archive.reader import ArchiveCorpus
-from rejoinder.errors import RejoinderError
+from rejoinder.errors import ArchiveBusy, RejoinderError
 from rejoinder.models import LADDER
+from rejoinder.models.directory import MANIFEST
 from rejoinder.models.kneser_ney import KneserNey
 from rejoinder.text.tensors import post_tokens
-from rejoinder.workspace import Fitted, Workspace
+from rejoinder.workspace import Workspace
 
 _HOLD_WORDS = ("bm25", "canned")
 
@@ -40,45 +41,56 @@ def forget_everywhere(space: Workspace, items: Sequence[int], author: str | None
 
     Raises:
         UnknownPost: no such item or author; nothing was changed.
+        ArchiveBusy: all is forgotten, but a reader keeps the archive's log alive: run the same again when it has ended.
     """
-    fitted = {name: found for name in LADDER if (found := space.fitted(name)) is not None}
     with space.open_archive() as archive:
         forgotten = forget(archive, items, space.hasher()(author) if author is not None else None)
     outcome = Outcome(len(forgotten.gone))
-    for name, found in fitted.items():
+    for name in LADDER:
+        directory = space.home / "models" / name
+        if not directory.is_dir():
+            continue
+        for broken in [d for d in directory.iterdir() if not (d / MANIFEST).is_file()]:  # a fit that a crash ended
+            shutil.rmtree(broken, ignore_errors=True)
         if name in _HOLD_WORDS:
-            shutil.rmtree(found.directory.parent)
+            shutil.rmtree(directory)
             outcome.removed.append(name)
-        elif name == "kneser_ney" and _subtract(space, found, forgotten):
+        elif name == "kneser_ney" and _subtract(space, forgotten):
             outcome.exact.append(name)
-        else:
+        elif any(directory.iterdir()):
             outcome.marked.append(name)
     shutil.rmtree(space.home / "scratch", ignore_errors=True)
+    if not forgotten.clean:
+        raise ArchiveBusy(
+            f"the posts are forgotten, but another process is reading {space.archive_file} and keeps its log alive; "
+            "run the same command again when it has ended"
+        )
     return outcome
 
 
-def _subtract(space: Workspace, found: Fitted, forgotten: Forgotten) -> bool:
+def _subtract(space: Workspace, forgotten: Forgotten) -> bool:
     """Bring a Kneser-Ney model to what remains; False where that cannot be exact.
 
-    It cannot where the archive had already changed since the fit, since the words learned are then not those erased; nor where
-    threads are dealt by time, since the dates at which the parts begin move.
+    It cannot where the archive had changed since the fit, since the words learned are then not those erased; nor where threads
+    are dealt by time, since the dates at which the parts begin move.
     """
-    by_time = found.manifest["split"] == "time" and found.manifest["on"] != "all"
-    if found.behind or by_time:
-        return False
-    model = space.load("kneser_ney", allow_stale=True)
-    if not isinstance(model, KneserNey):
-        return False
-    everything = found.manifest["on"] == "all"
-    left = forgotten.gone if everything else forgotten.left_train
-    joined = () if everything else forgotten.joined_train
     try:
+        found = space.fitted("kneser_ney")
+        if found is None or found.manifest["revision"] != forgotten.before:
+            return False
+        everything = found.manifest["on"] == "all"
+        if found.manifest["split"] == "time" and not everything:
+            return False
+        model = space.load("kneser_ney", allow_stale=True)
+        if not isinstance(model, KneserNey):
+            return False
+        left = forgotten.gone if everything else forgotten.left_train
+        joined = () if everything else forgotten.joined_train
         changed = model.changed(post_tokens(left, model.tokenizer), post_tokens(joined, model.tokenizer))
     except RejoinderError:
         return False
     with space.open_archive() as archive:
-        corpus = ArchiveCorpus(archive, Path(), everything=everything)
-        facts = {"data": corpus.fingerprint(), "revision": archive.meta("revision", 0)}
+        data = ArchiveCorpus(archive, Path(), everything=everything).fingerprint()
     manifest = {key: value for key, value in found.manifest.items() if key not in ("format", "files", "hashes")}
-    space.keep(changed, {**manifest, **facts})
+    space.keep(changed, {**manifest, "data": data, "revision": forgotten.after})
     return True

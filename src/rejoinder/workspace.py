@@ -121,6 +121,7 @@ class Workspace:
         configs: dict[str, Any] = {name: resolve(rung(name).load().Config, settings.get(name, {}), name) for name in wanted}
         failed: dict[str, RejoinderError] = {}
         with self.open_archive() as archive, self._scratch() as scratch:
+            archive.settle()  # what an import that broke off left
             corpus = ArchiveCorpus(archive, scratch / "tokens", config.split, everything=config.on == "all")
             if self.is_empty:
                 raise ArchiveError(f"the archive {self.archive_file} holds no posts; `rejoinder import FILE` brings some")
@@ -221,6 +222,13 @@ class Workspace:
         revision, resplit, forgot = self._revisions()
         at = manifest.get("revision", 0)
         return Fitted(name, numbered[-1], manifest, tree_size(numbered[-1]), revision > at, resplit > at, forgot > at)
+
+    def fitted_or_none(self, name: str) -> Fitted | None:
+        """`fitted`, with a damaged model counted as none."""
+        try:
+            return self.fitted(name)
+        except ModelError:
+            return None
 
     def load(self, name: str, *, allow_stale: bool = False) -> Suggester:
         """A fitted rung, ready for use.

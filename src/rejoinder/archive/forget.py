@@ -1,8 +1,9 @@
 """Forgetting: posts leave the archive for good, and cannot come back.
 
-Their rows are deleted (with `secure_delete`, so that the bytes are overwritten), the write-ahead log is emptied, and a keyed
-hash of what was forgotten stays as a tombstone: a later import or fetch that brings the same item, or any post of the same
-author, skips it. What answered them becomes an orphan, and threads are found again.
+Their rows are deleted (with `secure_delete`, so that the bytes are overwritten), the file is written anew, since pages that
+split keep copies, the write-ahead log is emptied, and a keyed hash of what was forgotten stays as a tombstone: a later import
+or fetch that brings the same item, or any post of the same author, skips it. What answered them becomes an orphan, and threads
+are found again.
 """
 
 from __future__ import annotations
@@ -23,62 +24,80 @@ class Forgotten:
     gone: tuple[Post, ...]
     left_train: tuple[Post, ...]  # forgotten, or now in another part
     joined_train: tuple[Post, ...]  # now in train, since their thread has another key
+    before: int  # the archive's revision before and after
+    after: int
+    clean: bool  # whether no byte is left: not while another process keeps the write-ahead log alive
 
 
 def forget(archive: Archive, items: Sequence[int], author: bytes | None) -> Forgotten:
     """Erase these items and all posts of that author.
 
+    What was forgotten before may be named again, to finish what was broken off.
+
     Raises:
-        UnknownPost: an item, or the author, has no post here; nothing was erased.
-        ArchiveBusy: a reader keeps the write-ahead log alive; the posts are gone, the log is not yet.
+        UnknownPost: an item, or the author, was never here; nothing was erased.
     """
-    wanted = [post for number in items for post in archive.posts("id = ?", [number])]
-    missing = set(items) - {post.id for post in wanted}
-    if missing:
-        raise UnknownPost(f"no post {min(missing)} in the archive {archive.path}; nothing was forgotten")
-    if author is not None:
-        theirs = list(archive.posts("author = ?", [author]))
-        if not theirs:
-            raise UnknownPost(f"no post of that author in the archive {archive.path}; nothing was forgotten")
-        wanted += theirs
+    wanted = _wanted(archive, items, author)
     archive.settle()
     gone = {post.id for post in wanted}
+    revision = int(archive.meta("revision", 0))
     threads = {thread for number in gone for (thread,) in archive.query("SELECT thread FROM place WHERE id = ?", [number])}
     before = {post.id: (post, split) for thread in threads for post, split in _with_split(archive, thread)}
-    with archive.writing() as db:
-        for number in gone:
-            db.execute("INSERT OR IGNORE INTO unsettled SELECT id FROM post WHERE parent = ? OR story = ?", (number, number))
-            db.execute("INSERT OR IGNORE INTO unsettled SELECT parent FROM post WHERE id = ? AND parent IS NOT NULL", (number,))
-        for number in gone:
-            db.execute("DELETE FROM post WHERE id = ?", (number,))
-            db.execute("DELETE FROM place WHERE id = ?", (number,))
-            db.execute("DELETE FROM unsettled WHERE id = ?", (number,))
-            db.execute("DELETE FROM frontier WHERE id = ?", (number,))
-        marks = [archive.item_mark(number) for number in items] + ([author] if author is not None else [])
-        marks += [archive.item_mark(number) for number in gone.difference(items)]
-        archive.execute_many("INSERT OR IGNORE INTO tombstone VALUES (?)", ((mark,) for mark in marks))
+    with archive.writing():
+        stones = [archive.item_mark(number) for number in gone.union(items)] + ([author] if author is not None else [])
+        archive.execute_many("INSERT OR IGNORE INTO tombstone VALUES (?)", ((mark,) for mark in stones))
+        archive.set_meta("key_check", archive.item_mark(0))
+        _erase(archive, gone)
         # those that stay in the touched threads are placed anew: a thread may have fallen apart
         archive.execute_many("INSERT OR IGNORE INTO unsettled VALUES (?)", ((number,) for number in set(before) - gone))
-        archive.set_meta("revision", archive.meta("revision", 0) + 1)
-        archive.set_meta("forgot_at", archive.meta("revision", 0))
+        archive.set_meta("revision", revision + 1)
+        archive.set_meta("forgot_at", revision + 1)
     archive.settle(Counts())
-    _empty_log(archive)
+    clean = _compact(archive)
     after = {number: split for number in before for (split,) in archive.query("SELECT split FROM place WHERE id = ?", [number])}
     left = [post for post, split in before.values() if split == Split.TRAIN and after.get(post.id) != Split.TRAIN]
     joined = [post for post, split in before.values() if split != Split.TRAIN and after.get(post.id) == Split.TRAIN]
-    return Forgotten(tuple({post.id: post for post in wanted}.values()), tuple(left), tuple(joined))
+    unique = tuple({post.id: post for post in wanted}.values())
+    return Forgotten(unique, tuple(left), tuple(joined), revision, int(archive.meta("revision", 0)), clean)
+
+
+def _wanted(archive: Archive, items: Sequence[int], author: bytes | None) -> list[Post]:
+    """The posts that are meant; those whose tombstone stands already need not be here."""
+    marks = {mark for (mark,) in archive.query("SELECT mark FROM tombstone")}
+    found = [post for number in items for post in archive.posts("id = ?", [number])]
+    missing = {number for number in items if archive.item_mark(number) not in marks} - {post.id for post in found}
+    if missing:
+        raise UnknownPost(f"no post {min(missing)} in the archive {archive.path}; nothing was forgotten")
+    theirs = list(archive.posts("author = ?", [author])) if author is not None else []
+    if author is not None and not theirs and author not in marks:
+        raise UnknownPost(f"no post of that author in the archive {archive.path}; nothing was forgotten")
+    return found + theirs
+
+
+def _erase(archive: Archive, gone: set[int]) -> None:
+    """Delete the rows, and note what was linked to them; inside `writing`."""
+    linked = "INSERT OR IGNORE INTO unsettled SELECT id FROM post WHERE parent = ? OR story = ?"
+    archive.execute_many(linked, ((number, number) for number in gone))
+    above = "INSERT OR IGNORE INTO unsettled SELECT parent FROM post WHERE id = ? AND parent IS NOT NULL"
+    archive.execute_many(above, ((number,) for number in gone))
+    for table in ("post", "place", "unsettled", "frontier"):
+        archive.execute_many(f"DELETE FROM {table} WHERE id = ?", ((number,) for number in gone))
+
+
+def _compact(archive: Archive) -> bool:
+    """Write the file anew without what was erased (pages keep copies when they split), and empty the write-ahead log.
+
+    False if another process is reading, so that the log lives on.
+    """
+    try:
+        list(archive.query("VACUUM"))
+        (busy, _, _) = next(archive.query("PRAGMA wal_checkpoint(TRUNCATE)"))
+    except ArchiveBusy:
+        return False
+    return not busy
 
 
 def _with_split(archive: Archive, thread: int) -> list[tuple[Post, int]]:
     posts = archive.posts("thread = ? AND split IN (0, 1, 2)", [thread])
     splits: dict[int, int] = dict(archive.query("SELECT id, split FROM place WHERE thread = ? AND split IN (0, 1, 2)", [thread]))
     return [(post, int(splits[post.id])) for post in posts]
-
-
-def _empty_log(archive: Archive) -> None:
-    (busy, _, _) = next(archive.query("PRAGMA wal_checkpoint(TRUNCATE)"))
-    if busy:
-        raise ArchiveBusy(
-            f"the posts are erased from {archive.path}, but another process is reading it and keeps the log alive; "
-            "forget them once more when it has ended"
-        )

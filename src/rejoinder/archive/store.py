@@ -318,6 +318,11 @@ class Archive:
         marks = {mark for (mark,) in self.query("SELECT mark FROM tombstone")}
         if not marks:
             return items
+        if self.meta("key_check") not in (None, self.item_mark(0)):
+            raise ArchiveError(
+                f"{self.path.with_name(KEY_FILE)} is not the key with which posts of this archive were forgotten; "
+                "restore it from a backup, else what was forgotten would come back"
+            )
         kept: list[Post | Gone] = []
         for item in items:
             if self.item_mark(item.id) in marks or (isinstance(item, Post) and item.author in marks):
@@ -344,6 +349,8 @@ class Archive:
             rows = zip(*(column[change].tolist() for column in columns), strict=True)
             db.executemany("INSERT OR REPLACE INTO place VALUES (?, ?, ?, ?)", rows)
             db.execute("DELETE FROM unsettled")
+            if change.any():
+                self.set_meta("revision", self.meta("revision", 0) + 1)
             if resplit.any():
                 self.set_meta("resplit_at", self.meta("revision", 0))
         counts.moved += int(moved.sum())

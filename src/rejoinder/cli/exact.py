@@ -41,24 +41,33 @@ def forget(
       rejoinder forget --author jane
     """
     from rejoinder.forgetting import forget_everywhere
+    from rejoinder.models import LADDER
+    from rejoinder.text.tensors import TOKENIZER_FILE
     from rejoinder.workspace import FitConfig
 
     if not item and author is None:
         raise UsageError("nothing to forget: give --item ID or --author NAME")
     space = workspace(home)
+    before = {name: found.manifest for name in LADDER if (found := space.fitted_or_none(name)) is not None}
     outcome = forget_everywhere(space, item or [], author)
-    again = [*outcome.exact, *outcome.removed, *outcome.marked]
-    if retrain_tokenizer and again:
+    failed: list[str] = []
+    if retrain_tokenizer:
+        (space.home / TOKENIZER_FILE).unlink(missing_ok=True)
         with progress() as report:
-            failed = space.fit(again, FitConfig(retrain_tokenizer=True), {}, report)
-        for name, error in failed.items():
-            note(f"rejoinder: {name}: {error}")
+            for name, fit in before.items():
+                config = FitConfig(fit["on"], fit["split"], fit["seed"])
+                for error in space.fit([name], config, {name: fit["config"]}, report).values():
+                    note(f"rejoinder: {name}: {error}")
+                    failed.append(name)
+    again = [name for name in before if name not in failed]
     if as_json:
         print_json({**asdict(outcome), "tokenizer": "learned anew" if retrain_tokenizer else "kept"})
         return
     typer.echo(f"forgot {outcome.posts:,} posts; a later import or fetch will skip them")
     if retrain_tokenizer:
-        typer.echo(f"  learned anew: the tokenizer, {', '.join(again) or 'nothing else'}")
+        typer.echo(f"  learned anew: {', '.join(again) or 'nothing was fitted'}; the old tokenizer is gone")
+        if failed:
+            raise typer.Exit(2)
         return
     for names, what in (
         (outcome.exact, "as if fitted on what remains"),

@@ -10,8 +10,9 @@ token holds a space. A word that other tools reserve (`<unk>`, where it is a wor
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
-from math import log
+from math import isfinite, log
 from pathlib import Path
 from typing import Any, TextIO
 
@@ -78,6 +79,7 @@ _Row = tuple[float, str, float]  # log10 p, the words, log10 backoff
 def _sections(path: Path, file: TextIO) -> Iterator[list[_Row]]:
     expected: list[int] = []
     rows: list[_Row] | None = None
+    section = 0
     ended = False
     for number, line in enumerate(file, start=1):
         line = line.strip("\n\r ")
@@ -88,12 +90,18 @@ def _sections(path: Path, file: TextIO) -> Iterator[list[_Row]]:
                 yield _checked(path, rows, expected)
             ended = line == "\\end\\"
             rows = []
+            section += 1
         elif line and rows is not None:
-            parts = line.split("\t") if "\t" in line else _spaced(line, len(expected))
+            parts = line.split("\t") if "\t" in line else _spaced(line, section)
             try:
-                rows.append((float(parts[0]), parts[1], float(parts[2]) if len(parts) > 2 else 0.0))
+                row = (float(parts[0]), " ".join(parts[1].split(" ")), float(parts[2]) if len(parts) > 2 else 0.0)
+                if not (isfinite(row[0]) and isfinite(row[2])) or (row[0] > 0 and parts[1] != "<s>"):
+                    raise ValueError("no logarithm of a probability")
+                rows.append(row)
             except (ValueError, IndexError) as error:
                 raise SourceError(f"{path}:{number}: not a line of n-grams: {line[:60]!r}") from error
+    if section - 1 != len(expected) and ended:
+        raise SourceError(f"{path}: announces {len(expected)} sections of n-grams, but has {section - 1}")
     if not ended:
         raise SourceError(f"{path}: not a whole ARPA file: it does not end with \\end\\")
 
@@ -106,37 +114,35 @@ def _count(path: Path, number: int, line: str) -> int:
 
 
 def _checked(path: Path, rows: list[_Row], expected: list[int]) -> list[_Row]:
-    n = len(rows[0][1].split()) if rows else 0
+    n = len(rows[0][1].split(" ")) if rows else 0
     if rows and (n > len(expected) or expected[n - 1] != len(rows)):
         raise SourceError(f"{path}: says it has {expected[n - 1 : n]} {n}-grams, but has {len(rows)}")
+    if len({gram for _, gram, _ in rows}) != len(rows):
+        raise SourceError(f"{path}: some {n}-gram stands there twice")
     return rows
 
 
-def _spaced(line: str, order: int) -> list[str]:
-    """The parts of a line without tabs: some tools put spaces between them."""
-    first, *rest = line.split()
-    try:
-        backoff = [str(float(rest[-1]))] if len(rest) > 1 else []
-    except ValueError:
-        backoff = []
-    return [first, " ".join(rest[:-1] if backoff else rest), *backoff]
+def _spaced(line: str, n: int) -> list[str]:
+    """The parts of a line of n-grams without tabs: some tools put spaces between them."""
+    first, *rest = re.split(r"[ \t]+", line.strip(" \t"))
+    return [first, " ".join(rest[:n]), *rest[n:]]
 
 
 def _index(path: Path, sections: list[list[_Row]], ids: dict[str, int], tokenizer: AnyTokenizer) -> list[Followers]:
     size = tokenizer.vocabulary
     unseen = {gram: p for p, gram, _ in sections[0]}.get("<unk>", -np.inf)
     probs = np.full(size, unseen * _LN10, dtype=np.float64)
-    probs[[tokenizer.post, tokenizer.reply]] = -np.inf
     backoffs = np.zeros(size)
     for p, gram, backoff in sections[0]:
         probs[ids[gram]] = p * _LN10 if p > _NEVER else -np.inf
         backoffs[ids[gram]] = backoff * _LN10
+    probs[[tokenizer.post, tokenizer.reply]] = -np.inf  # whatever the file gives them: they never come next
     kind = np.uint16 if size <= 2**16 else np.uint32
     first = np.array([0, size], dtype=np.uint32)
     index = [Followers(first, np.arange(size).astype(kind), probs.astype(np.float32), backoffs.astype(np.float32))]
     for n, rows in enumerate(sections[1:], start=2):
         try:
-            spelled = [[ids[word] for word in gram.split()] for _, gram, _ in rows]
+            spelled = [[ids[word] for word in gram.split(" ")] for _, gram, _ in rows]
             tokens = np.array(spelled, dtype=np.int64).reshape(len(rows), -1)
         except KeyError as error:
             raise SourceError(f"{path}: a {n}-gram has the word {error}, which is not among the 1-grams") from None

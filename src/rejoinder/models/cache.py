@@ -35,7 +35,6 @@ class Cache:
         The last tokens of `history` are the same as `context`, unless a post has just begun.
         """
         tokens = np.frombuffer(history, dtype=_TOKEN)
-        fading = 0.5 ** (np.arange(len(tokens), 0, -1) / self.half_life)
         here = np.arange(len(tokens))  # places whose n tokens before are the context's
         for n, weight in enumerate(self.weights):
             if n:
@@ -45,6 +44,7 @@ class Cache:
                 here = here[tokens[here - n] == context[-n]]
             if not len(here):
                 break
-            seen = np.bincount(tokens[here], weights=fading[here], minlength=len(probs))
+            fading = 0.5 ** ((here[-1] - here) / self.half_life)  # from the newest on, so that it never fades to nothing
+            seen = np.bincount(tokens[here], weights=fading, minlength=len(probs))
             probs = (1 - weight) * probs + weight * (seen / seen.sum())
         return probs

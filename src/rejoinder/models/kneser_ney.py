@@ -315,6 +315,8 @@ def _read_off(
     Values are added up in the order in which `log_probs` adds them, so that both round alike. What ties with the k-th is kept
     too: the ids decide between them.
     """
+    if not len(tokens):
+        return
     if len(found) >= k and -float(probs[0]) - float(sum(behind)) > found[k - 1][0] + _ROUNDING:
         return  # not even the best of these can enter
     known = set(seen.tolist()) if len(seen) <= _FEW_SEEN else None
