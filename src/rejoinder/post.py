@@ -10,7 +10,7 @@ so that models can leave out what the writer did not write (`own_text`).
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from enum import IntEnum, StrEnum
 from typing import NamedTuple
@@ -141,8 +141,3 @@ def unquoted(text: str) -> str:
             continue
         kept.append(line)
     return "\n".join(kept).rstrip("\n")
-
-
-def bodies(posts: Iterable[Post]) -> str:
-    """What all of `posts` say, one after the other."""
-    return "\n\n".join(post.body for post in posts)
