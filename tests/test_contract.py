@@ -178,6 +178,28 @@ def test_many_at_once_are_the_same_as_one_by_one(name: str, fitted: dict[str, An
     assert model.log_probs_many([]).shape == (0, model.tokenizer.vocabulary) and model.advance_many([], []) == []
 
 
+@predictors
+def test_a_text_scored_at_once_is_scored_token_by_token(name: str, fitted: dict[str, Any]) -> None:
+    model = fitted[name]
+    for context in CONTEXTS[:3]:
+        state = model.start(context)
+        tokens = [*model.tokenizer.encode("The dough is naïve 🍞"), model.tokenizer.end]
+        found = model.score_tokens(state, tokens)
+        assert found.shape == (len(tokens),) and found.dtype == np.float32
+        for token, nats in zip(tokens, found, strict=True):
+            assert math.isclose(nats, model.log_probs(state)[token], abs_tol=1e-4)
+            state = model.advance(state, token)
+        assert model.score_tokens(state, []).shape == (0,)
+
+
+@pytest.mark.parametrize("name", those_that(Can.COUNT))
+def test_how_well_a_text_is_known_is_a_length_and_a_share(name: str, fitted: dict[str, Any]) -> None:
+    model = fitted[name]
+    for state in states(model):
+        length, share = model.seen(state)
+        assert isinstance(length, int) and length >= 0 and 0 <= share <= 1
+
+
 # --- sources and rankers ---------------------------------------------------------------------------------------------
 
 

@@ -21,6 +21,7 @@ class Can(Flag):
     PREDICT = auto()  # LanguageModel: the next token
     PROPOSE = auto()  # ReplySource: whole replies
     RANK = auto()  # ReplyRanker: order candidates
+    COUNT = auto()  # Counting: how well the text so far is known
 
 
 @dataclass(frozen=True)
@@ -41,7 +42,7 @@ LADDER: dict[str, Rung] = {
     "canned": Rung("rejoinder.models.canned:Canned", Can.PROPOSE, "short replies the archive uses again and again"),
     "unigram": Rung("rejoinder.models.unigram:Unigram", Can.PREDICT, "how often each token occurs"),
     "markov": Rung("rejoinder.models.markov:Markov", Can.PREDICT, "a weighted graph: which token follows which"),
-    "kneser_ney": Rung("rejoinder.models.kneser_ney:KneserNey", Can.PREDICT, "what followed the last few tokens"),
+    "kneser_ney": Rung("rejoinder.models.kneser_ney:KneserNey", Can.PREDICT | Can.COUNT, "what followed the last few tokens"),
     "bm25": Rung("rejoinder.models.bm25:BM25", Can.PROPOSE | Can.RANK, "replies that posts like this one got"),
 }
 

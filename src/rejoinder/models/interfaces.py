@@ -82,6 +82,16 @@ class LanguageModel(Suggester, Protocol):
     def log_probs_many(self, states: Sequence[State]) -> NDArray[np.float32]:
         """(B, V) float32: `log_probs` for B states at once."""
 
+    def score_tokens(self, state: State, tokens: Sequence[int]) -> NDArray[np.float32]:
+        """(N,) float32, nats: the log probability of each of `tokens`, the first after `state`, the next after the first."""
+
+
+class Counting(LanguageModel, Protocol):
+    """A rung that can say how well it knows what was written before."""
+
+    def seen(self, state: State) -> tuple[int, float]:
+        """How many tokens the longest context has that was met before, and the share of probability that backs off from it."""
+
 
 class ReplySource(Suggester, Protocol):
     """A rung that can propose whole replies."""
@@ -95,6 +105,15 @@ class ReplyRanker(Suggester, Protocol):
 
     def score_replies(self, context: Sequence[Post], candidates: Sequence[str]) -> Scores:
         """(C,) float64: how well each candidate answers the last post of `context`; higher is better."""
+
+
+def score_one_by_one(model: LanguageModel, state: State, tokens: Sequence[int]) -> NDArray[np.float32]:
+    """`score_tokens` for a rung that has no faster way."""
+    found = np.empty(len(tokens), np.float32)
+    for place, token in enumerate(tokens):
+        found[place] = model.log_probs(state)[token]
+        state = model.advance(state, token)
+    return found
 
 
 def best(tokens: NDArray[np.int64], log_probs: NDArray[np.floating[Any]], k: int) -> list[tuple[int, float]]:

@@ -219,6 +219,19 @@ class KneserNey:
             behind += self._backoff(length, nodes)
         return behind + float(self._unigrams[token])
 
+    def score_tokens(self, state: State, tokens: Sequence[int]) -> NDArray[np.float32]:
+        """(N,) float32, nats."""
+        found = np.empty(len(tokens), np.float32)
+        for place, token in enumerate(tokens):
+            found[place] = self.log_prob(state, token)
+            state = self.advance(state, token)
+        return found
+
+    def seen(self, state: State) -> tuple[int, float]:
+        """The tokens of the longest context that was met, and g of it: 0 tokens and 1 if none was."""
+        length = len(state.nodes)
+        return length, float(np.exp(self._backoff(length, state.nodes))) if length else 1.0
+
     def log_probs(self, state: State) -> LogProbs:
         """(V,) float32, nats: from the unigrams up, each context overwriting what it has seen."""
         probs = self._unigrams.copy()

@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 from rejoinder.corpus import Corpus
 from rejoinder.errors import ConfigError, DamagedModel
 from rejoinder.models.directory import load_array, load_config, save_array, save_config
-from rejoinder.models.interfaces import Job, LogProbs, State, Suggester, best
+from rejoinder.models.interfaces import Job, LogProbs, State, Suggester, best, score_one_by_one
 from rejoinder.post import Post
 from rejoinder.text.tensors import (
     TOKENIZER_FILE,
@@ -132,6 +132,10 @@ class Markov:
     def log_probs_many(self, states: Sequence[State]) -> NDArray[np.float32]:
         """(B, V) float32, nats."""
         return np.stack([self.log_probs(state) for state in states]) if states else np.empty((0, len(self._counts)), np.float32)
+
+    def score_tokens(self, state: State, tokens: Sequence[int]) -> NDArray[np.float32]:
+        """(N,) float32, nats."""
+        return score_one_by_one(self, state, tokens)
 
     def edges(self, node: int, k: int) -> list[tuple[int, int]]:
         """The `k` heaviest edges of a node: where to, and how often."""

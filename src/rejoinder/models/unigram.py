@@ -94,3 +94,7 @@ class Unigram:
     def log_probs_many(self, states: Sequence[State]) -> NDArray[np.float32]:
         """(B, V) float32, nats."""
         return np.tile(self._log_probs, (len(states), 1))
+
+    def score_tokens(self, state: State, tokens: Sequence[int]) -> NDArray[np.float32]:
+        """(N,) float32, nats."""
+        return self._log_probs[np.asarray(tokens, dtype=np.int64)]
