@@ -36,6 +36,8 @@ class Job:
     workdir: Path  # for checkpoints and scratch files; gone when the fit has ended
     progress: Progress = silent
     parts: Mapping[str, Suggester] = field(default_factory=dict)  # the fitted rungs this one is made of
+    checkpoints: Path | None = None  # where a long fit may leave what it needs to go on after it was stopped
+    logs: Path | None = None  # where it may write figures for TensorBoard
 
 
 class Suggester(Protocol):

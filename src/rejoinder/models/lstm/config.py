@@ -1,0 +1,62 @@
+"""Settings of the LSTM rung: the size of the model, how it is trained, how it is kept."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, fields
+
+from rejoinder.errors import ConfigError
+
+_LARGEST = 2**14  # of any size: beyond, a mistyped figure is likelier than a wish
+_SHARES = ("input_dropout", "output_dropout", "weight_drop")
+_SIZES = ("embedding", "hidden", "layers", "batch", "steps", "epochs", "dev_tokens")
+
+
+@dataclass(frozen=True)
+class LSTMConfig:
+    """Settings of the LSTM rung."""
+
+    # the model
+    embedding: int = 384  # E, size of a token's vector
+    hidden: int = 640  # H, size of the cell
+    layers: int = 1  # L
+    context: int = 128  # tokens of the posts answered that are read before a reply, at most
+    half: bool = True  # weights on disk in half precision
+    # the training
+    epochs: int = 6  # passes over the train part
+    batch: int = 64  # B, lanes of text read side by side
+    steps: int = 64  # T, tokens after which the gradient is cut; the memory goes on
+    learning_rate: float = 3e-3  # AdamW's, at its highest
+    warmup: int = 200  # steps until then; from there on it falls to 0 along a cosine
+    weight_decay: float = 0.02
+    clip: float = 1.0  # longest gradient
+    input_dropout: float = 0.1  # locked: one mask for all tokens of a window (Gal & Ghahramani 2016)
+    output_dropout: float = 0.1  # locked, between the layers and before the softmax
+    weight_drop: float = 0.0  # share of the recurrent weights left out (Merity, Keskar & Socher 2018)
+    mixed: bool = True  # products in bfloat16, sums and weights in float32
+    patience: int = 3  # passes without a better dev figure after which training stops
+    dev_tokens: int = 300_000  # of the dev part, for that figure
+    checkpoint_minutes: float = 5.0  # between checkpoints
+
+    def __post_init__(self) -> None:
+        """Check ranges."""
+        for name in _SIZES:
+            if not getattr(self, name) >= 1:
+                raise ConfigError(f"`lstm.{name}` must be an int of at least 1; got {getattr(self, name)}")
+        for name in ("embedding", "hidden", "layers", "batch", "steps"):
+            if getattr(self, name) > _LARGEST:
+                raise ConfigError(f"`lstm.{name}` must be at most {_LARGEST:,}; got {getattr(self, name):,}")
+        for name in _SHARES:
+            if not 0 <= getattr(self, name) < 1:
+                raise ConfigError(f"`lstm.{name}` must lie in [0, 1); got {getattr(self, name)}")
+        for name in ("learning_rate", "clip", "checkpoint_minutes"):
+            if not 0 < getattr(self, name) < float("inf"):
+                raise ConfigError(f"`lstm.{name}` must be above 0; got {getattr(self, name)}")
+        for name in ("context", "warmup", "patience", "weight_decay"):
+            if not 0 <= getattr(self, name) < float("inf"):
+                raise ConfigError(f"`lstm.{name}` must be at least 0; got {getattr(self, name)}")
+
+
+def network_settings(config: LSTMConfig) -> dict[str, object]:
+    """What a checkpoint must agree with before training may go on from it: all but where and how often it is written."""
+    free = {"half", "context", "checkpoint_minutes", "dev_tokens"}
+    return {field.name: getattr(config, field.name) for field in fields(config) if field.name not in free}

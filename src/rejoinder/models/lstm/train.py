@@ -1,0 +1,291 @@
+"""Training the memory cell: windows of text in, weights out; it can be stopped at any step and go on as if it had not been.
+
+A step reads one window of every lane, and its loss is the mean nats of the tokens that count. AdamW (Loshchilov & Hutter 2019), the
+rate rising over a warm-up and then falling to 0 along a cosine. After each pass the dev part is measured; the best weights are
+kept, and training stops when they have not been bettered for a while.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import math
+import signal
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from time import monotonic
+from types import FrameType
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from rejoinder.corpus import Corpus
+from rejoinder.errors import ModelError, missing_extra
+from rejoinder.models.interfaces import Job
+from rejoinder.models.lstm.cell import Weights
+from rejoinder.models.lstm.checkpoint import Checkpoint, Checkpoints
+from rejoinder.models.lstm.config import LSTMConfig, network_settings
+from rejoinder.text.streams import Stream, Windows, write_stream
+from rejoinder.text.tensors import open_tokenizer
+
+Log = Callable[[int, dict[str, float]], None]  # step, figures by name
+
+
+@dataclass(frozen=True)
+class Reading:
+    """What a run reads."""
+
+    train: Stream
+    dev: Stream | None  # None: nothing to stop by
+    bytes: NDArray[np.int64]  # (V,) UTF-8 bytes of each token
+    never: tuple[int, ...]  # tokens that can never come next
+
+
+def train(corpus: Corpus, config: LSTMConfig, *, rng: np.random.Generator, job: Job) -> Weights:
+    """Train on the train part of a corpus, stop by its dev part.
+
+    Raises:
+        MissingExtra: Keras is not installed.
+        ModelError: no posts to train on, a loss that is no number, a checkpoint that cannot be written, or a signal to stop.
+    """
+    tokenizer = open_tokenizer(corpus.tokens)
+    parts = [write_stream(corpus, tokenizer, part, config.context, job.workdir / "streams") for part in ("train", "dev")]  # type: ignore[arg-type]
+    if not parts[0].scored.any():
+        raise ModelError("the train part has no words to learn from; import more (`rejoinder info` shows the parts)")
+    sizes = np.array([len(piece) for piece in tokenizer.bytes], dtype=np.int64)
+    reading = Reading(parts[0], parts[1] if parts[1].scored.any() else None, sizes, (tokenizer.post, tokenizer.reply))
+    return Run(reading, config, int(rng.integers(2**31)), job).finish()
+
+
+class Run:
+    """One training run, from a checkpoint if there is one."""
+
+    def __init__(self, reading: Reading, config: LSTMConfig, seed: int, job: Job) -> None:
+        """Build the network and take over the last checkpoint of the same run."""
+        try:
+            import keras
+
+            from rejoinder.models.lstm.network import Network
+        except ImportError as error:
+            raise missing_extra("training the rung `lstm`", "train") from error
+        self.config, self.job = config, job
+        self.reading = reading
+        self.windows = Windows(reading.train, config.batch, config.steps, seed)
+        self.total = config.epochs * self.windows.epoch
+        self.network = Network(config, len(reading.bytes), reading.never, seed)
+        self.network.build()
+        warmup = min(config.warmup, self.total // 2)
+        rate = keras.optimizers.schedules.CosineDecay(
+            0.0 if warmup else config.learning_rate,
+            max(self.total - warmup, 1),
+            warmup_target=config.learning_rate if warmup else None,
+            warmup_steps=warmup,
+        )
+        optimizer = keras.optimizers.AdamW(rate, weight_decay=config.weight_decay, global_clipnorm=config.clip)
+        optimizer.exclude_from_weight_decay(var_names=["bias"])
+        self.network.compile(optimizer, keras.losses.SparseCategoricalCrossentropy(from_logits=True))
+        optimizer.build(self.network.trainable_variables)
+        self.step = 0
+        self.best: tuple[float, int, Weights] | None = None  # dev bits per byte, pass, weights
+        self.dev_windows = self._dev_windows()
+        self.checkpoints = Checkpoints(job.checkpoints, self._name(seed)) if job.checkpoints else None
+        self._resume()
+
+    def finish(self) -> Weights:
+        """Train to the end; the weights that were best on dev, or the last ones where there is no dev part."""
+        with _stop_signals() as stopped, _logger(self.job.logs) as log:
+            self._train(stopped, log)
+        return self.best[2] if self.best else self.network.weights_now()
+
+    def _train(self, stopped: Callable[[], bool], log: Log) -> None:
+        speed = _Speed(self.config.batch * self.config.steps)
+        saved = monotonic()
+        dev = f", dev {self.best[0]:.3f} bits per byte" if self.best else ""
+        while self.step < self.total and not self._is_flat():
+            loss = self._step()
+            if not math.isfinite(loss):
+                raise ModelError(self._no_number(loss))
+            self.step += 1
+            speed.count()
+            ended = self.step % self.windows.epoch == 0
+            if ended and self.dev_windows is not None:
+                figure = self._measure()
+                dev = f", dev {figure:.3f} bits per byte"
+                log(self.step, {"dev bits per byte": figure})
+            log(self.step, {"train nats per token": loss, "tokens per second": speed.rate})
+            left = (self.total - self.step) / max(speed.steps_a_second, 1e-9)
+            self.job.progress(f"lstm {speed.rate:,.0f} tokens/s{dev}, {_clock(left)} left", self.step, self.total)
+            if stopped() or ended or monotonic() - saved > 60 * self.config.checkpoint_minutes:
+                self._save()
+                saved = monotonic()
+            if stopped() and self.step < self.total:
+                kept = "run the same command again to go on from there" if self.checkpoints else "nothing was kept"
+                raise ModelError(f"training stopped at step {self.step:,} of {self.total:,}; {kept}")
+
+    def _step(self) -> float:
+        """One step of the optimiser; the mean nats of the tokens that count."""
+        window = self.windows[self.step]
+        counted = float(window.weights.sum())
+        self.network.reset_metrics()
+        loss = self.network.train_on_batch(
+            {"tokens": window.tokens, "keep": window.keep}, window.targets, window.weights * (window.weights.size / max(counted, 1.0))
+        )
+        return float(np.asarray(loss).reshape(-1)[0])
+
+    def _dev_windows(self) -> Windows | None:
+        dev = self.reading.dev
+        if dev is None:
+            return None
+        last = int(np.searchsorted(dev.offsets, min(self.config.dev_tokens, int(dev.offsets[-1]))))  # whole passages
+        size = int(dev.offsets[last])
+        return Windows(
+            Stream(dev.tokens[:size], dev.scored[:size], dev.offsets[: last + 1]), self.config.batch, self.config.steps, None
+        )
+
+    def _measure(self) -> float:
+        """Bits per byte of the dev part; the best weights are remembered."""
+        figure = self.dev_bits_per_byte()
+        if self.best is None or figure < self.best[0]:
+            self.best = figure, self.step // self.windows.epoch, self.network.weights_now()
+        return figure
+
+    def dev_bits_per_byte(self) -> float:
+        """Bits per byte of the dev part with the weights as they are; the memory of the training lanes is put back."""
+        if self.dev_windows is None:
+            return math.nan
+        memory = self.network.remembered()
+        self.network.forget()
+        nats = size = 0.0
+        for step in range(self.dev_windows.epoch):
+            window = self.dev_windows[step]
+            self.network.reset_metrics()
+            loss = self.network.test_on_batch({"tokens": window.tokens, "keep": window.keep}, window.targets, window.weights)
+            nats += float(np.asarray(loss).reshape(-1)[0]) * window.weights.size
+            size += float((self.reading.bytes[window.targets] * window.weights).sum())
+        self.network.remember(memory)
+        return nats / math.log(2) / max(size, 1.0)
+
+    def _is_flat(self) -> bool:
+        """Whether the dev figure has not been bettered for `patience` passes."""
+        if self.best is None or not self.config.patience:
+            return False
+        return self.step // self.windows.epoch - self.best[1] >= self.config.patience
+
+    # --- checkpoints ---------------------------------------------------------------------------------------------
+
+    def _name(self, seed: int) -> str:
+        digest = hashlib.blake2b(json.dumps([network_settings(self.config), seed], sort_keys=True).encode(), digest_size=16)
+        for stream in (self.reading.train, self.reading.dev):
+            for array in vars(stream).values() if stream else ():
+                digest.update(np.ascontiguousarray(array).data)
+        return digest.hexdigest()
+
+    def _variables(self) -> dict[str, Any]:
+        optimizer = self.network.optimizer.variables
+        model = [*self.network.variables, self.network.seeds.state]
+        unique = {id(v): v for v in [*model, *optimizer]}.values()
+        return {f"{number:03}": variable for number, variable in enumerate(unique)}
+
+    def _save(self) -> None:
+        if self.checkpoints is None:
+            return
+        arrays = {name: np.asarray(_numpy(variable)) for name, variable in self._variables().items()}
+        facts: dict[str, Any] = {"step": self.step}
+        if self.best:
+            arrays |= {f"best.{name}": array for name, array in self.best[2].arrays().items()}
+            facts |= {"dev": self.best[0], "epoch": self.best[1]}
+        self.checkpoints.write(Checkpoint(arrays, facts))
+
+    def _resume(self) -> None:
+        found = self.checkpoints.read() if self.checkpoints else None
+        if found is None:
+            return
+        for name, variable in self._variables().items():
+            variable.assign(found.arrays[name])
+        self.step = int(found.facts["step"])
+        if "dev" in found.facts:
+            best = {name.removeprefix("best."): array for name, array in found.arrays.items() if name.startswith("best.")}
+            self.best = found.facts["dev"], found.facts["epoch"], Weights.from_arrays(best)
+
+    def _no_number(self, loss: float) -> str:
+        kept = f"the checkpoint before it is kept in {self.checkpoints.file.parent}" if self.checkpoints else "nothing was kept"
+        return (
+            f"training `lstm`: the loss became {loss} at step {self.step + 1:,}; {kept}; "
+            "set a lower rate, such as --set lstm.learning_rate=0.001"
+        )
+
+
+class _Speed:
+    """Tokens a second of this session, the first step (which compiles) left out."""
+
+    def __init__(self, tokens: int) -> None:
+        self.tokens, self.steps, self.began = tokens, -1, monotonic()
+
+    def count(self) -> None:
+        self.steps += 1
+        if not self.steps:
+            self.began = monotonic()
+
+    @property
+    def steps_a_second(self) -> float:
+        return self.steps / max(monotonic() - self.began, 1e-9)
+
+    @property
+    def rate(self) -> float:
+        return self.tokens * self.steps_a_second
+
+
+@contextmanager
+def _stop_signals() -> Iterator[Callable[[], bool]]:
+    """While it lasts, SIGINT and SIGTERM are asked about instead of obeyed at once; outside the main thread they are not touched."""
+    seen: list[int] = []
+
+    def note(number: int, _: FrameType | None) -> None:
+        seen.append(number)
+
+    before = {}
+    try:
+        for number in (signal.SIGINT, signal.SIGTERM):
+            before[number] = signal.signal(number, note)
+    except ValueError:  # not the main thread
+        pass
+    try:
+        yield lambda: bool(seen)
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+@contextmanager
+def _logger(directory: Path | None) -> Iterator[Log]:
+    """Figures for TensorBoard, if asked for."""
+    if directory is None:
+        yield lambda step, figures: None
+        return
+    try:
+        import tensorflow as tf
+    except ImportError as error:
+        raise missing_extra("writing logs for TensorBoard", "train") from error
+    writer = tf.summary.create_file_writer(str(directory))
+
+    def log(step: int, figures: dict[str, float]) -> None:
+        with writer.as_default(step=step):
+            for name, value in figures.items():
+                tf.summary.scalar(name, value)
+
+    with writer:  # closed at the end
+        yield log
+
+
+def _clock(seconds: float) -> str:
+    minutes = round(seconds / 60)
+    return f"{minutes // 60} h {minutes % 60:02} min" if minutes >= 60 else f"{minutes} min"
+
+
+def _numpy(variable: Any) -> NDArray[Any]:
+    from keras import ops
+
+    return np.asarray(ops.convert_to_numpy(variable))
