@@ -1,0 +1,175 @@
+"""Text out of a language model: sampled, or searched for.
+
+    p'(w) ~ p(w)^(1/temperature)                    below 1 the probable becomes more probable; 0 takes the most probable
+    top k: of those, the k most probable            Fan, Lewis & Dauphin 2018
+    nucleus: the fewest that hold a share p of p'   Holtzman et al. 2020
+    score = log p(text) / ((5 + n)^a / 6^a)         for n tokens, in beam search: Wu et al. 2016
+
+All samples, and all paths of the beam, take each step together. A text ends at END, which counts as a token and stands for
+no bytes, or after a number of tokens; a character that this cuts in two is dropped.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from rejoinder.errors import ConfigError
+from rejoinder.models.interfaces import LanguageModel, State
+from rejoinder.text.tokenizer import AnyTokenizer
+
+_AT_ONCE = 256  # states whose (V,) probabilities are held together
+
+
+@dataclass(frozen=True)
+class SampleConfig:
+    """How to sample."""
+
+    temperature: float = 1.0  # 0 takes the most probable
+    top_k: int | None = None  # None: all
+    nucleus: float | None = None  # a share in (0, 1]; None: all
+    longest: int = 100  # tokens, END included
+
+    def __post_init__(self) -> None:
+        """Check ranges."""
+        if not 0 <= self.temperature < float("inf"):
+            raise ConfigError(f"`temperature` must be at least 0; got {self.temperature}")
+        if self.top_k is not None and self.top_k < 1:
+            raise ConfigError(f"`top_k` must be at least 1, or be off; got {self.top_k}")
+        if self.nucleus is not None and not 0 < self.nucleus <= 1:
+            raise ConfigError(f"`nucleus` must lie in (0, 1], or be off; got {self.nucleus}")
+        if self.longest < 1:
+            raise ConfigError(f"`longest` must be at least 1; got {self.longest}")
+
+
+@dataclass(frozen=True)
+class BeamConfig:
+    """How to search."""
+
+    width: int = 8  # paths kept
+    length_penalty: float = 0.6  # a; 0 compares sums of log probabilities, which favours short texts
+    longest: int = 40  # tokens, END included
+
+    def __post_init__(self) -> None:
+        """Check ranges."""
+        if self.width < 1 or self.longest < 1:
+            raise ConfigError(f"`width` and `longest` must be at least 1; got {self.width} and {self.longest}")
+        if not 0 <= self.length_penalty < float("inf"):
+            raise ConfigError(f"`length_penalty` must be at least 0; got {self.length_penalty}")
+
+
+class Made(NamedTuple):
+    """A text that a model made."""
+
+    tokens: tuple[int, ...]  # END left out
+    log_prob: float  # nats, by the model itself whatever the temperature, END included where it came
+    ended: bool  # by END, not for being too long
+
+
+def text_of(tokenizer: AnyTokenizer, tokens: Sequence[int]) -> str:
+    """What tokens say; bytes that are no whole character are dropped."""
+    return tokenizer.decode_bytes(tokens).decode("utf-8", "ignore")
+
+
+def sample(model: LanguageModel, state: State, n: int, config: SampleConfig, rng: np.random.Generator) -> list[Made]:
+    """`n` independent texts that go on from `state`."""
+    tokens: list[list[int]] = [[] for _ in range(n)]
+    totals = [0.0] * n
+    ended = [False] * n
+    alive, states = list(range(n)), [state] * n
+    for _ in range(config.longest):
+        if not alive:
+            break
+        log_probs = model.log_probs_many(states)
+        chosen = _draw(log_probs, config, rng)
+        for row, (place, token) in enumerate(zip(alive, chosen, strict=True)):
+            totals[place] += float(log_probs[row, token])
+            ended[place] = token == model.tokenizer.end
+            if not ended[place]:
+                tokens[place].append(token)
+        going = [row for row, place in enumerate(alive) if not ended[place]]
+        states = model.advance_many([states[row] for row in going], [chosen[row] for row in going])
+        alive = [alive[row] for row in going]
+    return [Made(tuple(tokens[place]), totals[place], ended[place]) for place in range(n)]
+
+
+def kept(log_probs: NDArray[np.floating[Any]], config: SampleConfig) -> NDArray[np.float64]:
+    """(B, V) probabilities that are sampled from: those of (B, V) `log_probs` (nats) after temperature, top k and nucleus."""
+    size = log_probs.shape[1]
+    if config.temperature == 0:
+        return np.eye(size)[log_probs.argmax(axis=1)]
+    scaled = log_probs.astype(np.float64) / config.temperature
+    probs = np.exp(scaled - scaled.max(axis=1, keepdims=True))
+    probs /= probs.sum(axis=1, keepdims=True)
+    if config.top_k is not None or config.nucleus is not None:
+        order = np.argsort(-probs, axis=1, kind="stable")  # ties by id
+        ranked = np.take_along_axis(probs, order, axis=1)
+        if config.top_k is not None:
+            ranked[:, config.top_k :] = 0.0
+            ranked /= ranked.sum(axis=1, keepdims=True)
+        if config.nucleus is not None:
+            before = np.cumsum(ranked, axis=1) - ranked
+            ranked[before >= config.nucleus] = 0.0
+        np.put_along_axis(probs, order, ranked, axis=1)
+    return np.asarray(probs / probs.sum(axis=1, keepdims=True))
+
+
+def _draw(log_probs: NDArray[np.floating[Any]], config: SampleConfig, rng: np.random.Generator) -> list[int]:
+    """(B,) tokens, one drawn from each row."""
+    heights = np.cumsum(kept(log_probs, config), axis=1)
+    points = rng.random((len(log_probs), 1)) * heights[:, -1:]
+    return [int(token) for token in (heights > points).argmax(axis=1)]
+
+
+def beam_search(model: LanguageModel, state: State, config: BeamConfig) -> list[tuple[Made, float]]:
+    """At most `width` texts that go on from `state`, with their scores, best first.
+
+    It stops as soon as no path can still come among them; with a width that holds every text it finds the best of all.
+    """
+    end = model.tokenizer.end
+    paths, states = [Made((), 0.0, False)], [state]
+    done: list[tuple[Made, float]] = []
+    for length in range(1, config.longest + 1):
+        totals = model.log_probs_many(states).astype(np.float64) + np.array([[path.log_prob] for path in paths])
+        done += [
+            (Made(path.tokens, float(total), True), score(float(total), length, config.length_penalty))
+            for path, total in zip(paths, totals[:, end], strict=True)
+            if total > -np.inf
+        ]
+        done = sorted(done, key=lambda one: -one[1])[: config.width]
+        totals[:, end] = -np.inf
+        best = np.argsort(-totals, axis=None, kind="stable")[: config.width]
+        grown = [divmod(int(place), totals.shape[1]) for place in best if totals.flat[place] > -np.inf]
+        parents, states = paths, model.advance_many([states[row] for row, _ in grown], [token for _, token in grown])
+        paths = [Made((*parents[row].tokens, token), float(totals[row, token]), False) for row, token in grown]
+        hope = max((score(path.log_prob, config.longest, config.length_penalty) for path in paths), default=-np.inf)
+        if not paths or (len(done) == config.width and hope <= done[-1][1]):
+            return done
+    done += [(path, score(path.log_prob, config.longest, config.length_penalty)) for path in paths]
+    return sorted(done, key=lambda one: -one[1])[: config.width]
+
+
+def score(log_prob: float, tokens: int, length_penalty: float) -> float:
+    """The length-normalised score above, of a text of that many tokens (END included) and log probability (nats)."""
+    return log_prob / ((5 + tokens) / 6) ** length_penalty
+
+
+def log_prob_many(model: LanguageModel, states: Sequence[State], texts: Sequence[Sequence[int]]) -> NDArray[np.float64]:
+    """(B,) nats: the log probability of each text of tokens after its state."""
+    totals = np.zeros(len(texts))
+    for first in range(0, len(texts), _AT_ONCE):
+        alive = [place for place in range(first, min(first + _AT_ONCE, len(texts))) if len(texts[place])]
+        here = [states[place] for place in alive]
+        step = 0
+        while alive:
+            tokens = [texts[place][step] for place in alive]
+            totals[alive] += model.log_probs_many(here)[np.arange(len(alive)), tokens]
+            step += 1
+            going = [row for row, place in enumerate(alive) if len(texts[place]) > step]
+            here = model.advance_many([here[row] for row in going], [tokens[row] for row in going])
+            alive = [alive[row] for row in going]
+    return totals

@@ -1,0 +1,223 @@
+"""Sampling and beam search, over a model whose every probability is written down."""
+
+from __future__ import annotations
+
+import itertools
+import math
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from typing import Any, ClassVar
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from rejoinder.engine.sampling import (
+    BeamConfig,
+    SampleConfig,
+    beam_search,
+    kept,
+    log_prob_many,
+    sample,
+    score,
+    text_of,
+)
+from rejoinder.errors import ConfigError
+from rejoinder.post import Post
+from rejoinder.text.tokenizer import WordTokenizer
+
+WORDS = ("a", "b", "c")
+A, B, C, POST, REPLY, END = range(6)
+# after: a b c END; the first row is what begins a text
+NEXT = {
+    None: (0.5, 0.3, 0.2, 0.0),
+    A: (0.1, 0.6, 0.1, 0.2),
+    B: (0.2, 0.2, 0.2, 0.4),
+    C: (0.05, 0.05, 0.8, 0.1),
+}
+
+
+class Known:
+    """A chain whose next token depends on the last one alone."""
+
+    config: Any = None
+    Config: ClassVar[type] = type(None)
+    tokenizer = WordTokenizer(WORDS)
+
+    def __init__(self, table: Mapping[int | None, Sequence[float]] = NEXT) -> None:
+        self.rows = {last: np.array([*p[:3], 0.0, 0.0, p[3]]) for last, p in table.items()}
+
+    def start(self, context: Sequence[Post]) -> int | None:
+        return None
+
+    def advance(self, state: int | None, token: int) -> int | None:
+        return token
+
+    def log_probs(self, state: int | None) -> np.ndarray:
+        with np.errstate(divide="ignore"):
+            return np.log(self.rows[state]).astype(np.float32)
+
+    def top(self, state: int | None, k: int, prefix: bytes = b"") -> list[tuple[int, float]]:
+        raise NotImplementedError
+
+    def advance_many(self, states: Sequence[int | None], tokens: Sequence[int]) -> list[int | None]:
+        assert len(states) == len(tokens)
+        return list(tokens)
+
+    def log_probs_many(self, states: Sequence[int | None]) -> np.ndarray:
+        return np.stack([self.log_probs(state) for state in states])
+
+
+MODEL: Any = Known()
+
+
+def rng(seed: int = 1) -> np.random.Generator:
+    return np.random.default_rng(seed)
+
+
+def all_texts(longest: int) -> dict[tuple[tuple[int, ...], bool], float]:
+    """Every text of at most so many tokens with its probability, END one of the tokens."""
+    found: dict[tuple[tuple[int, ...], bool], float] = {}
+    for length in range(longest + 1):
+        for tokens in itertools.product((A, B, C), repeat=length):
+            p, last = 1.0, None
+            for token in tokens:
+                p, last = p * MODEL.rows[last][token], token
+            if length < longest:
+                found[tokens, True] = p * MODEL.rows[last][END]
+            else:
+                found[tokens, False] = p
+    return {key: p for key, p in found.items() if p > 0}
+
+
+def test_every_text_comes_as_often_as_it_is_probable() -> None:
+    n = 20_000
+    texts = all_texts(3)
+    assert math.isclose(sum(texts.values()), 1)
+    seen = Counter((made.tokens, made.ended) for made in sample(MODEL, None, n, SampleConfig(longest=3), rng()))
+    assert set(seen) <= set(texts)
+    chi = sum((seen[key] - n * p) ** 2 / (n * p) for key, p in texts.items())
+    freedom = len(texts) - 1
+    assert chi < freedom + 5 * math.sqrt(2 * freedom)
+
+
+def test_a_sample_carries_its_log_probability_whatever_the_temperature() -> None:
+    texts = all_texts(4)
+    for made in sample(MODEL, None, 200, SampleConfig(temperature=2.0, longest=4), rng()):
+        assert made.log_prob == pytest.approx(math.log(texts[made.tokens, made.ended]), abs=1e-5)
+
+
+def test_temperature_is_a_power_of_the_probabilities() -> None:
+    # after b: .2 .2 .2 .4; squared .04 .04 .04 .16, of .28
+    assert kept(MODEL.log_probs_many([B]), SampleConfig(temperature=0.5))[0] == pytest.approx([1 / 7, 1 / 7, 1 / 7, 0, 0, 4 / 7])
+
+
+def test_temperature_0_takes_the_most_probable() -> None:
+    # a .5, then b .6, then END .4
+    for made in sample(MODEL, None, 5, SampleConfig(temperature=0.0), rng()):
+        assert made.tokens == (A, B) and made.ended
+
+
+@pytest.mark.parametrize(
+    ("config", "expected"),
+    [
+        (SampleConfig(top_k=2), [0.5 / 0.8, 0.3 / 0.8, 0, 0, 0, 0]),
+        (SampleConfig(top_k=99), [0.5, 0.3, 0.2, 0, 0, 0]),
+        (SampleConfig(nucleus=0.4), [1, 0, 0, 0, 0, 0]),
+        (SampleConfig(nucleus=0.6), [0.5 / 0.8, 0.3 / 0.8, 0, 0, 0, 0]),
+        (SampleConfig(nucleus=1.0), [0.5, 0.3, 0.2, 0, 0, 0]),
+        # of the two kept a has 0.625: alone it is a share of 0.6
+        (SampleConfig(top_k=2, nucleus=0.6), [1, 0, 0, 0, 0, 0]),
+    ],
+)
+def test_what_top_k_and_nucleus_keep(config: SampleConfig, expected: list[float]) -> None:
+    assert kept(MODEL.log_probs_many([None]), config)[0] == pytest.approx(expected, abs=1e-6)
+
+
+def test_ties_are_kept_by_the_smaller_id() -> None:
+    # after b: END .4, then a, b, c alike
+    assert np.flatnonzero(kept(MODEL.log_probs_many([B]), SampleConfig(top_k=2))[0]).tolist() == [A, END]
+
+
+@given(st.integers(1, 4), st.floats(0.05, 1.0), st.floats(0.3, 3.0), st.integers(0, 99))
+def test_no_sample_leaves_the_set(top_k: int, nucleus: float, temperature: float, seed: int) -> None:
+    config = SampleConfig(temperature, top_k, nucleus, longest=6)
+    for made in sample(MODEL, None, 20, config, rng(seed)):
+        last = None
+        for token in (*made.tokens, *([END] if made.ended else [])):
+            probs = kept(MODEL.log_probs_many([last]), config)[0]
+            assert probs[token] > 0 and np.count_nonzero(probs) <= top_k
+            last = token
+
+
+def test_one_seed_gives_one_answer_and_another_seed_another() -> None:
+    config = SampleConfig(longest=8)
+    assert sample(MODEL, None, 30, config, rng(4)) == sample(MODEL, None, 30, config, rng(4))
+    assert sample(MODEL, None, 30, config, rng(4)) != sample(MODEL, None, 30, config, rng(5))
+
+
+def test_no_sample_is_longer_than_asked_and_none_are_no_error() -> None:
+    assert max(len(made.tokens) for made in sample(MODEL, None, 100, SampleConfig(longest=2), rng())) == 2
+    assert sample(MODEL, None, 0, SampleConfig(), rng()) == []
+
+
+@pytest.mark.parametrize("length_penalty", [0.0, 0.6, 1.0, 2.0])
+@pytest.mark.parametrize("longest", [1, 2, 4])
+def test_a_beam_that_holds_everything_finds_what_exhaustive_search_finds(length_penalty: float, longest: int) -> None:
+    everything = {key: score(math.log(p), len(key[0]) + key[1], length_penalty) for key, p in all_texts(longest).items()}
+    expected = sorted(everything.values(), reverse=True)
+    found = beam_search(MODEL, None, BeamConfig(200, length_penalty, longest))
+    assert [value for _, value in found] == pytest.approx(expected, abs=1e-5)
+    for made, value in found:
+        assert value == pytest.approx(everything[made.tokens, made.ended], abs=1e-5)
+
+
+def test_stopping_early_loses_nothing() -> None:
+    """A beam of 30 paths holds every text of three tokens and less; what is longer cannot come first here."""
+    wide = beam_search(MODEL, None, BeamConfig(500, 0.6, 5))
+    narrow = beam_search(MODEL, None, BeamConfig(30, 0.6, 5))
+    assert narrow[:5] == wide[:5]
+
+
+def test_the_length_penalty_is_that_of_wu() -> None:
+    assert score(-6.0, 7, 1.0) == pytest.approx(-3.0)  # (5 + 7) / 6 = 2
+    assert score(-6.0, 7, 0.0) == -6.0
+    assert score(-6.0, 19, 0.5) == pytest.approx(-3.0)  # 4 ^ 0.5 = 2
+
+
+def test_longer_texts_win_with_a_greater_penalty() -> None:
+    short, long = (len(beam_search(MODEL, None, BeamConfig(50, a, 6))[0][0].tokens) for a in (0.0, 3.0))
+    assert short < long
+
+
+def test_log_probabilities_of_many_texts_are_those_of_each() -> None:
+    texts = [(A, B, END), (), (C,), (C, C, C, C, END), (A,)] * 120  # more than are worked out at once
+    expected = [math.log(0.5 * 0.6 * 0.4), 0.0, math.log(0.2), math.log(0.2 * 0.8**3 * 0.1), math.log(0.5)] * 120
+    assert log_prob_many(MODEL, [None] * len(texts), texts) == pytest.approx(expected, abs=1e-5)
+
+
+def test_a_character_cut_in_two_is_dropped() -> None:
+    class Bytes:
+        def decode_bytes(self, tokens: Sequence[int]) -> bytes:
+            return bytes(tokens)
+
+    assert text_of(Bytes(), list("caf\u00e9".encode())[:-1]) == "caf"  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        lambda: SampleConfig(temperature=-1),
+        lambda: SampleConfig(temperature=float("nan")),
+        lambda: SampleConfig(top_k=0),
+        lambda: SampleConfig(nucleus=0.0),
+        lambda: SampleConfig(nucleus=1.1),
+        lambda: SampleConfig(longest=0),
+        lambda: BeamConfig(width=0),
+        lambda: BeamConfig(length_penalty=-0.1),
+    ],
+)
+def test_settings_out_of_range_are_refused(wrong: Any) -> None:
+    with pytest.raises(ConfigError, match="must"):
+        wrong()
