@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -34,9 +35,9 @@ def slow_copies(posts: list[Post], text: str) -> bool:
     for one in posts:
         for run in runs(one.own_text):
             writers.setdefault(run, set()).add(one.author or one.id)
-    eights = {a + b[-1:] for one in posts for a, b in zip(runs(one.own_text), runs(one.own_text)[1:], strict=False)}
+    eights = {a + b[-1:] for one in posts for a, b in pairwise(runs(one.own_text))}
     said = runs(text)
-    return any(a + b[-1:] in eights and 1 in (len(writers[a]), len(writers[b])) for a, b in zip(said, said[1:], strict=False))
+    return any(a + b[-1:] in eights and 1 in (len(writers[a]), len(writers[b])) for a, b in pairwise(said))
 
 
 @given(st.lists(st.tuples(TEXTS, st.sampled_from([None, b"x", b"y"])), max_size=6), TEXTS)

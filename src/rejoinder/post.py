@@ -129,6 +129,7 @@ class Suggestion:
     thread: int | None = None  # that post's thread
     title: str = ""  # what that post answered, in short
     url: str | None = None  # where to read that post
+    generated: bool = False  # a model made it, word by word: nobody wrote it
 
 
 def unquoted(text: str) -> str:

@@ -1,6 +1,7 @@
 """A thread in, ranked and filtered replies with their provenance out.
 
     sources propose  ->  a ranker orders  ->  filters turn away  ->  the first k
+    (a model makes   ->                       filters turn away  ->  the first k, behind the others)
 
 Nothing here posts; a suggestion is something to read. An empty list is a legal answer.
 """
@@ -11,6 +12,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from rejoinder.engine.filters import Repetition, same_thread, unfit
+from rejoinder.engine.generating import Generated
 from rejoinder.errors import ConfigError, UsageError
 from rejoinder.models.interfaces import ReplyRanker, ReplySource
 from rejoinder.post import Post, Suggestion
@@ -39,18 +41,21 @@ class Replier:
         ranker: ReplyRanker | None,
         url: Callable[[int], str | None] = lambda _: None,
         config: ReplyConfig | None = None,
+        generated: Generated | None = None,
     ) -> None:
         """`url` gives the page of a post; without a `ranker` the sources' own order stands, one source after the other."""
-        if not sources:
+        if not sources and generated is None:
             raise UsageError("no rung that proposes replies is fitted; run `rejoinder fit`")
         self.config = config or ReplyConfig()
         self._sources = sources
         self._ranker = ranker
         self._url = url
+        self._generated = generated
 
     def reply(self, context: Sequence[Post], k: int | None = None) -> list[Suggestion]:
-        """At most `k` replies to the last post of `context` (root first), best first.
+        """At most `k` replies to the last post of `context` (root first), best first; then at most `k` that a model made.
 
+        The two are counted apart: their scores cannot be compared, and what people wrote is not pushed out by what nobody did.
         None repeats the context or another, holds an e-mail address or only a link, or comes from the same thread.
 
         Raises:
@@ -60,8 +65,17 @@ class Replier:
             raise UsageError("nothing to reply to: the post has no words")
         wanted = self.config.k if k is None else k
         repetition = Repetition(context)
+        shown = self._filtered(self._ordered(context), context, repetition, wanted)
+        if self._generated is not None:
+            shown += self._filtered(self._generated.propose(context, self.config.candidates), context, repetition, wanted)
+        return shown
+
+    def _filtered(
+        self, candidates: Sequence[Suggestion], context: Sequence[Post], repetition: Repetition, wanted: int
+    ) -> list[Suggestion]:
+        """The first so many that may be shown."""
         shown: list[Suggestion] = []
-        for candidate in self._ordered(context):
+        for candidate in candidates:
             if len(shown) >= wanted:
                 break
             reason = unfit(candidate.text, self.config.longest) or same_thread(candidate, context) or repetition(candidate.text)

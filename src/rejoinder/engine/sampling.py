@@ -101,7 +101,7 @@ def kept(log_probs: NDArray[np.floating[Any]], config: SampleConfig) -> NDArray[
     """(B, V) probabilities that are sampled from: those of (B, V) `log_probs` (nats) after temperature, top k and nucleus."""
     size = log_probs.shape[1]
     if config.temperature == 0:
-        return np.eye(size)[log_probs.argmax(axis=1)]
+        return np.asarray(np.eye(size)[log_probs.argmax(axis=1)])
     scaled = log_probs.astype(np.float64) / config.temperature
     probs = np.exp(scaled - scaled.max(axis=1, keepdims=True))
     probs /= probs.sum(axis=1, keepdims=True)
@@ -155,7 +155,7 @@ def beam_search(model: LanguageModel, state: State, config: BeamConfig) -> list[
 
 def score(log_prob: float, tokens: int, length_penalty: float) -> float:
     """The length-normalised score above, of a text of that many tokens (END included) and log probability (nats)."""
-    return log_prob / ((5 + tokens) / 6) ** length_penalty
+    return float(log_prob / ((5 + tokens) / 6) ** length_penalty)
 
 
 def log_prob_many(model: LanguageModel, states: Sequence[State], texts: Sequence[Sequence[int]]) -> NDArray[np.float64]:

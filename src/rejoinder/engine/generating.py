@@ -1,0 +1,119 @@
+"""Replies that nobody wrote: sampled from a language model, scored, and mostly turned away.
+
+    score(r | c) = (log p(r | c) - w log p(r)) / n         n tokens, w the weight of being on topic
+
+Without the second term the best reply is the one that fits everything; subtracting how probable it is whatever was said leaves
+what fits *this* context (pointwise mutual information, Li et al. 2016). What is cut off is trimmed to whole sentences. Nothing
+is shown that holds a link or an e-mail address, goes round in circles, repeats the context or another reply, or copies from one
+author (`rejoinder.text.phrases`).
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from rejoinder.engine.filters import Repetition, unfit
+from rejoinder.engine.sampling import SampleConfig, log_prob_many, sample, text_of
+from rejoinder.errors import ConfigError
+from rejoinder.models.interfaces import LanguageModel
+from rejoinder.post import Post, Suggestion
+from rejoinder.text.phrases import Phrases
+from rejoinder.text.words import ADDRESS, shingles, words
+
+MARK = "generated"
+_SENTENCE_END = re.compile(r"[.!?…][\"'”’)\]]*(?=\s|\Z)")
+_RUN = 3  # words of a run that may not come again and again
+_NOTHING = (Post(0),)  # a context without words
+
+
+@dataclass(frozen=True)
+class GenerateConfig:
+    """How many replies to sample, how, and what is turned away."""
+
+    samples: int = 24
+    sampling: SampleConfig = field(default_factory=lambda: SampleConfig(temperature=0.8, nucleus=0.9, longest=80))
+    on_topic: float = 0.5  # w, in [0, 1]
+    shortest: int = 4  # words
+    longest: int = 120  # words
+    repeated: float = 0.2  # share of a reply's runs of three words that may have come before in it
+
+    def __post_init__(self) -> None:
+        """Check ranges."""
+        if self.samples < 1:
+            raise ConfigError(f"`samples` must be at least 1; got {self.samples}")
+        if not 0 <= self.on_topic <= 1:
+            raise ConfigError(f"`on_topic` must lie in [0, 1]; got {self.on_topic}")
+        if not 1 <= self.shortest <= self.longest:
+            raise ConfigError(f"`shortest` must lie in [1, longest={self.longest}]; got {self.shortest}")
+        if not 0 <= self.repeated <= 1:
+            raise ConfigError(f"`repeated` must lie in [0, 1]; got {self.repeated}")
+
+
+class Generated:
+    """A source of replies beside those that retrieve them. Deterministic: one context gives one list."""
+
+    def __init__(
+        self, name: str, model: LanguageModel, phrases: Phrases, config: GenerateConfig | None = None, *, seed: int = 0
+    ) -> None:
+        """`name` is the rung's; `phrases` are those of the posts that `model` was fitted on."""
+        self.name = f"{name} ({MARK})"
+        self.config = config or GenerateConfig()
+        self._model = model
+        self._phrases = phrases
+        self._seed = seed
+
+    def propose(self, context: Sequence[Post], k: int) -> list[Suggestion]:
+        """At most `k` replies to the last post of `context`, best first, with the score above (nats a token)."""
+        if k < 1:
+            return []
+        rng = np.random.default_rng(self._seed)
+        made = sample(self._model, self._model.start(context), self.config.samples, self.config.sampling, rng)
+        texts = [finished(text_of(self._model.tokenizer, one.tokens), whole=one.ended) for one in made]
+        texts = [text for text in dict.fromkeys(texts) if self.fault(text) is None]
+        repetition = Repetition(context)
+        found: list[Suggestion] = []
+        for value, text in sorted(zip(self._scores(context, texts), texts, strict=True), reverse=True):
+            if len(found) < k and repetition(text) is None:
+                found.append(Suggestion(text, value, self.name, generated=True))
+        return found
+
+    def fault(self, text: str) -> str | None:
+        """Why a made text should not be shown, or None."""
+        found = words(text)
+        if ADDRESS.search(text):
+            return "a link"
+        if len(found) < self.config.shortest:
+            return "too short, or nothing finished"
+        if goes_round(found, self.config.repeated):
+            return "goes round in circles"
+        if self._phrases.copied(text):
+            return "copied from one author"
+        return unfit(text, self.config.longest)
+
+    def _scores(self, context: Sequence[Post], texts: Sequence[str]) -> list[float]:
+        tokens = self._model.tokenizer.encode_many(texts)
+        here = log_prob_many(self._model, [self._model.start(context)] * len(texts), tokens)
+        if self.config.on_topic:
+            anywhere = log_prob_many(self._model, [self._model.start(_NOTHING)] * len(texts), tokens)
+            here = here - self.config.on_topic * anywhere
+        return [float(value) / max(len(row), 1) for value, row in zip(here, tokens, strict=True)]
+
+
+def finished(text: str, *, whole: bool) -> str:
+    """`text` as far as it is finished: all of it if it is `whole`, else up to the end of its last sentence."""
+    if not whole:
+        ends = [match.end() for match in _SENTENCE_END.finditer(text) if match.end() < len(text)]
+        text = text[: ends[-1]] if ends else ""
+    return text.strip()
+
+
+def goes_round(found: list[str], share: float) -> bool:
+    """Whether a word comes three times in a row, or more than a share of all runs of three words came before."""
+    if any(a == b == c for a, b, c in zip(found, found[1:], found[2:], strict=False)):
+        return True
+    runs = list(shingles(found, _RUN))
+    return len(runs) - len(set(runs)) > share * len(runs)
