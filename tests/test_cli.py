@@ -775,7 +775,7 @@ def test_info_counts_every_post_once(rejoinder: Rejoinder, hn_home: Path, split:
 
 def test_json_of_fit_has_the_keys_it_promises(rejoinder: Rejoinder, toy_home: Path) -> None:
     found = rejoinder("fit", "canned", "--home", toy_home, "--json").json
-    assert set(found) == {"fitted", "failed"}
+    assert set(found) == {"fitted", "failed", "skipped"}
     assert set(found["fitted"][0]) == {
         "rung", "config", "data", "revision", "on", "split", "seed", "code", "fitted", "seconds", "format", "files", "hashes",
         "bytes", "directory",
@@ -788,7 +788,7 @@ def test_json_of_rungs_has_the_keys_it_promises(rejoinder: Rejoinder, hn_home: P
     for rung in found:
         assert set(rung) == {
             "rung", "can", "what", "config", "data", "revision", "on", "split", "seed", "code", "fitted", "seconds", "format",
-            "files", "hashes", "bytes", "behind", "stale", "forgot",
+            "files", "hashes", "bytes", "behind", "stale", "forgot", "outdated",
         }  # fmt: skip
 
 

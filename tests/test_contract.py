@@ -12,7 +12,7 @@ import pytest
 from conftest import toy_posts
 
 from rejoinder.archive.reader import ArchiveCorpus
-from rejoinder.models import LADDER, Can, those_that
+from rejoinder.models import LADDER, Can, parts_of, those_that
 from rejoinder.models.interfaces import Job
 from rejoinder.post import Kind, Post
 
@@ -23,6 +23,7 @@ OTHER: dict[str, dict[str, Any]] = {
     "markov": {"discount": 0.3},
     "kneser_ney": {"order": 3, "prune": 1, "cache": 50, "cache_half_life": 20.0, "cache_weights": (0.2, 0.1)},
     "bm25": {"k1": 0.9, "b": 0.4, "terms": 5},
+    "mixture": {"models": ("kneser_ney", "markov"), "levels": 3, "shrink": 9.0, "dev_tokens": 500, "personal": 0.4},
 }
 CONTEXTS: list[tuple[Post, ...]] = [
     (),
@@ -37,7 +38,13 @@ ANY_TEXT = ["", " ", "The dough", "naïve 🍞\u0301", "日本語のテキスト
 def fit(name: str, corpus: ArchiveCorpus, workdir: Path, **settings: Any) -> Any:
     rung = LADDER[name].load()
     workdir.mkdir(parents=True, exist_ok=True)
-    return rung.fit(corpus, rung.Config(**settings), rng=np.random.default_rng(3), job=Job(workdir))
+    job = Job(workdir, parts=fit_parts(name, corpus, workdir / "parts", **settings))
+    return rung.fit(corpus, rung.Config(**settings), rng=np.random.default_rng(3), job=job)
+
+
+def fit_parts(name: str, corpus: ArchiveCorpus, workdir: Path, **settings: Any) -> dict[str, Any]:
+    """The rungs that this one, with these settings, is made of, with their defaults."""
+    return {part: fit(part, corpus, workdir / part) for part in parts_of(name, LADDER[name].load().Config(**settings))}
 
 
 @pytest.fixture(scope="session")
@@ -87,7 +94,8 @@ def test_save_and_load_give_the_same_model_with_other_settings_than_the_defaults
 ) -> None:
     model = fit(name, toy, tmp_path / "work", **OTHER[name])
     model.save(tmp_path / "saved")
-    loaded = LADDER[name].load().load(tmp_path / "saved", {})
+    parts = fit_parts(name, toy, tmp_path / "parts", **OTHER[name])
+    loaded = LADDER[name].load().load(tmp_path / "saved", parts)
     assert loaded.config == model.config == LADDER[name].load().Config(**OTHER[name])
     assert answers(name, loaded) == answers(name, model)
 

@@ -32,8 +32,8 @@ from rejoinder.archive.store import Archive
 from rejoinder.config import Settings, as_dict, resolve
 from rejoinder.errors import ArchiveError, ModelError, NotFitted, RejoinderError, StaleModel
 from rejoinder.files import tree_size
-from rejoinder.models import LADDER, Can, rung, those_that
-from rejoinder.models.directory import MANIFEST, read_manifest, seal
+from rejoinder.models import LADDER, Can, parts_of, rung, those_that, without_extras
+from rejoinder.models.directory import MANIFEST, identity, read_manifest, seal
 from rejoinder.models.interfaces import Job, Progress, Suggester, silent
 from rejoinder.text.tensors import TOKENIZER_FILE, train_tokenizer, write_tokens
 from rejoinder.text.tokenizer import DEFAULT_SIZE, Tokenizer
@@ -65,6 +65,7 @@ class Fitted:
     behind: bool  # the archive has changed since
     stale: bool  # threads have moved between train, dev and test since: its figures would not be honest
     forgot: bool  # posts were forgotten since, which it may still know: not to be used
+    outdated: bool  # a rung it is made of was fitted again since
 
 
 class Workspace:
@@ -100,11 +101,11 @@ class Workspace:
         """The embedded archive as a workspace of its own inside this one, imported and fitted when first asked for."""
         inside = Workspace(self.home / "sample")
         source = resources.files("rejoinder.bundle") / SAMPLE
-        if inside.is_empty or not all(inside.fitted(name) for name in LADDER):
+        if inside.is_empty or not all(inside.fitted(name) for name in without_extras()):
             with inside.open_archive(create=True) as archive, resources.as_file(source) as file:
                 archive.set_forum("sample")
                 archive.add(read_dump(file, inside.hasher()))
-            inside.fit(LADDER, FitConfig(vocabulary=2048), {}, progress)
+            inside.fit(without_extras(), FitConfig(vocabulary=2048), {}, progress)
         return inside
 
     # --- fitting -------------------------------------------------------------------------------------------------
@@ -117,8 +118,9 @@ class Workspace:
         Raises:
             RejoinderError: before anything is fitted: an unknown rung or setting, no archive.
         """
-        wanted = list(dict.fromkeys(names))
-        configs: dict[str, Any] = {name: resolve(rung(name).load().Config, settings.get(name, {}), name) for name in wanted}
+        configs: dict[str, Any] = {n: resolve(rung(n).load().Config, settings.get(n, {}), n) for n in names}
+        wanted = sorted(configs, key=list(LADDER).index)  # a rung is made of those before it
+        parts = {name: parts_of(name, configs[name]) for name in wanted}
         failed: dict[str, RejoinderError] = {}
         with self.open_archive() as archive, self._scratch() as scratch:
             archive.settle()  # what an import that broke off left
@@ -131,7 +133,9 @@ class Workspace:
             for name in wanted:
                 progress(f"fitting {name}", 0, None)
                 try:
-                    self._fit_one(name, configs[name], corpus, Job(scratch / name, progress), facts)
+                    made_of = {part: self._part(part, failed, facts) for part in parts[name]}
+                    job = Job(scratch / name, progress, {part: self.load(part) for part in made_of})
+                    self._fit_one(name, configs[name], corpus, job, {**facts, "parts": made_of} if made_of else facts)
                 except RejoinderError as error:
                     failed[name] = error
         return failed
@@ -163,6 +167,25 @@ class Workspace:
             progress("posts to tokens", done, None)
 
         write_tokens(corpus, tokenizer, corpus.tokens, count)
+
+    def _part(self, name: str, failed: Mapping[str, RejoinderError], facts: Mapping[str, Any]) -> str:
+        """The identity of a rung that another one, with these facts of its fit, is to be made of.
+
+        Raises:
+            RejoinderError: of the kind of the failure, if it has just failed.
+            NotFitted: it is not there.
+            ModelError: it has learned from what the other one is to be weighed on.
+        """
+        if name in failed:
+            raise type(failed[name])(f"it is made of `{name}`, which was not fitted: {failed[name]}")
+        found = self.fitted(name)
+        if found is None:
+            raise NotFitted(f"it is made of `{name}`, which is not fitted in {self.home}; run `rejoinder fit {name}` first")
+        on, split = found.manifest["on"], found.manifest["split"]
+        dealt_otherwise = on == "train" and (split != facts["split"] or found.stale)
+        if facts["on"] == "train" and (on == "all" or dealt_otherwise):
+            raise ModelError(f"it is made of `{name}`, which has learned from the dev part; run `rejoinder fit {name}` first")
+        return identity(found.directory)
 
     def _fit_one(self, name: str, config: Any, corpus: ArchiveCorpus, job: Job, facts: dict[str, Any]) -> None:
         job.workdir.mkdir(parents=True)
@@ -221,7 +244,10 @@ class Workspace:
             )
         revision, resplit, forgot = self._revisions()
         at = manifest.get("revision", 0)
-        return Fitted(name, numbered[-1], manifest, tree_size(numbered[-1]), revision > at, resplit > at, forgot > at)
+        parts = dict(manifest.get("parts", {}))
+        outdated = any((there := self.fitted_or_none(part)) is None or identity(there.directory) != parts[part] for part in parts)
+        size = tree_size(numbered[-1])
+        return Fitted(name, numbered[-1], manifest, size, revision > at, resplit > at, forgot > at, outdated)
 
     def fitted_or_none(self, name: str) -> Fitted | None:
         """`fitted`, with a damaged model counted as none."""
@@ -235,7 +261,8 @@ class Workspace:
 
         Raises:
             NotFitted: it was never fitted here.
-            StaleModel: it may still know posts that were forgotten since (unless `allow_stale`).
+            StaleModel: it may still know posts that were forgotten since, or a rung it is made of was fitted again
+                (unless `allow_stale`).
             DamagedModel: its files are not whole.
         """
         rung(name)
@@ -247,7 +274,13 @@ class Workspace:
                 f"the rung `{name}` may still know posts that were forgotten after it was fitted; "
                 f"run `rejoinder fit {name}` (--allow-stale uses it all the same)"
             )
-        return LADDER[name].load().load(found.directory, {})
+        if found.outdated and not allow_stale:
+            raise StaleModel(
+                f"the rung `{name}` is made of {', '.join(found.manifest['parts'])}, one of which was fitted again since; "
+                f"run `rejoinder fit {name}` (--allow-stale uses it all the same)"
+            )
+        parts = {part: self.load(part, allow_stale=allow_stale) for part in found.manifest.get("parts", {})}
+        return LADDER[name].load().load(found.directory, parts)
 
     def load_those(self, can: Can, only: Iterable[str] | None = None, *, allow_stale: bool = False) -> Mapping[str, Any]:
         """The fitted rungs with a capability, by name, from the cheapest up; with `only`, just these, which must be fitted."""
@@ -262,8 +295,8 @@ class Workspace:
         return {name: self.load(name, allow_stale=allow_stale) for name in names}
 
     def fitted_that(self, can: Can) -> list[str]:
-        """The names of the fitted rungs with a capability, from the cheapest up."""
-        return [name for name in those_that(can) if self.fitted(name) is not None]
+        """The names of the fitted rungs with a capability, from the cheapest up; one whose parts have changed is passed over."""
+        return [name for name in those_that(can) if (found := self.fitted(name)) is not None and not found.outdated]
 
     @property
     def revision(self) -> int:

@@ -10,7 +10,7 @@ import typer
 from rejoinder.cli.archive import or_sample, split_method
 from rejoinder.cli.options import Home, Json, workspace
 from rejoinder.cli.output import note, print_json, progress, size, table
-from rejoinder.errors import DamagedModel, UsageError
+from rejoinder.errors import DamagedModel, MissingExtra, UsageError
 
 
 def fit(
@@ -60,12 +60,16 @@ def fit(
     with progress() as report:
         failed = space.fit(wanted, chosen, read_settings(config, overrides, LADDER), report)
     done = [found for name in wanted if name not in failed and (found := space.fitted(name)) is not None]
+    skipped = {name: failed.pop(name) for name in list(failed) if not names and isinstance(failed[name], MissingExtra)}
     if as_json:
         fitted = [{**found.manifest, "bytes": found.bytes, "directory": str(found.directory)} for found in done]
-        print_json({"fitted": fitted, "failed": {name: str(error) for name, error in failed.items()}})
+        why = {name: str(error) for name, error in (failed | skipped).items()}
+        print_json({"fitted": fitted, "failed": {n: why[n] for n in failed}, "skipped": {n: why[n] for n in skipped}})
     else:
         for found in done:
             typer.echo(f"fitted {found.rung} in {found.manifest['seconds']:.1f} s, {size(found.bytes)}")
+    for name, error in skipped.items():
+        note(f"skipped {name}: {error}")
     for name, error in failed.items():
         note(f"rejoinder: {name}: {error}")
     if failed:
@@ -111,11 +115,14 @@ def list_rungs(
                     if found.forgot
                     else "stale for measuring"
                     if found.stale
+                    else "stale: its parts were fitted again"
+                    if found.outdated
                     else "archive has changed"
                     if found.behind
                     else ""
                 )
                 record |= {**m, "bytes": found.bytes, "behind": found.behind, "stale": found.stale, "forgot": found.forgot}
+                record["outdated"] = found.outdated
                 on = m["on"] if m["split"] == "hash" else f"{m['on']} by {m['split']}"
                 row[1:4] = [
                     m["fitted"].replace("T", " ")[:16],

@@ -89,6 +89,10 @@ def complete(
         str | None,
         typer.Option(metavar="RUNG", help="The rung to ask; the highest fitted, if none.", show_default=False),
     ] = None,
+    own: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="Text you wrote, posts parted by blank lines, to count in.", show_default=False),
+    ] = None,
     allow_stale: AllowStale = False,
     home: Home = None,
     as_json: Json = False,
@@ -113,9 +117,12 @@ def complete(
     if not names:
         raise NotFitted("no rung that predicts text is fitted; run `rejoinder fit`")
     line(names[0])
-    found = continuations(
-        space.load_those(Can.PREDICT, names, allow_stale=allow_stale)[names[0]], Query(context, typed), count, words
-    )
+    model = space.load_those(Can.PREDICT, names, allow_stale=allow_stale)[names[0]]
+    if own is not None:
+        from rejoinder.personal import with_own
+
+        model = with_own(names[0], model, clean(_own_text(own)))
+    found = continuations(model, Query(context, typed), count, words)
     if as_json:
         print_json(
             {
@@ -175,6 +182,15 @@ def _thread_file(file: Path) -> tuple[Post, ...]:
     if not posts:
         raise SourceError(f"{file}: no item that could be read; expected items as the Hacker News API gives them")
     return (*Thread(0, posts).context(posts[-1]), posts[-1])
+
+
+def _own_text(file: Path) -> str:
+    try:
+        return file.read_text(encoding="utf-8")
+    except UnicodeDecodeError as error:
+        raise SourceError(f"{file} is not UTF-8 text ({error.reason} at byte {error.start})") from None
+    except OSError as error:
+        raise SourceError(f"{file}: {error.strerror}") from None
 
 
 def _stdin() -> str:

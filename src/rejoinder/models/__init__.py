@@ -8,10 +8,10 @@ from __future__ import annotations
 import importlib
 from dataclasses import dataclass
 from enum import Flag, auto
-from typing import cast
+from typing import Any, cast
 
 from rejoinder.config import nearest
-from rejoinder.errors import UsageError
+from rejoinder.errors import ConfigError, UsageError
 from rejoinder.models.interfaces import Suggester
 
 
@@ -31,6 +31,8 @@ class Rung:
     place: str  # module:Class
     can: Can
     what: str  # in half a line
+    parts: tuple[str, ...] = ()  # the rungs it is made of, unless its setting `models` names others; they stand before it
+    extra: str = ""  # the extra that fitting it needs
 
     def load(self) -> type[Suggester]:
         """The class."""
@@ -61,3 +63,22 @@ def rung(name: str) -> Rung:
 def those_that(can: Can) -> list[str]:
     """The names of the rungs with that capability, from the cheapest up."""
     return [name for name, line in LADDER.items() if can in line.can]
+
+
+def parts_of(name: str, config: Any) -> tuple[str, ...]:
+    """The names of the rungs that this one, with these settings, is made of.
+
+    Raises:
+        ConfigError: one of them does not stand before it.
+    """
+    parts: tuple[str, ...] = config.models if LADDER[name].parts else ()
+    before = list(LADDER)[: list(LADDER).index(name)]
+    for part in parts:
+        if part not in before:
+            raise ConfigError(f"`{name}.models` must be rungs before it: {', '.join(before)}; got `{part}`")
+    return parts
+
+
+def without_extras() -> list[str]:
+    """The names of the rungs that the base install can fit, and so all they are made of."""
+    return [name for name, line in LADDER.items() if not any(LADDER[n].extra for n in (name, *line.parts))]

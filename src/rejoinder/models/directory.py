@@ -97,6 +97,11 @@ def check_hashes(directory: Path) -> None:
             raise DamagedModel(f"{directory / name} was altered since it was written; fit again")
 
 
+def identity(directory: Path) -> str:
+    """A hash of the manifest, and so of all that a sealed directory holds and of the fit it came from."""
+    return _hash(directory / MANIFEST)
+
+
 def _hash(file: Path) -> str:
     with file.open("rb") as opened:
         return hashlib.file_digest(opened, lambda: hashlib.blake2b(digest_size=16)).hexdigest()

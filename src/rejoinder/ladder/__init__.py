@@ -1,0 +1,1 @@
+"""ROOM 4: the measure, the same for every rung."""
