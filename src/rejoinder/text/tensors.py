@@ -87,6 +87,22 @@ def post_tokens(posts: Sequence[Post], tokenizer: AnyTokenizer) -> TokenArrays:
     return TokenArrays(np.concatenate(rows) if rows else np.empty(0, kind), offsets, np.array(ids, dtype=np.int64))
 
 
+def context_tokens(context: Sequence[Post], tokenizer: AnyTokenizer, limit: int) -> list[int]:
+    """What a model that reads on from post to post has read before the first word of a post that answers `context`.
+
+    The last `limit` tokens of the posts answered, written as in token arrays, then REPLY; just POST where nothing is answered.
+    """
+    posts: list[list[int]] = []
+    missing = limit
+    for post in reversed(context):
+        if missing <= 0:
+            break
+        tokens = post_tokens([post], tokenizer).tokens.tolist()
+        posts.insert(0, tokens[-missing:])
+        missing -= len(tokens)
+    return [token for tokens in posts for token in tokens] + [tokenizer.reply if context else tokenizer.post]
+
+
 def _write_part(
     posts: Iterator[Post], tokenizer: AnyTokenizer, directory: Path, part: Part, progress: Callable[[int], None] | None
 ) -> None:

@@ -1,0 +1,120 @@
+"""The LSTM rung: a cell that reads one token after the other and remembers what it needs, as far back as it learned to.
+
+The arithmetic stands in `rejoinder.models.lstm.cell`. It is trained with Keras (`train`) and run with ONNX Runtime (`running`),
+so that using it imports no TensorFlow. What was answered is read before the first word, so a reply knows its post.
+
+It cannot say where a word came from, and it forgets no post without being fitted again.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import ClassVar, Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from rejoinder.corpus import Corpus
+from rejoinder.errors import DamagedModel
+from rejoinder.models.directory import load_config, save_config
+from rejoinder.models.interfaces import Job, LogProbs, Suggester, best
+from rejoinder.models.lstm.cell import Step, Weights, sequence
+from rejoinder.models.lstm.config import LSTMConfig
+from rejoinder.models.lstm.graph import build_graphs
+from rejoinder.models.lstm.running import Decoder, Memory, half, load_graphs, load_weights, save_weights
+from rejoinder.post import Post
+from rejoinder.text.tensors import TOKENIZER_FILE, context_tokens, open_tokenizer
+from rejoinder.text.tokenizer import AnyTokenizer
+
+
+class LSTM:
+    """A trained cell, ready to run; its state is `Memory`."""
+
+    Config: ClassVar[type] = LSTMConfig
+
+    def __init__(self, config: LSTMConfig, tokenizer: AnyTokenizer, weights: Weights, graphs: Mapping[str, bytes]) -> None:
+        """Use `fit`, `from_weights` or `load`."""
+        self.config = config
+        self.tokenizer = tokenizer
+        self.weights = weights  # as they lie on disk
+        self._decoder = Decoder(weights, graphs, never=(tokenizer.post, tokenizer.reply))
+
+    @classmethod
+    def fit(cls, corpus: Corpus, config: LSTMConfig, *, rng: np.random.Generator, job: Job) -> Self:
+        """Train on the train part, stop by the dev part.
+
+        Raises:
+            MissingExtra: what training needs is not installed.
+        """
+        from rejoinder.models.lstm.train import train
+
+        return cls.from_weights(config, open_tokenizer(corpus.tokens), train(corpus, config, rng=rng, job=job))
+
+    @classmethod
+    def from_weights(cls, config: LSTMConfig, tokenizer: AnyTokenizer, weights: Weights) -> Self:
+        """The model of these weights, rounded to half precision if it is to be kept so: what is saved is what runs.
+
+        Raises:
+            MissingExtra: the package `onnx` is not installed.
+        """
+        return cls(config, tokenizer, half(weights) if config.half else weights, build_graphs(weights))
+
+    def save(self, directory: Path) -> None:
+        """Write the weights once and the graphs beside them."""
+        save_config(directory, "lstm", self.config)
+        self.tokenizer.save(directory / TOKENIZER_FILE)
+        save_weights(directory, self.weights, self._decoder.graphs)
+
+    @classmethod
+    def load(cls, directory: Path, parts: Mapping[str, Suggester] = {}) -> Self:
+        """Read what `save` wrote.
+
+        Raises:
+            DamagedModel: it is another rung's, not whole, or does not belong together.
+        """
+        config = load_config(directory, "lstm", LSTMConfig)
+        tokenizer, weights = open_tokenizer(directory), load_weights(directory)
+        if len(weights.bias) != tokenizer.vocabulary:
+            raise DamagedModel(
+                f"{directory}: the weights are for {len(weights.bias):,} tokens, the tokenizer has {tokenizer.vocabulary:,}; "
+                "fit again: rejoinder fit lstm"
+            )
+        try:
+            return cls(config, tokenizer, weights, load_graphs(directory))
+        except DamagedModel as error:
+            raise DamagedModel(f"{directory}: {error}") from error
+
+    def start(self, context: Sequence[Post]) -> Memory:
+        """The memory after the end of what is answered and the separator that begins a post."""
+        return self._decoder.start_after(context_tokens(context, self.tokenizer, self.config.context))
+
+    def advance(self, state: Memory, token: int) -> Memory:
+        """The memory after one more token."""
+        return self._decoder.advance([state], [token])[0]
+
+    def log_probs(self, state: Memory) -> LogProbs:
+        """(V,) float32, nats, read only; asking again costs nothing."""
+        return self._decoder.log_probs([state])[0]
+
+    def top(self, state: Memory, k: int, prefix: bytes = b"") -> list[tuple[int, float]]:
+        """The `k` best of the tokens whose bytes begin with `prefix`."""
+        tokens = self.tokenizer.starting_with(prefix) if prefix else np.arange(self.tokenizer.vocabulary)
+        return best(tokens, self.log_probs(state)[tokens], k)
+
+    def advance_many(self, states: Sequence[Memory], tokens: Sequence[int]) -> list[Memory]:
+        """`advance` for B memories, in one pass over the weights."""
+        return self._decoder.advance(states, tokens)
+
+    def log_probs_many(self, states: Sequence[Memory]) -> NDArray[np.float32]:
+        """(B, V) float32, nats, in one pass over the weights."""
+        return np.stack(self._decoder.log_probs(states)) if states else np.empty((0, self._decoder.vocabulary), np.float32)
+
+    def score_tokens(self, state: Memory, tokens: Sequence[int]) -> NDArray[np.float32]:
+        """(N,) float32, nats: a whole text at once, several times as fast as token by token."""
+        return self._decoder.score(state, tokens)
+
+    def look(self, tokens: Sequence[int]) -> list[list[Step]]:
+        """For each of `tokens`, what happens in every layer, the lowest first; from an empty memory, in NumPy, slowly."""
+        named = {name: np.asarray(array, np.float32) for name, array in self.weights.arrays().items()}
+        return list(sequence(Weights.from_arrays(named), tokens))

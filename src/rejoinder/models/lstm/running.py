@@ -1,0 +1,192 @@
+"""Running a trained memory cell: ONNX Runtime and NumPy, neither TensorFlow nor Keras.
+
+A directory holds the weights once, and two small graphs without them (see `rejoinder.models.lstm.graph`):
+
+    weights.safetensors    float16 or float32, by the names of `Weights.arrays`
+    memory.onnx            tokens and memory -> outputs and memory
+    output.onnx            outputs -> log probabilities
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from rejoinder.errors import DamagedModel
+from rejoinder.files import write_atomically
+from rejoinder.models.interfaces import LogProbs
+from rejoinder.models.lstm.cell import Weights
+from rejoinder.models.lstm.graph import MEMORY, OUTPUT, graph_weights
+
+WEIGHTS_FILE = "weights.safetensors"
+_THREADS = 1  # one reads weights of this size as fast as memory gives them; more would keep a core awake for each keystroke
+_AT_ONCE = 256  # tokens whose whole distributions are held at a time
+_AGAIN = "fit again: rejoinder fit lstm"
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class Memory:
+    """What the cell holds after some text: a value. Two are equal if their numbers are, to the bit."""
+
+    h: NDArray[np.float32]  # (L, H) outputs, read only
+    c: NDArray[np.float32]  # (L, H) cells, read only
+    said: list[LogProbs] = field(default_factory=list, repr=False)  # the answer once it was asked for; no part of the value
+
+    def __eq__(self, other: object) -> bool:
+        """Whether the other memory holds the same."""
+        return isinstance(other, Memory) and self._value() == other._value()
+
+    def __hash__(self) -> int:
+        """Equal memories have equal hashes."""
+        return hash(self._value())
+
+    def _value(self) -> tuple[tuple[int, ...], bytes, bytes]:
+        return self.h.shape, self.h.tobytes(), self.c.tobytes()
+
+
+class Decoder:
+    """Weights and graphs, opened. One serves any number of texts and threads: it holds no text itself."""
+
+    def __init__(self, weights: Weights, graphs: Mapping[str, bytes], never: Sequence[int]) -> None:
+        """Open the graphs with these weights.
+
+        Args:
+            weights: of any floating type; they are computed with in float32.
+            graphs: what `build_graphs` gave for weights of these shapes.
+            never: tokens that can never come.
+
+        Raises:
+            DamagedModel: a graph is none, or of other shapes.
+        """
+        self.graphs = dict(graphs)
+        self.vocabulary = len(weights.bias)
+        arrays = graph_weights(weights, never)
+        self._memory, self._output = (_open(name, self.graphs[name], arrays[name]) for name in (MEMORY, OUTPUT))
+        self._empty = _memory(*np.zeros((2, len(weights.layers), weights.hidden), np.float32))
+
+    def start_after(self, tokens: Sequence[int]) -> Memory:
+        """The memory after `tokens`, from an empty one."""
+        return self.follow(self._empty, tokens)[1]
+
+    def follow(self, state: Memory, tokens: Sequence[int]) -> tuple[NDArray[np.float32], Memory]:
+        """(N, H) float32: what the highest layer puts out at each of N tokens; and the memory after them."""
+        if not len(tokens):
+            return np.empty((0, state.h.shape[1]), np.float32), state
+        outputs, h, c = self._run_memory(np.array([tokens], np.int64), state.h[:, None], state.c[:, None])
+        return outputs[0], _memory(h[:, 0], c[:, 0])
+
+    def advance(self, states: Sequence[Memory], tokens: Sequence[int]) -> list[Memory]:
+        """The memories of B texts after one more token each."""
+        if not states:
+            return []
+        h, c = np.stack([state.h for state in states], axis=1), np.stack([state.c for state in states], axis=1)  # (L, B, H)
+        _, h, c = self._run_memory(np.array(tokens, np.int64)[:, None], h, c)
+        return [_memory(h[:, row], c[:, row]) for row in range(len(states))]
+
+    def log_probs(self, states: Sequence[Memory]) -> list[LogProbs]:
+        """(V,) float32, nats, read only, for each of B memories; what was asked before is remembered."""
+        new = [state for state in states if not state.said]
+        if new:
+            for state, row in zip(new, self._run_output(np.stack([state.h[-1] for state in new])), strict=True):
+                state.said[:] = [_fixed(row)]
+        return [state.said[0] for state in states]
+
+    def score(self, state: Memory, tokens: Sequence[int]) -> NDArray[np.float32]:
+        """(N,) float32, nats: the log probability of each of `tokens`, the first after `state`, the next after the first."""
+        scores = np.empty(len(tokens), np.float32)
+        for first in range(0, len(tokens), _AT_ONCE):
+            some = np.asarray(tokens[first : first + _AT_ONCE], np.int64)
+            before = state.h[-1:]
+            outputs, state = self.follow(state, some.tolist())
+            log_probs = self._run_output(np.concatenate([before, outputs[:-1]]))
+            scores[first : first + _AT_ONCE] = log_probs[np.arange(len(some)), some]
+        return scores
+
+    def _run_memory(self, tokens: NDArray[np.int64], h: NDArray[np.float32], c: NDArray[np.float32]) -> Any:
+        """(B, T, H) outputs, (L, B, H) h and c."""
+        return self._memory.run(None, {"tokens": tokens, "h": h, "c": c})
+
+    def _run_output(self, outputs: NDArray[np.float32]) -> NDArray[np.float32]:
+        """(N, V) float32, nats."""
+        log_probs: NDArray[np.float32] = self._output.run(None, {"outputs": outputs})[0]
+        return log_probs
+
+
+def half(weights: Weights) -> Weights:
+    """The weights in half precision (float16)."""
+    return Weights.from_arrays({name: array.astype(np.float16) for name, array in weights.arrays().items()})
+
+
+def save_weights(directory: Path, weights: Weights, graphs: Mapping[str, bytes]) -> None:
+    """Write the weights as they are, and the graphs."""
+    from safetensors.numpy import save
+
+    write_atomically(directory / WEIGHTS_FILE, save({k: np.ascontiguousarray(v) for k, v in weights.arrays().items()}))
+    for name, graph in graphs.items():
+        write_atomically(directory / f"{name}.onnx", graph)
+
+
+def load_weights(directory: Path) -> Weights:
+    """The weights that `save_weights` wrote.
+
+    Raises:
+        DamagedModel: they are not there, cut short, or do not belong together.
+    """
+    from safetensors import SafetensorError
+    from safetensors.numpy import load_file
+
+    file = directory / WEIGHTS_FILE
+    try:
+        arrays = load_file(file)
+    except (OSError, SafetensorError, ValueError, KeyError, TypeError) as error:
+        raise DamagedModel(f"{file} is missing or damaged ({error}); {_AGAIN}") from error
+    for name, array in arrays.items():
+        if array.dtype not in (np.float16, np.float32):
+            raise DamagedModel(f"{file}: the array {name} is {array.dtype}, not float16 or float32; {_AGAIN}")
+    try:
+        return Weights.from_arrays(arrays)
+    except DamagedModel as error:
+        raise DamagedModel(f"{file}: {error}") from error
+
+
+def load_graphs(directory: Path) -> dict[str, bytes]:
+    """The graphs that `save_weights` wrote.
+
+    Raises:
+        DamagedModel: one is not there.
+    """
+    try:
+        return {name: (directory / f"{name}.onnx").read_bytes() for name in (MEMORY, OUTPUT)}
+    except OSError as error:
+        raise DamagedModel(f"{directory}: a graph is missing ({error}); {_AGAIN}") from error
+
+
+def _open(name: str, graph: bytes, arrays: Mapping[str, NDArray[np.float32]]) -> Any:
+    """A session over `graph`; what it does not pack for itself it keeps alive."""
+    import onnxruntime
+
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = options.inter_op_num_threads = _THREADS
+    options.execution_mode = onnxruntime.ExecutionMode.ORT_SEQUENTIAL
+    options.log_severity_level = 4  # what goes wrong is raised; nothing is printed beside it
+    options.add_external_initializers(list(arrays), [onnxruntime.OrtValue.ortvalue_from_numpy(a) for a in arrays.values()])
+    try:
+        return onnxruntime.InferenceSession(graph, options, providers=["CPUExecutionProvider"])
+    except Exception as error:  # the library's errors share no class but this
+        raise DamagedModel(f"the graph {name}.onnx does not fit its weights ({str(error)[:200]}); {_AGAIN}") from error
+
+
+def _memory(h: NDArray[np.float32], c: NDArray[np.float32]) -> Memory:
+    return Memory(_fixed(h), _fixed(c))
+
+
+def _fixed(array: NDArray[np.float32]) -> NDArray[np.float32]:
+    """A read-only copy, which keeps nothing else alive."""
+    array = array.copy()
+    array.setflags(write=False)
+    return array
