@@ -1,14 +1,16 @@
 """Penn Treebank perplexity, as the literature measures it: word tokens, `</s>` scored, `<unk>` a word like any other.
 
     python bench/ptb.py --rung kneser_ney --order 5 [--cache 600]
+    python bench/ptb.py --rung lstm --config configs/ptb.toml [--home DIR]
 
-Perplexity is exp(mean nats per token) over the file's own 10,000 words and `</s>`. A cache carries over from one sentence to the
+The LSTM reads on from sentence to sentence; its training goes on from the last checkpoint in the home if it was stopped. Perplexity is exp(mean nats per token) over the file's own 10,000 words and `</s>`. A cache carries over from one sentence to the
 next, as the text does. Settings were chosen on the validation part; test is only read.
 """
 
 from __future__ import annotations
 
 import gzip
+import sys
 import tempfile
 from itertools import pairwise
 from math import exp, log
@@ -18,9 +20,16 @@ from time import perf_counter
 import numpy as np
 from figures import arguments, real_archive, report
 
+from rejoinder.config import read_settings, resolve
 from rejoinder.models.arpa import names_of, write_arpa
+from rejoinder.models.directory import MANIFEST, read_manifest, seal
+from rejoinder.models.interfaces import Job, Progress
 from rejoinder.models.kneser_ney import KneserNey, KneserNeyConfig
+from rejoinder.models.lstm.config import LSTMConfig
+from rejoinder.models.lstm.rung import LSTM
+from rejoinder.models.lstm.train import Reading, Run
 from rejoinder.text.ngrams import count_ngrams
+from rejoinder.text.streams import Stream
 from rejoinder.text.tensors import TokenArrays
 from rejoinder.text.tokenizer import WordTokenizer
 
@@ -77,17 +86,71 @@ def vocabulary() -> WordTokenizer:
     return WordTokenizer(sorted({word for words in read("train") for word in words}))
 
 
+def stream(part: str, tokenizer: WordTokenizer) -> Stream:
+    """A part as one passage: words and `</s>`, from sentence to sentence."""
+    row = tokens(read(part), tokenizer).tokens
+    row = row[row != tokenizer.post]
+    return Stream(row, np.ones(len(row), dtype=bool), np.array([0, len(row)]))
+
+
+def lstm_settings(file: str) -> LSTMConfig:
+    """The settings in a TOML file."""
+    return resolve(LSTMConfig, read_settings(Path(file) if file else None, [], ["lstm"]).get("lstm", {}), "lstm")
+
+
+def train_lstm(config: LSTMConfig, tokenizer: WordTokenizer, home: Path) -> tuple[LSTM, float]:
+    """The model in the home, trained if there is none yet; and the seconds its training took, over all sessions."""
+    directory = home / "lstm"
+    if (directory / MANIFEST).is_file():
+        return LSTM.load(directory), float(read_manifest(directory)["seconds"])
+    reading = Reading(stream("train", tokenizer), stream("valid", tokenizer), np.ones(tokenizer.vocabulary, np.int64), _never(tokenizer))
+    run = Run(reading, config, 0, Job(home, _print_progress(), checkpoints=home / "checkpoints"))
+    LSTM.from_weights(config, tokenizer, run.finish()).save(directory)
+    seal(directory, {"rung": "lstm", "seconds": run.seconds, "dev": run.best[0] if run.best else None})
+    return LSTM.load(directory), run.seconds
+
+
+def lstm_perplexity(model: LSTM, row: Stream) -> float:
+    """exp(mean nats per token), from the first sentence to the last without a pause."""
+    state = model.advance(model.start(()), model.tokenizer.end)
+    return exp(-float(model.score_tokens(state, row.tokens.tolist()).mean(dtype=np.float64)))
+
+
+def _never(tokenizer: WordTokenizer) -> tuple[int, ...]:
+    return tokenizer.post, tokenizer.reply
+
+
+def _print_progress() -> Progress:
+    """A line on stderr every half minute."""
+    last = [0.0]
+
+    def progress(what: str, done: int, of: int | None) -> None:
+        if perf_counter() - last[0] > 30:
+            last[0] = perf_counter()
+            print(f"{done:,} of {of or 0:,}  {what}", file=sys.stderr, flush=True)
+
+    return progress
+
+
 def main() -> None:
     options = {
         "rung": (str, "kneser_ney", "which"),
+        "config": (str, "", "settings of the LSTM, TOML"),
+        "home": (str, ".bench/ptb", "where the LSTM and its checkpoints lie"),
         "order": (int, 5, "n"),
         "cache": (int, 0, "its tokens"),
         "runs": (int, 3, "fits"),
     }
     args = arguments(__doc__ or "", **options, kenlm=(int, 0, "1 to compare every test sentence with the kenlm package"))
-    if args.rung != "kneser_ney":
-        raise SystemExit(f"the rung {args.rung} is not measured here yet; kneser_ney is")
     tokenizer = vocabulary()
+    if args.rung == "lstm":
+        model, seconds = train_lstm(lstm_settings(args.config), tokenizer, Path(args.home))
+        report("training, lstm", [seconds / 60], "min", as_json=args.json)
+        for part in ("valid", "test"):
+            report(f"{part} perplexity, lstm", [lstm_perplexity(model, stream(part, tokenizer))], "PTB words", as_json=args.json)
+        return
+    if args.rung != "kneser_ney":
+        raise SystemExit(f"the rung {args.rung} is not measured here yet; kneser_ney and lstm are")
     train = tokens(read("train"), tokenizer)
     config = KneserNeyConfig(order=args.order, cache=args.cache)
     seconds = []

@@ -7,7 +7,7 @@ from dataclasses import dataclass, fields
 from rejoinder.errors import ConfigError
 
 _LARGEST = 2**14  # of any size: beyond, a mistyped figure is likelier than a wish
-_SHARES = ("input_dropout", "output_dropout", "weight_drop")
+_SHARES = ("input_dropout", "output_dropout", "weight_drop", "whole")
 _SIZES = ("embedding", "hidden", "layers", "batch", "steps", "epochs", "dev_tokens")
 
 
@@ -32,6 +32,9 @@ class LSTMConfig:
     input_dropout: float = 0.1  # locked: one mask for all tokens of a window (Gal & Ghahramani 2016)
     output_dropout: float = 0.1  # locked, between the layers and before the softmax
     weight_drop: float = 0.0  # share of the recurrent weights left out (Merity, Keskar & Socher 2018)
+    frequent: int = 1024  # tokens of the softmax that are always summed over; 0 and none drawn: all are
+    drawn: int = 1024  # of the others, drawn anew at each step
+    whole: float = 0.2  # share of the steps, the last ones, that sum over all tokens
     mixed: bool = True  # products in bfloat16, sums and weights in float32
     patience: int = 3  # passes without a better dev figure after which training stops
     dev_tokens: int = 300_000  # of the dev part, for that figure
@@ -51,7 +54,7 @@ class LSTMConfig:
         for name in ("learning_rate", "clip", "checkpoint_minutes"):
             if not 0 < getattr(self, name) < float("inf"):
                 raise ConfigError(f"`lstm.{name}` must be above 0; got {getattr(self, name)}")
-        for name in ("context", "warmup", "patience", "weight_decay"):
+        for name in ("context", "warmup", "patience", "weight_decay", "frequent", "drawn"):
             if not 0 <= getattr(self, name) < float("inf"):
                 raise ConfigError(f"`lstm.{name}` must be at least 0; got {getattr(self, name)}")
 

@@ -4,6 +4,13 @@ What the input adds to the gates, x W, is worked out for all tokens in one produ
 mixed policy products are in bfloat16; the cell itself, the weights and the sums stay in float32. The memory is a pair of
 variables, so that a window goes on where the one before it ended; its gradient stops there (truncated backpropagation through
 time, Williams & Peng 1990).
+
+Most of the time would go into the softmax over V tokens. So most passes work with an estimate of its sum: exact over the most
+frequent tokens, and over the others from a uniform sample, drawn anew at each step (after Jean et al. 2015):
+
+    sum_w e^l(w)  ~  sum over the frequent + e^l(target) if it is rare + (others / drawn) sum over the drawn, the target left out
+
+The last passes, and every measurement, use the whole sum.
 """
 
 from __future__ import annotations
@@ -14,6 +21,7 @@ from typing import Any
 import keras
 import numpy as np
 from keras import ops
+from numpy.typing import NDArray
 
 from rejoinder.models.lstm.cell import Floats, Layer, Weights
 from rejoinder.models.lstm.config import LSTMConfig
@@ -28,14 +36,14 @@ class Memory(keras.layers.Layer):  # type: ignore[misc]
     def __init__(self, config: LSTMConfig, seed: Any, **options: Any) -> None:
         """`seed`: a Keras seed generator, for the dropout of weights."""
         super().__init__(**options)
-        self.hidden, self.lanes = config.hidden, config.batch
-        self.drop = keras.layers.Dropout(config.weight_drop, seed=seed, dtype=self.dtype_policy) if config.weight_drop else None
+        self.hidden, self.lanes, self.drop, self.seeds = config.hidden, config.batch, config.weight_drop, seed
 
     def build(self, shape: Sequence[int]) -> None:
         """Make the weights for inputs (B, T, D); the forget gate begins open, so that memory lasts until it learns otherwise."""
         size = self.hidden
-        self.input_weights = self.add_weight(name="input", shape=(shape[-1], 4 * size), initializer="glorot_uniform")
-        self.recurrent_weights = self.add_weight(name="recurrent", shape=(size, 4 * size), initializer="orthogonal")
+        spread, turned = keras.initializers.GlorotUniform(self.seeds), keras.initializers.Orthogonal(seed=self.seeds)
+        self.input_weights = self.add_weight(name="input", shape=(shape[-1], 4 * size), initializer=spread)
+        self.recurrent_weights = self.add_weight(name="recurrent", shape=(size, 4 * size), initializer=turned)
         self.bias = self.add_weight(name="bias", shape=(4 * size,), initializer=_open_forget_gate, autocast=False)
         memory = {"shape": (self.lanes, size), "initializer": "zeros", "trainable": False, "autocast": False}
         self.h, self.c = self.add_weight(name="h", **memory), self.add_weight(name="c", **memory)
@@ -44,10 +52,9 @@ class Memory(keras.layers.Layer):  # type: ignore[misc]
         """(B, T, D), (B, T) -> (B, T, H): the output at every token; where `keep` is 0 the memory is emptied first."""
         added = ops.transpose(ops.matmul(x, self.input_weights), (1, 0, 2))  # (T, B, 4H): x W
         kept = ops.expand_dims(ops.transpose(ops.cast(keep, "float32")), -1)  # (T, B, 1)
-        recurrent = ops.convert_to_tensor(self.recurrent_weights)
-        if self.drop is not None:
-            recurrent = self.drop(recurrent, training=training)
-        recurrent, bias = ops.cast(recurrent, self.compute_dtype), ops.convert_to_tensor(self.bias)
+        recurrent, bias = ops.convert_to_tensor(self.recurrent_weights), ops.convert_to_tensor(self.bias)
+        if training and self.drop:
+            recurrent = keras.random.dropout(recurrent, self.drop, seed=self.seeds)
 
         def step(memory: tuple[Tensor, Tensor], now: tuple[Tensor, Tensor]) -> tuple[tuple[Tensor, Tensor], Tensor]:
             (h, c), (entering, keeping) = memory, now
@@ -67,21 +74,18 @@ class Memory(keras.layers.Layer):  # type: ignore[misc]
 class Network(keras.Model):  # type: ignore[misc]
     """Tokens in, logits of the next token out, with one matrix for the vectors of both."""
 
-    def __init__(self, config: LSTMConfig, vocabulary: int, never: Sequence[int], seed: int) -> None:
-        """`vocabulary` V; `never` the tokens that can never come next."""
+    def __init__(self, config: LSTMConfig, counts: NDArray[np.int64], never: Sequence[int], seed: int) -> None:
+        """`counts` (V,) how often each token occurs in train; `never` the tokens that can never come next."""
         super().__init__(dtype="mixed_bfloat16" if config.mixed else "float32")
+        vocabulary = len(counts)
         self.settings, self.vocabulary = config, vocabulary
+        self.ranked = np.lexsort((np.arange(vocabulary), -counts)).astype(np.int32)  # (V,) the most frequent first
+        self.rank = np.argsort(self.ranked).astype(np.int32)  # (V,) the place of each token there
+        self.sampled = 0 < config.drawn and config.frequent + config.drawn < vocabulary
         self.mask = np.zeros(vocabulary, dtype=np.float32)
         self.mask[list(never)] = _NEVER
         self.seeds = keras.random.SeedGenerator(seed)
         self.memories = [Memory(config, self.seeds, dtype=self.dtype_policy) for _ in range(config.layers)]
-        self.input_drop = self._locked(config.input_dropout, config.embedding)
-        self.output_drop = self._locked(config.output_dropout, config.hidden)
-
-    def _locked(self, share: float, size: int) -> Any:
-        shape = (self.settings.batch, 1, size)
-        return keras.layers.Dropout(share, noise_shape=shape, seed=self.seeds, dtype=self.dtype_policy) if share else None
-
     def build(self, shape: Any = None) -> None:
         """Make the weights."""
         size, hidden = self.settings.embedding, self.settings.hidden
@@ -90,24 +94,63 @@ class Network(keras.Model):  # type: ignore[misc]
             name="embedding", shape=(self.vocabulary, size), initializer=around_zero, autocast=False
         )
         self.bias = self.add_weight(name="output_bias", shape=(self.vocabulary,), initializer="zeros", autocast=False)
-        self.projection = self.add_weight(name="projection", shape=(hidden, size)) if hidden != size else None
+        self.projection = self.add_weight(name="projection", shape=(hidden, size), initializer=keras.initializers.GlorotUniform(self.seeds)) if hidden != size else None
         for number, memory in enumerate(self.memories):
             memory.build((None, None, hidden if number else size))
         self.built = True
 
     def call(self, inputs: dict[str, Tensor], training: bool = False) -> Tensor:
-        """(B, T) `tokens`, (B, T) `keep` -> (B, T, V) float32 logits."""
+        """(B, T) `tokens`, (B, T) `keep` -> (B, T, E): what is compared with the tokens' vectors to guess the next one."""
         x = ops.cast(ops.take(self.embedding, inputs["tokens"], axis=0), self.compute_dtype)
-        x = self.input_drop(x, training=training) if self.input_drop else x
+        x = self._locked_dropout(x, self.settings.input_dropout if training else 0.0)
         for memory in self.memories:
             x = memory(x, inputs["keep"], training=training)
-            x = self.output_drop(x, training=training) if self.output_drop else x
-        if self.projection is not None:
-            x = ops.matmul(x, self.projection)
-        flat = ops.reshape(x, (-1, self.settings.embedding))
+            x = self._locked_dropout(x, self.settings.output_dropout if training else 0.0)
+        return x if self.projection is None else ops.matmul(x, self.projection)
+
+    def logits(self, shown: Tensor) -> Tensor:
+        """(N, E) -> (N, V) float32."""
         vectors = ops.cast(self.embedding, self.compute_dtype)
-        logits = ops.cast(ops.matmul(flat, ops.transpose(vectors)), "float32") + (ops.convert_to_tensor(self.bias) + self.mask)
-        return ops.reshape(logits, (self.settings.batch, -1, self.vocabulary))
+        return ops.cast(ops.matmul(shown, ops.transpose(vectors)), "float32") + (ops.convert_to_tensor(self.bias) + self.mask)
+
+    def compute_loss(
+        self,
+        x: Any = None,
+        y: Tensor = None,
+        y_pred: Tensor = None,
+        sample_weight: Tensor = None,
+        training: bool = True,
+    ) -> Tensor:
+        """The weighted mean, in nats, of what each target in `y` (B, T) costs; the weights have the mean 1."""
+        shown = ops.reshape(y_pred, (-1, self.settings.embedding))
+        targets, weights = ops.reshape(y, (-1,)), ops.reshape(sample_weight, (-1,))
+        if training and self.sampled:
+            nats = self._estimated(shown, targets)
+        else:
+            nats = keras.losses.sparse_categorical_crossentropy(targets, self.logits(shown), from_logits=True)
+        return ops.mean(ops.cast(nats, "float32") * ops.cast(weights, "float32"))
+
+    def _estimated(self, shown: Tensor, targets: Tensor) -> Tensor:
+        """(N,) nats: the loss of each target with the estimated sum."""
+        frequent, drawn = self.settings.frequent, self.settings.drawn
+        others = self.vocabulary - frequent
+        draw = ops.cast(keras.random.uniform((drawn,), seed=self.seeds) * others, "int32")
+        ids = ops.concatenate([self.ranked[:frequent], ops.take(self.ranked[frequent:], draw)])  # (C,)
+        bias = ops.convert_to_tensor(self.bias) + self.mask
+        vectors = ops.cast(ops.take(self.embedding, ids, axis=0), self.compute_dtype)
+        logits = ops.cast(ops.matmul(shown, ops.transpose(vectors)), "float32") + ops.take(bias, ids)
+        wanted = ops.cast(ops.take(self.embedding, targets, axis=0), self.compute_dtype)
+        wanted = ops.sum(ops.cast(shown, "float32") * ops.cast(wanted, "float32"), axis=-1) + ops.take(bias, targets)
+        rare = ops.take(self.rank, targets) >= frequent  # (N,)
+        share = ops.concatenate([ops.zeros((frequent,)), ops.full((drawn,), float(np.log(others / drawn)))])
+        twice = ops.logical_and(ops.expand_dims(targets, 1) == ids, ops.expand_dims(rare, 1))
+        total = ops.logsumexp(ops.where(twice, _NEVER, logits + share), axis=-1)
+        return ops.where(rare, ops.logaddexp(total, wanted), total) - wanted
+
+    def _locked_dropout(self, x: Tensor, share: float) -> Tensor:
+        """(B, T, D) `x` with that share of its columns at 0, the same ones for all tokens of a lane."""
+        one_for_all_tokens = (self.settings.batch, 1, x.shape[-1])
+        return keras.random.dropout(x, share, noise_shape=one_for_all_tokens, seed=self.seeds) if share else x
 
     def forget(self) -> None:
         """Empty the memory of all lanes."""

@@ -75,7 +75,8 @@ class Run:
         self.reading = reading
         self.windows = Windows(reading.train, config.batch, config.steps, seed)
         self.total = config.epochs * self.windows.epoch
-        self.network = Network(config, len(reading.bytes), reading.never, seed)
+        counts = np.bincount(reading.train.tokens, minlength=len(reading.bytes))
+        self.network = Network(config, counts, reading.never, seed)
         self.network.build()
         warmup = min(config.warmup, self.total // 2)
         rate = keras.optimizers.schedules.CosineDecay(
@@ -86,9 +87,10 @@ class Run:
         )
         optimizer = keras.optimizers.AdamW(rate, weight_decay=config.weight_decay, global_clipnorm=config.clip)
         optimizer.exclude_from_weight_decay(var_names=["bias"])
-        self.network.compile(optimizer, keras.losses.SparseCategoricalCrossentropy(from_logits=True))
         optimizer.build(self.network.trainable_variables)
+        self.network.compile(optimizer)
         self.step = 0
+        self.seconds = 0.0  # of training and measuring, over all sessions
         self.best: tuple[float, int, Weights] | None = None  # dev bits per byte, pass, weights
         self.dev_windows = self._dev_windows()
         self.checkpoints = Checkpoints(job.checkpoints, self._name(seed)) if job.checkpoints else None
@@ -102,7 +104,7 @@ class Run:
 
     def _train(self, stopped: Callable[[], bool], log: Log) -> None:
         speed = _Speed(self.config.batch * self.config.steps)
-        saved = monotonic()
+        saved = now = monotonic()
         dev = f", dev {self.best[0]:.3f} bits per byte" if self.best else ""
         while self.step < self.total and not self._is_flat():
             loss = self._step()
@@ -110,6 +112,7 @@ class Run:
                 raise ModelError(self._no_number(loss))
             self.step += 1
             speed.count()
+            self.seconds, now = self.seconds + monotonic() - now, monotonic()
             ended = self.step % self.windows.epoch == 0
             if ended and self.dev_windows is not None:
                 figure = self._measure()
@@ -127,6 +130,9 @@ class Run:
 
     def _step(self) -> float:
         """One step of the optimiser; the mean nats of the tokens that count."""
+        if self.network.sampled and self.step >= self.total * (1 - self.config.whole):
+            self.network.sampled = False
+            self.network.make_train_function(force=True)
         window = self.windows[self.step]
         counted = float(window.weights.sum())
         self.network.reset_metrics()
@@ -193,7 +199,7 @@ class Run:
         if self.checkpoints is None:
             return
         arrays = {name: np.asarray(_numpy(variable)) for name, variable in self._variables().items()}
-        facts: dict[str, Any] = {"step": self.step}
+        facts: dict[str, Any] = {"step": self.step, "seconds": self.seconds}
         if self.best:
             arrays |= {f"best.{name}": array for name, array in self.best[2].arrays().items()}
             facts |= {"dev": self.best[0], "epoch": self.best[1]}
@@ -205,7 +211,7 @@ class Run:
             return
         for name, variable in self._variables().items():
             variable.assign(found.arrays[name])
-        self.step = int(found.facts["step"])
+        self.step, self.seconds = int(found.facts["step"]), float(found.facts["seconds"])
         if "dev" in found.facts:
             best = {name.removeprefix("best."): array for name, array in found.arrays.items() if name.startswith("best.")}
             self.best = found.facts["dev"], found.facts["epoch"], Weights.from_arrays(best)
