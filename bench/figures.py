@@ -16,6 +16,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from statistics import median
 
+from rejoinder.ladder.metrics import Estimate
+
 ROOT = Path(__file__).resolve().parents[1]
 DATA = Path(os.environ.get("REJOINDER_DATA", ROOT.parent / "shared" / "data"))
 
@@ -45,6 +47,15 @@ def report(name: str, values: Sequence[float], unit: str, *, as_json: bool) -> N
         print(json.dumps({**record, "machine": machine(), "commit": commit()}), flush=True)
     else:
         print(f"{name:<44} {middle:>12,.5g} {unit:<10} ({low:,.5g} to {high:,.5g}, {len(values)} runs)", flush=True)
+
+
+def report_interval(name: str, found: Estimate, unit: str, *, as_json: bool) -> None:
+    """Print one figure with its bootstrapped 95% interval as low and high."""
+    if as_json:
+        record = {"name": name, "value": found.value, "unit": unit, "low": found.low, "high": found.high, "runs": 1}
+        print(json.dumps({**record, "machine": machine(), "commit": commit()}), flush=True)
+    else:
+        print(f"{name:<60} {found.value:>10,.4f} {unit:<10} (95%: {found.low:,.4f} to {found.high:,.4f})", flush=True)
 
 
 def machine() -> str:

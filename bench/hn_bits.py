@@ -1,0 +1,135 @@
+"""Bits per byte of the test posts of the real archive, for rungs that predict, and what the context is worth to each.
+
+    python bench/hn_bits.py --rungs kneser_ney,lstm,mixture --home DIR [--config FILE] [--posts 500]
+
+Every test post is scored given what it answers: its own words and END, over the UTF-8 bytes of its own words. What is not fitted
+is fitted first, on the train part alone. Intervals are over threads; differences are paired, on the same posts. Then every reply
+is scored twice, given its own context and given that of a reply drawn at random from another thread.
+"""
+
+from __future__ import annotations
+
+import sys
+import tempfile
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import combinations
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from figures import arguments, real_archive, report_interval
+from numpy.typing import NDArray
+
+from rejoinder.archive.reader import held_out
+from rejoinder.archive.sources.dump import read_dump
+from rejoinder.config import read_settings, resolve
+from rejoinder.ladder.metrics import bootstrap_bits, bootstrap_change, by_thread
+from rejoinder.models import LADDER, parts_of, rung
+from rejoinder.post import Post
+from rejoinder.workspace import FitConfig, Workspace
+
+Context = tuple[Post, ...]
+
+
+@dataclass(frozen=True)
+class Scored:
+    """Test posts, what each answers, and the key of its thread."""
+
+    posts: list[Post]
+    contexts: list[Context]
+    threads: NDArray[np.int64]
+
+    def only(self, places: Sequence[int]) -> Scored:
+        """Those at `places`."""
+        chosen = [int(place) for place in places]
+        return Scored([self.posts[p] for p in chosen], [self.contexts[p] for p in chosen], self.threads[chosen])
+
+
+def prepare(space: Workspace, names: list[str], config: str) -> dict[str, Any]:
+    """The rungs, fitted on the train part; the archive is imported first where there is none."""
+    if space.is_empty:
+        with space.open_archive(create=True) as archive:
+            archive.set_forum("hn")
+            archive.add(read_dump(real_archive("hn.jsonl.gz"), space.hasher()))
+    settings = read_settings(Path(config) if config else None, (), LADDER)
+    parts = [part for name in names for part in parts_of(name, resolve(rung(name).load().Config, settings.get(name, {}), name))]
+    wanted = [name for name in dict.fromkeys([*parts, *names]) if (found := space.fitted(name)) is None or found.outdated]
+    failed = space.fit(wanted, FitConfig(), settings) if wanted else {}
+    for name, error in failed.items():
+        sys.exit(f"{name}: {error}")
+    for name in names:
+        found = space.fitted(name)
+        if found is None or found.manifest["on"] != "train" or found.stale:
+            sys.exit(f"{name} in {space.home} has learned from test posts, or may have: measure in a home of its own")
+    return {name: space.load(name) for name in names}
+
+
+def read_test(space: Workspace, most: int) -> Scored:
+    """The test posts that have words of their own; `most` of them, drawn at random, unless that is 0."""
+    with space.open_archive() as archive:
+        threads = list(held_out(archive))
+    found = [(post, thread.context(post), thread.key) for thread in threads for post in thread.posts if post.own_text]
+    scored = Scored([p for p, _, _ in found], [c for _, c, _ in found], np.array([key for _, _, key in found]))
+    if not 0 < most < len(found):
+        return scored
+    return scored.only(np.sort(np.random.default_rng(0).permutation(len(found))[:most]).tolist())
+
+
+def other_contexts(replies: Scored) -> list[Context]:
+    """For each reply the context of another one, of another thread, drawn at random."""
+    rng = np.random.default_rng(0)
+    found: list[Context] = []
+    if len(np.unique(replies.threads)) < 2:
+        sys.exit("the replies drawn are all of one thread, so there is no other context: measure more --posts")
+    for thread in replies.threads:
+        place = rng.integers(len(replies.posts))
+        while replies.threads[place] == thread:
+            place = rng.integers(len(replies.posts))
+        found.append(replies.contexts[place])
+    return found
+
+
+def score(model: Any, posts: Sequence[Post], contexts: Sequence[Context]) -> NDArray[np.float64]:
+    """(P,) float64, nats: what the model pays for the own words and END of each post, given the context."""
+    paid = np.empty(len(posts))
+    for place, (post, context) in enumerate(zip(posts, contexts, strict=True)):
+        tokens = [*model.tokenizer.encode(post.own_text), model.tokenizer.end]
+        paid[place] = -model.score_tokens(model.start(context), tokens).sum(dtype=np.float64)
+    return paid
+
+
+def main() -> None:
+    options = {
+        "rungs": (str, "kneser_ney", "which, parted by commas"),
+        "home": (str, "", "a home to keep"),
+        "config": (str, "", "a TOML file of settings for what is to be fitted"),
+        "posts": (int, 0, "test posts at most, drawn at random; 0 for all"),
+    }
+    args = arguments(__doc__ or "", **options)
+    with tempfile.TemporaryDirectory() as scratch:
+        space = Workspace(Path(args.home or scratch))
+        models = prepare(space, args.rungs.split(","), args.config)
+        test = read_test(space, args.posts)
+        size = np.array([len(post.own_text.encode("utf-8", "replace")) for post in test.posts])
+        paid: dict[str, NDArray[np.float64]] = {}
+        for name, model in models.items():
+            nats, count = by_thread(test.threads, score(model, test.posts, test.contexts), size.astype(np.float64))
+            paid[name] = nats
+            found = bootstrap_bits(nats, count.astype(np.int64), np.random.default_rng(0))
+            report_interval(f"{name}, {len(test.posts):,} test posts", found, "bits/byte", as_json=args.json)
+        for first, second in combinations(paid, 2):
+            change = bootstrap_change(paid[second], paid[first], np.random.default_rng(0))
+            report_interval(f"{second} below {first}, share", change, "", as_json=args.json)
+        replies = test.only([place for place, context in enumerate(test.contexts) if context])
+        others = other_contexts(replies)
+        for name, model in models.items():
+            own, other = (score(model, replies.posts, contexts) for contexts in (replies.contexts, others))
+            own, other = by_thread(replies.threads, own, other)
+            change = bootstrap_change(own, other, np.random.default_rng(0))
+            what = f"{name}, {len(replies.posts):,} replies, own context below another's, share"
+            report_interval(what, change, "", as_json=args.json)
+
+
+if __name__ == "__main__":
+    main()
