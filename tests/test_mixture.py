@@ -315,7 +315,8 @@ class NeedsExtra:
 
 @pytest.fixture
 def space(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Workspace:
-    monkeypatch.delitem(LADDER, "mixture", raising=False)
+    for name in ("mixture", "lstm"):  # no test here trains a net
+        monkeypatch.delitem(LADDER, name, raising=False)
     monkeypatch.setitem(LADDER, "needs_extra", Rung("test_mixture:NeedsExtra", Can.PREDICT, "none", extra="train"))
     line = Rung("rejoinder.models.mixture:Mixture", Can.PREDICT, "a mixture", parts=("kneser_ney", "needs_extra"))
     monkeypatch.setitem(LADDER, "mixture", line)
