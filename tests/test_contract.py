@@ -16,12 +16,16 @@ from rejoinder.models import LADDER, Can, parts_of, those_that
 from rejoinder.models.interfaces import Job
 from rejoinder.post import Kind, Post
 
+SMALL_LSTM = {"embedding": 24, "hidden": 32, "batch": 16, "steps": 8, "learning_rate": 0.02, "epochs": 1, "least_steps": 150}
+# sizes that a test can wait for, where the defaults are made for real archives
+SMALL: dict[str, dict[str, Any]] = {"lstm": SMALL_LSTM}
 # settings that differ from the defaults, so that save and load cannot pass by forgetting them
 OTHER: dict[str, dict[str, Any]] = {
     "canned": {"longest": 3, "repeats": 2, "keep": 7},
     "unigram": {"pseudo_count": 2.0},
     "markov": {"discount": 0.3},
     "kneser_ney": {"order": 3, "prune": 1, "cache": 50, "cache_half_life": 20.0, "cache_weights": (0.2, 0.1)},
+    "lstm": {**SMALL_LSTM, "layers": 2, "context": 9, "half": False, "weight_drop": 0.2, "drawn": 20, "frequent": 40},
     "bm25": {"k1": 0.9, "b": 0.4, "terms": 5},
     "mixture": {"models": ("kneser_ney", "markov"), "levels": 3, "shrink": 9.0, "dev_tokens": 500, "personal": 0.4},
 }
@@ -37,6 +41,7 @@ ANY_TEXT = ["", " ", "The dough", "naïve 🍞\u0301", "日本語のテキスト
 
 def fit(name: str, corpus: ArchiveCorpus, workdir: Path, **settings: Any) -> Any:
     rung = LADDER[name].load()
+    settings = {**SMALL.get(name, {}), **settings}
     workdir.mkdir(parents=True, exist_ok=True)
     job = Job(workdir, parts=fit_parts(name, corpus, workdir / "parts", **settings))
     return rung.fit(corpus, rung.Config(**settings), rng=np.random.default_rng(3), job=job)

@@ -4,6 +4,7 @@ HOME/archive.db            the archive (SQLite; -wal and -shm beside it while in
 HOME/author.key            the key of the author hashes, mode 0600
 HOME/tokenizer.json        the tokenizer all language models share
 HOME/models/RUNG/0001/     a fitted rung; the highest whole one counts
+HOME/checkpoints/RUNG/     what a long fit that was stopped goes on from
 HOME/sample/               the same again for the embedded archive, while there is none of the user's own
 """
 
@@ -11,14 +12,14 @@ from __future__ import annotations
 
 import shutil
 import tempfile
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from importlib import resources
 from pathlib import Path
 from time import perf_counter, time
-from typing import Any, Literal
+from typing import Any, Literal, Self
 
 import numpy as np
 
@@ -39,7 +40,8 @@ from rejoinder.text.tensors import TOKENIZER_FILE, train_tokenizer, write_tokens
 from rejoinder.text.tokenizer import DEFAULT_SIZE, Tokenizer
 
 On = Literal["train", "all"]
-SAMPLE = "sample.jsonl"
+SAMPLE, SHIPPED = "sample.jsonl", "models"
+CARD = "card.json"  # in a directory of models that are given away
 _ABANDONED = 86_400.0  # seconds after which a scratch folder is what a crash left
 
 
@@ -71,9 +73,10 @@ class Fitted:
 class Workspace:
     """A home folder. Making one touches nothing; folders appear when something is written."""
 
-    def __init__(self, home: Path) -> None:
-        """Use the folder `home`."""
+    def __init__(self, home: Path, models: Path | None = None) -> None:
+        """Use the folder `home`; its models lie in `models`, unless given HOME/models."""
         self.home = home
+        self.models = models or home / "models"
         self.archive_file = home / "archive.db"
         self.author_key = home / "author.key"
 
@@ -108,6 +111,12 @@ class Workspace:
             inside.fit(without_extras(), FitConfig(vocabulary=2048), {}, progress)
         return inside
 
+    @classmethod
+    def shipped(cls) -> Self | None:
+        """The models that came with this package, as a home without an archive; None if none came. Read only."""
+        directory = Path(str(resources.files("rejoinder.bundle"))) / SHIPPED
+        return cls(directory, models=directory) if (directory / CARD).is_file() else None
+
     # --- fitting -------------------------------------------------------------------------------------------------
 
     def fit(
@@ -134,8 +143,10 @@ class Workspace:
                 progress(f"fitting {name}", 0, None)
                 try:
                     made_of = {part: self._part(part, failed, facts) for part in parts[name]}
-                    job = Job(scratch / name, progress, {part: self.load(part) for part in made_of})
+                    kept = self.home / "checkpoints" / name
+                    job = Job(scratch / name, progress, {part: self.load(part) for part in made_of}, kept)
                     self._fit_one(name, configs[name], corpus, job, {**facts, "parts": made_of} if made_of else facts)
+                    shutil.rmtree(kept, ignore_errors=True)
                 except RejoinderError as error:
                     failed[name] = error
         return failed
@@ -195,17 +206,19 @@ class Workspace:
         when = datetime.now(UTC).isoformat(timespec="seconds")
         self.keep(model, {"rung": name, "config": as_dict(config), **facts, "fitted": when, "seconds": round(seconds, 3)})
 
-    def keep(self, model: Suggester, manifest: dict[str, Any]) -> None:
-        """Save a model as the newest of its rung, and remove the others."""
+    def keep(self, model: Suggester, manifest: dict[str, Any], beside: Callable[[Path], None] | None = None) -> None:
+        """Save a model (and what `beside` writes next to it) as the newest of its rung, and remove the others."""
         directory = self._new_directory(manifest["rung"])
         model.save(directory)
+        if beside is not None:
+            beside(directory)
         seal(directory, manifest)
         for other in directory.parent.iterdir():  # older ones, and what a crash left; open files stay readable
             if other != directory:
                 shutil.rmtree(other, ignore_errors=True)
 
     def _new_directory(self, name: str) -> Path:
-        parent = self.home / "models" / name
+        parent = self.models / name
         parent.mkdir(parents=True, exist_ok=True)
         number = max((int(other.name) for other in parent.iterdir() if other.name.isdecimal()), default=0)
         directory = parent / f"{number + 1:04}"
@@ -231,7 +244,7 @@ class Workspace:
         Raises:
             DamagedModel: there is one, but its files are not as they were written.
         """
-        parent = self.home / "models" / name
+        parent = self.models / name
         numbered = sorted(
             (p for p in parent.glob("*") if p.name.isdecimal() and (p / MANIFEST).is_file()), key=lambda p: int(p.name)
         )

@@ -45,6 +45,10 @@ LADDER: dict[str, Rung] = {
     "unigram": Rung("rejoinder.models.unigram:Unigram", Can.PREDICT, "how often each token occurs"),
     "markov": Rung("rejoinder.models.markov:Markov", Can.PREDICT, "a weighted graph: which token follows which"),
     "kneser_ney": Rung("rejoinder.models.kneser_ney:KneserNey", Can.PREDICT | Can.COUNT, "what followed the last few tokens"),
+    "lstm": Rung("rejoinder.models.lstm.rung:LSTM", Can.PREDICT, "a memory cell that reads on from token to token", extra="train"),
+    "mixture": Rung(
+        "rejoinder.models.mixture:Mixture", Can.PREDICT, "counts and cell together", parts=("kneser_ney", "lstm"), extra="train"
+    ),
     "bm25": Rung("rejoinder.models.bm25:BM25", Can.PROPOSE | Can.RANK, "replies that posts like this one got"),
 }
 

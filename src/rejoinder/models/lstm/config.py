@@ -23,7 +23,8 @@ class LSTMConfig:
     half: bool = True  # weights on disk in half precision
     # the training
     epochs: int = 6  # passes over the train part
-    batch: int = 64  # B, lanes of text read side by side
+    least_steps: int = 600  # steps at least: a small archive is read more often
+    batch: int = 64  # B, lanes of text read side by side; a small archive fills fewer
     steps: int = 64  # T, tokens after which the gradient is cut; the memory goes on
     learning_rate: float = 3e-3  # AdamW's, at its highest
     warmup: int = 200  # steps until then; from there on it falls to 0 along a cosine
@@ -36,7 +37,7 @@ class LSTMConfig:
     drawn: int = 1024  # of the others, drawn anew at each step
     whole: float = 0.2  # share of the steps, the last ones, that sum over all tokens
     mixed: bool = True  # products in bfloat16, sums and weights in float32
-    patience: int = 3  # passes without a better dev figure after which training stops
+    patience: int = 4  # measurements of dev without a better figure after which training stops; 0: never
     dev_tokens: int = 300_000  # of the dev part, for that figure
     checkpoint_minutes: float = 5.0  # between checkpoints
 
@@ -54,7 +55,7 @@ class LSTMConfig:
         for name in ("learning_rate", "clip", "checkpoint_minutes"):
             if not 0 < getattr(self, name) < float("inf"):
                 raise ConfigError(f"`lstm.{name}` must be above 0; got {getattr(self, name)}")
-        for name in ("context", "warmup", "patience", "weight_decay", "frequent", "drawn"):
+        for name in ("context", "warmup", "patience", "weight_decay", "frequent", "drawn", "least_steps"):
             if not 0 <= getattr(self, name) < float("inf"):
                 raise ConfigError(f"`lstm.{name}` must be at least 0; got {getattr(self, name)}")
 

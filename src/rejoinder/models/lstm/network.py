@@ -158,7 +158,7 @@ class Network(keras.Model):  # type: ignore[misc]
 
     def remembered(self) -> list[tuple[Floats, Floats]]:
         """A copy of the memory: (B, H) h and (B, H) c of each layer."""
-        return [(np.array(ops.convert_to_numpy(m.h)), np.array(ops.convert_to_numpy(m.c))) for m in self.memories]
+        return [(numbers(m.h), numbers(m.c)) for m in self.memories]
 
     def remember(self, memory: Sequence[tuple[Floats, Floats]]) -> None:
         """Put back what `remembered` gave."""
@@ -168,9 +168,9 @@ class Network(keras.Model):  # type: ignore[misc]
 
     def weights_now(self) -> Weights:
         """The weights as they are, float32."""
-        layers = tuple(Layer(*map(_numpy, (m.input_weights, m.recurrent_weights, m.bias))) for m in self.memories)
-        projection = _numpy(self.projection) if self.projection is not None else None
-        return Weights(_numpy(self.embedding), layers, projection, _numpy(self.bias))
+        layers = tuple(Layer(*map(numbers, (m.input_weights, m.recurrent_weights, m.bias))) for m in self.memories)
+        projection = numbers(self.projection) if self.projection is not None else None
+        return Weights(numbers(self.embedding), layers, projection, numbers(self.bias))
 
     def set_weights_to(self, weights: Weights) -> None:
         """Take over `weights`."""
@@ -204,5 +204,6 @@ def _open_forget_gate(shape: Sequence[int], dtype: Any = None) -> Tensor:
     return ops.cast(ops.concatenate([ops.zeros((size,)), ops.ones((size,)), ops.zeros((2 * size,))]), dtype or "float32")
 
 
-def _numpy(variable: Any) -> Floats:
-    return np.asarray(ops.convert_to_numpy(variable), dtype=np.float32)
+def numbers(variable: Any) -> NDArray[Any]:
+    """A copy of what a variable of any backend holds."""
+    return np.array(ops.convert_to_numpy(variable))

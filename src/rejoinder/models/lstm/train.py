@@ -1,8 +1,8 @@
 """Training the memory cell: windows of text in, weights out; it can be stopped at any step and go on as if it had not been.
 
 A step reads one window of every lane, and its loss is the mean nats of the tokens that count. AdamW (Loshchilov & Hutter 2019), the
-rate rising over a warm-up and then falling to 0 along a cosine. After each pass the dev part is measured; the best weights are
-kept, and training stops when they have not been bettered for a while.
+rate rising over a warm-up and then falling to 0 along a cosine. After a pass the dev part is measured; the best weights are kept,
+and training stops when they have not been bettered for a while.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ import math
 import signal
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from time import monotonic
 from types import FrameType
@@ -31,6 +31,8 @@ from rejoinder.models.lstm.config import LSTMConfig, network_settings
 from rejoinder.text.streams import Stream, Windows, write_stream
 from rejoinder.text.tensors import open_tokenizer
 
+_WINDOWS = 4  # in a pass, at least: where there is less text, fewer lanes read it
+_MEASUREMENTS = 40  # of the dev part, at most
 Log = Callable[[int, dict[str, float]], None]  # step, figures by name
 
 
@@ -71,10 +73,12 @@ class Run:
             from rejoinder.models.lstm.network import Network
         except ImportError as error:
             raise missing_extra("training the rung `lstm`", "train") from error
-        self.config, self.job = config, job
-        self.reading = reading
-        self.windows = Windows(reading.train, config.batch, config.steps, seed)
-        self.total = config.epochs * self.windows.epoch
+        lanes = max(min(config.batch, len(reading.train.tokens) // (_WINDOWS * config.steps)), 1)
+        self.config = config = replace(config, batch=lanes)
+        self.job, self.reading = job, reading
+        self.windows = Windows(reading.train, lanes, config.steps, seed)
+        self.total = max(config.epochs * self.windows.epoch, config.least_steps)
+        self.every = max(self.windows.epoch, self.total // _MEASUREMENTS)  # steps from one look at dev to the next
         counts = np.bincount(reading.train.tokens, minlength=len(reading.bytes))
         self.network = Network(config, counts, reading.never, seed)
         self.network.build()
@@ -91,7 +95,7 @@ class Run:
         self.network.compile(optimizer)
         self.step = 0
         self.seconds = 0.0  # of training and measuring, over all sessions
-        self.best: tuple[float, int, Weights] | None = None  # dev bits per byte, pass, weights
+        self.best: tuple[float, int, Weights] | None = None  # dev bits per byte, step, weights
         self.dev_windows = self._dev_windows()
         self.checkpoints = Checkpoints(job.checkpoints, self._name(seed)) if job.checkpoints else None
         self._resume()
@@ -113,7 +117,7 @@ class Run:
             self.step += 1
             speed.count()
             self.seconds, now = self.seconds + monotonic() - now, monotonic()
-            ended = self.step % self.windows.epoch == 0
+            ended = self.step % self.every == 0 or self.step == self.total
             if ended and self.dev_windows is not None:
                 figure = self._measure()
                 dev = f", dev {figure:.3f} bits per byte"
@@ -155,7 +159,7 @@ class Run:
         """Bits per byte of the dev part; the best weights are remembered."""
         figure = self.dev_bits_per_byte()
         if self.best is None or figure < self.best[0]:
-            self.best = figure, self.step // self.windows.epoch, self.network.weights_now()
+            self.best = figure, self.step, self.network.weights_now()
         return figure
 
     def dev_bits_per_byte(self) -> float:
@@ -175,10 +179,9 @@ class Run:
         return nats / math.log(2) / max(size, 1.0)
 
     def _is_flat(self) -> bool:
-        """Whether the dev figure has not been bettered for `patience` passes."""
-        if self.best is None or not self.config.patience:
-            return False
-        return self.step // self.windows.epoch - self.best[1] >= self.config.patience
+        """Whether the dev figure has not been bettered for `patience` measurements."""
+        patience = self.config.patience * self.every
+        return self.best is not None and bool(patience) and self.step - self.best[1] >= patience
 
     # --- checkpoints ---------------------------------------------------------------------------------------------
 
@@ -198,11 +201,13 @@ class Run:
     def _save(self) -> None:
         if self.checkpoints is None:
             return
-        arrays = {name: np.asarray(_numpy(variable)) for name, variable in self._variables().items()}
+        from rejoinder.models.lstm.network import numbers
+
+        arrays = {name: numbers(variable) for name, variable in self._variables().items()}
         facts: dict[str, Any] = {"step": self.step, "seconds": self.seconds}
         if self.best:
             arrays |= {f"best.{name}": array for name, array in self.best[2].arrays().items()}
-            facts |= {"dev": self.best[0], "epoch": self.best[1]}
+            facts |= {"dev": self.best[0], "best": self.best[1]}
         self.checkpoints.write(Checkpoint(arrays, facts))
 
     def _resume(self) -> None:
@@ -214,7 +219,7 @@ class Run:
         self.step, self.seconds = int(found.facts["step"]), float(found.facts["seconds"])
         if "dev" in found.facts:
             best = {name.removeprefix("best."): array for name, array in found.arrays.items() if name.startswith("best.")}
-            self.best = found.facts["dev"], found.facts["epoch"], Weights.from_arrays(best)
+            self.best = found.facts["dev"], int(found.facts["best"]), Weights.from_arrays(best)
 
     def _no_number(self, loss: float) -> str:
         kept = f"the checkpoint before it is kept in {self.checkpoints.file.parent}" if self.checkpoints else "nothing was kept"
@@ -290,8 +295,3 @@ def _clock(seconds: float) -> str:
     minutes = round(seconds / 60)
     return f"{minutes // 60} h {minutes % 60:02} min" if minutes >= 60 else f"{minutes} min"
 
-
-def _numpy(variable: Any) -> NDArray[Any]:
-    from keras import ops
-
-    return np.asarray(ops.convert_to_numpy(variable))
