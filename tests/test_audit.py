@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 from conftest import make_archive
 from test_sampling import MODEL, A
+from typer.testing import CliRunner, Result
 
 from rejoinder.archive.reader import ArchiveCorpus
 from rejoinder.audit import (
@@ -25,6 +26,7 @@ from rejoinder.audit import (
     exposure,
     longest_copies,
 )
+from rejoinder.cli import app
 from rejoinder.errors import ConfigError, ModelError, UsageError
 from rejoinder.models.interfaces import Job
 from rejoinder.models.kneser_ney import KneserNey, KneserNeyConfig
@@ -176,6 +178,51 @@ def test_too_few_words_for_canaries_are_told(tmp_path: Path) -> None:
     tiny = ArchiveCorpus(make_archive(tmp_path / "archive.db", few), tmp_path / "tokens", everything=True)
     with pytest.raises(ModelError, match="too few different words"):
         Canaries.make(tiny, CONFIG)
+
+
+# --- the command -----------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    home = tmp_path_factory.mktemp("home")
+    make_archive(home / "archive.db", varied_posts()).close()
+    return home
+
+
+def run(home: Path, *options: object) -> Result:
+    return CliRunner().invoke(app, ["audit", "--home", str(home), *map(str, options)])
+
+
+FEW = ("--each", 2, "--alternatives", 15)
+
+
+def test_the_command_fits_a_recipe_keeps_it_and_audits_it_again(home: Path, tmp_path: Path) -> None:
+    recipe = tmp_path / "recipe.toml"
+    recipe.write_text("[tokenizer]\nsize = 400\n[kneser_ney]\norder = 4\n")
+    first = run(home, "--config", recipe, "--keep", tmp_path / "kept", *FEW, "--json")
+    found = json.loads(first.stdout)
+    assert first.exit_code == 1 and not found["passed"]  # nothing is left out, so what was planted once is given away
+    assert found["most_exposure_bits"] == 4.0
+    (rung,) = found["rungs"]
+    assert rung["rung"] == "kneser_ney" and [line["repeats"] for line in rung["planted"]] == [0, 1, 4, 16]
+    again = run(home, "--models", tmp_path / "kept", "--json")
+    assert again.exit_code == 1 and json.loads(again.stdout) == found
+    table = run(home, "--models", tmp_path / "kept", "--canaries", tmp_path / "kept" / "canaries.json").stdout
+    assert "FAILED: kneser_ney gives away" in table and "16 times" in table and "at most 4.0" in table
+
+
+def test_a_recipe_that_leaves_out_what_one_post_holds_passes(home: Path, tmp_path: Path) -> None:
+    recipe = tmp_path / "recipe.toml"
+    recipe.write_text("[tokenizer]\nsize = 400\n[kneser_ney]\nposts = 2\n")
+    ran = run(home, "--config", recipe, *FEW)
+    assert ran.exit_code == 0, ran.output
+    assert "passed: no rung gives away a canary that was planted once" in ran.stdout
+
+
+@pytest.mark.parametrize("options", [("--models", "x", "--keep", "y"), ("--canaries", "x"), ("--models", "nothing-here")])
+def test_options_that_do_not_go_together_are_refused(home: Path, options: tuple[str, ...]) -> None:
+    assert isinstance(run(home, *options).exception, UsageError)
 
 
 @pytest.mark.parametrize("settings", [{"repeats": ()}, {"repeats": (0,)}, {"repeats": (2, 2)}, {"each": 0}, {"common": 5}])

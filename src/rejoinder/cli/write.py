@@ -4,23 +4,28 @@ from __future__ import annotations
 
 import sys
 import textwrap
+from contextlib import nullcontext
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from rejoinder.cli.archive import or_sample
+from rejoinder.cli.archive import or_sample, or_shipped
 from rejoinder.cli.options import Home, Json, workspace
 from rejoinder.cli.output import print_json
 from rejoinder.errors import NotFitted, SourceError, UsageError
 
 if TYPE_CHECKING:
     from rejoinder.archive.store import Archive
+    from rejoinder.engine.generating import Generated
     from rejoinder.post import Post, Suggestion
+    from rejoinder.text.phrases import Phrases
+    from rejoinder.workspace import Workspace
 
 _SHOWN = 420  # characters of a reply shown unless --full
 _WIDTH = 96
+_MAKERS = ("mixture", "lstm")  # the rungs that make replies, the best first
 
 Item = Annotated[
     int | None,
@@ -42,6 +47,10 @@ def reply(
     thread: ThreadFile = None,
     count: Annotated[int, typer.Option("-k", min=1, max=50, help="How many replies at most.")] = 5,
     only: Only = None,
+    generate: Annotated[
+        bool, typer.Option("--generate", help="Also show replies that a language model makes, marked as generated.")
+    ] = False,
+    seed: Annotated[int, typer.Option(min=0, help="Another seed makes other replies.")] = 0,
     full: Annotated[bool, typer.Option("--full", help="Show long replies whole.")] = False,
     allow_stale: AllowStale = False,
     home: Home = None,
@@ -53,19 +62,26 @@ def reply(
     Example:
       rejoinder reply "Why do people still use Makefiles?"
       rejoinder reply --item 8863
+      rejoinder reply --generate "Why do people still use Makefiles?"
     """
     from rejoinder.engine.replying import Replier
-    from rejoinder.models import LADDER, Can
+    from rejoinder.models import LADDER, Can, rung
 
     space = or_sample(workspace(home))
     with space.open_archive() as archive:
         context = _context(archive, text, item, thread, needed=True)
         forum = archive.forum
+    made = None
+    if generate:
+        makers = [name for name in only or () if Can.PREDICT in rung(name).can]
+        maker = makers[-1] if makers else None
+        made = _generator(or_shipped(workspace(home), maker), maker, seed, allow_stale=allow_stale)
+        only = [name for name in only if name not in makers] if only else only
     sources = space.load_those(Can.PROPOSE, only, allow_stale=allow_stale)
     rankers = [model for name, model in sources.items() if Can.RANK in LADDER[name].can] or list(
         space.load_those(Can.RANK, allow_stale=allow_stale).values()
     )
-    replies = Replier(sources, rankers[-1] if rankers else None, forum.url).reply(context, count)
+    replies = Replier(sources, rankers[-1] if rankers else None, forum.url, generated=made).reply(context, count)
     if as_json:
         print_json({"context": [post.id for post in context], "replies": [asdict(r) for r in replies], "notice": forum.notice})
         return
@@ -109,9 +125,9 @@ def complete(
     from rejoinder.models import rung as line
     from rejoinder.post import Query
 
-    space = or_sample(workspace(home))
+    space = or_shipped(workspace(home), rung) if item is None else or_sample(workspace(home))
     typed = clean(_stdin() if draft == "-" else draft)
-    with space.open_archive() as archive:
+    with nullcontext() if space.is_empty else space.open_archive() as archive:  # models in the package have no archive
         context = _context(archive, None, item, thread, needed=False)
     names = [rung] if rung else space.fitted_that(Can.PREDICT)[-1:]
     if not names:
@@ -148,18 +164,55 @@ def _show(place: int, suggestion: Suggestion, full: bool) -> None:
     for line in text.split("\n"):
         lines += [line] if line.startswith("  ") or not line else textwrap.wrap(line, _WIDTH - 4)
     typer.echo(f"{place:2}. " + "\n    ".join(lines).replace("\n    \n", "\n\n"))
-    source = "not from a post"
+    source = "nobody wrote this" if suggestion.generated else "not from a post"
     if suggestion.post is not None:
         source = f"post {suggestion.post}, a reply to “{suggestion.title}”" + (f", {suggestion.url}" if suggestion.url else "")
     typer.echo(typer.style(f"    {suggestion.rung} {suggestion.score:.2f} · {source}\n", dim=True))
 
 
-def _context(archive: Archive, text: str | None, item: int | None, thread: Path | None, *, needed: bool) -> tuple[Post, ...]:
+def _generator(space: Workspace, name: str | None, seed: int, *, allow_stale: bool) -> Generated:
+    """The source of generated replies: of the rung `name`, else of the best there is, here or in the package."""
+    from rejoinder.engine.generating import Generated
+    from rejoinder.models import Can
+    from rejoinder.workspace import Workspace
+
+    homes = [home for home in (space, Workspace.shipped()) if home is not None]
+    wanted = [name] if name else [*_MAKERS, *reversed(space.fitted_that(Can.PREDICT))]
+    found = next(((home, one) for one in wanted for home in homes if one in home.fitted_that(Can.PREDICT)), None)
+    if found is None:
+        raise NotFitted(f"no rung that predicts text is fitted; run `rejoinder fit{f' {name}' if name else ''}`")
+    home, name = found
+    model = home.load_those(Can.PREDICT, [name], allow_stale=allow_stale)[name]
+    return Generated(name, model, _phrases(home, name), seed=seed)
+
+
+def _phrases(space: Workspace, name: str) -> Phrases:
+    """Whose words the posts are that a fitted rung learned from: kept beside it or its part, else read from the archive."""
+    from rejoinder.archive.reader import ArchiveCorpus
+    from rejoinder.models import LADDER
+    from rejoinder.text.phrases import Phrases
+
+    found = space.fitted(name)
+    assert found is not None  # noqa: S101 - it was loaded just now
+    for other in dict.fromkeys((name, *LADDER)):
+        beside = space.fitted_or_none(other)
+        if beside is not None and beside.manifest.get("data") == found.manifest.get("data"):
+            kept = Phrases.load(beside.directory)
+            if kept is not None:
+                return kept
+    with space.open_archive() as archive:
+        everything = found.manifest["on"] != "train"
+        return Phrases.build(ArchiveCorpus(archive, Path(), found.manifest["split"], everything=everything).posts("train"))
+
+
+def _context(
+    archive: Archive | None, text: str | None, item: int | None, thread: Path | None, *, needed: bool
+) -> tuple[Post, ...]:
     """The posts to answer, from whichever of the three was given."""
     given = [name for name, value in (("TEXT", text), ("--item", item), ("--thread", thread)) if value is not None]
     if len(given) > 1:
         raise UsageError(f"give one of TEXT, --item and --thread; got {' and '.join(given)}")
-    if item is not None:
+    if item is not None and archive is not None:
         return archive.path_to(item)
     if thread is not None:
         return _thread_file(thread)

@@ -1,0 +1,87 @@
+"""`inspect`: what goes on inside a model."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from rejoinder.cli.options import Home, Json, workspace
+from rejoinder.cli.output import note, print_json, table
+
+if TYPE_CHECKING:
+    from rejoinder.engine.looking import Look
+
+_MOVED = 4  # cells named for each token
+_DIGITS = 4
+
+inspect_app = typer.Typer(help="Look inside a model.", no_args_is_help=True, rich_markup_mode=None)
+
+
+@inspect_app.callback()
+def _group() -> None:
+    """Keeps `cell` a command of its own name while it is the only one."""
+
+
+@inspect_app.command("cell")
+def cell(
+    text: Annotated[str, typer.Argument(metavar="TEXT", help="What the cell reads, as the beginning of a post.")],
+    out: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="Also draw heat maps: a .png or .svg (needs the extra `train`).", show_default=False),
+    ] = None,
+    cells: Annotated[int, typer.Option(min=1, help="How many of the liveliest cells are drawn.")] = 24,
+    layer: Annotated[int, typer.Option(min=0, help="Which layer; 0 is the lowest.")] = 0,
+    allow_stale: Annotated[bool, typer.Option("--allow-stale", help="Also if it may still know forgotten posts.")] = False,
+    home: Home = None,
+    as_json: Json = False,
+) -> None:
+    """Show what the gates, the memory and the output of the LSTM do at each token of a text.
+
+    That is the home's own, else the one in the package.
+
+    \b
+    Example:
+      rejoinder inspect cell "The problem with microservices is"
+      rejoinder inspect cell "The problem with microservices is" --out cell.png
+    """
+    from rejoinder.archive.html import clean
+    from rejoinder.engine.looking import draw, labels_of, look
+    from rejoinder.models.lstm.rung import LSTM
+    from rejoinder.workspace import Workspace
+
+    space = workspace(home)
+    if space.fitted("lstm") is None:
+        space = Workspace.shipped() or space
+    model = space.load("lstm", allow_stale=allow_stale)
+    assert isinstance(model, LSTM)  # noqa: S101 - for the type checker
+    tokens = [model.tokenizer.post, *model.tokenizer.encode(clean(text))]
+    seen = look(model.look(tokens), labels_of(model.tokenizer, tokens), layer)
+    shown = seen.liveliest(cells).tolist()
+    if out is not None:
+        draw(seen, shown, out)
+        note(f"wrote {out}")
+    if as_json:
+        _as_json(seen, shown)
+    else:
+        _as_table(seen)
+
+
+def _as_json(seen: Look, shown: list[int]) -> None:
+    values = {name: [[round(float(v), _DIGITS) for v in row[shown]] for row in grid] for name, grid in seen.values.items()}
+    means = {name: [round(float(v), _DIGITS) for v in row] for name, row in seen.means().items()}
+    print_json({"tokens": seen.tokens, "layer": seen.layer, "cells": shown, "values": values, "means": means})
+
+
+def _as_table(seen: Look) -> None:
+    """A line for each token: means over all cells, and the cells whose memory it moved most."""
+    means = seen.means()
+    rows = [
+        [token, *(f"{row[place]:.2f}" for row in means.values()), _moved(seen, place)] for place, token in enumerate(seen.tokens)
+    ]
+    table(["token", *means, "cells it moved most"], rows)
+
+
+def _moved(seen: Look, place: int) -> str:
+    return "  ".join(f"{cell} {change:+.2f}" for cell, change in seen.moved(place, _MOVED))
