@@ -180,6 +180,13 @@ def test_stopping_early_loses_nothing() -> None:
     assert narrow[:5] == wide[:5]
 
 
+def test_a_short_text_does_not_end_the_search_for_a_longer_one_that_scores_more() -> None:
+    """END at once scores ln .6 = -0.51; ten a's ln(.4 x .99^9) / (15/6) = -0.40, though after one a they stand at -0.92."""
+    patient: Any = Known({None: (0.4, 0.0, 0.0, 0.6), A: (0.99, 0.0, 0.0, 0.01)})
+    ((made, value),) = beam_search(patient, None, BeamConfig(1, 1.0, 10))
+    assert made.tokens == (A,) * 10 and value == pytest.approx(math.log(0.4 * 0.99**9) / 2.5, abs=1e-5)
+
+
 def test_the_length_penalty_is_that_of_wu() -> None:
     assert score(-6.0, 7, 1.0) == pytest.approx(-3.0)  # (5 + 7) / 6 = 2
     assert score(-6.0, 7, 0.0) == -6.0
