@@ -34,7 +34,10 @@ from rejoinder.post import Kind, Post, State
 from rejoinder.workspace import FitConfig, Workspace
 
 HERE = Path(__file__).parent
-COMMANDS = ("import", "fetch hn", "info", "fit", "rungs", "reply", "complete", "forget", "arpa export", "arpa import")
+COMMANDS = (
+    "import", "fetch hn", "info", "fit", "rungs", "reply", "complete", "forget", "arpa export", "arpa import", "audit",
+    "inspect cell", "bundle",
+)  # fmt: skip
 CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")  # what a terminal might obey; newline and tab are text
 BUILT = get_command(app)  # once: building the commands takes longer than running most of them
 TITLE = "\x1b]0;owned\x07"  # sets the title of a terminal; unlike colours, it is not taken out on the way to a pipe
@@ -178,7 +181,7 @@ def test_help_is_as_written_down(rejoinder: Rejoinder, command: str) -> None:
 def test_help_of_every_command_has_an_example_json_and_home(rejoinder: Rejoinder, command: str) -> None:
     shown = rejoinder(*command.split(), "--help").out
     assert f"Example:\n    rejoinder {command}" in shown
-    assert "--json" in shown and "--home" in shown
+    assert "--json" in shown and ("--home" in shown or command == "bundle")  # that one has an archive of its own
 
 
 @pytest.mark.parametrize("command", COMMANDS)
@@ -801,7 +804,7 @@ def test_json_of_reply_has_the_keys_it_promises(rejoinder: Rejoinder, hn_home: P
     found = rejoinder("reply", "Which teapot?", "--home", hn_home, "--json").json
     assert set(found) == {"context", "replies", "notice"}
     for reply in found["replies"]:
-        assert set(reply) == {"text", "score", "rung", "post", "thread", "title", "url"}
+        assert set(reply) == {"text", "score", "rung", "post", "thread", "title", "url", "generated"}
 
 
 def test_json_of_complete_has_the_keys_it_promises(rejoinder: Rejoinder, hn_home: Path) -> None:

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import pytest
 from conftest import make_corpus, toy_posts
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from rejoinder.archive.reader import ArchiveCorpus
@@ -110,7 +110,7 @@ class Slow:
         if n[1] and n[2] and n[3]:
             y = n[1] / (n[1] + 2 * n[2])
             found = tuple(k - (k + 1) * y * n[k + 1] / n[k] for k in (1, 2, 3))
-            if all(0 <= d <= k for k, d in enumerate(found, start=1)):
+            if all(0 < d <= k for k, d in enumerate(found, start=1)):
                 return (0.0, *found)
         return (0.0, *FALLBACK)
 
@@ -128,6 +128,7 @@ class Slow:
 
 @settings(max_examples=60, deadline=None)
 @given(TEXTS, st.integers(1, 5), st.lists(st.sampled_from(WORDS.words), max_size=6))
+@example([["a"], ["a"], ["a", "a", "b"], ["a", "b"], ["c", "a"], ["b", "c", "a", "b", "b", "a", "d"]], 2, [])  # D3 would be 0
 def test_every_probability_is_that_of_the_slow_one(texts: list[list[str]], order: int, context: list[str]) -> None:
     model, slow = model_of(texts, order=order), Slow(texts, order)
     ids = [POST, *WORDS.encode(" ".join(context))]
@@ -336,3 +337,85 @@ def test_the_index_takes_at_most_16_bytes_an_n_gram_and_the_counts_12(real_corpu
     grams = sum(len(level.token) for level in model.index)
     assert sum(array.nbytes for level in model.index for array in vars(level).values()) <= 16 * grams
     assert sum(array.nbytes for level in counts.levels for array in vars(level).values()) <= 12 * grams
+
+
+# --- n-grams that few posts hold -------------------------------------------------------------------------------------
+
+
+def fitted_on(texts: Sequence[Sequence[str]], **config: Any) -> KneserNey:
+    settings = KneserNeyConfig(**config)
+    counts, spread = (count_ngrams(arrays(texts), settings.order, WORDS.vocabulary, posts=posts) for posts in (False, True))
+    return KneserNey.from_counts(settings, WORDS, counts, spread)
+
+
+def ngrams_in(model: KneserNey, order: int) -> set[tuple[int, ...]]:
+    """The n-grams of the index, spelled out."""
+    found = [(token,) for token in range(WORDS.vocabulary)]
+    for level in model.index[1:order]:
+        found = [(*found[context], int(token)) for context, token in zip(level.contexts(), level.token, strict=True)]
+    return set(found)
+
+
+@settings(max_examples=60, deadline=None)
+@given(TEXTS, st.integers(1, 5), st.integers(40, 2000))
+def test_posts_of_each_ngram_are_those_of_a_search_through_all(texts: list[list[str]], order: int, memory: int) -> None:
+    posts: Counter[tuple[int, ...]] = Counter()
+    for text in texts:
+        ids = [POST, *WORDS.encode(" ".join(text)), END]
+        posts.update({tuple(ids[i : i + n]) for n in range(1, order + 1) for i in range(len(ids) - n + 1)})
+    counted = count_ngrams(arrays(texts), order, WORDS.vocabulary, memory, posts=True)
+    grams: list[tuple[int, ...]] = [()]
+    found: dict[tuple[int, ...], int] = {}
+    for level in counted.levels:
+        grams = [(*grams[p], int(t)) for p, t in zip(level.parent, level.token, strict=True)]
+        found |= dict(zip(grams, level.count.tolist(), strict=True))
+    assert found == dict(posts)
+
+
+@settings(max_examples=60, deadline=None)
+@given(TEXTS, st.integers(2, 4), st.integers(2, 3), st.integers(2, 3))
+def test_what_few_posts_hold_is_not_in_the_index_and_the_rest_sums_to_one(
+    texts: list[list[str]], order: int, posts: int, prune_from: int
+) -> None:
+    model = fitted_on(texts, order=order, posts=posts, prune_from=prune_from)
+    everything = [[POST, *WORDS.encode(" ".join(text)), END] for text in texts]
+    for n in range(1, order + 1):
+        held = Counter(gram for ids in everything for gram in {tuple(ids[i : i + n]) for i in range(len(ids) - n + 1)})
+        kept = {gram for gram, count in held.items() if count >= posts or n < prune_from}
+        assert ngrams_in(model, n) == (kept if n > 1 else {(token,) for token in range(WORDS.vocabulary)})
+    for text in texts:
+        state = after(model, " ".join(text))
+        log_probs = model.log_probs(state)
+        assert abs(np.exp(log_probs.astype(np.float64)).sum() - 1) <= 1e-4
+        expected = sorted((t for t in range(WORDS.vocabulary) if log_probs[t] > -np.inf), key=lambda t: (-log_probs[t], t))
+        assert [token for token, _ in model.top(state, 4)] == expected[:4]
+
+
+def test_a_phrase_of_one_post_is_left_out_and_that_of_two_is_kept() -> None:
+    texts = [["a", "b", "c"] * 3, ["a", "d"], ["a", "d"]]
+    model = fitted_on(texts, order=3, posts=2)
+    # "a b c" stands three times in one post; POST "a d" and "a d END" in two
+    kept = {tuple(WORDS.encode("a b c")): False, (POST, *WORDS.encode("a d")): True, (*WORDS.encode("a d"), END): True}
+    assert {gram: gram in ngrams_in(model, 3) for gram in kept} == kept
+    assert tuple(WORDS.encode("b c")) in ngrams_in(model, 2)  # shorter than prune_from
+
+
+def test_such_a_model_keeps_no_counts_and_says_that_it_cannot_forget(tmp_path: Path) -> None:
+    texts = [["a", "b", "c"], ["a", "b", "c"], ["a", "b", "d"]]
+    model = fitted_on(texts, order=3, posts=2)
+    model.save(tmp_path)
+    assert not list(tmp_path.glob("counts*"))
+    loaded = KneserNey.load(tmp_path)
+    for context in ("", "a", "a b", "b c"):
+        assert np.array_equal(loaded.log_probs(after(loaded, context)), model.log_probs(after(model, context)))
+        assert loaded.top(after(loaded, context), 3) == model.top(after(model, context), 3)
+    with pytest.raises(ModelError, match=r"`kneser_ney\.posts` above 1"):
+        loaded.changed(arrays(texts[:1]), arrays(texts[:1]))
+    with pytest.raises(ModelError, match="number of posts"):
+        model_of(texts, order=3, posts=2)
+
+
+@pytest.mark.parametrize("setting", [{"posts": 0}, {"prune_from": 1}])
+def test_settings_of_what_is_left_out_are_checked(setting: dict[str, int]) -> None:
+    with pytest.raises(ConfigError, match="at least 1"):
+        KneserNeyConfig(**setting)  # type: ignore[arg-type]

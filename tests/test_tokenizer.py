@@ -85,6 +85,44 @@ def test_a_vocabulary_below_the_bytes_is_refused() -> None:
         Tokenizer.train(["a"], 255)
 
 
+# --- pieces that one text alone holds ----------------------------------------------------------------------------------
+
+
+def test_a_word_of_one_text_alone_is_no_piece_however_often_it_stands_there() -> None:
+    texts = ["plain words", "more plain words", " zyzzyva" * 50]
+    trained = Tokenizer.train(texts, 400)
+    assert b" zyzzyva" in trained.bytes
+    shared = trained.shared(lambda: texts, 2)
+    assert not [piece for piece in shared.bytes if len(piece) > 1 and piece in b" zyzzyva"]
+    assert b" words" in shared.bytes and set(shared.bytes) < set(trained.bytes)
+    again = [*texts, " zyzzyva" * 5]
+    assert b" zyzzyva" in Tokenizer.train(again, 400).shared(lambda: again, 2).bytes
+
+
+def test_a_piece_that_others_are_made_of_counts_where_they_stand() -> None:
+    # " ab" is a token in one text and a part of " abab" in another, so two texts share it; " abab" stands in one alone
+    texts = [" ab" * 9, " abab" * 9]
+    trained = Tokenizer.train(texts, 300)
+    assert {b" ab", b" abab"} <= set(trained.bytes)
+    shared = trained.shared(lambda: texts, 2)
+    assert b" ab" in shared.bytes and b" abab" not in shared.bytes
+
+
+@given(st.lists(st.text(alphabet="ab ", max_size=12), min_size=1, max_size=6), st.integers(1, 3))
+def test_every_piece_left_stands_in_so_many_texts_and_nothing_is_lost(texts: list[str], posts: int) -> None:
+    shared = Tokenizer.train(texts, 280).shared(lambda: texts, posts)
+    for piece in shared.bytes[: shared.size]:
+        assert len(piece) == 1 or sum(piece in text.encode() for text in texts) >= posts
+    for text in [*texts, "a ba\u00e9 \U0001f35e"]:
+        assert shared.decode(shared.encode(text)) == text
+    again = Tokenizer.train(texts, 280).shared(lambda: texts, posts)
+    assert again.fingerprint() == shared.fingerprint() and again.shared(lambda: texts, posts) is again
+
+
+def test_all_pieces_stay_where_one_text_is_enough() -> None:
+    assert TOKENIZER.shared(lambda: TEXTS, 1).fingerprint() == TOKENIZER.fingerprint()
+
+
 # --- token arrays ----------------------------------------------------------------------------------------------------
 
 

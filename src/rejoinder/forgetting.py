@@ -47,7 +47,7 @@ def forget_everywhere(space: Workspace, items: Sequence[int], author: str | None
         forgotten = forget(archive, items, space.hasher()(author) if author is not None else None)
     outcome = Outcome(len(forgotten.gone))
     for name in LADDER:
-        directory = space.home / "models" / name
+        directory = space.models / name
         if not directory.is_dir():
             continue
         for broken in [d for d in directory.iterdir() if not (d / MANIFEST).is_file()]:  # a fit that a crash ended

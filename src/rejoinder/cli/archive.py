@@ -194,6 +194,18 @@ def or_sample(space: Workspace) -> Workspace:
         return space.sample(report)
 
 
+def or_shipped(space: Workspace, rung: str | None = None) -> Workspace:
+    """The workspace itself; while it has neither posts nor models that predict, those in the package, else the sample."""
+    from rejoinder.models import Can
+    from rejoinder.workspace import Workspace
+
+    shipped = Workspace.shipped() if space.is_empty and not space.fitted_that(Can.PREDICT) else None
+    if shipped is None or (rung is not None and shipped.fitted(rung) is None):
+        return or_sample(space)
+    note(f"no posts in {space.home} yet: using the models in the package (`rejoinder import FILE` brings your own posts)")
+    return shipped
+
+
 def split_method(name: str) -> Method:
     """`hash` or `time`, checked."""
     if name not in ("hash", "time"):

@@ -87,10 +87,13 @@ def list_rungs(
     Example:
       rejoinder rungs
     """
-    from rejoinder.models import LADDER
+    from rejoinder.models import LADDER, Can
     from rejoinder.models.directory import check_hashes
+    from rejoinder.workspace import Workspace
 
-    space = or_sample(workspace(home))
+    own = workspace(home)
+    shipped = Workspace.shipped() if own.is_empty and not own.fitted_that(Can.PREDICT) else None
+    space = or_sample(own)
     damaged = False
     rows: list[list[str]] = []
     records: list[dict[str, object]] = []
@@ -99,7 +102,7 @@ def list_rungs(
         record: dict[str, object] = {"rung": name, "can": can, "what": line.what, "fitted": None}
         row = [name, "not fitted", "", "", ", ".join(can), line.what]
         try:
-            found = space.fitted(name)
+            found = (shipped and shipped.fitted(name)) or space.fitted(name)
             if found is not None and check:
                 check_hashes(found.directory)
         except DamagedModel as error:
@@ -123,6 +126,9 @@ def list_rungs(
                 )
                 record |= {**m, "bytes": found.bytes, "behind": found.behind, "stale": found.stale, "forgot": found.forgot}
                 record["outdated"] = found.outdated
+                if shipped and found.directory.is_relative_to(shipped.models):
+                    record["shipped"] = True
+                    state = "in the package"
                 on = m["on"] if m["split"] == "hash" else f"{m['on']} by {m['split']}"
                 row[1:4] = [
                     m["fitted"].replace("T", " ")[:16],

@@ -63,7 +63,9 @@ class KneserNeyConfig:
     """Settings of the Kneser-Ney rung."""
 
     order: int = 5  # tokens of the longest n-grams, 1 to 8
-    prune: int = 0  # n-grams of three tokens and more seen at most so often are left out
+    prune: int = 0  # n-grams seen at most so often are left out
+    posts: int = 1  # n-grams found in fewer posts are, too; above 1 no counts are kept
+    prune_from: int = 3  # tokens of the shortest n-grams that are left out, 2 at least
     memory: int = DEFAULT_MEMORY  # bytes that counting may take, about
     cache: int = 0  # tokens just written that are made more likely; 0 for none
     cache_half_life: float = 100.0  # tokens after which a token counts half
@@ -75,6 +77,10 @@ class KneserNeyConfig:
             raise ConfigError(f"`kneser_ney.order` must be an int in [1, 8]; got {self.order}")
         if self.prune < 0:
             raise ConfigError(f"`kneser_ney.prune` must be at least 0; got {self.prune}")
+        if self.posts < 1 or self.prune_from < 2:
+            raise ConfigError(
+                f"`kneser_ney.posts` must be at least 1 and `kneser_ney.prune_from` 2; got {self.posts} and {self.prune_from}"
+            )
         if self.memory < 2**20:
             raise ConfigError(f"`kneser_ney.memory` must be at least {2**20} bytes; got {self.memory}")
         if self.cache < 0 or not self.cache_half_life > 0:
@@ -100,6 +106,7 @@ class KneserNey:
     ) -> None:
         """Use `fit`, `from_counts` or `load`; without `counts` it cannot merge or forget.
 
+        With `config.posts` above 1 no counts are kept: whoever has the model has no n-gram that one writer alone used.
         Not `nested`: an index of another tool, where something may have followed a context and yet no shorter one.
         """
         self.config = config
@@ -119,14 +126,33 @@ class KneserNey:
         tokenizer = open_tokenizer(corpus.tokens)
         arrays = open_tokens(corpus.tokens, "train")
         job.progress("counting n-grams", 0, None)
-        counts = count_ngrams(arrays, config.order, tokenizer.vocabulary, config.memory, job.workdir)
+        size, memory = tokenizer.vocabulary, config.memory
+        counts = count_ngrams(arrays, config.order, size, memory, job.workdir)
+        spread = count_ngrams(arrays, config.order, size, memory, job.workdir, posts=True) if config.posts > 1 else None
         job.progress("building the index", 0, None)
-        return cls.from_counts(config, tokenizer, counts)
+        return cls.from_counts(config, tokenizer, counts, spread)
 
     @classmethod
-    def from_counts(cls, config: KneserNeyConfig, tokenizer: AnyTokenizer, counts: NgramCounts) -> Self:
-        """The model of these counts: equal counts give equal arrays, to the bit."""
-        return cls(config, tokenizer, build_index(counts, (tokenizer.post, tokenizer.reply), config.prune), counts)
+    def from_counts(
+        cls, config: KneserNeyConfig, tokenizer: AnyTokenizer, counts: NgramCounts, spread: NgramCounts | None = None
+    ) -> Self:
+        """The model of these counts: equal counts give equal arrays, to the bit.
+
+        Args:
+            config: the settings.
+            tokenizer: whose tokens were counted.
+            counts: how often each n-gram occurs.
+            spread: in how many posts each occurs; needed where `config.posts` asks.
+        """
+        if config.posts > 1 and spread is None:
+            raise ModelError("`kneser_ney.posts` above 1 needs the number of posts of each n-gram, not their counts alone")
+        kept = [np.ones(len(level), dtype=bool) for level in counts.levels]
+        for n in range(config.prune_from, counts.order + 1):
+            kept[n - 1] = counts.levels[n - 1].count > config.prune
+            if spread is not None:
+                kept[n - 1] &= spread.levels[n - 1].count >= config.posts
+        index = build_index(counts, (tokenizer.post, tokenizer.reply), kept)
+        return cls(config, tokenizer, index, counts if config.posts == 1 else None)
 
     def changed(self, removed: TokenArrays, added: TokenArrays) -> Self:
         """The model without some of its posts and with others: equal to a fit on what is then there, to the bit.
@@ -134,6 +160,10 @@ class KneserNey:
         Raises:
             ModelError: the model has no counts, or was not fitted on what is removed.
         """
+        if self.config.posts > 1:
+            raise ModelError(
+                "a model with `kneser_ney.posts` above 1 keeps no counts and cannot forget; fit again: rejoinder fit kneser_ney"
+            )
         if self.counts is None:
             raise ModelError(
                 "a model read from an ARPA file has no counts, so it cannot forget; fit again: rejoinder fit kneser_ney"
@@ -150,7 +180,7 @@ class KneserNey:
         return type(self).from_counts(self.config, self.tokenizer, counts)
 
     def save(self, directory: Path) -> None:
-        """Write the index and the counts."""
+        """Write the index, and the counts where there are any."""
         save_config(directory, "kneser_ney", self.config)
         self.tokenizer.save(directory / TOKENIZER_FILE)
         for n, level in enumerate(self.index, start=1):
@@ -175,7 +205,7 @@ class KneserNey:
         if below and len(index[0].token) != tokenizer.vocabulary:
             raise DamagedModel(f"{directory}: index and tokenizer do not belong together; fit again: rejoinder fit kneser_ney")
         counted = (directory / "counts1.token.npy").is_file()
-        model = cls(config, tokenizer, index, nested=counted)
+        model = cls(config, tokenizer, index, nested=counted or config.posts > 1)
         model._counts_in = directory if counted else None
         return model
 

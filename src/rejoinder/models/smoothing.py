@@ -7,6 +7,7 @@ counts alone: equal counts give equal arrays, to the bit.
 from __future__ import annotations
 
 import logging
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -33,10 +34,15 @@ class Followers:
         return np.repeat(np.arange(len(self.first) - 1), self.first[1:].astype(np.int64) - self.first[:-1])
 
 
-def build_index(counts: NgramCounts, begins: tuple[int, int], prune: int) -> list[Followers]:
-    """The index of `counts`, by the formulas above; `begins` are the separators, which never come next."""
+def build_index(counts: NgramCounts, begins: tuple[int, int], kept: Sequence[NDArray[np.bool_]]) -> list[Followers]:
+    """The index of `counts`, by the formulas above.
+
+    Args:
+        counts: what everything is worked out from, whether kept or not.
+        begins: the separators, which never come next.
+        kept: for each order (M,) bool, which n-grams to write down; with an n-gram those inside it are kept, too.
+    """
     adjusted, suffixes = _adjusted_counts(counts, begins)
-    kept = [level.count > (prune if n > 2 else 0) for n, level in enumerate(counts.levels, start=1)]
     size = counts.vocabulary
     probs: NDArray[np.float64] = np.empty(0)  # of the order below, by place in the counts
     index: list[Followers] = []
@@ -91,7 +97,7 @@ def _discounts(a: Ints, n: int) -> NDArray[np.float64]:
     if once and twice and thrice:
         y = once / (once + 2 * twice)
         found = (1 - 2 * y * twice / once, 2 - 3 * y * thrice / twice, 3 - 4 * y * four / thrice)
-        if all(0 <= d <= k for k, d in enumerate(found, start=1)):
+        if all(0 < d <= k for k, d in enumerate(found, start=1)):
             return np.array([0.0, *found])
     _log.warning("order %d: too few n-grams to estimate discounts; using %s", n, FALLBACK)
     return np.array([0.0, *FALLBACK])

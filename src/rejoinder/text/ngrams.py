@@ -57,21 +57,27 @@ class NgramCounts:
 
 
 def count_ngrams(
-    arrays: TokenArrays, order: int, vocabulary: int, memory: int = DEFAULT_MEMORY, workdir: Path | None = None
+    arrays: TokenArrays,
+    order: int,
+    vocabulary: int,
+    memory: int = DEFAULT_MEMORY,
+    workdir: Path | None = None,
+    *,
+    posts: bool = False,
 ) -> NgramCounts:
-    """All n-grams of up to `order` tokens.
+    """All n-grams of up to `order` tokens, and how often each occurs; with `posts`, in how many posts.
 
     Where the sort would not fit into about `memory` bytes, the posts are counted in pieces, which lie on the disk (in `workdir`,
     else among the temporary files) until they are merged, a range of n-grams at a time. Only the result is held whole.
     """
     pieces = list(_pieces(arrays.offsets, max(memory // _BYTES_A_TOKEN, 1)))
     if len(pieces) == 1:
-        return _count_piece(arrays, slice(*pieces[0]), order, vocabulary)
+        return _count_piece(arrays, slice(*pieces[0]), order, vocabulary, posts)
     if not pieces:
         return NgramCounts(tuple(_empty(vocabulary) for _ in range(order)), vocabulary)
     with TemporaryDirectory(dir=workdir) as scratch:
         stored = [
-            _on_disk(_count_piece(arrays, slice(*piece), order, vocabulary), Path(scratch), number)
+            _on_disk(_count_piece(arrays, slice(*piece), order, vocabulary, posts), Path(scratch), number)
             for number, piece in enumerate(pieces)
         ]
         return merge(stored, max(memory // _BYTES_AN_NGRAM, 1))
@@ -146,24 +152,30 @@ def _pieces(offsets: NDArray[np.int64], most: int) -> Iterator[tuple[int, int]]:
         first = last
 
 
-def _count_piece(arrays: TokenArrays, posts: slice, order: int, vocabulary: int) -> NgramCounts:
-    offsets = arrays.offsets[posts.start : posts.stop + 1]
+def _count_piece(arrays: TokenArrays, piece: slice, order: int, vocabulary: int, posts: bool) -> NgramCounts:
+    offsets = arrays.offsets[piece.start : piece.stop + 1]
     tokens = arrays.tokens[offsets[0] : offsets[-1]]
     begins = np.zeros(len(tokens), dtype=bool)
     begins[offsets[:-1] - offsets[0]] = True
+    which = np.cumsum(begins) if posts else begins  # the post of each token
     ends = np.arange(len(tokens))  # where n-grams end; those that would run over the beginning of a post drop out
     node = np.zeros(len(tokens), dtype=np.uint32)  # the n-gram that ends at each place
     levels: list[Level] = []
     for n in range(1, order + 1):
         before = np.zeros(len(ends), dtype=np.int64) if n == 1 else node[ends - 1].astype(np.int64)
         key = before * vocabulary + tokens[ends]
-        sorting = np.argsort(key)
+        sorting = np.argsort(key, kind="stable" if posts else None)  # stable: by post where n-grams are equal
         ordered = key[sorting]
         new = np.concatenate([[True], ordered[1:] != ordered[:-1]]) if len(key) else np.empty(0, dtype=bool)
         node = np.zeros(len(tokens), dtype=np.uint32)
         node[ends[sorting]] = np.cumsum(new, dtype=np.int64) - 1
         first = np.flatnonzero(new)
-        counts = np.diff(np.concatenate([first, [len(key)]]))
+        if posts and len(key):
+            post = which[ends[sorting]]
+            new[1:] |= post[1:] != post[:-1]
+            counts = np.add.reduceat(new, first, dtype=np.int64)
+        else:
+            counts = np.diff(np.concatenate([first, [len(key)]]))
         levels.append(_level(ordered[first], counts, vocabulary))
         ends = ends[~_begins_at(begins, ends, n)]
     return NgramCounts(tuple(levels), vocabulary)

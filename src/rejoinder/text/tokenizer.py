@@ -16,8 +16,9 @@ from __future__ import annotations
 import hashlib
 import json
 from bisect import bisect_left
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from functools import cached_property
+from itertools import islice
 from operator import itemgetter
 from pathlib import Path
 from typing import Self
@@ -33,6 +34,7 @@ from rejoinder.files import write_atomically, write_json
 DEFAULT_SIZE = 8192  # BPE pieces, separators not counted
 SMALLEST_SIZE = 256  # one piece for each byte
 SEPARATORS = 3
+_BATCH = 2_000  # texts encoded at a time
 
 
 class Vocabulary:
@@ -97,6 +99,72 @@ class Tokenizer(Vocabulary):
         trainer = trainers.BpeTrainer(vocab_size=size, initial_alphabet=alphabet, show_progress=False, min_frequency=2)
         library.train_from_iterator((_encodable(text) for text in texts), trainer)
         return cls(library)
+
+    def shared(self, texts: Callable[[], Iterable[str]], posts: int) -> Self:
+        """The same tokenizer without the pieces that stand in fewer than `posts` of the texts: nobody's own word is one.
+
+        A piece stands where it is a token, or a part of one by the merges. What is left out leaves other tokens where it stood,
+        so this is repeated until every piece is shared; the single bytes stay. Ids are numbered anew.
+
+        Args:
+            texts: called for the texts, a few times.
+            posts: how many different texts at least.
+        """
+        found = self
+        while True:
+            kept = found._spread(texts()) >= posts
+            kept[[found._by_bytes[bytes([byte])] for byte in range(256)]] = True
+            if kept.all():
+                return found
+            found = found._with(kept)
+
+    def _spread(self, texts: Iterable[str]) -> NDArray[np.int64]:
+        """(V - 3,) int64: the number of texts in which each piece stands, as a token or as a part of one."""
+        parts = self._parts()
+        lengths = np.array([len(inside) for inside in parts])
+        starts = np.cumsum(lengths) - lengths
+        flat = np.array([part for inside in parts for part in inside])
+        spread = np.zeros(self.size, dtype=np.int64)
+        rest = iter(texts)
+        while batch := list(islice(rest, _BATCH)):
+            tokens = self.encode_many(batch)
+            where = np.repeat(np.arange(len(batch)), [len(row) for row in tokens])
+            pairs = np.unique(where * self.size + np.array([token for row in tokens for token in row], dtype=np.int64))
+            text, token = pairs // self.size, pairs % self.size
+            here = lengths[token]
+            within = np.arange(here.sum()) - np.repeat(np.cumsum(here) - here, here)  # 0, 1, .. for each token's parts
+            stands = np.unique(np.repeat(text, here) * self.size + flat[np.repeat(starts[token], here) + within])
+            spread += np.bincount(stands % self.size, minlength=self.size)
+        return spread
+
+    def _parts(self) -> list[set[int]]:
+        """For each piece: itself, and every piece it is merged from, and they from."""
+        made: dict[int, list[int]] = {}
+        for left, right in self._merges():
+            a, b = self._ids[left], self._ids[right]
+            made.setdefault(self._ids[left + right], []).extend((a, b))
+        parts: list[set[int]] = [{piece} for piece in range(self.size)]
+        for piece in sorted(made, key=lambda piece: len(self.bytes[piece])):  # what it is made from is shorter
+            parts[piece].update(*(parts[part] for part in made[piece]))
+        return parts
+
+    def _with(self, kept: NDArray[np.bool_]) -> Self:
+        """The tokenizer of the `kept` pieces, (V - 3,) bool, and the merges among them."""
+        description = json.loads(self._library.to_str())
+        pieces = [piece for piece, token in sorted(self._ids.items(), key=itemgetter(1)) if kept[token]]
+        ids = {piece: token for token, piece in enumerate(pieces)}
+        merges = [[a, b] for a, b in self._merges() if a in ids and b in ids and a + b in ids]
+        description["model"] |= {"vocab": ids, "merges": merges}
+        return type(self)(Library.from_str(json.dumps(description)))
+
+    @cached_property
+    def _ids(self) -> dict[str, int]:
+        return dict(self._library.get_vocab())
+
+    def _merges(self) -> list[tuple[str, str]]:
+        """The merges in their order, as the library writes pieces."""
+        merges = json.loads(self._library.to_str())["model"]["merges"]
+        return [tuple(merge.split(" ") if isinstance(merge, str) else merge) for merge in merges]
 
     @classmethod
     def load(cls, file: Path) -> Self:
