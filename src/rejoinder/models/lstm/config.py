@@ -40,6 +40,7 @@ class LSTMConfig:
     patience: int = 4  # measurements of dev without a better figure after which training stops; 0: never
     dev_tokens: int = 300_000  # of the dev part, for that figure
     checkpoint_minutes: float = 5.0  # between checkpoints
+    deterministic: bool = False  # equal runs give equal weights, to the bit, on one machine; slower
 
     def __post_init__(self) -> None:
         """Check ranges."""

@@ -73,6 +73,8 @@ class Run:
             from rejoinder.models.lstm.network import Network
         except ImportError as error:
             raise missing_extra("training the rung `lstm`", "train") from error
+        if config.deterministic:
+            _in_one_order(keras.backend.backend())
         lanes = max(min(config.batch, len(reading.train.tokens) // (_WINDOWS * config.steps)), 1)
         self.config = config = replace(config, batch=lanes)
         self.job, self.reading = job, reading
@@ -229,6 +231,21 @@ class Run:
         )
 
 
+def _in_one_order(backend: str) -> None:
+    """Have the backend do the same operations in the same order every time."""
+    if backend == "tensorflow":
+        import tensorflow as tf
+
+        tf.config.experimental.enable_op_determinism()
+        tf.config.threading.set_inter_op_parallelism_threads(1)
+        tf.config.threading.set_intra_op_parallelism_threads(1)
+    elif backend == "torch":
+        import torch
+
+        torch.use_deterministic_algorithms(True)
+        torch.set_num_threads(1)
+
+
 class _Speed:
     """Tokens a second of this session, the first step (which compiles) left out."""
 
@@ -287,8 +304,10 @@ def _logger(directory: Path | None) -> Iterator[Log]:
             for name, value in figures.items():
                 tf.summary.scalar(name, value)
 
-    with writer:  # closed at the end
+    try:
         yield log
+    finally:
+        writer.close()
 
 
 def _clock(seconds: float) -> str:
