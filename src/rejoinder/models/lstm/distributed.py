@@ -1,8 +1,9 @@
 """Training on several machines: each process reads its own lanes of every window, and all of them hold the same weights.
 
-The loss of a step is a mean over all lanes, so its gradient is the sum of what each process finds. Keras tells JAX which lanes lie
-where (`keras.distribution.DataParallel`), and JAX adds up, with gloo between CPUs and NCCL between GPUs. The memory of all lanes
-lies everywhere, since it is small; so what one process could save, any other could. docs/several-machines.md says how to start it.
+The loss of a step is a mean over all lanes, so its gradient is the sum of what each process finds. Keras tells JAX which lanes
+lie where (`keras.distribution.DataParallel`), and JAX adds up, with gloo between CPUs and NCCL between GPUs. The memory of all
+lanes lies everywhere, since it is small; so what one process could save, any other could. docs/several-machines.md says how to
+start it.
 """
 
 from __future__ import annotations
@@ -106,8 +107,10 @@ class Team:
 
         try:
             yield
-        except JaxRuntimeError as error:
+        except (JaxRuntimeError, ValueError) as error:
             first = str(error).partition("\n")[0]
+            if isinstance(error, ValueError) and "Gloo" not in first:  # this, too, is how JAX says that a connection is gone
+                raise
             raise ModelError(
                 f"process {self.process} of {self.processes} lost the others ({first}); start all of them again: "
                 "they go on from the checkpoint of process 0"
@@ -133,7 +136,7 @@ def join(environment: Mapping[str, str] = os.environ) -> Team:
     import jax
 
     if not jax.distributed.is_initialized():
-        jax.config.update("jax_cpu_collectives_implementation", "gloo")
+        jax.config.update("jax_cpu_collectives_implementation", "gloo")  # type: ignore[no-untyped-call]
         bind = environment.get("JAX_COORDINATOR_BIND_ADDRESS", coordinator)  # not every address of the machine, as JAX would
         try:
             jax.distributed.initialize(coordinator, processes, process, coordinator_bind_address=bind)

@@ -206,4 +206,4 @@ def _open_forget_gate(shape: Sequence[int], dtype: Any = None) -> Tensor:
 
 def numbers(variable: Any) -> NDArray[Any]:
     """A copy of what a variable of any backend holds."""
-    return np.array(ops.convert_to_numpy(variable))
+    return np.array(ops.convert_to_numpy(ops.convert_to_tensor(variable)))

@@ -24,10 +24,11 @@ from numpy.typing import NDArray
 
 from rejoinder.corpus import Corpus
 from rejoinder.errors import ModelError, missing_extra
-from rejoinder.models.interfaces import Job
+from rejoinder.models.interfaces import Job, silent
 from rejoinder.models.lstm.cell import Weights
 from rejoinder.models.lstm.checkpoint import Checkpoint, Checkpoints
 from rejoinder.models.lstm.config import LSTMConfig, network_settings
+from rejoinder.models.lstm.distributed import join
 from rejoinder.text.streams import Stream, Windows, write_stream
 from rejoinder.text.tensors import open_tokenizer
 
@@ -68,6 +69,7 @@ class Run:
     def __init__(self, reading: Reading, config: LSTMConfig, seed: int, job: Job) -> None:
         """Build the network and take over the last checkpoint of the same run."""
         try:
+            self.team = join()  # before JAX computes anything
             import keras
 
             from rejoinder.models.lstm.network import Network
@@ -77,10 +79,12 @@ class Run:
             _in_one_order(keras.backend.backend())
         lanes = max(min(config.batch, len(reading.train.tokens) // (_WINDOWS * config.steps)), 1)
         self.config = config = replace(config, batch=lanes)
-        self.job, self.reading = job, reading
+        self.job, self.reading = job if self.team.leads else replace(job, progress=silent, logs=None), reading
         self.windows = Windows(reading.train, lanes, config.steps, seed)
         self.total = max(config.epochs * self.windows.epoch, config.least_steps)
         self.every = max(self.windows.epoch, self.total // _MEASUREMENTS)  # steps from one look at dev to the next
+        name = self._name(seed)
+        self.team.agree(name, lanes)
         counts = np.bincount(reading.train.tokens, minlength=len(reading.bytes))
         self.network = Network(config, counts, reading.never, seed)
         self.network.build()
@@ -99,12 +103,12 @@ class Run:
         self.seconds = 0.0  # of training and measuring, over all sessions
         self.best: tuple[float, int, Weights] | None = None  # dev bits per byte, step, weights
         self.dev_windows = self._dev_windows()
-        self.checkpoints = Checkpoints(job.checkpoints, self._name(seed)) if job.checkpoints else None
+        self.checkpoints = Checkpoints(job.checkpoints, name) if job.checkpoints else None
         self._resume()
 
     def finish(self) -> Weights:
         """Train to the end; the weights that were best on dev, or the last ones where there is no dev part."""
-        with _stop_signals() as stopped, _logger(self.job.logs) as log:
+        with _stop_signals() as stopped, _logger(self.job.logs) as log, self.team.together():
             self._train(stopped, log)
         return self.best[2] if self.best else self.network.weights_now()
 
@@ -127,10 +131,11 @@ class Run:
             log(self.step, {"train nats per token": loss, "tokens per second": speed.rate})
             left = (self.total - self.step) / max(speed.steps_a_second, 1e-9)
             self.job.progress(f"lstm {speed.rate:,.0f} tokens/s{dev}, {_clock(left)} left", self.step, self.total)
-            if stopped() or ended or monotonic() - saved > 60 * self.config.checkpoint_minutes:
+            stop = self.team.any(stopped())
+            if stop or ended or monotonic() - saved > 60 * self.config.checkpoint_minutes:
                 self._save()
                 saved = monotonic()
-            if stopped() and self.step < self.total:
+            if stop and self.step < self.total:
                 kept = "run the same command again to go on from there" if self.checkpoints else "nothing was kept"
                 raise ModelError(f"training stopped at step {self.step:,} of {self.total:,}; {kept}")
 
@@ -140,11 +145,10 @@ class Run:
             self.network.sampled = False
             self.network.make_train_function(force=True)
         window = self.windows[self.step]
-        counted = float(window.weights.sum())
+        scale = window.weights.size / max(float(window.weights.sum()), 1.0)
+        own = self.team.own(window)
         self.network.reset_metrics()
-        loss = self.network.train_on_batch(
-            {"tokens": window.tokens, "keep": window.keep}, window.targets, window.weights * (window.weights.size / max(counted, 1.0))
-        )
+        loss = self.network.train_on_batch({"tokens": own.tokens, "keep": own.keep}, own.targets, own.weights * scale)
         return float(np.asarray(loss).reshape(-1)[0])
 
     def _dev_windows(self) -> Windows | None:
@@ -173,8 +177,9 @@ class Run:
         nats = size = 0.0
         for step in range(self.dev_windows.epoch):
             window = self.dev_windows[step]
+            own = self.team.own(window)
             self.network.reset_metrics()
-            loss = self.network.test_on_batch({"tokens": window.tokens, "keep": window.keep}, window.targets, window.weights)
+            loss = self.network.test_on_batch({"tokens": own.tokens, "keep": own.keep}, own.targets, own.weights)
             nats += float(np.asarray(loss).reshape(-1)[0]) * window.weights.size
             size += float((self.reading.bytes[window.targets] * window.weights).sum())
         self.network.remember(memory)
@@ -201,7 +206,7 @@ class Run:
         return {f"{number:03}": variable for number, variable in enumerate(unique)}
 
     def _save(self) -> None:
-        if self.checkpoints is None:
+        if self.checkpoints is None or not self.team.leads:
             return
         from rejoinder.models.lstm.network import numbers
 
@@ -213,7 +218,7 @@ class Run:
         self.checkpoints.write(Checkpoint(arrays, facts))
 
     def _resume(self) -> None:
-        found = self.checkpoints.read() if self.checkpoints else None
+        found = self.team.share(self.checkpoints.read() if self.checkpoints and self.team.leads else None)
         if found is None:
             return
         for name, variable in self._variables().items():
@@ -313,4 +318,3 @@ def _logger(directory: Path | None) -> Iterator[Log]:
 def _clock(seconds: float) -> str:
     minutes = round(seconds / 60)
     return f"{minutes // 60} h {minutes % 60:02} min" if minutes >= 60 else f"{minutes} min"
-
