@@ -69,7 +69,7 @@ def read_test(space: Workspace, most: int) -> Scored:
     """The test posts that have words of their own; `most` of them, drawn at random, unless that is 0."""
     with space.open_archive() as archive:
         threads = list(held_out(archive))
-    found = [(post, thread.context(post), thread.key) for thread in threads for post in thread.posts if post.own_text]
+    found = [(post, thread.answered(post), thread.key) for thread in threads for post in thread.posts if post.own_text]
     scored = Scored([p for p, _, _ in found], [c for _, c, _ in found], np.array([key for _, _, key in found]))
     if not 0 < most < len(found):
         return scored
@@ -121,7 +121,7 @@ def main() -> None:
         for first, second in combinations(paid, 2):
             change = bootstrap_change(paid[second], paid[first], np.random.default_rng(0))
             report_interval(f"{second} below {first}, share", change, "", as_json=args.json)
-        replies = test.only([place for place, context in enumerate(test.contexts) if context])
+        replies = test.only([place for place, context in enumerate(test.contexts) if any(post.body for post in context)])
         others = other_contexts(replies)
         for name, model in models.items():
             own, other = (score(model, replies.posts, contexts) for contexts in (replies.contexts, others))

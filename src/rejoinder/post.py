@@ -102,6 +102,10 @@ class Thread:
             parent = above.parent
         return tuple(reversed(path))
 
+    def answered(self, post: Post) -> tuple[Post, ...]:
+        """`context`; where nothing of it is here, a parent without words: that `post` answers something is known all the same."""
+        return self.context(post) or (() if post.parent is None else (Post(post.parent),))
+
     def pairs(self, limit: int | None = None) -> Iterator[Pair]:
         """Every reply with words whose parent is here and has words, with its context (the nearest `limit` posts)."""
         for post in self.posts:

@@ -237,7 +237,7 @@ def bits_per_byte(model: LanguageModel, threads: Sequence[Thread]) -> float | No
 
     Taken on at most some hundreds of posts, the same ones each time.
     """
-    posts = [(thread.context(post), post) for thread in threads for post in thread.posts if post.own_text]
+    posts = [(thread.answered(post), post) for thread in threads for post in thread.posts if post.own_text]
     chosen = np.sort(np.random.default_rng(0).permutation(len(posts))[:_SCORED])
     nats, size = 0.0, 0
     for context, post in (posts[place] for place in chosen):

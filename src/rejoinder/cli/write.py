@@ -123,12 +123,12 @@ def complete(
     from rejoinder.engine.typing import complete as continuations
     from rejoinder.models import Can
     from rejoinder.models import rung as line
-    from rejoinder.post import Query
+    from rejoinder.post import Post, Query
 
     space = or_shipped(workspace(home), rung) if item is None else or_sample(workspace(home))
     typed = clean(_stdin() if draft == "-" else draft)
     with nullcontext() if space.is_empty else space.open_archive() as archive:  # models in the package have no archive
-        context = _context(archive, None, item, thread, needed=False)
+        context = _context(archive, None, item, thread, needed=False) or (Post(0),)  # a draft answers something, as most do
     names = [rung] if rung else space.fitted_that(Can.PREDICT)[-1:]
     if not names:
         raise NotFitted("no rung that predicts text is fitted; run `rejoinder fit`")

@@ -13,8 +13,10 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
+
 from rejoinder.engine.filters import unfit
-from rejoinder.models.interfaces import LanguageModel
+from rejoinder.models.interfaces import LanguageModel, LogProbs, best
 from rejoinder.post import Query
 
 _LAST_WORD = re.compile(r"\s?\S*\Z")
@@ -38,7 +40,8 @@ class Continuation:
 
 @dataclass(frozen=True)
 class _Path:
-    state: Any
+    state: Any  # before its last token
+    token: int | None  # the last token, not yet read; None at the beginning
     owed: bytes  # letters of the draft that the next tokens must still spell
     made: bytes  # bytes beyond the draft
     log_prob: float
@@ -54,7 +57,7 @@ def complete(model: LanguageModel, query: Query, k: int = 3, words: int = 8, bea
     paths = [_begin(model, query)]
     finished: list[_Path] = []
     for _ in range(4 * words):
-        grown = [new for path in paths for new in _grow(model, path, beam)]
+        grown = _grow(model, paths, beam)
         grown.sort(key=lambda path: -path.log_prob)
         paths = []
         for path in _varied(grown, beam):
@@ -74,26 +77,32 @@ def _begin(model: LanguageModel, query: Query) -> _Path:
     state = model.start(query.context)
     for token in model.tokenizer.encode(query.draft[:cut]):
         state = model.advance(state, token)
-    return _Path(state, owed, b"", 0.0, 0)
+    return _Path(state, None, owed, b"", 0.0, 0)
 
 
-def _grow(model: LanguageModel, path: _Path, beam: int) -> Iterator[_Path]:
+def _grow(model: LanguageModel, paths: Sequence[_Path], beam: int) -> list[_Path]:
+    """The paths with one more token each. Only what was kept is read on, all of it at once, since that is what costs."""
+    unread = [path for path in paths if path.token is not None]
+    read = iter(model.advance_many([path.state for path in unread], [path.token for path in unread if path.token is not None]))
+    states = [path.state if path.token is None else next(read) for path in paths]
+    rows = model.log_probs_many(states)
+    return [new for path, state, row in zip(paths, states, rows, strict=True) for new in _steps(model, path, state, row, beam)]
+
+
+def _steps(model: LanguageModel, path: _Path, state: Any, log_probs: LogProbs, beam: int) -> Iterator[_Path]:
     """A path with one more token: those that spell what is owed, or a beginning of it."""
     tokens = model.tokenizer
-    steps = model.top(path.state, beam, path.owed)
-    if path.owed:
-        partial = tokens.inside(path.owed)
-        if partial:
-            log_probs = model.log_probs(path.state)
-            steps = steps + [(token, float(log_probs[token])) for token in partial]
+    fitting = tokens.starting_with(path.owed) if path.owed else np.arange(tokens.vocabulary)
+    steps = best(fitting, log_probs[fitting], beam)
+    steps += [(token, float(log_probs[token])) for token in tokens.inside(path.owed)]
     for token, log_prob in steps:
         piece = tokens.bytes[token]
         total = path.log_prob + log_prob
         if token == tokens.end:
-            yield _Path(path.state, b"", path.made, total, path.tokens + 1, ended=True)
+            yield _Path(state, token, b"", path.made, total, path.tokens + 1, ended=True)
         else:
             made = path.made + piece[len(path.owed) :]
-            yield _Path(model.advance(path.state, token), path.owed[len(piece) :], made, total, path.tokens + 1)
+            yield _Path(state, token, path.owed[len(piece) :], made, total, path.tokens + 1)
 
 
 def _varied(paths: Sequence[_Path], beam: int) -> Iterator[_Path]:

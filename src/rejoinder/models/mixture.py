@@ -291,4 +291,4 @@ def _some_dev_posts(corpus: Corpus, tokens: int, rng: np.random.Generator) -> It
     share = tokens / max(len(open_tokens(corpus.tokens, "dev").tokens), 1)
     for thread in corpus.threads("dev"):
         if rng.random() < share:
-            yield from ((thread.context(post), post) for post in thread.posts if post.own_text)
+            yield from ((thread.answered(post), post) for post in thread.posts if post.own_text)

@@ -17,7 +17,7 @@ class LSTMConfig:
 
     # the model
     embedding: int = 384  # E, size of a token's vector
-    hidden: int = 640  # H, size of the cell
+    hidden: int = 512  # H, size of the cell
     layers: int = 1  # L
     context: int = 128  # tokens of the posts answered that are read before a reply, at most
     half: bool = True  # weights on disk in half precision
@@ -26,7 +26,7 @@ class LSTMConfig:
     least_steps: int = 600  # steps at least: a small archive is read more often
     batch: int = 64  # B, lanes of text read side by side; a small archive fills fewer
     steps: int = 64  # T, tokens after which the gradient is cut; the memory goes on
-    learning_rate: float = 3e-3  # AdamW's, at its highest
+    learning_rate: float = 4e-3  # AdamW's, at its highest
     warmup: int = 200  # steps until then; from there on it falls to 0 along a cosine
     weight_decay: float = 0.02
     clip: float = 1.0  # longest gradient
@@ -35,7 +35,7 @@ class LSTMConfig:
     weight_drop: float = 0.0  # share of the recurrent weights left out (Merity, Keskar & Socher 2018)
     frequent: int = 1024  # tokens of the softmax that are always summed over; 0 and none drawn: all are
     drawn: int = 1024  # of the others, drawn anew at each step
-    whole: float = 0.2  # share of the steps, the last ones, that sum over all tokens
+    whole: float = 0.1  # share of the steps, the last ones, that sum over all tokens
     mixed: bool = True  # products in bfloat16, sums and weights in float32
     patience: int = 4  # measurements of dev without a better figure after which training stops; 0: never
     dev_tokens: int = 300_000  # of the dev part, for that figure
