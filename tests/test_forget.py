@@ -16,7 +16,7 @@ from rejoinder.archive.sources.record import Skipped, read_record
 from rejoinder.archive.store import Archive, Counts
 from rejoinder.errors import ArchiveBusy, ArchiveError, NotFitted, StaleModel, UnknownPost
 from rejoinder.forgetting import forget_everywhere
-from rejoinder.models import LADDER
+from rejoinder.models import without_extras
 from rejoinder.post import Post
 from rejoinder.workspace import SAMPLE, FitConfig, Workspace
 
@@ -107,7 +107,7 @@ def test_no_byte_of_what_was_forgotten_stays_in_the_home(tmp_path: Path) -> None
         {"id": 10**9 + 10 + n, "type": "comment", "by": "x", "parent": 10**9, "text": f"Thanks {secret}?"} for n in range(9)
     ]
     space = space_of(tmp_path, [*RECORDS[:1_000], *extra, *thanks])
-    space.fit(LADDER, FitConfig(on="all", vocabulary=600), {"canned": {"repeats": 1}})
+    space.fit(without_extras(), FitConfig(on="all", vocabulary=600), {"canned": {"repeats": 1}})
 
     def holders(text: str) -> list[str]:
         return [file.name for file in tmp_path.rglob("*") if file.is_file() and text.encode() in file.read_bytes()]
@@ -135,7 +135,7 @@ def test_what_was_forgotten_does_not_come_back(tmp_path: Path) -> None:
 
 def test_rungs_that_cannot_forget_are_removed_or_refused_until_they_are_fitted_again(tmp_path: Path) -> None:
     space = space_of(tmp_path, RECORDS)
-    space.fit(LADDER, SMALL, {})
+    space.fit(without_extras(), SMALL, {})
     outcome = forget_everywhere(space, [], "author7")
     assert (outcome.exact, outcome.removed, outcome.marked) == (["kneser_ney"], ["canned", "bm25"], ["unigram", "markov"])
     space.load("kneser_ney")
@@ -144,8 +144,8 @@ def test_rungs_that_cannot_forget_are_removed_or_refused_until_they_are_fitted_a
     space.load("markov", allow_stale=True)
     with pytest.raises(NotFitted):
         space.load("bm25")
-    space.fit(LADDER, SMALL, {})
-    for name in LADDER:
+    space.fit(without_extras(), SMALL, {})
+    for name in without_extras():
         space.load(name)
 
 

@@ -10,7 +10,7 @@ import pytest
 from conftest import make_archive, toy_posts
 
 from rejoinder.errors import ConfigError, DamagedModel, ModelError, NotFitted, UsageError
-from rejoinder.models import LADDER, Can
+from rejoinder.models import LADDER, Can, without_extras
 from rejoinder.models.directory import check_hashes
 from rejoinder.post import Kind, Post
 from rejoinder.workspace import FitConfig, Workspace
@@ -25,8 +25,8 @@ def space(tmp_path: Path) -> Workspace:
 
 
 def test_fit_then_load_every_rung(space: Workspace) -> None:
-    assert space.fit(LADDER, SMALL, {}) == {}
-    for name in LADDER:
+    assert space.fit(without_extras(), SMALL, {}) == {}
+    for name in without_extras():
         assert space.load(name).config == LADDER[name].load().Config()
     assert space.fitted_that(Can.PREDICT) == ["unigram", "markov", "kneser_ney"]
     assert not list((space.home / "scratch").iterdir())
@@ -109,13 +109,13 @@ def test_what_is_not_fitted_is_named(space: Workspace) -> None:
 
 def test_a_wrong_setting_stops_before_anything_is_fitted(space: Workspace) -> None:
     with pytest.raises(ConfigError, match="did you mean `discount`"):
-        space.fit(LADDER, SMALL, {"markov": {"discuont": 0.5}})
+        space.fit(without_extras(), SMALL, {"markov": {"discuont": 0.5}})
     assert not (space.home / "models").exists()
 
 
 def test_a_rung_that_fails_does_not_stop_the_others(tmp_path: Path) -> None:
     make_archive(tmp_path / "archive.db", [Post(n, Kind.STORY, "no replies here") for n in range(1, 30)]).close()
-    failed = Workspace(tmp_path).fit(LADDER, SMALL, {})
+    failed = Workspace(tmp_path).fit(without_extras(), SMALL, {})
     assert list(failed) == ["bm25"] and "no reply" in str(failed["bm25"])
     assert Workspace(tmp_path).fitted("markov") is not None and Workspace(tmp_path).fitted("bm25") is None
 
@@ -160,7 +160,7 @@ def test_the_embedded_archive_is_large_and_varied_enough(tmp_path: Path) -> None
         found = read_info(archive)
     assert found.threads >= 80 and found.posts >= 600 and found.parts["test"]["posts"] >= 20
     assert found.orphans == found.circular == 0
-    assert all(inside.fitted(name) for name in LADDER)
+    assert all(inside.fitted(name) for name in without_extras())
 
 
 def test_the_embedded_archive_is_made_once(tmp_path: Path) -> None:

@@ -59,7 +59,8 @@ def forget_everywhere(space: Workspace, items: Sequence[int], author: str | None
             outcome.exact.append(name)
         elif any(directory.iterdir()):
             outcome.marked.append(name)
-    shutil.rmtree(space.home / "scratch", ignore_errors=True)
+    for unfinished in ("scratch", "checkpoints"):
+        shutil.rmtree(space.home / unfinished, ignore_errors=True)
     if not forgotten.clean:
         raise ArchiveBusy(
             f"the posts are forgotten, but another process is reading {space.archive_file} and keeps its log alive; "

@@ -36,6 +36,7 @@ from rejoinder.files import tree_size
 from rejoinder.models import LADDER, Can, parts_of, rung, those_that, without_extras
 from rejoinder.models.directory import MANIFEST, identity, read_manifest, seal
 from rejoinder.models.interfaces import Job, Progress, Suggester, silent
+from rejoinder.text.phrases import Phrases
 from rejoinder.text.tensors import TOKENIZER_FILE, train_tokenizer, write_tokens
 from rejoinder.text.tokenizer import DEFAULT_SIZE, Tokenizer
 
@@ -204,7 +205,8 @@ class Workspace:
         model = LADDER[name].load().fit(corpus, config, rng=np.random.default_rng(facts["seed"]), job=job)
         seconds = perf_counter() - began
         when = datetime.now(UTC).isoformat(timespec="seconds")
-        self.keep(model, {"rung": name, "config": as_dict(config), **facts, "fitted": when, "seconds": round(seconds, 3)})
+        manifest = {"rung": name, "config": as_dict(config), **facts, "fitted": when, "seconds": round(seconds, 3)}
+        self.keep(model, manifest, Phrases.build(corpus.posts("train")).save if name == "lstm" else None)
 
     def keep(self, model: Suggester, manifest: dict[str, Any], beside: Callable[[Path], None] | None = None) -> None:
         """Save a model (and what `beside` writes next to it) as the newest of its rung, and remove the others."""

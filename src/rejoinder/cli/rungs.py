@@ -10,13 +10,13 @@ import typer
 from rejoinder.cli.archive import or_sample, split_method
 from rejoinder.cli.options import Home, Json, workspace
 from rejoinder.cli.output import note, print_json, progress, size, table
-from rejoinder.errors import DamagedModel, MissingExtra, UsageError
+from rejoinder.errors import DamagedModel, UsageError
 
 
 def fit(
     names: Annotated[
         list[str] | None,
-        typer.Argument(metavar="[RUNG]...", help="Which rungs; all if none is named.", show_default=False),
+        typer.Argument(metavar="[RUNG]...", help="Which rungs; all that need no training if none is named.", show_default=False),
     ] = None,
     on: Annotated[
         str, typer.Option(metavar="train|all", help="Learn from the train part, or (daily use) from everything.")
@@ -38,38 +38,41 @@ def fit(
     home: Home = None,
     as_json: Json = False,
 ) -> None:
-    """Learn from the archive.
+    """Learn from the archive. Rungs that must be trained for long are fitted when they are named.
 
     \b
     Example:
       rejoinder fit
       rejoinder fit markov --set markov.discount=0.7
+      rejoinder fit lstm mixture
     """
     from rejoinder.config import read_settings
-    from rejoinder.models import LADDER, Can, those_that
+    from rejoinder.models import LADDER, Can, those_that, without_extras
     from rejoinder.workspace import FitConfig
 
     if on not in ("train", "all"):
         raise UsageError(f"--on must be train or all; got {on!r}")
     overrides = [*(settings or ()), *([f"kneser_ney.memory={memory * 2**20}"] if memory else [])]
     space = workspace(home)
-    wanted = list(names or LADDER)
+    wanted = list(names or without_extras())
+    trained = [name for name in LADDER if name not in without_extras()]
+    there = [name for name in trained if space.fitted_or_none(name) is not None]
     if retrain_tokenizer:
-        wanted = list(dict.fromkeys([*wanted, *those_that(Can.PREDICT)]))
-    chosen = FitConfig(on, split_method(split), seed, retrain_tokenizer=retrain_tokenizer or not names)  # type: ignore[arg-type]
+        wanted = list(dict.fromkeys([*wanted, *(name for name in those_that(Can.PREDICT) if name not in trained or name in there)]))
+    anew = retrain_tokenizer or (not names and not there)  # what was trained goes on with the tokenizer it knows
+    chosen = FitConfig(on, split_method(split), seed, retrain_tokenizer=anew)  # type: ignore[arg-type]
     with progress() as report:
         failed = space.fit(wanted, chosen, read_settings(config, overrides, LADDER), report)
     done = [found for name in wanted if name not in failed and (found := space.fitted(name)) is not None]
-    skipped = {name: failed.pop(name) for name in list(failed) if not names and isinstance(failed[name], MissingExtra)}
+    left = [] if names else [name for name in trained if name not in wanted]
     if as_json:
         fitted = [{**found.manifest, "bytes": found.bytes, "directory": str(found.directory)} for found in done]
-        why = {name: str(error) for name, error in (failed | skipped).items()}
-        print_json({"fitted": fitted, "failed": {n: why[n] for n in failed}, "skipped": {n: why[n] for n in skipped}})
+        print_json({"fitted": fitted, "failed": {name: str(error) for name, error in failed.items()}, "left": left})
     else:
         for found in done:
             typer.echo(f"fitted {found.rung} in {found.manifest['seconds']:.1f} s, {size(found.bytes)}")
-    for name, error in skipped.items():
-        note(f"skipped {name}: {error}")
+    if left:
+        note(f"these take training, so they are fitted when they are named: rejoinder fit {' '.join(left)}")
     for name, error in failed.items():
         note(f"rejoinder: {name}: {error}")
     if failed:
