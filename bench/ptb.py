@@ -2,9 +2,11 @@
 
     python bench/ptb.py --rung kneser_ney --order 5 [--cache 600]
     python bench/ptb.py --rung lstm --config configs/ptb.toml [--home DIR]
+    python bench/ptb.py --rung mixture --config configs/ptb.toml [--home DIR]      the LSTM with counts and their cache
 
-The LSTM reads on from sentence to sentence; its training goes on from the last checkpoint in the home if it was stopped. Perplexity is exp(mean nats per token) over the file's own 10,000 words and `</s>`. A cache carries over from one sentence to the
-next, as the text does. Settings were chosen on the validation part; test is only read.
+Perplexity is exp(mean nats per token) over the file's own 10,000 words and `</s>`. A cache carries over from one sentence to the
+next, as the text does; so does the LSTM's memory. Its training goes on from the last checkpoint in the home if it was stopped.
+Settings were chosen on the validation part; test is only read.
 """
 
 from __future__ import annotations
@@ -19,6 +21,7 @@ from time import perf_counter
 
 import numpy as np
 from figures import arguments, real_archive, report
+from numpy.typing import NDArray
 
 from rejoinder.config import read_settings, resolve
 from rejoinder.models.arpa import names_of, write_arpa
@@ -28,10 +31,13 @@ from rejoinder.models.kneser_ney import KneserNey, KneserNeyConfig
 from rejoinder.models.lstm.config import LSTMConfig
 from rejoinder.models.lstm.rung import LSTM
 from rejoinder.models.lstm.train import Reading, Run
+from rejoinder.models.mixture import MixtureConfig, fit_weights
 from rejoinder.text.ngrams import count_ngrams
 from rejoinder.text.streams import Stream
 from rejoinder.text.tensors import TokenArrays
 from rejoinder.text.tokenizer import WordTokenizer
+
+CACHE = 600  # tokens, chosen on valid
 
 
 def read(part: str) -> list[list[str]]:
@@ -103,21 +109,55 @@ def train_lstm(config: LSTMConfig, tokenizer: WordTokenizer, home: Path) -> tupl
     directory = home / "lstm"
     if (directory / MANIFEST).is_file():
         return LSTM.load(directory), float(read_manifest(directory)["seconds"])
-    reading = Reading(stream("train", tokenizer), stream("valid", tokenizer), np.ones(tokenizer.vocabulary, np.int64), _never(tokenizer))
+    bytes_of = np.ones(tokenizer.vocabulary, np.int64)  # so that "bits per byte" are bits per word
+    reading = Reading(stream("train", tokenizer), stream("valid", tokenizer), bytes_of, (tokenizer.post, tokenizer.reply))
     run = Run(reading, config, 0, Job(home, _print_progress(), checkpoints=home / "checkpoints"))
     LSTM.from_weights(config, tokenizer, run.finish()).save(directory)
     seal(directory, {"rung": "lstm", "seconds": run.seconds, "dev": run.best[0] if run.best else None})
     return LSTM.load(directory), run.seconds
 
 
-def lstm_perplexity(model: LSTM, row: Stream) -> float:
-    """exp(mean nats per token), from the first sentence to the last without a pause."""
+def lstm_scores(model: LSTM, row: Stream) -> NDArray[np.float32]:
+    """(N,) nats of each token, from the first sentence to the last without a pause."""
     state = model.advance(model.start(()), model.tokenizer.end)
-    return exp(-float(model.score_tokens(state, row.tokens.tolist()).mean(dtype=np.float64)))
+    return model.score_tokens(state, row.tokens.tolist())
 
 
-def _never(tokenizer: WordTokenizer) -> tuple[int, ...]:
-    return tokenizer.post, tokenizer.reply
+def lstm_perplexity(model: LSTM, row: Stream) -> float:
+    """exp(mean nats per token)."""
+    return exp(-float(lstm_scores(model, row).mean(dtype=np.float64)))
+
+
+def counted(model: KneserNey, arrays: TokenArrays) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """(N,) nats of each word and `</s>`; (N, 2) how long a context was met before it, and what share backs off from it."""
+    nats: list[float] = []
+    seen: list[tuple[int, float]] = []
+    history = b""
+    for first, last in pairwise(arrays.offsets.tolist()):
+        state = model.start_after(history, answers=False)
+        for token in arrays.tokens[first + 1 : last].tolist():
+            nats.append(model.log_prob(state, token))
+            seen.append(model.seen(state))
+            state = model.advance(state, token)
+        history = state.history
+    return np.array(nats), np.array(seen)
+
+
+def mixture_perplexity(counts: KneserNey, cell: LSTM, tokenizer: WordTokenizer) -> dict[str, float]:
+    """exp(mean nats per token) of the mixture on valid, where its weights are fitted, and on test."""
+    config = MixtureConfig()
+    figures: dict[str, float] = {}
+    weights: NDArray[np.float64] | None = None
+    for part in ("valid", "test"):
+        nats, seen = counted(counts, tokens(read(part), tokenizer))
+        both = np.stack([nats, lstm_scores(cell, stream(part, tokenizer))], axis=1)
+        length = seen[:, 0].astype(np.int64)
+        level = np.minimum((seen[:, 1] * config.levels).astype(np.int64), config.levels - 1)
+        if weights is None:
+            weights = fit_weights(both, np.stack([length, level], axis=1), config)
+        mixed = (weights[np.minimum(length, len(weights) - 1), level] * np.exp(both)).sum(axis=1)
+        figures[part] = exp(-float(np.log(mixed).mean()))
+    return figures
 
 
 def _print_progress() -> Progress:
@@ -143,14 +183,19 @@ def main() -> None:
     }
     args = arguments(__doc__ or "", **options, kenlm=(int, 0, "1 to compare every test sentence with the kenlm package"))
     tokenizer = vocabulary()
-    if args.rung == "lstm":
+    if args.rung in ("lstm", "mixture"):
         model, seconds = train_lstm(lstm_settings(args.config), tokenizer, Path(args.home))
         report("training, lstm", [seconds / 60], "min", as_json=args.json)
         for part in ("valid", "test"):
             report(f"{part} perplexity, lstm", [lstm_perplexity(model, stream(part, tokenizer))], "PTB words", as_json=args.json)
+        if args.rung == "mixture":
+            train = count_ngrams(tokens(read("train"), tokenizer), args.order, tokenizer.vocabulary)
+            counts = KneserNey.from_counts(KneserNeyConfig(order=args.order, cache=args.cache or CACHE), tokenizer, train)
+            for part, figure in mixture_perplexity(counts, model, tokenizer).items():
+                report(f"{part} perplexity, mixture", [figure], "PTB words", as_json=args.json)
         return
     if args.rung != "kneser_ney":
-        raise SystemExit(f"the rung {args.rung} is not measured here yet; kneser_ney and lstm are")
+        raise SystemExit(f"the rung {args.rung} is not measured here yet; kneser_ney, lstm and mixture are")
     train = tokens(read("train"), tokenizer)
     config = KneserNeyConfig(order=args.order, cache=args.cache)
     seconds = []

@@ -58,7 +58,9 @@ def fit(
     trained = [name for name in LADDER if name not in without_extras()]
     there = [name for name in trained if space.fitted_or_none(name) is not None]
     if retrain_tokenizer:
-        wanted = list(dict.fromkeys([*wanted, *(name for name in those_that(Can.PREDICT) if name not in trained or name in there)]))
+        wanted = list(
+            dict.fromkeys([*wanted, *(name for name in those_that(Can.PREDICT) if name not in trained or name in there)])
+        )
     anew = retrain_tokenizer or (not names and not there)  # what was trained goes on with the tokenizer it knows
     chosen = FitConfig(on, split_method(split), seed, retrain_tokenizer=anew)  # type: ignore[arg-type]
     with progress() as report:

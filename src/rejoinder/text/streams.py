@@ -43,7 +43,7 @@ class Batch:
 
 
 def write_stream(corpus: Corpus, tokenizer: AnyTokenizer, part: Part, context: int, directory: Path) -> Stream:
-    """The stream of a part, written to `directory` and memory-mapped; passages carry at most `context` tokens of what is answered."""
+    """The stream of a part, in files of `directory`; at most `context` tokens of what is answered are repeated."""
     arrays = open_tokens(corpus.tokens, part)
     directory.mkdir(parents=True, exist_ok=True)
     tokens: list[NDArray[np.unsignedinteger]] = []
@@ -67,9 +67,7 @@ def _joined(rows: Sequence[NDArray[np.generic]], kind: np.dtype[np.generic]) -> 
     return np.concatenate(rows) if rows else np.empty(0, dtype=kind)
 
 
-def _passages(
-    threads: Iterable[Thread], arrays: TokenArrays, context: int
-) -> Iterator[tuple[NDArray[np.unsignedinteger], int]]:
+def _passages(threads: Iterable[Thread], arrays: TokenArrays, context: int) -> Iterator[tuple[NDArray[np.unsignedinteger], int]]:
     """The passages of all threads, each with how many of its tokens only repeat what is answered."""
     place = {post: row for row, post in enumerate(arrays.posts.tolist())}
 
@@ -125,9 +123,7 @@ class Windows:
         begins = source == self.stream.offsets[order[passage]]
         counts = self.stream.scored[source] & valid & ~begins
         counts[:, 1:] &= within[:-1] < self.lane  # a lane's last token predicts the next lane's first, once
-        return Batch(
-            tokens[:, :-1], (~begins[:, :-1]).astype(np.float32), tokens[:, 1:], counts[:, 1:].astype(np.float32)
-        )
+        return Batch(tokens[:, :-1], (~begins[:, :-1]).astype(np.float32), tokens[:, 1:], counts[:, 1:].astype(np.float32))
 
     def _order(self, epoch: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
         """(D,) the passages as this epoch lays them, (D,) where each ends."""

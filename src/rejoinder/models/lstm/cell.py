@@ -104,9 +104,7 @@ class Weights:
             raise DamagedModel("the array 'projection' is missing; fit again: rejoinder fit lstm")
         for name, array in self.arrays().items():
             if name in expected and array.shape != expected[name]:
-                raise DamagedModel(
-                    f"the array {name} is {array.shape}, not {expected[name]}; fit again: rejoinder fit lstm"
-                )
+                raise DamagedModel(f"the array {name} is {array.shape}, not {expected[name]}; fit again: rejoinder fit lstm")
 
 
 def step(x: Floats, h: Floats, c: Floats, layer: Layer) -> Step:

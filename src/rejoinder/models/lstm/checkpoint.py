@@ -1,4 +1,4 @@
-"""Checkpoints: everything a training run needs to go on as if it had never stopped, in one safetensors file, written atomically."""
+"""Checkpoints: what a run needs to go on as if it had never stopped, in one safetensors file, written atomically."""
 
 from __future__ import annotations
 

@@ -81,20 +81,23 @@ class Network(keras.Model):  # type: ignore[misc]
         self.settings, self.vocabulary = config, vocabulary
         self.ranked = np.lexsort((np.arange(vocabulary), -counts)).astype(np.int32)  # (V,) the most frequent first
         self.rank = np.argsort(self.ranked).astype(np.int32)  # (V,) the place of each token there
-        self.sampled = 0 < config.drawn and config.frequent + config.drawn < vocabulary
+        self.sampled = config.drawn > 0 and config.frequent + config.drawn < vocabulary
         self.mask = np.zeros(vocabulary, dtype=np.float32)
         self.mask[list(never)] = _NEVER
         self.seeds = keras.random.SeedGenerator(seed)
         self.memories = [Memory(config, self.seeds, dtype=self.dtype_policy) for _ in range(config.layers)]
+
     def build(self, shape: Any = None) -> None:
         """Make the weights."""
         size, hidden = self.settings.embedding, self.settings.hidden
         around_zero = keras.initializers.RandomUniform(-0.1, 0.1, seed=self.seeds)
-        self.embedding = self.add_weight(
-            name="embedding", shape=(self.vocabulary, size), initializer=around_zero, autocast=False
-        )
+        self.embedding = self.add_weight(name="embedding", shape=(self.vocabulary, size), initializer=around_zero, autocast=False)
         self.bias = self.add_weight(name="output_bias", shape=(self.vocabulary,), initializer="zeros", autocast=False)
-        self.projection = self.add_weight(name="projection", shape=(hidden, size), initializer=keras.initializers.GlorotUniform(self.seeds)) if hidden != size else None
+        self.projection = (
+            self.add_weight(name="projection", shape=(hidden, size), initializer=keras.initializers.GlorotUniform(self.seeds))
+            if hidden != size
+            else None
+        )
         for number, memory in enumerate(self.memories):
             memory.build((None, None, hidden if number else size))
         self.built = True
@@ -111,7 +114,7 @@ class Network(keras.Model):  # type: ignore[misc]
     def logits(self, shown: Tensor) -> Tensor:
         """(N, E) -> (N, V) float32."""
         vectors = ops.cast(self.embedding, self.compute_dtype)
-        return ops.cast(ops.matmul(shown, ops.transpose(vectors)), "float32") + (ops.convert_to_tensor(self.bias) + self.mask)
+        return ops.cast(ops.matmul(shown, ops.transpose(vectors)), "float32") + ops.add(self.bias, self.mask)
 
     def compute_loss(
         self,
@@ -136,7 +139,7 @@ class Network(keras.Model):  # type: ignore[misc]
         others = self.vocabulary - frequent
         draw = ops.cast(keras.random.uniform((drawn,), seed=self.seeds) * others, "int32")
         ids = ops.concatenate([self.ranked[:frequent], ops.take(self.ranked[frequent:], draw)])  # (C,)
-        bias = ops.convert_to_tensor(self.bias) + self.mask
+        bias = ops.add(self.bias, self.mask)
         vectors = ops.cast(ops.take(self.embedding, ids, axis=0), self.compute_dtype)
         logits = ops.cast(ops.matmul(shown, ops.transpose(vectors)), "float32") + ops.take(bias, ids)
         wanted = ops.cast(ops.take(self.embedding, targets, axis=0), self.compute_dtype)

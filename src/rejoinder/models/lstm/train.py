@@ -1,8 +1,8 @@
 """Training the memory cell: windows of text in, weights out; it can be stopped at any step and go on as if it had not been.
 
-A step reads one window of every lane, and its loss is the mean nats of the tokens that count. AdamW (Loshchilov & Hutter 2019), the
-rate rising over a warm-up and then falling to 0 along a cosine. After a pass the dev part is measured; the best weights are kept,
-and training stops when they have not been bettered for a while.
+A step reads one window of every lane; its loss is the mean nats of the tokens that count. The optimiser is AdamW (Loshchilov &
+Hutter 2019), its rate rising over a warm-up and then falling to 0 along a cosine. After a pass the dev part is measured; the best
+weights are kept, and training stops when they have not been bettered for a while.
 """
 
 from __future__ import annotations
@@ -273,7 +273,7 @@ class _Speed:
 
 @contextmanager
 def _stop_signals() -> Iterator[Callable[[], bool]]:
-    """While it lasts, SIGINT and SIGTERM are asked about instead of obeyed at once; outside the main thread they are not touched."""
+    """While it lasts, SIGINT and SIGTERM are asked about instead of obeyed at once (but for threads other than the main one)."""
     seen: list[int] = []
 
     def note(number: int, _: FrameType | None) -> None:
