@@ -14,6 +14,7 @@ from __future__ import annotations
 import gzip
 import sys
 import tempfile
+from argparse import Namespace
 from itertools import pairwise
 from math import exp, log
 from pathlib import Path
@@ -183,19 +184,29 @@ def main() -> None:
     }
     args = arguments(__doc__ or "", **options, kenlm=(int, 0, "1 to compare every test sentence with the kenlm package"))
     tokenizer = vocabulary()
-    if args.rung in ("lstm", "mixture"):
-        model, seconds = train_lstm(lstm_settings(args.config), tokenizer, Path(args.home))
-        report("training, lstm", [seconds / 60], "min", as_json=args.json)
-        for part in ("valid", "test"):
-            report(f"{part} perplexity, lstm", [lstm_perplexity(model, stream(part, tokenizer))], "PTB words", as_json=args.json)
-        if args.rung == "mixture":
-            train = count_ngrams(tokens(read("train"), tokenizer), args.order, tokenizer.vocabulary)
-            counts = KneserNey.from_counts(KneserNeyConfig(order=args.order, cache=args.cache or CACHE), tokenizer, train)
-            for part, figure in mixture_perplexity(counts, model, tokenizer).items():
-                report(f"{part} perplexity, mixture", [figure], "PTB words", as_json=args.json)
-        return
-    if args.rung != "kneser_ney":
-        raise SystemExit(f"the rung {args.rung} is not measured here yet; kneser_ney, lstm and mixture are")
+    if args.rung == "kneser_ney":
+        measure_counts(args, tokenizer)
+    elif args.rung in ("lstm", "mixture"):
+        measure_cell(args, tokenizer)
+    else:
+        raise SystemExit(f"the rung {args.rung} is not measured here; kneser_ney, lstm and mixture are")
+
+
+def measure_cell(args: Namespace, tokenizer: WordTokenizer) -> None:
+    """The LSTM, trained if it is not yet, and the mixture."""
+    model, seconds = train_lstm(lstm_settings(args.config), tokenizer, Path(args.home))
+    report("training, lstm", [seconds / 60], "min", as_json=args.json)
+    for part in ("valid", "test"):
+        report(f"{part} perplexity, lstm", [lstm_perplexity(model, stream(part, tokenizer))], "PTB words", as_json=args.json)
+    if args.rung == "mixture":
+        ngrams = count_ngrams(tokens(read("train"), tokenizer), args.order, tokenizer.vocabulary)
+        counts = KneserNey.from_counts(KneserNeyConfig(order=args.order, cache=args.cache or CACHE), tokenizer, ngrams)
+        for part, figure in mixture_perplexity(counts, model, tokenizer).items():
+            report(f"{part} perplexity, mixture", [figure], "PTB words", as_json=args.json)
+
+
+def measure_counts(args: Namespace, tokenizer: WordTokenizer) -> None:
+    """Kneser-Ney, with its fit and its size."""
     train = tokens(read("train"), tokenizer)
     config = KneserNeyConfig(order=args.order, cache=args.cache)
     seconds = []

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import example, given
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from rejoinder.text.cleaning import stripped
@@ -83,6 +83,7 @@ LINES = st.lists(
 ).map("\n".join)
 
 
+@settings(deadline=None)
 @given(st.one_of(st.text(), LINES))
 @example("Thanks,\n\n-- \nBest,\n- Ada \n")
 def test_twice_is_once_and_nothing_is_added(text: str) -> None:

@@ -24,6 +24,7 @@ OTHER: dict[str, dict[str, Any]] = {
     "canned": {"longest": 3, "repeats": 2, "keep": 7},
     "unigram": {"pseudo_count": 2.0},
     "markov": {"discount": 0.3},
+    "logistic": {"window": 3, "size": 24, "weighed": False, "least_steps": 60, "frequent": 50, "drawn": 40, "batch": 100},
     "kneser_ney": {
         "order": 3,
         "prune": 1,

@@ -82,7 +82,7 @@ def bootstrap_change(nats: Floats, other: Floats, rng: np.random.Generator, draw
 def by_thread(threads: Ints, *columns: Floats) -> tuple[Floats, ...]:
     """The sums of each of `columns` (P,) over the posts of a thread, by `threads` (P,), the key of each post's thread."""
     _, place = np.unique(threads, return_inverse=True)
-    return tuple(np.bincount(place, column) for column in columns)
+    return tuple(np.bincount(place, column).astype(np.float64) for column in columns)
 
 
 def _resampled(columns: Floats, rng: np.random.Generator, draws: int) -> Floats:

@@ -44,8 +44,11 @@ LADDER: dict[str, Rung] = {
     "canned": Rung("rejoinder.models.canned:Canned", Can.PROPOSE, "short replies the archive uses again and again"),
     "unigram": Rung("rejoinder.models.unigram:Unigram", Can.PREDICT, "how often each token occurs"),
     "markov": Rung("rejoinder.models.markov:Markov", Can.PREDICT, "a weighted graph: which token follows which"),
+    "logistic": Rung("rejoinder.models.logistic:Logistic", Can.PREDICT, "the mean of the last tokens' vectors, and a softmax"),
     "kneser_ney": Rung("rejoinder.models.kneser_ney:KneserNey", Can.PREDICT | Can.COUNT, "what followed the last few tokens"),
-    "lstm": Rung("rejoinder.models.lstm.rung:LSTM", Can.PREDICT, "a memory cell that reads on from token to token", extra="train"),
+    "lstm": Rung(
+        "rejoinder.models.lstm.rung:LSTM", Can.PREDICT, "a memory cell that reads on from token to token", extra="train"
+    ),
     "mixture": Rung(
         "rejoinder.models.mixture:Mixture", Can.PREDICT, "counts and cell together", parts=("kneser_ney", "lstm"), extra="train"
     ),

@@ -10,7 +10,7 @@ counts once (`scored`); what is repeated as context is read, and not counted.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -57,14 +57,11 @@ def write_stream(corpus: Corpus, tokenizer: AnyTokenizer, part: Part, context: i
         scored.append(counts)
         lengths.append(len(passage))
     offsets = np.cumsum([0, *lengths], dtype=np.int64)
-    stream = Stream(_joined(tokens, arrays.tokens.dtype), _joined(scored, np.dtype(bool)), offsets)
+    nothing = arrays.tokens[:0]
+    stream = Stream(np.concatenate([nothing, *tokens]), np.concatenate([nothing.astype(bool), *scored]), offsets)
     for name, array in vars(stream).items():
         np.save(directory / f"{part}.stream.{name}.npy", array, allow_pickle=False)
     return Stream(*(np.load(directory / f"{part}.stream.{name}.npy", mmap_mode="r") for name in vars(stream)))
-
-
-def _joined(rows: Sequence[NDArray[np.generic]], kind: np.dtype[np.generic]) -> NDArray[np.generic]:
-    return np.concatenate(rows) if rows else np.empty(0, dtype=kind)
 
 
 def _passages(threads: Iterable[Thread], arrays: TokenArrays, context: int) -> Iterator[tuple[NDArray[np.unsignedinteger], int]]:

@@ -34,7 +34,7 @@ from rejoinder.files import write_atomically, write_json
 DEFAULT_SIZE = 8192  # BPE pieces, separators not counted
 SMALLEST_SIZE = 256  # one piece for each byte
 SEPARATORS = 3
-_BATCH = 2_000  # texts encoded at a time
+_BATCH = 500  # texts looked through at a time
 
 
 class Vocabulary:
@@ -127,14 +127,14 @@ class Tokenizer(Vocabulary):
         spread = np.zeros(self.size, dtype=np.int64)
         rest = iter(texts)
         while batch := list(islice(rest, _BATCH)):
-            tokens = self.encode_many(batch)
-            where = np.repeat(np.arange(len(batch)), [len(row) for row in tokens])
-            pairs = np.unique(where * self.size + np.array([token for row in tokens for token in row], dtype=np.int64))
-            text, token = pairs // self.size, pairs % self.size
+            stands = np.zeros((len(batch), self.size), dtype=bool)
+            for place, tokens in enumerate(self.encode_many(batch)):
+                stands[place, tokens] = True
+            text, token = stands.nonzero()
             here = lengths[token]
             within = np.arange(here.sum()) - np.repeat(np.cumsum(here) - here, here)  # 0, 1, .. for each token's parts
-            stands = np.unique(np.repeat(text, here) * self.size + flat[np.repeat(starts[token], here) + within])
-            spread += np.bincount(stands % self.size, minlength=self.size)
+            stands[np.repeat(text, here), flat[np.repeat(starts[token], here) + within]] = True
+            spread += stands.sum(axis=0)
         return spread
 
     def _parts(self) -> list[set[int]]:

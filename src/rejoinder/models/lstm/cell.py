@@ -110,8 +110,8 @@ class Weights:
 def step(x: Floats, h: Floats, c: Floats, layer: Layer) -> Step:
     """One layer, one token: `x` (D,), `h` (H,), `c` (H,)."""
     z = x @ layer.input + h @ layer.recurrent + layer.bias  # (4H,)
-    i, f, g, o = np.split(z, 4)  # (H,) each
-    i, f, g, o = sigmoid(i), sigmoid(f), np.tanh(g), sigmoid(o)
+    z_i, z_f, z_g, z_o = np.split(z, 4)  # (H,) each
+    i, f, g, o = sigmoid(z_i), sigmoid(z_f), np.tanh(z_g), sigmoid(z_o)
     c = f * c + i * g  # (H,)
     return Step(i, f, g, o, c, o * np.tanh(c))
 

@@ -38,7 +38,7 @@ class Memory(keras.layers.Layer):  # type: ignore[misc]
         super().__init__(**options)
         self.hidden, self.lanes, self.drop, self.seeds = config.hidden, config.batch, config.weight_drop, seed
 
-    def build(self, shape: Sequence[int]) -> None:
+    def build(self, shape: tuple[Any, ...]) -> None:
         """Make the weights for inputs (B, T, D); the forget gate begins open, so that memory lasts until it learns otherwise."""
         size = self.hidden
         spread, turned = keras.initializers.GlorotUniform(self.seeds), keras.initializers.Orthogonal(seed=self.seeds)

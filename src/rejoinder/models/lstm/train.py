@@ -55,7 +55,7 @@ def train(corpus: Corpus, config: LSTMConfig, *, rng: np.random.Generator, job: 
         ModelError: no posts to train on, a loss that is no number, a checkpoint that cannot be written, or a signal to stop.
     """
     tokenizer = open_tokenizer(corpus.tokens)
-    parts = [write_stream(corpus, tokenizer, part, config.context, job.workdir / "streams") for part in ("train", "dev")]  # type: ignore[arg-type]
+    parts = [write_stream(corpus, tokenizer, part, config.context, job.workdir / "streams") for part in ("train", "dev")]
     if not parts[0].scored.any():
         raise ModelError("the train part has no words to learn from; import more (`rejoinder info` shows the parts)")
     sizes = np.array([len(piece) for piece in tokenizer.bytes], dtype=np.int64)
