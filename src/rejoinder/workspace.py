@@ -55,6 +55,7 @@ class FitConfig:
     seed: int = 0
     vocabulary: int = DEFAULT_SIZE  # pieces of a new tokenizer
     retrain_tokenizer: bool = False  # also where there is one already
+    logs: Path | None = None  # for TensorBoard, of rungs that are trained
 
 
 @dataclass(frozen=True)
@@ -145,7 +146,7 @@ class Workspace:
                 try:
                     made_of = {part: self._part(part, failed, facts) for part in parts[name]}
                     kept = self.home / "checkpoints" / name
-                    job = Job(scratch / name, progress, {part: self.load(part) for part in made_of}, kept)
+                    job = Job(scratch / name, progress, {part: self.load(part) for part in made_of}, kept, config.logs)
                     self._fit_one(name, configs[name], corpus, job, {**facts, "parts": made_of} if made_of else facts)
                     shutil.rmtree(kept, ignore_errors=True)
                 except RejoinderError as error:

@@ -35,6 +35,9 @@ def fit(
     memory: Annotated[
         int | None, typer.Option(min=1, metavar="MIB", help="What counting may take, about.", show_default=False)
     ] = None,
+    logs: Annotated[
+        Path | None, typer.Option(metavar="DIR", help="Write how a training goes, for TensorBoard.", show_default=False)
+    ] = None,
     home: Home = None,
     as_json: Json = False,
 ) -> None:
@@ -62,7 +65,7 @@ def fit(
             dict.fromkeys([*wanted, *(name for name in those_that(Can.PREDICT) if name not in trained or name in there)])
         )
     anew = retrain_tokenizer or (not names and not there)  # what was trained goes on with the tokenizer it knows
-    chosen = FitConfig(on, split_method(split), seed, retrain_tokenizer=anew)  # type: ignore[arg-type]
+    chosen = FitConfig(on, split_method(split), seed, retrain_tokenizer=anew, logs=logs)  # type: ignore[arg-type]
     with progress() as report:
         failed = space.fit(wanted, chosen, read_settings(config, overrides, LADDER), report)
     done = [found for name in wanted if name not in failed and (found := space.fitted(name)) is not None]
