@@ -136,7 +136,7 @@ def test_the_card_says_what_it_is(made: Path, corpus: ArchiveCorpus, tmp_path: P
         assert 0 < found["bits_per_byte"]["dev"] < 8 and 0 < found["bits_per_byte"]["test"] < 8 and found["bytes"] > 0
     page = (made / "MODEL_CARD.md").read_text()
     figure = card["rungs"]["mixture"]["bits_per_byte"]["dev"]
-    for said in ("Teapots", "CC0", f"{figure:.3f}", "fewer than 2 posts", "**Limits.**"):
+    for said in ("Teapots", "CC0", f"{figure:.3f}", "n-grams of 3 tokens and more in fewer than 2 posts", "**Limits.**"):
         assert said in page
 
 

@@ -299,8 +299,10 @@ def _write_tokens(recipe: Recipe, corpus: CleanCorpus, progress: Progress) -> No
 def _rare(recipe: Recipe) -> list[str]:
     """What the settings leave out because too few posts hold it."""
     found = [f"tokens that stand in fewer than {recipe.tokenizer.posts} posts"] if recipe.tokenizer.posts > 1 else []
-    posts = getattr(recipe.rungs.get("kneser_ney"), "posts", 1)
-    return [*found, f"n-grams of three tokens and more in fewer than {posts} posts, and all counts"] if posts > 1 else found
+    counted = recipe.rungs.get("kneser_ney")
+    if counted is not None and counted.posts > 1:
+        found.append(f"n-grams of {counted.prune_from} tokens and more in fewer than {counted.posts} posts, and all counts")
+    return found
 
 
 def _shown(manifest: Mapping[str, Any]) -> dict[str, Any]:
