@@ -28,7 +28,7 @@ def test_fit_then_load_every_rung(space: Workspace) -> None:
     assert space.fit(without_extras(), SMALL, {}) == {}
     for name in without_extras():
         assert space.load(name).config == LADDER[name].load().Config()
-    assert space.fitted_that(Can.PREDICT) == ["unigram", "markov", "kneser_ney"]
+    assert space.fitted_that(Can.PREDICT) == ["unigram", "markov", "logistic", "kneser_ney"]
     assert not list((space.home / "scratch").iterdir())
 
 

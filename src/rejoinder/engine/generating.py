@@ -35,7 +35,7 @@ class GenerateConfig:
     """How many replies to sample, how, and what is turned away."""
 
     samples: int = 24
-    sampling: SampleConfig = field(default_factory=lambda: SampleConfig(temperature=0.8, nucleus=0.9, longest=80))
+    sampling: SampleConfig = field(default_factory=lambda: SampleConfig(temperature=0.7, nucleus=0.9, longest=60))
     on_topic: float = 0.5  # w, in [0, 1]
     shortest: int = 4  # words
     longest: int = 120  # words
