@@ -401,7 +401,8 @@ def test_the_sample_stands_in_for_an_archive_and_only_stderr_says_so(
     ran = rejoinder(*command, "--home", sample_home)
     assert ran.code == 0
     assert str(sample_home) in ran.err and ran.err.count("\n") == 1
-    assert "using the embedded sample (`rejoinder import FILE` brings your own)" in ran.err
+    used = "the models in the package" if command[0] == "complete" else "the embedded sample"
+    assert f"using {used} (`rejoinder import FILE` brings your own" in ran.err
     assert ran.out and "embedded sample" not in ran.out
 
 

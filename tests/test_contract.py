@@ -16,7 +16,7 @@ from rejoinder.models import LADDER, Can, parts_of, those_that
 from rejoinder.models.interfaces import Job
 from rejoinder.post import Kind, Post
 
-SMALL_LSTM = {"embedding": 24, "hidden": 32, "batch": 16, "steps": 8, "learning_rate": 0.02, "epochs": 1, "least_steps": 150}
+SMALL_LSTM = {"embedding": 24, "hidden": 32, "batch": 16, "steps": 8, "learning_rate": 0.02, "epochs": 1, "least_steps": 400}
 # sizes that a test can wait for, where the defaults are made for real archives
 SMALL: dict[str, dict[str, Any]] = {"lstm": SMALL_LSTM}
 # settings that differ from the defaults, so that save and load cannot pass by forgetting them

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 from conftest import make_corpus
+from test_contract import fit, fit_parts
 
 from rejoinder.archive.reader import ArchiveCorpus
 from rejoinder.errors import ConfigError, DamagedModel, ModelError
@@ -179,8 +180,8 @@ def test_settings_out_of_range_are_named(name: str, key: str, value: Any) -> Non
 def test_a_damaged_directory_is_a_clear_error(name: str, toy: ArchiveCorpus, tmp_path: Path) -> None:
     """Every file of a saved model, one after the other, missing and cut short: never a traceback of a library."""
     rung = LADDER[name].load()
-    (tmp_path / "w").mkdir()
-    rung.fit(toy, rung.Config(), rng=RNG, job=Job(tmp_path / "w")).save(tmp_path / "good")
+    parts = fit_parts(name, toy, tmp_path / "parts")
+    fit(name, toy, tmp_path / "w").save(tmp_path / "good")
     for file in sorted(f for f in (tmp_path / "good").rglob("*") if f.is_file()):
         whole = file.read_bytes()
         for damage in (None, whole[: len(whole) // 2], b""):
@@ -188,7 +189,7 @@ def test_a_damaged_directory_is_a_clear_error(name: str, toy: ArchiveCorpus, tmp
             if damage is not None:
                 file.write_bytes(damage)
             try:
-                rung.load(tmp_path / "good", {})
+                rung.load(tmp_path / "good", parts)
             except DamagedModel as error:
                 assert "fit" in str(error)
             else:  # some files are read only when they are needed; the manifest's sizes catch those

@@ -299,15 +299,14 @@ def _logger(directory: Path | None) -> Iterator[Log]:
         yield lambda step, figures: None
         return
     try:
-        import tensorflow as tf
+        from tensorboard.summary import Writer
     except ImportError as error:
         raise missing_extra("writing logs for TensorBoard", "train") from error
-    writer = tf.summary.create_file_writer(str(directory))
+    writer = Writer(str(directory))
 
     def log(step: int, figures: dict[str, float]) -> None:
-        with writer.as_default(step=step):
-            for name, value in figures.items():
-                tf.summary.scalar(name, value)
+        for name, value in figures.items():
+            writer.add_scalar(name, value, step)
 
     try:
         yield log

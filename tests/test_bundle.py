@@ -1,0 +1,72 @@
+"""The models in the package: whole, small enough, made by the committed recipe, and of use at once."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from rejoinder.config import read_settings
+from rejoinder.files import tree_size
+from rejoinder.models import LADDER, Can
+from rejoinder.models.directory import check_hashes, read_manifest
+from rejoinder.recipe import TOKENIZER, Recipe
+from rejoinder.text.fingerprints import Fingerprints
+from rejoinder.workspace import Workspace
+
+ROOT = Path(__file__).resolve().parents[1]
+
+
+@pytest.fixture
+def space() -> Workspace:
+    found = Workspace.shipped()
+    assert found is not None
+    return found
+
+
+def test_every_file_is_as_it_was_written_and_all_together_are_small(space: Workspace) -> None:
+    assert space.fitted_that(Can.PREDICT) == ["kneser_ney", "lstm", "mixture"]
+    for name in ("kneser_ney", "lstm", "mixture"):
+        found = space.fitted(name)
+        assert found is not None and not found.outdated
+        check_hashes(found.directory)
+    assert tree_size(space.models) <= 24e6
+
+
+def test_they_are_what_the_recipe_makes(space: Workspace) -> None:
+    recipe = Recipe.from_settings(read_settings(ROOT / "configs" / "bundle.toml", (), [TOKENIZER, *LADDER]))
+    for name, config in recipe.rungs.items():
+        found = space.fitted(name)
+        assert found is not None
+        assert LADDER[name].load().Config(**read_manifest(found.directory)["config"]) == config
+    assert recipe.tokenizer.posts >= 2 and recipe.rungs["kneser_ney"].posts >= 2  # nothing that one post alone holds
+
+
+def test_no_counts_are_given_away_and_the_card_says_what_was_read(space: Workspace) -> None:
+    assert not list(space.models.rglob("counts*"))
+    card = json.loads((space.models / "card.json").read_text(encoding="utf-8"))
+    assert len(card["data"]["sha256"]) == 64 and card["data"]["posts"] > 10_000
+    assert all(rung["bits_per_byte"]["test"] for rung in card["rungs"].values())
+    assert card["rungs"]["mixture"]["bits_per_byte"]["test"] < card["rungs"]["lstm"]["bits_per_byte"]["test"]
+    page = (space.models / "MODEL_CARD.md").read_text(encoding="utf-8")
+    assert card["data"]["sha256"] in page and "**Limits.**" in page
+
+
+def test_posts_that_were_not_read_are_told_from_those_that_were(space: Workspace) -> None:
+    seen = Fingerprints.load(space.models / "posts.npy")
+    assert not seen.holds("A sentence that nobody on any forum has written before this test, in just these words.")
+
+
+def test_complete_works_in_a_new_process_without_tensorflow(tmp_path: Path) -> None:
+    code = (
+        "import sys; from rejoinder.cli import app; "
+        f"app(['complete', 'The problem with microservices is', '--home', {str(tmp_path)!r}], standalone_mode=False); "
+        "assert not {'tensorflow', 'keras', 'torch', 'jax', 'onnx'} & set(sys.modules)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.startswith("The problem with microservices is ") and "mixture" in done.stdout
+    assert not list(tmp_path.iterdir())  # asking writes nothing
