@@ -18,6 +18,8 @@ import numpy as np
 from rejoinder.engine.filters import unfit
 from rejoinder.models.interfaces import LanguageModel, LogProbs, best
 from rejoinder.post import Query
+from rejoinder.text.words import shingles
+from rejoinder.text.words import words as words_of
 
 _LAST_WORD = re.compile(r"\s?\S*\Z")
 _SENTENCE_END = re.compile(r"[.!?…](?=\s|\Z)|\n")
@@ -52,7 +54,7 @@ class _Path:
 def complete(model: LanguageModel, query: Query, k: int = 3, words: int = 8, beam: int = 8) -> list[Continuation]:
     """At most `k` continuations of the draft, of at most `words` words, best first, each beginning with another word.
 
-    Continuations that hold a link, an e-mail address or no word are left out; `[]` is a legal answer.
+    Continuations that hold a link, an e-mail address or no word, or go round in circles, are left out; `[]` is a legal answer.
     """
     paths = [_begin(model, query)]
     finished: list[_Path] = []
@@ -134,7 +136,7 @@ def _choose(paths: Sequence[_Path], k: int, words: int) -> list[Continuation]:
     firsts: set[str] = set()
     for path in sorted(paths, key=lambda path: -path.log_prob / max(path.tokens, 1)):
         text = _trimmed(path.made.decode("utf-8", "ignore"), words)
-        if path.owed or not text.strip() or unfit(text, None) or _first_word(text.encode()) in firsts:
+        if path.owed or not text.strip() or unfit(text, None) or _goes_round(text) or _first_word(text.encode()) in firsts:
             continue
         firsts.add(_first_word(text.encode()))
         found.append(Continuation(text, path.log_prob, path.tokens))
@@ -150,6 +152,12 @@ def _trimmed(text: str, words: int) -> str:
         text = text[: end.end()].rstrip("\n")
     kept = re.match(rf"(?:\s*\S+){{0,{words}}}", text)
     return kept.group() if kept else ""
+
+
+def _goes_round(text: str) -> bool:
+    """Whether a run of three words comes again: what a model falls into when it has nothing to say."""
+    runs = list(shingles(words_of(text), 3))
+    return len(set(runs)) < len(runs)
 
 
 def _first_word(made: bytes) -> str:
