@@ -1,6 +1,7 @@
 """Bits per byte of the test posts of the real archive, for rungs that predict, and what the context is worth to each.
 
     python bench/hn_bits.py --rungs kneser_ney,lstm,mixture --home DIR [--config FILE] [--posts 500]
+    python bench/hn_bits.py --rungs kneser_ney,lstm,mixture --models src/rejoinder/bundle/models      those in the package
 
 Every test post is scored given what it answers: its own words and END, over the UTF-8 bytes of its own words. What is not fitted
 is fitted first, on the train part alone. Intervals are over threads; differences are paired, on the same posts. Then every reply
@@ -27,6 +28,7 @@ from rejoinder.config import read_settings, resolve
 from rejoinder.ladder.metrics import bootstrap_bits, bootstrap_change, by_thread
 from rejoinder.models import LADDER, parts_of, rung
 from rejoinder.post import Post
+from rejoinder.recipe import clean
 from rejoinder.workspace import FitConfig, Workspace
 
 Context = tuple[Post, ...]
@@ -46,12 +48,16 @@ class Scored:
         return Scored([self.posts[p] for p in chosen], [self.contexts[p] for p in chosen], self.threads[chosen])
 
 
-def prepare(space: Workspace, names: list[str], config: str) -> dict[str, Any]:
-    """The rungs, fitted on the train part; the archive is imported first where there is none."""
+def fill(space: Workspace) -> None:
+    """Import the archive where there is none."""
     if space.is_empty:
         with space.open_archive(create=True) as archive:
             archive.set_forum("hn")
             archive.add(read_dump(real_archive("hn.jsonl.gz"), space.hasher()))
+
+
+def prepare(space: Workspace, names: list[str], config: str) -> dict[str, Any]:
+    """The rungs, fitted on the train part."""
     settings = read_settings(Path(config) if config else None, (), LADDER)
     parts = [part for name in names for part in parts_of(name, resolve(rung(name).load().Config, settings.get(name, {}), name))]
     wanted = [name for name in dict.fromkeys([*parts, *names]) if (found := space.fitted(name)) is None or found.outdated]
@@ -65,10 +71,10 @@ def prepare(space: Workspace, names: list[str], config: str) -> dict[str, Any]:
     return {name: space.load(name) for name in names}
 
 
-def read_test(space: Workspace, most: int) -> Scored:
+def read_test(space: Workspace, most: int, *, cleaned: bool = False) -> Scored:
     """The test posts that have words of their own; `most` of them, drawn at random, unless that is 0."""
     with space.open_archive() as archive:
-        threads = list(held_out(archive))
+        threads = [clean(thread) if cleaned else thread for thread in held_out(archive)]
     found = [(post, thread.answered(post), thread.key) for thread in threads for post in thread.posts if post.own_text]
     scored = Scored([p for p, _, _ in found], [c for _, c, _ in found], np.array([key for _, _, key in found]))
     if not 0 < most < len(found):
@@ -104,13 +110,17 @@ def main() -> None:
         "rungs": (str, "kneser_ney", "which, parted by commas"),
         "home": (str, "", "a home to keep"),
         "config": (str, "", "a TOML file of settings for what is to be fitted"),
+        "models": (str, "", "a directory that `rejoinder bundle` made from the same file: measure these, on cleaned posts"),
         "posts": (int, 0, "test posts at most, drawn at random; 0 for all"),
     }
     args = arguments(__doc__ or "", **options)
     with tempfile.TemporaryDirectory() as scratch:
         space = Workspace(Path(args.home or scratch))
-        models = prepare(space, args.rungs.split(","), args.config)
-        test = read_test(space, args.posts)
+        fill(space)
+        names = args.rungs.split(",")
+        made = Workspace(Path(args.models), models=Path(args.models)) if args.models else None
+        models = {name: made.load(name) for name in names} if made else prepare(space, names, args.config)
+        test = read_test(space, args.posts, cleaned=made is not None)
         size = np.array([len(post.own_text.encode("utf-8", "replace")) for post in test.posts])
         paid: dict[str, NDArray[np.float64]] = {}
         for name, model in models.items():
