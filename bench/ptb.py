@@ -39,6 +39,7 @@ from rejoinder.text.tensors import TokenArrays
 from rejoinder.text.tokenizer import WordTokenizer
 
 CACHE = 600  # tokens, chosen on valid
+MIXED = (0.1, 0.2, 0.4)  # weights of the cache in the mixture, chosen on valid
 
 
 def read(part: str) -> list[list[str]]:
@@ -200,7 +201,9 @@ def measure_cell(args: Namespace, tokenizer: WordTokenizer) -> None:
         report(f"{part} perplexity, lstm", [lstm_perplexity(model, stream(part, tokenizer))], "PTB words", as_json=args.json)
     if args.rung == "mixture":
         ngrams = count_ngrams(tokens(read("train"), tokenizer), args.order, tokenizer.vocabulary)
-        counts = KneserNey.from_counts(KneserNeyConfig(order=args.order, cache=args.cache or CACHE), tokenizer, ngrams)
+        counts = KneserNey.from_counts(
+            KneserNeyConfig(order=args.order, cache=args.cache or CACHE, cache_weights=MIXED), tokenizer, ngrams
+        )
         for part, figure in mixture_perplexity(counts, model, tokenizer).items():
             report(f"{part} perplexity, mixture", [figure], "PTB words", as_json=args.json)
 
