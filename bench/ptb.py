@@ -110,6 +110,8 @@ def train_lstm(config: LSTMConfig, tokenizer: WordTokenizer, home: Path) -> tupl
     """The model in the home, trained if there is none yet; and the seconds its training took, over all sessions."""
     directory = home / "lstm"
     if (directory / MANIFEST).is_file():
+        if LSTM.load(directory).config != config:
+            raise SystemExit(f"{directory} holds a model of other settings; give another --home")
         return LSTM.load(directory), float(read_manifest(directory)["seconds"])
     bytes_of = np.ones(tokenizer.vocabulary, np.int64)  # so that "bits per byte" are bits per word
     reading = Reading(stream("train", tokenizer), stream("valid", tokenizer), bytes_of, (tokenizer.post, tokenizer.reply))

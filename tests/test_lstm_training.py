@@ -236,6 +236,20 @@ def test_a_loss_that_is_no_number_stops_the_run_and_keeps_the_last_checkpoint(tm
     assert (tmp_path / "latest.safetensors").read_bytes() == kept
 
 
+def test_weights_that_are_no_numbers_are_neither_kept_nor_returned(tmp_path: Path) -> None:
+    """An update may bring them in after a loss that was a number."""
+    first = run(tmp_path, least_steps=50)
+    first._save()
+    kept = (tmp_path / "latest.safetensors").read_bytes()
+    bad = first.network.weights_now().embedding
+    bad[0] = np.nan
+    first.network.embedding.assign(bad)
+    for keep in (first._save, first._measure, first.finish):
+        with pytest.raises(ModelError, match=r"became (no number|nan)"):
+            keep()
+    assert (tmp_path / "latest.safetensors").read_bytes() == kept
+
+
 def test_a_full_disk_keeps_the_last_checkpoint(tmp_path: Path) -> None:
     """The system itself refuses to write more: a process may write files of 100 kB at most."""
     Checkpoints(tmp_path, "run").write(Checkpoint({"a": np.arange(10)}, {"step": 1}))
@@ -267,6 +281,11 @@ Checkpoints(Path({str(tmp_path)!r}), "run").write(Checkpoint({{"a": np.zeros(10*
 def test_impossible_settings_are_refused(name: str, value: float) -> None:
     with pytest.raises(ConfigError, match=f"`lstm.{name}`"):
         LSTMConfig(**{name: value})
+
+
+def test_sizes_that_are_possible_alone_and_not_together_are_refused() -> None:
+    with pytest.raises(ConfigError, match=r"make 2,147,483,648 weights, more than"):
+        LSTMConfig(hidden=2**14, embedding=2**14)
 
 
 def test_without_keras_the_extra_is_named() -> None:

@@ -16,14 +16,14 @@ from conftest import make_archive, toy_posts
 from rejoinder.archive.reader import ArchiveCorpus, held_out
 from rejoinder.archive.store import Archive
 from rejoinder.cli import main
-from rejoinder.errors import ConfigError
+from rejoinder.errors import ConfigError, UsageError
 from rejoinder.models import Can
 from rejoinder.models.directory import check_hashes
 from rejoinder.models.interfaces import Job
 from rejoinder.models.kneser_ney import KneserNey
 from rejoinder.models.unigram import Unigram
 from rejoinder.post import Kind, Post, Thread
-from rejoinder.recipe import About, CleanCorpus, Recipe, bits_per_byte, make
+from rejoinder.recipe import About, CleanCorpus, Recipe, _check_place, bits_per_byte, make
 from rejoinder.text.fingerprints import Fingerprints
 from rejoinder.workspace import Workspace
 
@@ -282,3 +282,17 @@ def test_the_package_s_own_models_are_whole_where_they_are_there() -> None:
         assert found is not None
         check_hashes(found.directory)
     assert Fingerprints.load(space.models / "posts.npy")
+
+
+@pytest.mark.parametrize("where", ["made", "made.work"])
+def test_a_folder_that_holds_something_else_is_left_alone(where: str, tmp_path: Path) -> None:
+    (tmp_path / where / "thesis").mkdir(parents=True)
+    with pytest.raises(UsageError, match="holds thesis, which no recipe made"):
+        _check_place(tmp_path / "made")
+
+
+def test_the_models_of_a_home_are_not_replaced(tmp_path: Path) -> None:
+    (tmp_path / "archive.db").touch()
+    (tmp_path / "models" / "markov").mkdir(parents=True)
+    with pytest.raises(UsageError, match="holds the models of a home"):
+        _check_place(tmp_path / "models")

@@ -11,6 +11,7 @@
     └── ModelError              a rung cannot be fitted or loaded
         ├── NotFitted           there is no fitted model of that rung yet
         ├── StaleModel          the model may still know what was forgotten
+        ├── Stopped             a signal stopped a fit; what was kept goes on
         └── DamagedModel        the model directory is not whole, or not what it should be
 
 A library user catches `RejoinderError`. Anything else that escapes is a defect of rejoinder.
@@ -63,6 +64,10 @@ class NotFitted(ModelError):
 
 class StaleModel(ModelError):
     """The model may still know posts that were forgotten."""
+
+
+class Stopped(ModelError):
+    """A signal stopped a fit; the same command goes on from what was kept."""
 
 
 class DamagedModel(ModelError):

@@ -26,7 +26,7 @@ import numpy as np
 from rejoinder import __version__
 from rejoinder.config import Settings, as_dict, resolve
 from rejoinder.corpus import Corpus, Part
-from rejoinder.errors import ConfigError
+from rejoinder.errors import ConfigError, UsageError
 from rejoinder.files import tree_size, write_atomically, write_json
 from rejoinder.models import LADDER, Can, parts_of, rung, those_that
 from rejoinder.models.directory import identity
@@ -152,7 +152,8 @@ def make(
         about: for the card.
         progress: told what is being done.
     """
-    about = about or About()
+    about, directory = about or About(), directory.resolve()
+    _check_place(directory)
     work = directory.with_name(f"{directory.name}.work")
     cleaned = CleanCorpus(corpus, work / "tokens")
     progress("reading", 0, None)
@@ -284,6 +285,22 @@ def write_card(directory: Path, card: Mapping[str, Any]) -> None:
         "",
     ]
     write_atomically(directory / CARD_PAGE, "\n".join(lines).encode())
+
+
+def _check_place(directory: Path) -> None:
+    """Older models are replaced in `directory`, and `directory`.work is removed: neither may be somebody's own.
+
+    Raises:
+        UsageError: it holds something else than what a recipe makes.
+    """
+    work = directory.with_name(f"{directory.name}.work")
+    ours = {*LADDER, POSTS, CARD, CARD_PAGE, "canaries.json"}
+    for place, known in ((directory, ours), (work, {"tokens"})):
+        for found in place.iterdir() if place.is_dir() else ():
+            if found.name not in known and not (place == work and "-" in found.name and found.is_dir()):
+                raise UsageError(f"{place} holds {found.name}, which no recipe made; name a folder of its own")
+    if directory.name == "models" and (directory.parent / "archive.db").is_file():
+        raise UsageError(f"{directory} holds the models of a home; name a folder of its own")
 
 
 def _write_tokens(recipe: Recipe, corpus: CleanCorpus, progress: Progress) -> None:

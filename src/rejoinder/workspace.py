@@ -31,7 +31,7 @@ from rejoinder.archive.sources.record import Hasher
 from rejoinder.archive.split import Method
 from rejoinder.archive.store import Archive
 from rejoinder.config import Settings, as_dict, resolve
-from rejoinder.errors import ArchiveError, ModelError, NotFitted, RejoinderError, StaleModel
+from rejoinder.errors import ArchiveError, ModelError, NotFitted, RejoinderError, StaleModel, Stopped
 from rejoinder.files import tree_size
 from rejoinder.models import LADDER, Can, parts_of, rung, those_that, without_extras
 from rejoinder.models.directory import MANIFEST, identity, read_manifest, seal
@@ -149,6 +149,8 @@ class Workspace:
                     job = Job(scratch / name, progress, {part: self.load(part) for part in made_of}, kept, config.logs)
                     self._fit_one(name, configs[name], corpus, job, {**facts, "parts": made_of} if made_of else facts)
                     shutil.rmtree(kept, ignore_errors=True)
+                except Stopped:
+                    raise  # whoever stops one rung does not want the next
                 except RejoinderError as error:
                     failed[name] = error
         return failed
@@ -217,7 +219,7 @@ class Workspace:
             beside(directory)
         seal(directory, manifest)
         for other in directory.parent.iterdir():  # older ones, and what a crash left; open files stay readable
-            if other != directory:
+            if other != directory and other.name.isdecimal():
                 shutil.rmtree(other, ignore_errors=True)
 
     def _new_directory(self, name: str) -> Path:

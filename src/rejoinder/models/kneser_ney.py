@@ -106,7 +106,7 @@ class KneserNey:
     ) -> None:
         """Use `fit`, `from_counts` or `load`; without `counts` it cannot merge or forget.
 
-        With `config.posts` above 1 no counts are kept: whoever has the model has no n-gram that one writer alone used.
+        With `config.posts` above 1 no counts are kept: whoever has the model has no n-gram that one post alone holds.
         Not `nested`: an index of another tool, where something may have followed a context and yet no shorter one.
         """
         self.config = config

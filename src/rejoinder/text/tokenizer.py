@@ -101,7 +101,7 @@ class Tokenizer(Vocabulary):
         return cls(library)
 
     def shared(self, texts: Callable[[], Iterable[str]], posts: int) -> Self:
-        """The same tokenizer without the pieces that stand in fewer than `posts` of the texts: nobody's own word is one.
+        """The same tokenizer without the pieces that stand in fewer than `posts` of the texts.
 
         A piece stands where it is a token, or a part of one by the merges. What is left out leaves other tokens where it stood,
         so this is repeated until every piece is shared; the single bytes stay. Ids are numbered anew.

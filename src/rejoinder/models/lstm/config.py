@@ -7,6 +7,7 @@ from dataclasses import dataclass, fields
 from rejoinder.errors import ConfigError
 
 _LARGEST = 2**14  # of any size: beyond, a mistyped figure is likelier than a wish
+_MOST_WEIGHTS = 2**29  # between the layers: beyond, training takes more memory than a machine has
 _SHARES = ("input_dropout", "output_dropout", "weight_drop", "whole")
 _SIZES = ("embedding", "hidden", "layers", "batch", "steps", "epochs", "dev_tokens")
 
@@ -50,6 +51,11 @@ class LSTMConfig:
         for name in ("embedding", "hidden", "layers", "batch", "steps"):
             if getattr(self, name) > _LARGEST:
                 raise ConfigError(f"`lstm.{name}` must be at most {_LARGEST:,}; got {getattr(self, name):,}")
+        weights = self.layers * 4 * self.hidden * (self.embedding + self.hidden)
+        if weights > _MOST_WEIGHTS:
+            raise ConfigError(
+                f"`lstm.hidden`, `.embedding` and `.layers` make {weights:,} weights, more than {_MOST_WEIGHTS:,}; set less"
+            )
         for name in _SHARES:
             if not 0 <= getattr(self, name) < 1:
                 raise ConfigError(f"`lstm.{name}` must lie in [0, 1); got {getattr(self, name)}")
@@ -63,5 +69,5 @@ class LSTMConfig:
 
 def network_settings(config: LSTMConfig) -> dict[str, object]:
     """What a checkpoint must agree with before training may go on from it: all but where and how often it is written."""
-    free = {"half", "context", "checkpoint_minutes", "dev_tokens"}
+    free = {"half", "context", "checkpoint_minutes"}
     return {field.name: getattr(config, field.name) for field in fields(config) if field.name not in free}

@@ -23,7 +23,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rejoinder.corpus import Corpus
-from rejoinder.errors import ModelError, missing_extra
+from rejoinder.errors import ModelError, Stopped, UsageError, missing_extra
 from rejoinder.models.interfaces import Job, silent
 from rejoinder.models.lstm.cell import Weights
 from rejoinder.models.lstm.checkpoint import Checkpoint, Checkpoints
@@ -74,7 +74,13 @@ class Run:
 
             from rejoinder.models.lstm.network import Network
         except ImportError as error:
+            if error.name == "torch":
+                raise UsageError(
+                    "KERAS_BACKEND is torch, but PyTorch is not installed; install it, or set another backend"
+                ) from error
             raise missing_extra("training the rung `lstm`", "train") from error
+        except ValueError as error:  # how Keras says that it knows no such backend
+            raise UsageError(f"{error}; set KERAS_BACKEND to tensorflow, jax or torch") from error
         if config.deterministic:
             _in_one_order(keras.backend.backend())
         lanes = max(min(config.batch, len(reading.train.tokens) // (_WINDOWS * config.steps)), 1)
@@ -110,6 +116,7 @@ class Run:
         """Train to the end; the weights that were best on dev, or the last ones where there is no dev part."""
         with _stop_signals() as stopped, _logger(self.job.logs) as log, self.team.together():
             self._train(stopped, log)
+        self._check_weights()
         return self.best[2] if self.best else self.network.weights_now()
 
     def _train(self, stopped: Callable[[], bool], log: Log) -> None:
@@ -137,7 +144,7 @@ class Run:
                 saved = monotonic()
             if stop and self.step < self.total:
                 kept = "run the same command again to go on from there" if self.checkpoints else "nothing was kept"
-                raise ModelError(f"training stopped at step {self.step:,} of {self.total:,}; {kept}")
+                raise Stopped(f"training stopped at step {self.step:,} of {self.total:,}; {kept}")
 
     def _step(self) -> float:
         """One step of the optimiser; the mean nats of the tokens that count."""
@@ -163,6 +170,7 @@ class Run:
 
     def _measure(self) -> float:
         """Bits per byte of the dev part; the best weights are remembered."""
+        self._check_weights()
         figure = self.dev_bits_per_byte()
         if self.best is None or figure < self.best[0]:
             self.best = figure, self.step, self.network.weights_now()
@@ -184,6 +192,11 @@ class Run:
             size += float((self.reading.bytes[window.targets] * window.weights).sum())
         self.network.remember(memory)
         return nats / math.log(2) / max(size, 1.0)
+
+    def _check_weights(self) -> None:
+        """Nothing that is no number is kept: an update may bring it in after a loss that was one."""
+        if not all(np.isfinite(array).all() for array in self.network.weights_now().arrays().values()):
+            raise ModelError(self._no_number("no number"))
 
     def _is_flat(self) -> bool:
         """Whether the dev figure has not been bettered for `patience` measurements."""
@@ -208,6 +221,7 @@ class Run:
     def _save(self) -> None:
         if self.checkpoints is None or not self.team.leads:
             return
+        self._check_weights()
         from rejoinder.models.lstm.network import numbers
 
         arrays = {name: numbers(variable) for name, variable in self._variables().items()}
@@ -228,7 +242,7 @@ class Run:
             best = {name.removeprefix("best."): array for name, array in found.arrays.items() if name.startswith("best.")}
             self.best = found.facts["dev"], int(found.facts["best"]), Weights.from_arrays(best)
 
-    def _no_number(self, loss: float) -> str:
+    def _no_number(self, loss: float | str) -> str:
         kept = f"the checkpoint before it is kept in {self.checkpoints.file.parent}" if self.checkpoints else "nothing was kept"
         return (
             f"training `lstm`: the loss became {loss} at step {self.step + 1:,}; {kept}; "
@@ -302,6 +316,7 @@ def _logger(directory: Path | None) -> Iterator[Log]:
         from tensorboard.summary import Writer
     except ImportError as error:
         raise missing_extra("writing logs for TensorBoard", "train") from error
+    directory.mkdir(parents=True, exist_ok=True)
     writer = Writer(str(directory))
 
     def log(step: int, figures: dict[str, float]) -> None:
