@@ -1,0 +1,162 @@
+r"""Word vectors in the files of word2vec, as other tools write and read them.
+
+    V D\n                                 a header: how many words, how many numbers
+    word n1 n2 ... nD\n                   text
+    word <space> D little-endian float32  binary; some tools end each with \n, some do not
+
+A text file without the header is read, too (as GloVe writes it). Counts are not in these files. Files are read and written word
+by word.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import BinaryIO
+
+import numpy as np
+from numpy.typing import NDArray
+
+from rejoinder.errors import SourceError, UsageError
+from rejoinder.text.vectors import WordVectors
+
+Floats = NDArray[np.float32]
+_CHUNK = 2**20  # bytes read at a time
+_LONGEST = 2**10  # bytes of a word; more is no word but a file of another kind
+_LARGEST = 2**16  # numbers of a vector
+_Row = tuple[str, bytes, Floats]  # where it stands in the file, word, (D,) its vector
+
+
+def write_text(vectors: WordVectors, file: BinaryIO) -> None:
+    """Write words and vectors as text, with nine digits: enough to read the same float32 again.
+
+    Raises:
+        UsageError: a word holds white space, which the format cannot tell from the end of a word.
+    """
+    file.write(_header(vectors))
+    for word, vector in zip(vectors.words, vectors.vectors, strict=True):
+        file.write(_written(word) + b" " + b" ".join(b"%.9g" % number for number in vector.tolist()) + b"\n")
+
+
+def write_binary(vectors: WordVectors, file: BinaryIO) -> None:
+    """Write words and vectors in the binary format.
+
+    Raises:
+        UsageError: a word holds white space, which the format cannot tell from the end of a word.
+    """
+    file.write(_header(vectors))
+    for word, vector in zip(vectors.words, vectors.vectors, strict=True):
+        file.write(_written(word) + b" " + vector.astype("<f4").tobytes() + b"\n")
+
+
+def read_vectors(path: Path) -> WordVectors:
+    """The vectors in a file of word2vec: binary if its name ends in `.bin`, else text. The counts are 0: unknown.
+
+    Raises:
+        SourceError: the file cannot be read, or not to its end; the message names the line or the word.
+    """
+    try:
+        with path.open("rb") as file:
+            return _gathered(path, *(_binary if path.suffix == ".bin" else _text)(path, file))
+    except OSError as error:
+        raise SourceError(f"{path} cannot be read: {error.strerror or error}") from error
+
+
+def _gathered(path: Path, promised: int | None, size: int, rows: Iterator[_Row]) -> WordVectors:
+    """The rows of a file, which promised so many of them (None: it said nothing), in one array."""
+    words: dict[str, None] = {}
+    numbers = bytearray()  # grows with what is there, not with what the header says
+    for place, raw, vector in rows:
+        try:
+            word = raw.decode()
+        except UnicodeDecodeError as error:
+            raise SourceError(f"{path}, {place}: the word {raw[:40]!r} is not UTF-8") from error
+        if word in words:
+            raise SourceError(f"{path}, {place}: the word `{word}` comes a second time; leave one of them out")
+        if not np.isfinite(vector).all():
+            raise SourceError(f"{path}, {place}: the vector of `{word}` holds what is no number (nan or inf)")
+        words[word] = None
+        numbers += vector.tobytes()
+    if promised is not None and len(words) != promised:
+        raise SourceError(f"{path}: the first line promises {promised:,} words, but there are {len(words):,}; is it whole?")
+    if not words:
+        raise SourceError(f"{path} holds no word vectors")
+    vectors = np.frombuffer(numbers, np.float32).reshape(len(words), size)
+    return WordVectors(list(words), vectors, np.zeros(len(words), np.int64))
+
+
+def _text(path: Path, file: BinaryIO) -> tuple[int | None, int, Iterator[_Row]]:
+    """How many words the header promises, the size of a vector, the rows."""
+    first = file.readline(_LARGEST * 32)
+    fields = first.split()
+    if len(fields) == 2:
+        promised, size = _sizes(path, first)
+        return promised, size, _text_rows(path, file, size, 2)
+    if len(fields) - 1 not in range(1, _LARGEST + 1):
+        raise SourceError(f"{path}, line 1: expected `words size`, or a word and its vector; got {first[:40]!r}")
+    file.seek(0)
+    return None, len(fields) - 1, _text_rows(path, file, len(fields) - 1, 1)
+
+
+def _text_rows(path: Path, file: BinaryIO, size: int, number: int) -> Iterator[_Row]:
+    """The rows from here on, the first of which is line `number`."""
+    longest = _LONGEST + size * 32
+    while line := file.readline(longest):
+        word, *numbers = line.rstrip().split(b" ")  # other white space may be part of a word
+        if len(numbers) != size:
+            raise SourceError(
+                f"{path}, line {number}: expected a word and {size} numbers; got {len(numbers)} after {word[:40]!r}"
+            )
+        try:
+            yield f"line {number}", word, np.array([float(text) for text in numbers], np.float32)
+        except ValueError as error:
+            raise SourceError(f"{path}, line {number}: the vector of {word[:40]!r} is not made of numbers ({error})") from error
+        number += 1
+
+
+def _binary(path: Path, file: BinaryIO) -> tuple[int, int, Iterator[_Row]]:
+    """How many words the header promises, the size of a vector, the rows."""
+    promised, size = _sizes(path, file.readline(_LONGEST))
+    return promised, size, _binary_rows(path, file, size, promised)
+
+
+def _binary_rows(path: Path, file: BinaryIO, size: int, promised: int) -> Iterator[_Row]:
+    data, at, length = b"", 0, 4 * size
+    for number in range(1, promised + 1):
+        if len(data) - at < _LONGEST + length:
+            data, at = data[at:] + file.read(max(_CHUNK, _LONGEST + length)), 0
+        while data[at : at + 1] == b"\n":
+            at += 1
+        if at == len(data):
+            return
+        end = data.find(b" ", at, at + _LONGEST)
+        if end < 0:
+            raise SourceError(f"{path}, word {number:,}: it has no end; is the size of a vector, {size}, the right one?")
+        if len(data) < end + 1 + length:
+            raise SourceError(f"{path}, word {number:,} {data[at:end][:40]!r}: the file ends within its vector")
+        vector = np.frombuffer(data, "<f4", size, end + 1).astype(np.float32)
+        yield f"word {number:,}", data[at:end], vector
+        at = end + 1 + length
+    if (data[at:] + file.read(1)).strip(b"\n"):
+        raise SourceError(f"{path}: more follows the {promised:,} words that its first line promises")
+
+
+def _sizes(path: Path, line: bytes) -> tuple[int, int]:
+    """How many words and numbers the header says."""
+    try:
+        words, size = (int(text) for text in line.split())
+    except ValueError as error:
+        raise SourceError(f"{path}, line 1: expected `words size`, two whole numbers; got {line[:40]!r}") from error
+    if words < 1 or not 1 <= size <= _LARGEST:
+        raise SourceError(f"{path}, line 1: {words} words of {size} numbers; expected at least one, and up to {_LARGEST} numbers")
+    return words, size
+
+
+def _header(vectors: WordVectors) -> bytes:
+    return b"%d %d\n" % (len(vectors.words), vectors.size)
+
+
+def _written(word: str) -> bytes:
+    if word.split() != [word] or not word.isprintable():
+        raise UsageError(f"the word {word!r} cannot be written: these files hold no white space within words, and only UTF-8")
+    return word.encode("utf-8")
