@@ -108,9 +108,11 @@ def _text_rows(path: Path, file: BinaryIO, size: int, number: int) -> Iterator[_
                 f"{path}, line {number}: expected a word and {size} numbers; got {len(numbers)} after {word[:40]!r}"
             )
         try:
-            yield f"line {number}", word, np.array([float(text) for text in numbers], np.float32)
+            with np.errstate(over="ignore"):  # too large a number becomes inf, and is refused as that
+                vector = np.array([float(text) for text in numbers], np.float32)
         except ValueError as error:
             raise SourceError(f"{path}, line {number}: the vector of {word[:40]!r} is not made of numbers ({error})") from error
+        yield f"line {number}", word, vector
         number += 1
 
 
