@@ -1,0 +1,64 @@
+"""The PMI-SVD rung: word vectors by counting and one matrix factorisation, and posts compared by them.
+
+    M[w, c]   how often w and c stand near each other (see `rejoinder.text.cooccurrence`)
+    PMI(w, c) = ln( p(w, c) / (p(w) p'(c)) ),    p(w, c) = M[w, c] / sum M,    p'(c) = #(c)^s / sum_c #(c)^s
+    P[w, c]   = max(PMI(w, c) - ln k, 0)  ~  U S V^T,  of which the D largest singular values are kept
+    vectors   = U S^e
+
+Levy, Goldberg & Dagan 2015: what word2vec does implicitly, with its tricks made explicit: s smooths the distribution of
+the contexts, so that rare ones do not get all the weight, k is the number of negatives, e says how much the singular values count.
+Nothing is learned step by step, so there is no learning rate to choose. It does not know the order of words within a window.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from rejoinder.errors import missing_extra
+from rejoinder.text.cooccurrence import Cooccurrence
+
+
+_ITERATIONS = 4  # of the power method in the randomized SVD (Halko, Martinsson & Tropp 2011)
+
+
+def positive_pmi(pairs: Cooccurrence, vocabulary: int, smoothing: float, shift: float) -> Any:
+    """(V, V) scipy CSR float32, nats: max(PMI - ln shift, 0) of each pair of words, the context's distribution smoothed.
+
+    Args:
+        pairs: unordered pairs with their weights; each is read both ways.
+        vocabulary: V.
+        smoothing: the power s that the contexts' counts are raised to; 1: not smoothed.
+        shift: k, at least 1; 1: not shifted.
+    """
+    from scipy import sparse
+
+    first, second, sums = pairs.first, pairs.second, pairs.sums
+    total = np.bincount(first, sums, vocabulary) + np.bincount(second, sums, vocabulary)  # (V,) the sum of each row of M
+    smoothed = total**smoothing
+    with np.errstate(divide="ignore"):  # a word that never met another has no pairs either
+        log_total, log_smoothed = np.log(total), np.log(smoothed / smoothed.sum())
+    met = np.log(sums * np.where(first == second, 2, 1))  # both ways a pair of a word with itself is the same entry of M
+
+    def nats(word: NDArray[np.int32], context: NDArray[np.int32]) -> NDArray[np.float32]:
+        found = met - log_total[word] - log_smoothed[context] - np.log(shift)
+        return np.maximum(found, 0).astype(np.float32)
+
+    apart = first != second
+    rows, columns = np.concatenate([first, second[apart]]), np.concatenate([second, first[apart]])
+    values = np.concatenate([nats(first, second), nats(second, first)[apart]])
+    kept = values > 0
+    return sparse.csr_matrix((values[kept], (rows[kept], columns[kept])), shape=(vocabulary, vocabulary))
+
+
+def factorise(matrix: Any, size: int, power: float, seed: int) -> NDArray[np.float32]:
+    """(V, D) float32: U S^power of the truncated singular value decomposition; zeros where the matrix has no more to give."""
+    from sklearn.utils.extmath import randomized_svd
+
+    kept = min(size, *matrix.shape)
+    left, values, _ = randomized_svd(matrix, kept, n_iter=_ITERATIONS, random_state=seed)
+    vectors = np.zeros((matrix.shape[0], size), np.float32)
+    vectors[:, :kept] = left * values**power
+    return vectors

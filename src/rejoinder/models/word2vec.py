@@ -1,0 +1,108 @@
+"""The word2vec rung: word vectors learned by telling true neighbours from drawn ones, and posts compared by them.
+
+For every word w and every word c within a window of random width around it, with n words d drawn from #(d)^0.75, the loss
+
+    L = - ln s(u_w . v_c) - sum over d of ln s(- u_d . v_c),        s(x) = 1 / (1 + e^-x), nats
+
+is made smaller by a step against its gradient (skip-gram with negative sampling, Mikolov et al. 2013). Frequent words are left
+out at random: w is kept with probability min(1, sqrt(t / f) + t / f), f its share of all words, t `subsample`. The v are the
+vectors; the u are forgotten. gensim does the steps, on all cores. Cores that write to the same vectors race each other, so two
+fits differ a little; with `workers` 1 they do not.
+"""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from rejoinder.errors import ConfigError, missing_extra
+from rejoinder.models.interfaces import Progress
+from rejoinder.text.word_arrays import WordArrays
+
+_LOWEST = 1e-4  # the learning rate at the end
+_LINES = 10_000  # texts written at a time
+
+
+@dataclass(frozen=True)
+class Word2VecConfig:
+    """Settings of the word2vec rung."""
+
+    size: int = 128  # D, numbers of a vector
+    window: int = 5  # words to each side at most
+    negatives: int = 5  # words drawn against each true neighbour
+    subsample: float = 1e-3  # t: words of a larger share than this are thinned out
+    epochs: int = 10  # passes over the train part
+    learning_rate: float = 0.025  # at the beginning; it falls in a straight line to almost 0
+    workers: int | None = None  # cores that learn at once; None: all; with 1, two fits with one seed are equal
+
+    def __post_init__(self) -> None:
+        """Check ranges."""
+        for name in ("size", "window", "negatives", "epochs"):
+            if not getattr(self, name) >= 1:
+                raise ConfigError(f"`word2vec.{name}` must be at least 1; got {getattr(self, name)}")
+        if not 0 <= self.subsample < 1:
+            raise ConfigError(f"`word2vec.subsample` must lie in [0, 1), 0 for none; got {self.subsample}")
+        if not 0 < self.learning_rate <= 1:
+            raise ConfigError(f"`word2vec.learning_rate` must lie in (0, 1]; got {self.learning_rate}")
+        if self.workers is not None and not self.workers >= 1:
+            raise ConfigError(f"`word2vec.workers` must be at least 1, or off for all cores; got {self.workers}")
+
+
+def train(arrays: WordArrays, config: Word2VecConfig, seed: int, workdir: Path, progress: Progress) -> NDArray[np.float32]:
+    """(V, D) float32: a vector for each word of `arrays`."""
+    try:
+        from gensim.models import Word2Vec as Gensim
+        from gensim.models.callbacks import CallbackAny2Vec
+    except ImportError as error:
+        raise missing_extra("fitting word2vec", "train") from error
+
+    class Epochs(CallbackAny2Vec):  # type: ignore[misc]
+        done = 0
+
+        def on_epoch_end(self, _: Any) -> None:
+            self.done += 1
+            progress("reading the words", self.done, config.epochs)
+
+    file = workdir / "texts"
+    write_places(arrays, file)
+    model = Gensim(
+        vector_size=config.size,
+        window=config.window,
+        negative=config.negatives,
+        sample=config.subsample,
+        alpha=config.learning_rate,
+        min_alpha=min(_LOWEST, config.learning_rate),
+        epochs=config.epochs,
+        workers=config.workers or os.cpu_count() or 1,
+        seed=seed,
+        sg=1,
+        min_count=1,
+        sorted_vocab=0,  # they come sorted; gensim would not keep the order of equals
+    )
+    model.build_vocab_from_freq({str(place): int(count) for place, count in enumerate(arrays.counts)})
+    model.train(
+        corpus_file=str(file),
+        total_examples=len(arrays.offsets) - 1,
+        total_words=len(arrays.places),
+        epochs=config.epochs,
+        callbacks=[Epochs()],
+    )
+    file.unlink()
+    return np.asarray(model.wv.vectors, np.float32)
+
+
+def write_places(arrays: WordArrays, file: Path) -> None:
+    """Each text as a line of numbers: the places of its words. That is what gensim's threads read without Python."""
+    names = np.arange(len(arrays.words)).astype(str).tolist()
+    with file.open("w", encoding="ascii") as opened:
+        for first in range(0, len(arrays.offsets) - 1, _LINES):
+            offsets = arrays.offsets[first : first + _LINES + 1].tolist()
+            places = [names[place] for place in arrays.places[offsets[0] : offsets[-1]]]
+            ends = [offset - offsets[0] for offset in offsets]
+            opened.writelines(" ".join(places[start:end]) + "\n" for start, end in pairwise(ends))
