@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import Counter
+from collections import defaultdict
 from pathlib import Path
 
 import numpy as np
@@ -28,7 +28,7 @@ def as_dict(arrays: WordArrays, pairs: Cooccurrence) -> dict[tuple[str, str], fl
 
 
 def counted_slowly(texts: list[str], order: list[str], weights: list[float]) -> dict[tuple[str, str], float]:
-    found: Counter[tuple[str, str]] = Counter()
+    found: defaultdict[tuple[str, str], float] = defaultdict(float)
     for text in texts:
         said = [word for word in words(text) if word in order]
         for i, one in enumerate(said):
@@ -94,7 +94,7 @@ def test_weights_of_the_distances() -> None:
 def test_pairs_are_those_a_dictionary_counts(texts: list[str], window: int, nearness: str, memory: int) -> None:
     if len(set(" ".join(texts).split())) < 2:
         return
-    weights = distance_weights(window, nearness)  # type: ignore[arg-type]
+    weights = distance_weights(window, nearness)
     found = arrays(*texts)
     pairs = count_pairs(found, weights, memory)
     slowly = counted_slowly(texts, found.words, weights.tolist())

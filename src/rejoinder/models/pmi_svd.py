@@ -6,22 +6,63 @@
     vectors   = U S^e
 
 Levy, Goldberg & Dagan 2015: what word2vec does implicitly, with its tricks made explicit: s smooths the distribution of
-the contexts, so that rare ones do not get all the weight, k is the number of negatives, e says how much the singular values count.
-Nothing is learned step by step, so there is no learning rate to choose. It does not know the order of words within a window.
+the contexts, so that rare ones do not get all the weight, k is the number of negatives, e says how much the singular values
+count. Nothing is learned step by step, so there is no learning rate to choose. It does not know the order of words in a window.
 """
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from rejoinder.errors import missing_extra
-from rejoinder.text.cooccurrence import Cooccurrence
-
+from rejoinder.errors import ConfigError, missing_extra
+from rejoinder.models.interfaces import Progress
+from rejoinder.text.cooccurrence import DEFAULT_MEMORY, NEARNESS, Cooccurrence, count_pairs, distance_weights
+from rejoinder.text.word_arrays import WordArrays
 
 _ITERATIONS = 4  # of the power method in the randomized SVD (Halko, Martinsson & Tropp 2011)
+
+
+@dataclass(frozen=True)
+class PMISVDConfig:
+    """Settings of the PMI-SVD rung."""
+
+    size: int = 128  # D, numbers of a vector
+    window: int = 5  # words to each side at most
+    nearness: str = "linear"  # how much near words count more than far ones: linear, harmonic or flat
+    rarest: int = 5  # words that occur less often are left out
+    most: int = 200_000  # words at most, the most frequent
+    smoothing: float = 0.75  # s
+    shift: float = 1.0  # k
+    power: float = 0.5  # e
+    memory: int = DEFAULT_MEMORY  # bytes for counting; beyond that, counts wait on the disk
+
+    def __post_init__(self) -> None:
+        """Check ranges."""
+        for name, least in (("size", 1), ("window", 1), ("rarest", 1), ("most", 2), ("shift", 1), ("memory", 1)):
+            if not getattr(self, name) >= least:
+                raise ConfigError(f"`pmi_svd.{name}` must be at least {least}; got {getattr(self, name)}")
+        if self.nearness not in NEARNESS:
+            raise ConfigError(f"`pmi_svd.nearness` must be one of {', '.join(NEARNESS)}; got {self.nearness!r}")
+        for name in ("smoothing", "power"):
+            if not 0 <= getattr(self, name) <= 1:
+                raise ConfigError(f"`pmi_svd.{name}` must lie in [0, 1]; got {getattr(self, name)}")
+
+
+def pmi_vectors(arrays: WordArrays, config: PMISVDConfig, seed: int, workdir: Path, progress: Progress) -> NDArray[np.float32]:
+    """(V, D) float32: a vector for each word of `arrays`."""
+    weights = distance_weights(config.window, config.nearness)
+    pairs = count_pairs(arrays, weights, config.memory, workdir)
+    progress("pairs of words counted", len(pairs.sums), None)
+    try:
+        matrix = positive_pmi(pairs, len(arrays.words), config.smoothing, config.shift)
+        return factorise(matrix, config.size, config.power, seed)
+    except ImportError as error:
+        raise missing_extra("fitting pmi_svd", "train") from error
 
 
 def positive_pmi(pairs: Cooccurrence, vocabulary: int, smoothing: float, shift: float) -> Any:
@@ -44,7 +85,7 @@ def positive_pmi(pairs: Cooccurrence, vocabulary: int, smoothing: float, shift: 
 
     def nats(word: NDArray[np.int32], context: NDArray[np.int32]) -> NDArray[np.float32]:
         found = met - log_total[word] - log_smoothed[context] - np.log(shift)
-        return np.maximum(found, 0).astype(np.float32)
+        return np.asarray(np.maximum(found, 0), np.float32)
 
     apart = first != second
     rows, columns = np.concatenate([first, second[apart]]), np.concatenate([second, first[apart]])

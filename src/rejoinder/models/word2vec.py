@@ -35,6 +35,8 @@ class Word2VecConfig:
 
     size: int = 128  # D, numbers of a vector
     window: int = 5  # words to each side at most
+    rarest: int = 5  # words that occur less often are left out
+    most: int = 200_000  # words at most, the most frequent
     negatives: int = 5  # words drawn against each true neighbour
     subsample: float = 1e-3  # t: words of a larger share than this are thinned out
     epochs: int = 10  # passes over the train part
@@ -43,9 +45,9 @@ class Word2VecConfig:
 
     def __post_init__(self) -> None:
         """Check ranges."""
-        for name in ("size", "window", "negatives", "epochs"):
-            if not getattr(self, name) >= 1:
-                raise ConfigError(f"`word2vec.{name}` must be at least 1; got {getattr(self, name)}")
+        for name, least in (("size", 1), ("window", 1), ("rarest", 1), ("most", 2), ("negatives", 1), ("epochs", 1)):
+            if not getattr(self, name) >= least:
+                raise ConfigError(f"`word2vec.{name}` must be at least {least}; got {getattr(self, name)}")
         if not 0 <= self.subsample < 1:
             raise ConfigError(f"`word2vec.subsample` must lie in [0, 1), 0 for none; got {self.subsample}")
         if not 0 < self.learning_rate <= 1:
