@@ -32,7 +32,7 @@ from rejoinder.models.kneser_ney import KneserNey, KneserNeyConfig
 from rejoinder.models.lstm.config import LSTMConfig
 from rejoinder.models.lstm.rung import LSTM
 from rejoinder.models.lstm.train import Reading, Run
-from rejoinder.models.mixture import MixtureConfig, fit_weights
+from rejoinder.models.mixture import MixtureConfig, Weights, fit_weights
 from rejoinder.text.ngrams import count_ngrams
 from rejoinder.text.streams import Stream
 from rejoinder.text.tensors import TokenArrays
@@ -121,21 +121,16 @@ def train_lstm(config: LSTMConfig, tokenizer: WordTokenizer, home: Path) -> tupl
     return LSTM.load(directory), run.seconds
 
 
-def lstm_scores(model: LSTM, row: Stream) -> NDArray[np.float32]:
-    """(N,) nats of each token, from the first sentence to the last without a pause."""
-    state = model.advance(model.start(()), model.tokenizer.end)
-    return model.score_tokens(state, row.tokens.tolist())
-
-
 def lstm_perplexity(model: LSTM, row: Stream) -> float:
-    """exp(mean nats per token)."""
-    return exp(-float(lstm_scores(model, row).mean(dtype=np.float64)))
+    """exp(mean nats per token), from the first sentence to the last without a pause."""
+    state = model.advance(model.start(()), model.tokenizer.end)
+    return exp(-float(model.score_tokens(state, row.tokens.tolist()).mean(dtype=np.float64)))
 
 
-def counted(model: KneserNey, arrays: TokenArrays) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """(N,) nats of each word and `</s>`; (N, 2) how long a context was met before it, and what share backs off from it."""
+def counted(model: KneserNey, arrays: TokenArrays) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
+    """(N,) nats of each word and `</s>`; (N,) how long a context was met before it."""
     nats: list[float] = []
-    seen: list[tuple[int, float]] = []
+    seen: list[int] = []
     history = b""
     for first, last in pairwise(arrays.offsets.tolist()):
         state = model.start_after(history, answers=False)
@@ -149,17 +144,17 @@ def counted(model: KneserNey, arrays: TokenArrays) -> tuple[NDArray[np.float64],
 
 def mixture_perplexity(counts: KneserNey, cell: LSTM, tokenizer: WordTokenizer) -> dict[str, float]:
     """exp(mean nats per token) of the mixture on valid, where its weights are fitted, and on test."""
-    config = MixtureConfig()
     figures: dict[str, float] = {}
-    weights: NDArray[np.float64] | None = None
+    weights: Weights | None = None
     for part in ("valid", "test"):
-        nats, seen = counted(counts, tokens(read(part), tokenizer))
-        both = np.stack([nats, lstm_scores(cell, stream(part, tokenizer))], axis=1)
-        length = seen[:, 0].astype(np.int64)
-        level = np.minimum((seen[:, 1] * config.levels).astype(np.int64), config.levels - 1)
+        by_counts, lengths = counted(counts, tokens(read(part), tokenizer))
+        row, state = stream(part, tokenizer).tokens.tolist(), cell.advance(cell.start(()), tokenizer.end)
+        by_cell = cell.score_tokens(state, row)
+        recalled, certainty = cell.score_recall(state, row)
+        voices = np.stack([by_counts, by_cell, np.where(certainty > -np.inf, recalled, by_cell)], axis=1)
         if weights is None:
-            weights = fit_weights(both, np.stack([length, level], axis=1), config)
-        mixed = (weights[np.minimum(length, len(weights) - 1), level] * np.exp(both)).sum(axis=1)
+            weights = fit_weights(voices, lengths, certainty, MixtureConfig())
+        mixed = (weights.at(lengths, certainty) * np.exp(voices)).sum(axis=1)
         figures[part] = exp(-float(np.log(mixed).mean()))
     return figures
 

@@ -36,7 +36,14 @@ OTHER: dict[str, dict[str, Any]] = {
     },
     "lstm": {**SMALL_LSTM, "layers": 2, "context": 9, "half": False, "weight_drop": 0.2, "drawn": 20, "frequent": 40},
     "bm25": {"k1": 0.9, "b": 0.4, "terms": 5},
-    "mixture": {"models": ("kneser_ney", "markov"), "levels": 3, "shrink": 9.0, "dev_tokens": 500, "personal": 0.4},
+    "mixture": {
+        "models": ("kneser_ney", "markov"),
+        "recall": False,
+        "levels": 3,
+        "shrink": 9.0,
+        "dev_tokens": 500,
+        "personal": 0.4,
+    },
 }
 CONTEXTS: list[tuple[Post, ...]] = [
     (),
@@ -215,11 +222,28 @@ def test_a_text_scored_at_once_is_scored_token_by_token(name: str, fitted: dict[
 
 
 @pytest.mark.parametrize("name", those_that(Can.COUNT))
-def test_how_well_a_text_is_known_is_a_length_and_a_share(name: str, fitted: dict[str, Any]) -> None:
+def test_how_well_a_text_is_known_is_a_length(name: str, fitted: dict[str, Any]) -> None:
     model = fitted[name]
     for state in states(model):
-        length, share = model.seen(state)
-        assert isinstance(length, int) and length >= 0 and 0 <= share <= 1
+        length = model.seen(state)
+        assert isinstance(length, int) and length >= 0
+
+
+@pytest.mark.parametrize("name", those_that(Can.RECALL))
+def test_what_is_recalled_of_a_text_is_the_same_at_once_and_token_by_token(name: str, fitted: dict[str, Any]) -> None:
+    model = fitted[name]
+    state = model.start(CONTEXTS[2])
+    tokens = [*model.tokenizer.encode("The dough is cold . The dough is warm"), model.tokenizer.end]
+    nats, certainties = model.score_recall(state, tokens)
+    for token, expected, certainty in zip(tokens, nats, certainties, strict=True):
+        recalled = model.recall(state)
+        assert recalled.shares.sum() == pytest.approx(1, abs=1e-5) and (recalled.shares >= 0).all()
+        assert recalled.certainty == pytest.approx(certainty, abs=1e-3)
+        share = recalled.shares[recalled.tokens == token].sum()
+        assert share == pytest.approx(np.exp(expected), abs=1e-4)
+        state = model.advance(state, token)
+    nothing = model.recall(model.start(()))
+    assert not len(nothing.tokens) and nothing.certainty == -np.inf
 
 
 # --- sources and rankers ---------------------------------------------------------------------------------------------

@@ -28,10 +28,10 @@ from rejoinder.errors import (
     missing_extra,
 )
 from rejoinder.models import LADDER, Can, Rung, parts_of, without_extras
-from rejoinder.models.interfaces import Job
+from rejoinder.models.interfaces import NOTHING, Job, Recalled
 from rejoinder.models.kneser_ney import KneserNey, KneserNeyConfig
 from rejoinder.models.markov import Markov, MarkovConfig
-from rejoinder.models.mixture import Mixture, MixtureConfig, expectation_maximisation, fit_weights
+from rejoinder.models.mixture import Mixture, MixtureConfig, Weights, expectation_maximisation, fit_weights
 from rejoinder.models.unigram import Unigram, UnigramConfig
 from rejoinder.personal import count_own, with_own
 from rejoinder.post import Kind, Post
@@ -39,7 +39,7 @@ from rejoinder.text.tensors import open_tokenizer
 from rejoinder.workspace import FitConfig, Workspace
 
 SMALL = FitConfig(vocabulary=300)
-TWO = MixtureConfig(models=("kneser_ney", "markov"), levels=4, shrink=5.0)
+TWO = MixtureConfig(models=("kneser_ney", "markov"), shrink=5.0)
 
 
 def rng() -> np.random.Generator:
@@ -85,7 +85,7 @@ def test_weights_of_two_buckets_by_hand() -> None:
     # length 0: 6 by the first model, 2 by the second; length 1: 1 and 7. c = 10
     first, second = [0.0, -np.inf], [-np.inf, 0.0]
     log_probs = np.array([first] * 6 + [second] * 2 + [first] + [second] * 7)
-    found = fit_weights(log_probs, np.array([[0, 0]] * 8 + [[1, 0]] * 8), config(levels=1, shrink=10.0))
+    found = fit_weights(log_probs, np.array([0] * 8 + [1] * 8), np.full(16, -np.inf, np.float32), config(shrink=10.0)).of
     whole = (7 + 10 / 2) / (16 + 10)  # drawn to equal weights
     lengths = [(6 + 10 * whole) / (8 + 10), (1 + 10 * whole) / (8 + 10)]
     cells = [(6 + 10 * lengths[0]) / (8 + 10), (1 + 10 * lengths[1]) / (8 + 10)]
@@ -98,27 +98,31 @@ def test_each_bucket_finds_the_model_that_is_better_there() -> None:
     draws, size = rng(), 8000
     first, second = np.array([0.7, 0.2, 0.1]), np.array([0.1, 0.3, 0.6])
     truth = {(0, 0): 0.2, (0, 1): 0.5, (1, 0): 0.7, (1, 1): 0.95}
-    log_probs, buckets = [], []
-    for bucket, weight in truth.items():
+    log_probs, lengths, certainty = [], [], []
+    for (length, level), weight in truth.items():
         tokens = draws.choice(3, size=size, p=weight * first + (1 - weight) * second)
         log_probs.append(np.log(np.stack([first[tokens], second[tokens]], axis=1)))
-        buckets.append(np.tile(bucket, (size, 1)))
-    found = fit_weights(np.concatenate(log_probs), np.concatenate(buckets), config(levels=2, shrink=1.0, steps=500))
-    for bucket, weight in truth.items():
-        assert found[bucket][0] == pytest.approx(weight, abs=0.05)
+        lengths.append(np.full(size, length))
+        certainty.append(draws.uniform(level, level + 1, size).astype(np.float32))  # half of them below 1, half above
+    settings = config(levels=2, shrink=1.0, steps=500)
+    found = fit_weights(np.concatenate(log_probs), np.concatenate(lengths), np.concatenate(certainty), settings)
+    assert found.edges == pytest.approx(1, abs=0.01)
+    for (length, level), weight in truth.items():
+        assert found.at(length, level + 0.5)[0] == pytest.approx(weight, abs=0.05)
 
 
 def test_a_bucket_without_tokens_has_the_weights_of_its_like() -> None:
     log_probs = np.log(np.array([[0.9, 0.1]] * 50))
-    found = fit_weights(log_probs, np.tile([2, 1], (50, 1)), config(levels=3, shrink=5.0))
-    assert found.shape == (3, 3, 2)
+    certainty = np.full(50, 3, np.float32)  # all of one certainty, so all on the upper side of every edge
+    found = fit_weights(log_probs, np.full(50, 2), certainty, config(levels=3, shrink=5.0)).of
+    assert found.shape == (3, 4, 2)
     assert found[2, 0].tolist() == found[2, 2].tolist()  # those of length 2
-    assert 0.5 < found[0, 0, 0] < found[2, 0, 0] < found[2, 1, 0]  # length 0: those of all lengths
+    assert 0.5 < found[0, 0, 0] < found[2, 0, 0] < found[2, 3, 0]  # length 0: those of all lengths
 
 
 def test_without_tokens_the_weights_are_equal() -> None:
-    found = fit_weights(np.empty((0, 3)), np.empty((0, 2), np.int64), config(levels=2))
-    assert found.shape == (1, 2, 3) and found.ravel().tolist() == pytest.approx([1 / 3] * 6)
+    found = fit_weights(np.empty((0, 3)), np.empty(0, np.int64), np.empty(0, np.float32), config(levels=2)).of
+    assert found.shape == (1, 1, 3) and found.ravel().tolist() == pytest.approx([1 / 3] * 3)
 
 
 @given(arrays(np.float64, (30, 3), elements=st.floats(-20, 0)), st.lists(st.integers(0, 2), min_size=30, max_size=30))
@@ -152,16 +156,66 @@ def test_it_is_the_weighted_sum_of_its_parts(mixture: Mixture, parts: dict[str, 
         ours = {name: parts[name].advance(ours[name], token) for name in TWO.models}
 
 
-def test_the_bucket_is_the_length_and_the_share_that_backs_off(mixture: Mixture, parts: dict[str, Any]) -> None:
+def test_the_bucket_is_the_length_of_what_was_met(mixture: Mixture, parts: dict[str, Any]) -> None:
     counts = parts["kneser_ney"]
-    assert counts.seen(counts.start(()))[0] == 1  # POST was met
+    assert counts.seen(counts.start(())) == 1  # POST was met
     state = mixture.start(())
     for token in mixture.tokenizer.encode("Let the dough"):
         state = mixture.advance(state, token)
-    length, share = counts.seen(state.parts[0])
-    assert length == 2 and share < 1
-    expected = mixture._weights[2, min(int(share * 4), 3)]
-    assert list(mixture.weights(state).values()) == expected.tolist()
+    assert counts.seen(state.parts[0]) == 2
+    assert list(mixture.weights(state).values()) == mixture._weights.of[2, 0].tolist()
+
+
+class Parrot(Unigram):
+    """A unigram that recalls the one token it is told to."""
+
+    recalled = (0, -np.inf)  # which, how certain
+
+    def recall(self, state: Any) -> Recalled:
+        token, certainty = self.recalled
+        if certainty == -np.inf:
+            return NOTHING
+        return Recalled(np.array([token, token]), np.array([0.5, 0.5], np.float32), certainty)
+
+    def score_recall(self, state: Any, tokens: Any) -> Any:
+        token, certainty = self.recalled
+        with np.errstate(divide="ignore"):
+            nats = np.log((np.asarray(tokens) == token) * float(certainty > -np.inf))
+        return nats.astype(np.float32), np.full(len(tokens), certainty, np.float32)
+
+
+@pytest.mark.parametrize("certainty", [-np.inf, 1.0, 9.0])
+def test_what_is_recalled_is_one_more_voice(
+    monkeypatch: pytest.MonkeyPatch, parts: dict[str, Any], tmp_path: Path, certainty: float
+) -> None:
+    line = LADDER["unigram"]
+    monkeypatch.setitem(LADDER, "unigram", Rung(line.place, line.can | Can.RECALL, line.what))
+    unigram = parts["unigram"]
+    parrot = Parrot.load(_saved(unigram, tmp_path / "unigram"))
+    three = Weights(np.array([[[0.5, 0.3, 0.2], [0.6, 0.3, 0.1], [0.1, 0.2, 0.7]]]), np.array([5], np.float32))
+    model = Mixture(MixtureConfig(models=("kneser_ney", "unigram")), {**parts, "unigram": parrot}, three)
+    token = model.tokenizer.encode("dough")[0]
+    parrot.recalled = token, certainty  # type: ignore[misc]
+    state = model.start(())
+    weights = {-np.inf: [0.5, 0.3, 0.2], 1.0: [0.6, 0.3, 0.1], 9.0: [0.1, 0.2, 0.7]}[certainty]
+    assert model.weights(state) == dict(zip(("kneser_ney", "unigram", "recall"), weights, strict=True))
+    counts, cell = (np.exp(parts[n].log_probs(parts[n].start(())).astype(float)) for n in ("kneser_ney", "unigram"))
+    voice = cell if certainty == -np.inf else np.eye(len(cell))[token]  # nothing to recall: what the cell says, twice
+    expected = weights[0] * counts + weights[1] * cell + weights[2] * voice
+    assert np.exp(model.log_probs(state).astype(float)) == pytest.approx(expected, abs=1e-6)
+    other = model.tokenizer.encode("z")[0]
+    assert np.exp(model.score_tokens(state, [token, other])[:1]) == pytest.approx(expected[token], rel=1e-5)
+    model.save(tmp_path / "saved")
+    again = Mixture.load(tmp_path / "saved", {**parts, "unigram": parrot})
+    assert np.array_equal(again.log_probs(state), model.log_probs(state))
+    with pytest.raises(DamagedModel, match="fit again"):  # saved with a voice more than these parts have
+        monkeypatch.setitem(LADDER, "unigram", line)
+        Mixture.load(tmp_path / "saved", parts)
+
+
+def _saved(model: Any, directory: Path) -> Path:
+    model.save(directory)
+    return directory
 
 
 def test_seen_of_kneser_ney_by_hand(tmp_path: Path) -> None:
@@ -169,10 +223,8 @@ def test_seen_of_kneser_ney_by_hand(tmp_path: Path) -> None:
     corpus = make_corpus(tmp_path, posts, 256, everything=True)
     model = KneserNey.fit(corpus, KneserNeyConfig(order=2), rng=rng(), job=Job(tmp_path / "w"))
     a, z = model.tokenizer.encode("a")[0], model.tokenizer.encode("z")[0]
-    # order 2 is the highest, so a(g) are counts: ab 2, aa 1. Too few to estimate: D1 = 0.5, D2 = 1, so g(a) = (0.5 + 1) / 3
-    length, share = model.seen(model.advance(model.start(()), a))
-    assert (length, share) == (1, pytest.approx(0.5, rel=1e-6))
-    assert model.seen(model.advance(model.start(()), z)) == (0, 1.0)
+    assert model.seen(model.advance(model.start(()), a)) == 1
+    assert model.seen(model.advance(model.start(()), z)) == 0
 
 
 def test_it_predicts_dev_better_than_either_part(toy: ArchiveCorpus, mixture: Mixture, parts: dict[str, Any]) -> None:
@@ -194,7 +246,7 @@ def test_saved_weights_are_the_same_and_others_are_refused(mixture: Mixture, par
     assert loaded.config == TWO and np.array_equal(loaded.log_probs(state), mixture.log_probs(state))
     with pytest.raises(ModelError, match=r"needs markov.*rejoinder fit markov"):
         Mixture.load(tmp_path / "saved", {"kneser_ney": parts["kneser_ney"]})
-    np.save(tmp_path / "saved" / "weights.npy", np.ones((2, 4, 3)) / 3)
+    np.save(tmp_path / "saved" / "weights.npy", np.ones((2, 1, 3)) / 3)
     with pytest.raises(DamagedModel, match="fit again"):
         Mixture.load(tmp_path / "saved", parts)
 

@@ -22,6 +22,7 @@ class Can(Flag):
     PROPOSE = auto()  # ReplySource: whole replies
     RANK = auto()  # ReplyRanker: order candidates
     COUNT = auto()  # Counting: how well the text so far is known
+    RECALL = auto()  # Recalling: what came next when it was in a state like this one
 
 
 @dataclass(frozen=True)
@@ -47,7 +48,10 @@ LADDER: dict[str, Rung] = {
     "logistic": Rung("rejoinder.models.logistic:Logistic", Can.PREDICT, "the mean of the last tokens' vectors, and a softmax"),
     "kneser_ney": Rung("rejoinder.models.kneser_ney:KneserNey", Can.PREDICT | Can.COUNT, "what followed the last few tokens"),
     "lstm": Rung(
-        "rejoinder.models.lstm.rung:LSTM", Can.PREDICT, "a memory cell that reads on from token to token", extra="train"
+        "rejoinder.models.lstm.rung:LSTM",
+        Can.PREDICT | Can.RECALL,
+        "a memory cell that reads on from token to token",
+        extra="train",
     ),
     "mixture": Rung(
         "rejoinder.models.mixture:Mixture", Can.PREDICT, "counts and cell together", parts=("kneser_ney", "lstm"), extra="train"

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, ClassVar, Protocol, Self
+from typing import Any, ClassVar, NamedTuple, Protocol, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -88,11 +88,32 @@ class LanguageModel(Suggester, Protocol):
         """(N,) float32, nats: the log probability of each of `tokens`, the first after `state`, the next after the first."""
 
 
+class Recalled(NamedTuple):
+    """What came next at places of the text so far that were like the present one."""
+
+    tokens: NDArray[np.int64]  # (N,) with repeats
+    shares: NDArray[np.float32]  # (N,) their sum is 1, or there are none
+    certainty: float  # nats; -inf if there is nothing to recall
+
+
+NOTHING = Recalled(np.empty(0, np.int64), np.empty(0, np.float32), -np.inf)
+
+
+class Recalling(LanguageModel, Protocol):
+    """A rung that remembers where in a text it was in a state like this one."""
+
+    def recall(self, state: State) -> Recalled:
+        """What came next there."""
+
+    def score_recall(self, state: State, tokens: Sequence[int]) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+        """(N,) float32, nats: what `recall` gives each of `tokens`, -inf if nothing; (N,) float32, nats: its certainty."""
+
+
 class Counting(LanguageModel, Protocol):
     """A rung that can say how well it knows what was written before."""
 
-    def seen(self, state: State) -> tuple[int, float]:
-        """How many tokens the longest context has that was met before, and the share of probability that backs off from it."""
+    def seen(self, state: State) -> int:
+        """How many tokens the longest context has that was met before."""
 
 
 class ReplySource(Suggester, Protocol):

@@ -257,10 +257,9 @@ class KneserNey:
             state = self.advance(state, token)
         return found
 
-    def seen(self, state: State) -> tuple[int, float]:
-        """The tokens of the longest context that was met, and g of it: 0 tokens and 1 if none was."""
-        length = len(state.nodes)
-        return length, float(np.exp(self._backoff(length, state.nodes))) if length else 1.0
+    def seen(self, state: State) -> int:
+        """The tokens of the longest context that was met."""
+        return len(state.nodes)
 
     def log_probs(self, state: State) -> LogProbs:
         """(V,) float32, nats: from the unigrams up, each context overwriting what it has seen."""

@@ -2,15 +2,16 @@
 
     p(w | h) = sum over m of l_m(b) p_m(w | h)        l_m(b) >= 0, their sum is 1
 
-b is the bucket of h: how many tokens the longest context has that the first model met, and what share g of the probability
-backs off from it, in `levels` steps. Where a context was met often counts know best, where it never was a net does, and so the
-weights differ by bucket. They are fitted on dev, by EM (Jelinek & Mercer 1980):
+One of the voices m may be what a model recalls of this very text, such as the names that have come up in it (see
+`rejoinder.models.lstm.recall`). b is the bucket of h: how many tokens the longest context has that the first model met, and how
+certain recall is, in `levels` steps with equally many dev tokens in each. Where a context was met often counts know best,
+where it never was a net does, and so the weights differ by bucket. They are fitted on dev, by EM (Jelinek & Mercer 1980):
 
     r_m(t) = l_m(b) p_m(t) / sum over k of l_k(b) p_k(t)                for each dev token t in bucket b
     l_m(b) = (sum over t of r_m(t) + c l_m(above)) / (N(b) + c)
 
-until nothing moves. N(b) counts the tokens; `above` is the coarser bucket (all g of that length; above it all lengths; above
-these equal weights), which counts as c = `shrink` tokens, so that a bucket that hardly occurs has the weights of its like.
+until nothing moves. N(b) counts the tokens; `above` is the coarser bucket (all levels of that length; above it all lengths;
+above these equal weights), which counts as c = `shrink` tokens, so that a bucket that hardly occurs has the weights of its like.
 
 A personal model, counted from what one person wrote, has the share `personal` wherever it met the last token too, and the
 mixture the rest (as in Smart Compose, Chen et al. 2019).
@@ -33,7 +34,17 @@ from rejoinder.corpus import Corpus
 from rejoinder.errors import ConfigError, DamagedModel, ModelError
 from rejoinder.models import LADDER, Can
 from rejoinder.models.directory import load_array, load_config, save_array, save_config
-from rejoinder.models.interfaces import Counting, Job, LanguageModel, LogProbs, Suggester, best
+from rejoinder.models.interfaces import (
+    NOTHING,
+    Counting,
+    Job,
+    LanguageModel,
+    LogProbs,
+    Recalled,
+    Recalling,
+    Suggester,
+    best,
+)
 from rejoinder.post import Post
 from rejoinder.text.tensors import open_tokens
 
@@ -53,7 +64,8 @@ class MixtureConfig:
     """Settings of the mixture."""
 
     models: tuple[str, ...] = ("kneser_ney", "lstm")  # what is mixed; the first says how well a context is known
-    levels: int = 6  # steps into which the share that backs off is divided
+    recall: bool = True  # whether what one of them recalls of the text so far is one more voice
+    levels: int = 10  # steps into which the certainty of that is divided
     shrink: float = 50.0  # tokens that the weights of the coarser bucket count for
     steps: int = 200  # of EM at most
     dev_tokens: int = 200_000  # of dev, about, that the weights are fitted on
@@ -85,10 +97,10 @@ class Mixture:
         self,
         config: MixtureConfig,
         parts: Mapping[str, Suggester],
-        weights: NDArray[np.float64],
+        weights: Weights | None = None,
         own: Counting | None = None,
     ) -> None:
-        """Use `fit`, `load` or `of_one`. `weights` (lengths, levels, M), for contexts of 0, 1, ... tokens.
+        """Use `fit`, `load` or `of_one`; without `weights` all are equal.
 
         Raises:
             ModelError: a part is missing, or two have different tokenizers.
@@ -97,7 +109,9 @@ class Mixture:
         self._by_name = dict(parts)
         self._parts = _in_order(config.models, parts)
         self.tokenizer = self._parts[0].tokenizer
-        self._weights = weights
+        able = [place for place, name in enumerate(config.models) if Can.RECALL in LADDER[name].can]
+        self._recaller = able[-1] if config.recall and able else None
+        self._weights = weights or Weights.equal(self.voices)
         self._own = own
         everyone = {**dict(zip(config.models, self._parts, strict=True)), **({"personal model": own} if own else {})}
         for name, part in everyone.items():
@@ -110,25 +124,29 @@ class Mixture:
     @classmethod
     def of_one(cls, name: str, model: LanguageModel) -> Self:
         """A single model as a mixture, to which a personal one can be added."""
-        return cls(MixtureConfig(models=(name,)), {name: model}, np.ones((1, 1, 1)))
+        return cls(MixtureConfig(models=(name,), recall=False), {name: model})
 
     @classmethod
     def fit(cls, corpus: Corpus, config: MixtureConfig, *, rng: np.random.Generator, job: Job) -> Self:
         """Fit the weights of the fitted `job.parts` on dev."""
-        equal = cls(config, job.parts, np.full((1, 1, len(config.models)), 1 / len(config.models)))
-        log_probs, buckets = [np.empty((0, len(config.models)))], [np.empty((0, 2), np.int64)]
+        equal = cls(config, job.parts)
+        log_probs, lengths, certainties = [np.empty((0, equal.voices))], [np.empty(0, np.int64)], [np.empty(0, np.float32)]
         done = 0
         for context, post in _some_dev_posts(corpus, config.dev_tokens, rng):
             tokens = [*equal.tokenizer.encode(post.own_text), equal.tokenizer.end]
-            here, known = equal._measure(equal.start(context), tokens)
-            log_probs.append(here)
-            buckets.append(known)
+            for array, found in zip((log_probs, lengths, certainties), equal._measure(equal.start(context), tokens), strict=True):
+                array.append(found)
             done += len(tokens)
             job.progress("weighing the models on dev", done, None)
         if not done:
             _log.warning("mixture: dev has no posts to fit weights on; they are equal")
-        weights = fit_weights(np.concatenate(log_probs), np.concatenate(buckets), config)
+        weights = fit_weights(np.concatenate(log_probs), np.concatenate(lengths), np.concatenate(certainties), config)
         return cls(config, job.parts, weights)
+
+    @property
+    def voices(self) -> int:
+        """M, how many are mixed: the models, and what is recalled."""
+        return len(self._parts) + (self._recaller is not None)
 
     def with_personal(self, model: Counting) -> Self:
         """The same mixture with a model of what one person wrote.
@@ -141,16 +159,18 @@ class Mixture:
     def save(self, directory: Path) -> None:
         """Write the weights; the parts have directories of their own, a personal model has none."""
         save_config(directory, "mixture", self.config)
-        save_array(directory, "weights", self._weights)
+        save_array(directory, "weights", self._weights.of)
+        save_array(directory, "edges", self._weights.edges)
 
     @classmethod
     def load(cls, directory: Path, parts: Mapping[str, Suggester] = {}) -> Self:
         """Read what `save` wrote, for the same parts."""
         config = load_config(directory, "mixture", MixtureConfig)
-        weights = load_array(directory, "weights")
-        if weights.ndim != 3 or weights.shape[2] != len(config.models) or not np.allclose(weights.sum(axis=2), 1):
+        weights = Weights(load_array(directory, "weights"), load_array(directory, "edges"))
+        mixture = cls(config, parts, weights)
+        if not weights.are_of(mixture.voices):
             raise DamagedModel(f"{directory}: the weights are not those of {config.models}; fit again: rejoinder fit mixture")
-        return cls(config, parts, weights)
+        return mixture
 
     def start(self, context: Sequence[Post]) -> State:
         """The states of all parts before the first token of a post."""
@@ -185,8 +205,8 @@ class Mixture:
 
     def score_tokens(self, state: State, tokens: Sequence[int]) -> NDArray[np.float32]:
         """(N,) float32, nats; each part scores the whole text at once."""
-        log_probs, buckets = self._measure(state, tokens)
-        probs = (self._weights[self._cell(*buckets.T)] * np.exp(log_probs)).sum(axis=1)
+        log_probs, lengths, certainty = self._measure(state, tokens)
+        probs = (self._weights.at(lengths, certainty) * np.exp(log_probs)).sum(axis=1)
         if self._own:
             known, share = state.own, np.empty(len(tokens))
             for place, token in enumerate(tokens):
@@ -197,13 +217,18 @@ class Mixture:
             return np.asarray(np.log(probs), dtype=np.float32)
 
     def weights(self, state: State) -> dict[str, float]:
-        """The weight of each part in this state, by name; the personal model apart."""
-        found = self._weights[self._cell(*self._bucket(state.parts[0]))]
-        return dict(zip(self.config.models, found.tolist(), strict=True))
+        """The weight of each part in this state, by name, and of `recall`, if it is one; the personal model apart."""
+        found = self._weights.at(self._length(state), self._recall(state).certainty)
+        return dict(zip((*self.config.models, "recall"), found.tolist(), strict=False))
 
     def _mixed(self, state: State, rows: Sequence[LogProbs]) -> LogProbs:
-        weights = self._weights[self._cell(*self._bucket(state.parts[0]))]
-        probs = sum(weight * np.exp(row.astype(np.float64)) for weight, row in zip(weights, rows, strict=True))
+        recalled = self._recall(state)
+        weights = self._weights.at(self._length(state), recalled.certainty)
+        voices = [np.exp(row.astype(np.float64)) for row in rows]
+        if self._recaller is not None:
+            known = np.bincount(recalled.tokens, recalled.shares, self.tokenizer.vocabulary) if len(recalled.tokens) else None
+            voices.append(voices[self._recaller] if known is None else known)
+        probs = sum(weight * voice for weight, voice in zip(weights, voices, strict=True))
         share = self._own_share(state.own)
         if self._own and share:
             probs = (1 - share) * probs + share * np.exp(self._own.log_probs(state.own).astype(np.float64))
@@ -211,47 +236,84 @@ class Mixture:
             return np.asarray(np.log(probs), dtype=np.float32)
 
     def _own_share(self, known: Any) -> float:
-        return self.config.personal if self._own and self._own.seen(known)[0] else 0.0
+        return self.config.personal if self._own and self._own.seen(known) else 0.0
 
-    def _bucket(self, known: Any) -> tuple[int, int]:
-        """The tokens of the longest context that was met, and the step of what backs off."""
-        if len(self._parts) == 1:
-            return 0, 0
-        length, share = cast(Counting, self._parts[0]).seen(known)
-        return length, min(int(share * self.config.levels), self.config.levels - 1)
+    def _length(self, state: State) -> int:
+        """The tokens of the longest context that was met."""
+        return cast(Counting, self._parts[0]).seen(state.parts[0]) if len(self._parts) > 1 else 0
 
-    def _cell(self, length: Any, level: Any) -> tuple[Any, Any]:
-        """Where in the weights a bucket stands, or (N,) of them; lengths and levels that fitting never met as the last."""
-        return np.minimum(length, self._weights.shape[0] - 1), np.minimum(level, self._weights.shape[1] - 1)
+    def _recall(self, state: State) -> Recalled:
+        if self._recaller is None:
+            return NOTHING
+        return cast(Recalling, self._parts[self._recaller]).recall(state.parts[self._recaller])
 
-    def _measure(self, state: State, tokens: Sequence[int]) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
-        """(N, M) float64 nats of each token by each part; (N, 2) int64 the bucket it stands in."""
+    def _measure(self, state: State, tokens: Sequence[int]) -> tuple[NDArray[np.float64], NDArray[np.int64], NDArray[np.float32]]:
+        """(N, M) float64 nats of each token by each voice; (N,) the length and (N,) the certainty it stands in."""
         scored = [part.score_tokens(known, tokens) for part, known in zip(self._parts, state.parts, strict=True)]
-        buckets = np.empty((len(tokens), 2), dtype=np.int64)
-        known = state.parts[0]
-        for place, token in enumerate(tokens):
-            buckets[place] = self._bucket(known)
-            known = self._parts[0].advance(known, token)
-        return np.stack(scored, axis=1).astype(np.float64), buckets
+        certainty = np.full(len(tokens), -np.inf, np.float32)
+        if self._recaller is not None:
+            part, known = cast(Recalling, self._parts[self._recaller]), state.parts[self._recaller]
+            nats, certainty = part.score_recall(known, tokens)
+            scored.append(np.where(certainty > -np.inf, nats, scored[self._recaller]))  # nothing to recall: it says the same
+        lengths = np.zeros(len(tokens), dtype=np.int64)
+        if len(self._parts) > 1:
+            counting, known = cast(Counting, self._parts[0]), state.parts[0]
+            for place, token in enumerate(tokens):
+                lengths[place] = counting.seen(known)
+                known = counting.advance(known, token)
+        return np.stack(scored, axis=1).astype(np.float64), lengths, certainty
 
 
-def fit_weights(log_probs: NDArray[np.float64], buckets: NDArray[np.int64], config: MixtureConfig) -> NDArray[np.float64]:
-    """(lengths, levels, M) float64: the weights of every bucket, by EM from the coarsest down.
+@dataclass(frozen=True)
+class Weights:
+    """The weights of every bucket."""
+
+    of: NDArray[np.float64]  # (lengths, 1 + levels, M); level 0: nothing to recall
+    edges: NDArray[np.float32]  # (levels - 1,) nats, where one level of certainty ends
+
+    @classmethod
+    def equal(cls, voices: int) -> Self:
+        """The same for M voices."""
+        return cls(np.full((1, 1, voices), 1 / voices), np.empty(0, np.float32))
+
+    def are_of(self, voices: int) -> bool:
+        """Whether they are weights of M voices."""
+        return self.of.ndim == 3 and self.of.shape[2] == voices and np.allclose(self.of.sum(axis=2), 1) and self.edges.ndim == 1
+
+    def at(self, length: Any, certainty: Any) -> Any:
+        """(M,) the weights of a bucket, or (N, M) of N; lengths and levels that fitting never met as the last."""
+        level = find_level(self.edges, certainty)
+        return self.of[np.minimum(length, self.of.shape[0] - 1), np.minimum(level, self.of.shape[1] - 1)]
+
+
+def find_level(edges: NDArray[np.float32], certainty: Any) -> Any:
+    """Which level a certainty is, from 1 on; 0 where there is nothing to recall."""
+    return np.where(np.isneginf(certainty), 0, 1 + np.searchsorted(edges, certainty, side="right"))
+
+
+def fit_weights(
+    log_probs: NDArray[np.float64], lengths: NDArray[np.int64], certainty: NDArray[np.float32], config: MixtureConfig
+) -> Weights:
+    """The weights of every bucket, by EM from the coarsest down.
 
     Args:
-        log_probs: (N, M) float64, nats: what each of M models gives to each of N dev tokens.
-        buckets: (N, 2) int64: the length and the level each token stands in.
+        log_probs: (N, M) float64, nats: what each of M voices gives to each of N dev tokens.
+        lengths: (N,) int64, tokens of the longest known context.
+        certainty: (N,) float32, nats: how certain recall is, -inf where there is nothing to recall.
         config: `levels`, `shrink` and `steps` are used.
     """
-    models = log_probs.shape[1]
-    lengths = int(buckets[:, 0].max(initial=0)) + 1
-    length, level = buckets.T
-    equal = np.full((1, models), 1 / models)
-    whole = expectation_maximisation(log_probs, np.zeros_like(length), equal, config)
-    by_length = expectation_maximisation(log_probs, length, np.repeat(whole, lengths, axis=0), config)
-    above = np.repeat(by_length, config.levels, axis=0)
-    cells = expectation_maximisation(log_probs, length * config.levels + level, above, config)
-    return cells.reshape(lengths, config.levels, models)
+    voices = log_probs.shape[1]
+    able = certainty[certainty > -np.inf]
+    steps = np.arange(1, config.levels) / config.levels
+    edges = np.quantile(able, steps).astype(np.float32) if len(able) else np.empty(0, np.float32)
+    level = find_level(edges, certainty)
+    rows, columns = int(lengths.max(initial=0)) + 1, int(level.max(initial=0)) + 1
+    equal = np.full((1, voices), 1 / voices)
+    whole = expectation_maximisation(log_probs, np.zeros_like(lengths), equal, config)
+    by_length = expectation_maximisation(log_probs, lengths, np.repeat(whole, rows, axis=0), config)
+    above = np.repeat(by_length, columns, axis=0)
+    cells = expectation_maximisation(log_probs, lengths * columns + level, above, config)
+    return Weights(cells.reshape(rows, columns, voices), edges)
 
 
 def expectation_maximisation(

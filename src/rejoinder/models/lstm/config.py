@@ -21,6 +21,8 @@ class LSTMConfig:
     hidden: int = 512  # H, size of the cell
     layers: int = 1  # L
     context: int = 128  # tokens of the posts answered that are read before a reply, at most
+    recall: int = 1000  # tokens back that it can recall, where it is mixed with others; 0: none
+    sharpness: float = 1.3  # how much more a place counts that is more like the present one
     half: bool = True  # weights on disk in half precision
     # the training
     epochs: int = 6  # passes over the train part
@@ -62,12 +64,12 @@ class LSTMConfig:
         for name in ("learning_rate", "clip", "checkpoint_minutes"):
             if not 0 < getattr(self, name) < float("inf"):
                 raise ConfigError(f"`lstm.{name}` must be above 0; got {getattr(self, name)}")
-        for name in ("context", "warmup", "patience", "weight_decay", "frequent", "drawn", "least_steps"):
+        for name in ("context", "recall", "sharpness", "warmup", "patience", "weight_decay", "frequent", "drawn", "least_steps"):
             if not 0 <= getattr(self, name) < float("inf"):
                 raise ConfigError(f"`lstm.{name}` must be at least 0; got {getattr(self, name)}")
 
 
 def network_settings(config: LSTMConfig) -> dict[str, object]:
     """What a checkpoint must agree with before training may go on from it: all but where and how often it is written."""
-    free = {"half", "context", "checkpoint_minutes"}
+    free = {"half", "context", "recall", "sharpness", "checkpoint_minutes"}
     return {field.name: getattr(config, field.name) for field in fields(config) if field.name not in free}

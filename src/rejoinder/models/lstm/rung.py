@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from rejoinder.corpus import Corpus
 from rejoinder.errors import DamagedModel
 from rejoinder.models.directory import load_config, save_config
-from rejoinder.models.interfaces import Job, LogProbs, Suggester, best
+from rejoinder.models.interfaces import Job, LogProbs, Recalled, Suggester, best
 from rejoinder.models.lstm.cell import Step, Weights, sequence
 from rejoinder.models.lstm.config import LSTMConfig
 from rejoinder.models.lstm.graph import build_graphs
@@ -38,7 +38,7 @@ class LSTM:
         self.config = config
         self.tokenizer = tokenizer
         self.weights = weights  # as they lie on disk
-        self._decoder = Decoder(weights, graphs, never=(tokenizer.post, tokenizer.reply))
+        self._decoder = Decoder(weights, graphs, (tokenizer.post, tokenizer.reply), config.recall)
 
     @classmethod
     def fit(cls, corpus: Corpus, config: LSTMConfig, *, rng: np.random.Generator, job: Job) -> Self:
@@ -113,6 +113,14 @@ class LSTM:
     def score_tokens(self, state: Memory, tokens: Sequence[int]) -> NDArray[np.float32]:
         """(N,) float32, nats: a whole text at once, several times as fast as token by token."""
         return self._decoder.score(state, tokens)
+
+    def recall(self, state: Memory) -> Recalled:
+        """What came next in this text, and in what it answers, where the output was like the present one."""
+        return self._decoder.recall(state, self.config.sharpness)
+
+    def score_recall(self, state: Memory, tokens: Sequence[int]) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+        """(N,) float32, nats: what `recall` gives each of `tokens`, -inf if nothing; (N,) float32, nats: its certainty."""
+        return self._decoder.score_recall(state, tokens, self.config.sharpness)
 
     def look(self, tokens: Sequence[int]) -> list[list[Step]]:
         """For each of `tokens`, what happens in every layer, the lowest first; from an empty memory, in NumPy, slowly."""

@@ -19,9 +19,10 @@ from numpy.typing import NDArray
 
 from rejoinder.errors import DamagedModel
 from rejoinder.files import write_atomically
-from rejoinder.models.interfaces import LogProbs
+from rejoinder.models.interfaces import NOTHING, LogProbs, Recalled
 from rejoinder.models.lstm.cell import Weights
 from rejoinder.models.lstm.graph import MEMORY, OUTPUT, graph_weights
+from rejoinder.models.lstm.recall import Past, score
 
 WEIGHTS_FILE = "weights.safetensors"
 _THREADS = 1  # one reads weights of this size as fast as memory gives them; more would keep a core awake for each keystroke
@@ -35,6 +36,7 @@ class Memory:
 
     h: NDArray[np.float32]  # (L, H) outputs, read only
     c: NDArray[np.float32]  # (L, H) cells, read only
+    past: Past  # what it can recall
     said: list[LogProbs] = field(default_factory=list, repr=False)  # the answer once it was asked for; no part of the value
 
     def __eq__(self, other: object) -> bool:
@@ -45,20 +47,21 @@ class Memory:
         """Equal memories have equal hashes."""
         return hash(self._value())
 
-    def _value(self) -> tuple[tuple[int, ...], bytes, bytes]:
-        return self.h.shape, self.h.tobytes(), self.c.tobytes()
+    def _value(self) -> tuple[tuple[int, ...], bytes, bytes, bytes]:
+        return self.h.shape, self.h.tobytes(), self.c.tobytes(), self.past.value()
 
 
 class Decoder:
     """Weights and graphs, opened. One serves any number of texts and threads: it holds no text itself."""
 
-    def __init__(self, weights: Weights, graphs: Mapping[str, bytes], never: Sequence[int]) -> None:
+    def __init__(self, weights: Weights, graphs: Mapping[str, bytes], never: Sequence[int], reach: int = 0) -> None:
         """Open the graphs with these weights.
 
         Args:
             weights: of any floating type; they are computed with in float32.
             graphs: what `build_graphs` gave for weights of these shapes.
             never: tokens that can never come.
+            reach: tokens that can be recalled.
 
         Raises:
             DamagedModel: a graph is none, or of other shapes.
@@ -67,7 +70,11 @@ class Decoder:
         self.vocabulary = len(weights.bias)
         arrays = graph_weights(weights, never)
         self._memory, self._output = (_open(name, self.graphs[name], arrays[name]) for name in (MEMORY, OUTPUT))
-        self._empty = _memory(*np.zeros((2, len(weights.layers), weights.hidden), np.float32))
+        self._able = np.ones(self.vocabulary, dtype=bool)  # (V,) to be recalled
+        self._able[list(never)] = False
+        self._reach = reach
+        empty = np.zeros((len(weights.layers), weights.hidden), np.float32)
+        self._empty = Memory(_fixed(empty), _fixed(empty), Past.empty(weights.hidden))
 
     def start_after(self, tokens: Sequence[int]) -> Memory:
         """The memory after `tokens`, from an empty one."""
@@ -78,7 +85,8 @@ class Decoder:
         if not len(tokens):
             return np.empty((0, state.h.shape[1]), np.float32), state
         outputs, h, c = self._run_memory(np.array([tokens], np.int64), state.h[:, None], state.c[:, None])
-        return outputs[0], _memory(h[:, 0], c[:, 0])
+        before = np.concatenate([state.h[-1:], outputs[0, :-1]])
+        return outputs[0], Memory(_fixed(h[:, 0]), _fixed(c[:, 0]), self._past(state, before, np.asarray(tokens, np.int64)))
 
     def advance(self, states: Sequence[Memory], tokens: Sequence[int]) -> list[Memory]:
         """The memories of B texts after one more token each."""
@@ -86,7 +94,10 @@ class Decoder:
             return []
         h, c = np.stack([state.h for state in states], axis=1), np.stack([state.c for state in states], axis=1)  # (L, B, H)
         _, h, c = self._run_memory(np.array(tokens, np.int64)[:, None], h, c)
-        return [_memory(h[:, row], c[:, row]) for row in range(len(states))]
+        return [
+            Memory(_fixed(h[:, row]), _fixed(c[:, row]), self._past(state, state.h[-1:], np.array([token], np.int64)))
+            for row, (state, token) in enumerate(zip(states, tokens, strict=True))
+        ]
 
     def log_probs(self, states: Sequence[Memory]) -> list[LogProbs]:
         """(V,) float32, nats, read only, for each of B memories; what was asked before is remembered."""
@@ -106,6 +117,23 @@ class Decoder:
             log_probs = self._run_output(np.concatenate([before, outputs[:-1]]))
             scores[first : first + _AT_ONCE] = log_probs[np.arange(len(some)), some]
         return scores
+
+    def recall(self, state: Memory, sharpness: float) -> Recalled:
+        """What came next at places of the text so far where the output was like the present one."""
+        return state.past.recall(state.h[-1], sharpness, self._reach) if self._reach else NOTHING
+
+    def score_recall(
+        self, state: Memory, tokens: Sequence[int], sharpness: float
+    ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+        """(N,) float32, nats: what recall gives each of `tokens`; (N,) float32, nats: how certain it is."""
+        outputs = np.concatenate([state.h[-1:], self.follow(state, tokens)[0][:-1]])[: len(tokens)]
+        read = np.asarray(tokens, np.int64)
+        return score(state.past, outputs, read, self._able[read] & (self._reach > 0), (sharpness, max(self._reach, 1)))
+
+    def _past(self, state: Memory, outputs: NDArray[np.float32], tokens: NDArray[np.int64]) -> Past:
+        """What can be recalled after `tokens`, before each of which the highest layer put out a row of `outputs`."""
+        able = self._able[tokens]
+        return state.past.after(outputs[able], tokens[able], self._reach) if self._reach and able.any() else state.past
 
     def _run_memory(self, tokens: NDArray[np.int64], h: NDArray[np.float32], c: NDArray[np.float32]) -> Any:
         """(B, T, H) outputs, (L, B, H) h and c."""
@@ -179,10 +207,6 @@ def _open(name: str, graph: bytes, arrays: Mapping[str, NDArray[np.float32]]) ->
         return onnxruntime.InferenceSession(graph, options, providers=["CPUExecutionProvider"])
     except Exception as error:  # the library's errors share no class but this
         raise DamagedModel(f"the graph {name}.onnx does not fit its weights ({str(error)[:200]}); {_AGAIN}") from error
-
-
-def _memory(h: NDArray[np.float32], c: NDArray[np.float32]) -> Memory:
-    return Memory(_fixed(h), _fixed(c))
 
 
 def _fixed(array: NDArray[np.float32]) -> NDArray[np.float32]:
