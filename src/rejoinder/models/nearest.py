@@ -1,0 +1,111 @@
+"""The nearest of N vectors, by inner product: exact up to a million, by an index beyond.
+
+Exact search is one matrix product over half-precision rows, read in blocks; that is faster than an index until memory, not
+arithmetic, is the limit. Beyond, a graph of near neighbours (HNSW, Malkov & Yashunin 2018, by usearch) finds nearly all of them.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any, Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from rejoinder.errors import DamagedModel, ModelError, missing_extra
+from rejoinder.models.directory import load_array, save_array
+
+EXACT = 1_000_000  # vectors up to which search is exact
+_BLOCK = 2**16  # vectors at a time
+_INDEX = "nearest.usearch"
+
+
+class Nearest:
+    """N vectors of D numbers, searched."""
+
+    def __init__(self, vectors: NDArray[np.float16], index: Any = None) -> None:
+        """Use `build` or `load`."""
+        self.vectors = vectors  # (N, D) float16
+        self._index = index
+
+    @classmethod
+    def build(cls, vectors: NDArray[np.float32], exact: int = EXACT) -> Self:
+        """Search over (N, D) float32; with an index if N is above `exact`.
+
+        Raises:
+            MissingExtra: an index is needed and usearch is not installed.
+        """
+        half = vectors.astype(np.float16)
+        if len(half) <= exact:
+            return cls(half)
+        index = _new_index(half.shape[1])
+        index.add(np.arange(len(half)), half)
+        return cls(half, index)
+
+    def __len__(self) -> int:
+        """N."""
+        return len(self.vectors)
+
+    def search(self, query: NDArray[np.float32], k: int) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
+        """The places (K,) int64 and inner products (K,) float32 of at most `k` vectors, best first, ties by place.
+
+        Raises:
+            ModelError: `query` has not D numbers.
+        """
+        if query.shape != self.vectors.shape[1:]:
+            raise ModelError(f"a vector of {self.vectors.shape[1]} numbers was expected; got {query.shape}")
+        k = min(k, len(self))
+        if k <= 0 or not query.any():
+            return np.empty(0, np.int64), np.empty(0, np.float32)
+        if self._index is None:
+            places, scores = self._search_all(query, k)
+        else:
+            places = np.asarray(self._index.search(query.astype(np.float16), k).keys, np.int64)
+            scores = self.vectors[places].astype(np.float32) @ query
+        order = np.lexsort((places, -scores))
+        return places[order], scores[order]
+
+    def save(self, directory: Path) -> None:
+        """Write vectors and index into `directory`."""
+        save_array(directory, "nearest", self.vectors)
+        if self._index is not None:
+            self._index.save(str(directory / _INDEX))
+
+    @classmethod
+    def load(cls, directory: Path) -> Self:
+        """Read what `save` wrote, memory-mapped.
+
+        Raises:
+            DamagedModel: something is missing, or does not fit the rest.
+        """
+        vectors = load_array(directory, "nearest")
+        if vectors.ndim != 2 or vectors.dtype != np.float16:
+            raise DamagedModel(f"{directory}: the vectors are {vectors.dtype} of {vectors.ndim} axes; fit again")
+        file = directory / _INDEX
+        if not file.is_file():
+            return cls(vectors)
+        index = _new_index(vectors.shape[1])
+        try:
+            index.view(str(file))
+        except Exception as error:  # the library's errors share no class but this
+            raise DamagedModel(f"{file} is damaged ({str(error)[:80]}); fit again") from error
+        if len(index) != len(vectors):
+            raise DamagedModel(f"{file} is of {len(index):,} vectors, not {len(vectors):,}; fit again")
+        return cls(vectors, index)
+
+    def _search_all(self, query: NDArray[np.float32], k: int) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
+        scores = np.empty(len(self), np.float32)
+        for first in range(0, len(self), _BLOCK):
+            scores[first : first + _BLOCK] = self.vectors[first : first + _BLOCK].astype(np.float32) @ query
+        threshold = np.partition(scores, len(scores) - k)[len(scores) - k]
+        places = np.flatnonzero(scores >= threshold)
+        places = places[np.lexsort((places, -scores[places]))[:k]]
+        return places, scores[places]
+
+
+def _new_index(size: int) -> Any:
+    try:
+        from usearch.index import Index
+    except ImportError as error:
+        raise missing_extra(f"searching more than {EXACT:,} vectors", "train") from error
+    return Index(ndim=size, metric="ip", dtype="f16")
