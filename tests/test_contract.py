@@ -18,7 +18,11 @@ from rejoinder.post import Kind, Post
 
 SMALL_LSTM = {"embedding": 24, "hidden": 32, "batch": 16, "steps": 8, "learning_rate": 0.02, "epochs": 1, "least_steps": 400}
 # sizes that a test can wait for, where the defaults are made for real archives
-SMALL: dict[str, dict[str, Any]] = {"lstm": SMALL_LSTM}
+SMALL: dict[str, dict[str, Any]] = {
+    "lstm": SMALL_LSTM,
+    "pmi_svd": {"size": 16, "rarest": 1, "buckets": 500},
+    "word2vec": {"size": 16, "rarest": 1, "buckets": 500, "workers": 1, "epochs": 40, "subsample": 0.0},
+}
 # settings that differ from the defaults, so that save and load cannot pass by forgetting them
 OTHER: dict[str, dict[str, Any]] = {
     "canned": {"longest": 3, "repeats": 2, "keep": 7},
@@ -35,6 +39,17 @@ OTHER: dict[str, dict[str, Any]] = {
         "cache_weights": (0.2, 0.1),
     },
     "lstm": {**SMALL_LSTM, "layers": 2, "context": 9, "half": False, "weight_drop": 0.2, "drawn": 20, "frequent": 40},
+    "pmi_svd": {"size": 9, "window": 3, "rarest": 2, "smoothing": 1.0, "shift": 1.5, "power": 0.0, "buckets": 0},
+    "word2vec": {
+        "size": 9,
+        "window": 3,
+        "rarest": 2,
+        "negatives": 2,
+        "epochs": 2,
+        "subsample": 0.01,
+        "buckets": 90,
+        "workers": 1,
+    },
     "bm25": {"k1": 0.9, "b": 0.4, "terms": 5},
     "mixture": {
         "models": ("kneser_ney", "markov"),

@@ -57,6 +57,12 @@ LADDER: dict[str, Rung] = {
         "rejoinder.models.mixture:Mixture", Can.PREDICT, "counts and cell together", parts=("kneser_ney", "lstm"), extra="train"
     ),
     "bm25": Rung("rejoinder.models.bm25:BM25", Can.PROPOSE | Can.RANK, "replies that posts like this one got"),
+    "pmi_svd": Rung(
+        "rejoinder.models.pmi_svd:PMISVD", Can.PROPOSE | Can.RANK, "the same by word vectors, from counts", extra="train"
+    ),
+    "word2vec": Rung(
+        "rejoinder.models.word2vec:Word2Vec", Can.PROPOSE | Can.RANK, "the same by word vectors, learned", extra="train"
+    ),
 }
 
 

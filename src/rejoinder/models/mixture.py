@@ -130,17 +130,17 @@ class Mixture:
     def fit(cls, corpus: Corpus, config: MixtureConfig, *, rng: np.random.Generator, job: Job) -> Self:
         """Fit the weights of the fitted `job.parts` on dev."""
         equal = cls(config, job.parts)
-        log_probs, lengths, certainties = [np.empty((0, equal.voices))], [np.empty(0, np.int64)], [np.empty(0, np.float32)]
+        measured = [equal._measure(equal.start(()), ())]  # nothing, of the right shapes
         done = 0
         for context, post in _some_dev_posts(corpus, config.dev_tokens, rng):
             tokens = [*equal.tokenizer.encode(post.own_text), equal.tokenizer.end]
-            for array, found in zip((log_probs, lengths, certainties), equal._measure(equal.start(context), tokens), strict=True):
-                array.append(found)
+            measured.append(equal._measure(equal.start(context), tokens))
             done += len(tokens)
             job.progress("weighing the models on dev", done, None)
         if not done:
             _log.warning("mixture: dev has no posts to fit weights on; they are equal")
-        weights = fit_weights(np.concatenate(log_probs), np.concatenate(lengths), np.concatenate(certainties), config)
+        log_probs, lengths, certainty = (np.concatenate(column) for column in zip(*measured, strict=True))
+        weights = fit_weights(log_probs, lengths, certainty, config)
         return cls(config, job.parts, weights)
 
     @property

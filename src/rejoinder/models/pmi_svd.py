@@ -14,15 +14,18 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
 
+from rejoinder.corpus import Corpus
 from rejoinder.errors import ConfigError, missing_extra
-from rejoinder.models.interfaces import Progress
+from rejoinder.models.interfaces import Job, Progress
+from rejoinder.models.similarity import Similarity
 from rejoinder.text.cooccurrence import DEFAULT_MEMORY, NEARNESS, Cooccurrence, count_pairs, distance_weights
-from rejoinder.text.word_arrays import WordArrays
+from rejoinder.text.vectors import WordVectors
+from rejoinder.text.word_arrays import WordArrays, read_words
 
 _ITERATIONS = 4  # of the power method in the randomized SVD (Halko, Martinsson & Tropp 2011)
 
@@ -39,11 +42,12 @@ class PMISVDConfig:
     smoothing: float = 0.75  # s
     shift: float = 1.0  # k
     power: float = 0.5  # e
+    buckets: int = 50_000  # for the letters of unseen words; 0: these have no vector
     memory: int = DEFAULT_MEMORY  # bytes for counting; beyond that, counts wait on the disk
 
     def __post_init__(self) -> None:
         """Check ranges."""
-        for name, least in (("size", 1), ("window", 1), ("rarest", 1), ("most", 2), ("shift", 1), ("memory", 1)):
+        for name, least in (("size", 1), ("window", 1), ("rarest", 1), ("most", 2), ("shift", 1), ("buckets", 0), ("memory", 1)):
             if not getattr(self, name) >= least:
                 raise ConfigError(f"`pmi_svd.{name}` must be at least {least}; got {getattr(self, name)}")
         if self.nearness not in NEARNESS:
@@ -51,6 +55,20 @@ class PMISVDConfig:
         for name in ("smoothing", "power"):
             if not 0 <= getattr(self, name) <= 1:
                 raise ConfigError(f"`pmi_svd.{name}` must lie in [0, 1]; got {getattr(self, name)}")
+
+
+class PMISVD(Similarity):
+    """Posts compared by vectors from counts."""
+
+    Config: ClassVar[type] = PMISVDConfig
+    name: ClassVar[str] = "pmi_svd"
+
+    @classmethod
+    def fit_vectors(cls, corpus: Corpus, config: PMISVDConfig, *, rng: np.random.Generator, job: Job) -> WordVectors:
+        """Word vectors of the train part."""
+        arrays = read_words((post.own_text for post in corpus.posts("train")), config.rarest, config.most, job.workdir)
+        vectors = pmi_vectors(arrays, config, int(rng.integers(2**31)), job.workdir, job.progress)
+        return WordVectors(arrays.words, vectors, arrays.counts).with_subwords(config.buckets)
 
 
 def pmi_vectors(arrays: WordArrays, config: PMISVDConfig, seed: int, workdir: Path, progress: Progress) -> NDArray[np.float32]:

@@ -16,14 +16,17 @@ import os
 from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
 
+from rejoinder.corpus import Corpus
 from rejoinder.errors import ConfigError, missing_extra
-from rejoinder.models.interfaces import Progress
-from rejoinder.text.word_arrays import WordArrays
+from rejoinder.models.interfaces import Job, Progress
+from rejoinder.models.similarity import Similarity
+from rejoinder.text.vectors import WordVectors
+from rejoinder.text.word_arrays import WordArrays, read_words
 
 _LOWEST = 1e-4  # the learning rate at the end
 _LINES = 10_000  # texts written at a time
@@ -41,11 +44,20 @@ class Word2VecConfig:
     subsample: float = 1e-3  # t: words of a larger share than this are thinned out
     epochs: int = 10  # passes over the train part
     learning_rate: float = 0.025  # at the beginning; it falls in a straight line to almost 0
+    buckets: int = 50_000  # for the letters of unseen words; 0: these have no vector
     workers: int | None = None  # cores that learn at once; None: all; with 1, two fits with one seed are equal
 
     def __post_init__(self) -> None:
         """Check ranges."""
-        for name, least in (("size", 1), ("window", 1), ("rarest", 1), ("most", 2), ("negatives", 1), ("epochs", 1)):
+        for name, least in (
+            ("size", 1),
+            ("window", 1),
+            ("rarest", 1),
+            ("most", 2),
+            ("negatives", 1),
+            ("epochs", 1),
+            ("buckets", 0),
+        ):
             if not getattr(self, name) >= least:
                 raise ConfigError(f"`word2vec.{name}` must be at least {least}; got {getattr(self, name)}")
         if not 0 <= self.subsample < 1:
@@ -54,6 +66,20 @@ class Word2VecConfig:
             raise ConfigError(f"`word2vec.learning_rate` must lie in (0, 1]; got {self.learning_rate}")
         if self.workers is not None and not self.workers >= 1:
             raise ConfigError(f"`word2vec.workers` must be at least 1, or off for all cores; got {self.workers}")
+
+
+class Word2Vec(Similarity):
+    """Posts compared by vectors that were learned."""
+
+    Config: ClassVar[type] = Word2VecConfig
+    name: ClassVar[str] = "word2vec"
+
+    @classmethod
+    def fit_vectors(cls, corpus: Corpus, config: Word2VecConfig, *, rng: np.random.Generator, job: Job) -> WordVectors:
+        """Word vectors of the train part."""
+        arrays = read_words((post.own_text for post in corpus.posts("train")), config.rarest, config.most, job.workdir)
+        vectors = train(arrays, config, int(rng.integers(2**31)), job.workdir, job.progress)
+        return WordVectors(arrays.words, vectors, arrays.counts).with_subwords(config.buckets)
 
 
 def train(arrays: WordArrays, config: Word2VecConfig, seed: int, workdir: Path, progress: Progress) -> NDArray[np.float32]:

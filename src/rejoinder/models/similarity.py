@@ -1,0 +1,151 @@
+"""Text similarity: a post as the mean of its word vectors, shared by the rungs that know words by vectors.
+
+    v(post) = sum over words w of a / (a + p(w)) v_w / number of words, less what it has of the common direction u, of length 1
+
+Arora, Liang & Ma 2017: frequent words say little, and what all posts have in common says nothing. p(w) is the word's share of
+the train part, a is `common`, u the first right singular vector of the vectors of train posts. As a source: the answered posts of
+train nearest to the last post, and the replies they got. As a ranker: the cosine of context and candidate. It knows that words
+are alike, and not what answers what.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any, ClassVar, Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from rejoinder.corpus import Corpus
+from rejoinder.errors import DamagedModel
+from rejoinder.models.directory import load_array, load_config, save_array, save_config
+from rejoinder.models.interfaces import Job, Scores, Suggester
+from rejoinder.models.nearest import Nearest
+from rejoinder.models.replies import Replies, nearest_answers
+from rejoinder.post import Post, Suggestion
+from rejoinder.text.vectors import WordVectors
+from rejoinder.text.words import words
+
+COMMON = 1e-3  # a
+_LONGEST = 2000  # words of a post that are read
+_SAMPLE = 20_000  # posts that u is taken from, at most
+_AT_ONCE = 4096  # posts at a time
+
+Floats = NDArray[np.float32]
+
+
+class PostVectors:
+    """Posts as vectors."""
+
+    def __init__(self, vectors: WordVectors, direction: Floats | None = None) -> None:
+        """`direction`: (D,) float32, u; None: nothing is taken out."""
+        self.words = vectors
+        self.direction = np.zeros(vectors.size, np.float32) if direction is None else direction
+        self._total = max(int(vectors.counts.sum()), 1)
+        self._weights = (COMMON / (COMMON + vectors.counts / self._total)).astype(np.float32)
+
+    def without_common_direction(self, texts: Sequence[str], rng: np.random.Generator) -> PostVectors:
+        """The same, the direction that these texts have in common taken out."""
+        chosen = np.sort(rng.permutation(len(texts))[:_SAMPLE])
+        found = self.of(texts[place] for place in chosen)
+        _, _, right = np.linalg.svd(found.T @ found, hermitian=True)
+        return PostVectors(self.words, np.asarray(right[0], np.float32))
+
+    def of(self, texts: Iterable[str]) -> Floats:
+        """(N, D) float32 of length 1, or 0 for texts without a word that has a vector."""
+        found = [np.empty((0, self.words.size), np.float32)]
+        some: list[list[str]] = []
+        for text in texts:
+            some.append(words(text)[:_LONGEST])
+            if len(some) == _AT_ONCE:
+                found.append(self._means(some))
+                some = []
+        return np.concatenate([*found, self._means(some)]) if some else np.concatenate(found)
+
+    def _means(self, texts: list[list[str]]) -> Floats:
+        flat = [word for text in texts for word in text]
+        places = np.array([-1 if (place := self.words.place(word)) is None else place for word in flat], np.int64)
+        rows = np.empty((len(flat), self.words.size), np.float32)
+        known = places >= 0
+        rows[known] = self.words.vectors[places[known]] * self._weights[places[known], None]
+        rows[~known] = self.words.of([flat[at] for at in np.flatnonzero(~known)])
+        means = np.zeros((len(texts), self.words.size), np.float32)
+        sizes = np.array([len(text) for text in texts])
+        filled = np.flatnonzero(sizes)
+        if len(filled):
+            means[filled] = np.add.reduceat(rows, (np.cumsum(sizes) - sizes)[filled]) / sizes[filled, None]
+        means -= np.outer(means @ self.direction, self.direction)
+        lengths = np.linalg.norm(means, axis=1, keepdims=True)
+        return np.asarray(np.divide(means, lengths, out=np.zeros_like(means), where=lengths > 1e-12), np.float32)
+
+
+class Similarity(ABC):
+    """A rung that compares posts by word vectors; its subclasses say where the vectors come from."""
+
+    Config: ClassVar[type]
+    name: ClassVar[str]  # in LADDER
+
+    def __init__(self, config: Any, posts: PostVectors, nearest: Nearest, replies: Replies) -> None:
+        """Use `fit` or `load`. `nearest` has a vector for each answered post of `replies`."""
+        self.config = config
+        self.posts = posts
+        self._nearest = nearest
+        self._replies = replies
+
+    @classmethod
+    @abstractmethod
+    def fit_vectors(cls, corpus: Corpus, config: Any, *, rng: np.random.Generator, job: Job) -> WordVectors:
+        """Word vectors of the train part."""
+
+    @classmethod
+    def fit(cls, corpus: Corpus, config: Any, *, rng: np.random.Generator, job: Job) -> Self:
+        """Learn word vectors from the train part, and place the posts that were answered among them.
+
+        Raises:
+            MissingExtra: what fitting needs is not installed.
+            ModelError: the train part has too few words, or no replies.
+        """
+        replies, parents, _ = Replies.build(corpus)
+        vectors = cls.fit_vectors(corpus, config, rng=rng, job=job)
+        job.progress("placing posts", len(parents), len(parents))
+        posts = PostVectors(vectors).without_common_direction(parents, rng)
+        return cls(config, posts, Nearest.build(posts.of(parents)), replies)
+
+    def save(self, directory: Path) -> None:
+        """Write vectors, the common direction, and the posts with their replies."""
+        save_config(directory, self.name, self.config)
+        self.posts.words.save(directory / "words")
+        save_array(directory, "direction", self.posts.direction)
+        self._nearest.save(directory)
+        self._replies.save(directory)
+
+    @classmethod
+    def load(cls, directory: Path, parts: Mapping[str, Suggester] = {}) -> Self:
+        """Read what `save` wrote, memory-mapped.
+
+        Raises:
+            DamagedModel: it is another rung's, not whole, or does not belong together.
+        """
+        config: Any = load_config(directory, cls.name, cls.Config)
+        vectors, direction = WordVectors.load(directory / "words"), load_array(directory, "direction")
+        nearest, replies = Nearest.load(directory), Replies.load(directory)
+        sizes = {vectors.size, len(direction), nearest.vectors.shape[1]}
+        if len(sizes) > 1 or len(nearest) != int(replies.answered[-1]) + 1:
+            raise DamagedModel(f"{directory}: vectors and replies do not fit together; fit again: rejoinder fit {cls.name}")
+        return cls(config, PostVectors(vectors, np.array(direction)), nearest, replies)
+
+    def propose(self, context: Sequence[Post], k: int) -> list[Suggestion]:
+        """The replies to the posts most like the last of `context`; the score is the cosine."""
+        if not context or k <= 0:
+            return []
+        places, scores = self._nearest.search(self.posts.of([context[-1].own_text])[0], k)
+        return nearest_answers(self._replies, places.tolist(), scores.tolist(), k, self.name)
+
+    def score_replies(self, context: Sequence[Post], candidates: Sequence[str]) -> Scores:
+        """(C,) float64: the cosine of each candidate with the last post of `context`."""
+        if not context:
+            return np.zeros(len(candidates), np.float64)
+        query = self.posts.of([context[-1].own_text])[0]
+        return np.asarray(self.posts.of(candidates) @ query, np.float64)
