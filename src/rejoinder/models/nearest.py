@@ -17,6 +17,7 @@ from rejoinder.models.directory import load_array, save_array
 
 EXACT = 1_000_000  # vectors up to which search is exact
 _BLOCK = 2**16  # vectors at a time
+_ROUNDING = 1e-5  # by which a matrix product may be wrong, as a share
 _INDEX = "nearest.usearch"
 
 
@@ -58,11 +59,11 @@ class Nearest:
         if k <= 0 or not query.any():
             return np.empty(0, np.int64), np.empty(0, np.float32)
         if self._index is None:
-            places, scores = self._search_all(query, k)
+            places = self._near(query, k)
         else:
             places = np.asarray(self._index.search(query.astype(np.float16), k).keys, np.int64)
-            scores = self.vectors[places].astype(np.float32) @ query
-        order = np.lexsort((places, -scores))
+        scores = dots(self.vectors[places].astype(np.float32), query)
+        order = np.lexsort((places, -scores))[:k]
         return places[order], scores[order]
 
     def save(self, directory: Path) -> None:
@@ -93,14 +94,18 @@ class Nearest:
             raise DamagedModel(f"{file} is of {len(index):,} vectors, not {len(vectors):,}; fit again")
         return cls(vectors, index)
 
-    def _search_all(self, query: NDArray[np.float32], k: int) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
+    def _near(self, query: NDArray[np.float32], k: int) -> NDArray[np.int64]:
+        """The places of the `k` best vectors, and of those that rounding could put among them."""
         scores = np.empty(len(self), np.float32)
         for first in range(0, len(self), _BLOCK):
             scores[first : first + _BLOCK] = self.vectors[first : first + _BLOCK].astype(np.float32) @ query
         threshold = np.partition(scores, len(scores) - k)[len(scores) - k]
-        places = np.flatnonzero(scores >= threshold)
-        places = places[np.lexsort((places, -scores[places]))[:k]]
-        return places, scores[places]
+        return np.flatnonzero(scores >= threshold - _ROUNDING * np.abs(scores).max())
+
+
+def dots(rows: NDArray[np.float32], vector: NDArray[np.float32]) -> NDArray[np.float32]:
+    """(N,) float32: the inner product of each row with `vector`; unlike a matrix product's, to the bit the same in any company."""
+    return np.asarray(np.einsum("nd,d->n", rows, vector))
 
 
 def _new_index(size: int) -> Any:

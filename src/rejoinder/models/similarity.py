@@ -22,7 +22,7 @@ from rejoinder.corpus import Corpus
 from rejoinder.errors import DamagedModel
 from rejoinder.models.directory import load_array, load_config, save_array, save_config
 from rejoinder.models.interfaces import Job, Scores, Suggester
-from rejoinder.models.nearest import Nearest
+from rejoinder.models.nearest import Nearest, dots
 from rejoinder.models.replies import Replies, nearest_answers
 from rejoinder.post import Post, Suggestion
 from rejoinder.text.vectors import WordVectors
@@ -76,7 +76,7 @@ class PostVectors:
         filled = np.flatnonzero(sizes)
         if len(filled):
             means[filled] = np.add.reduceat(rows, (np.cumsum(sizes) - sizes)[filled]) / sizes[filled, None]
-        means -= np.outer(means @ self.direction, self.direction)
+        means -= np.outer(dots(means, self.direction), self.direction)
         lengths = np.linalg.norm(means, axis=1, keepdims=True)
         return np.asarray(np.divide(means, lengths, out=np.zeros_like(means), where=lengths > 1e-12), np.float32)
 
@@ -148,4 +148,4 @@ class Similarity(ABC):
         if not context:
             return np.zeros(len(candidates), np.float64)
         query = self.posts.of([context[-1].own_text])[0]
-        return np.asarray(self.posts.of(candidates) @ query, np.float64)
+        return dots(self.posts.of(candidates), query).astype(np.float64)
