@@ -104,7 +104,7 @@ class Nearest:
 
 
 def dots(rows: NDArray[np.float32], vector: NDArray[np.float32]) -> NDArray[np.float32]:
-    """(N,) float32: the inner product of each row with `vector`; unlike a matrix product's, to the bit the same in any company."""
+    """(N,) float32: the inner product of each row with `vector`, to the bit the same in any company, as by BLAS it is not."""
     return np.asarray(np.einsum("nd,d->n", rows, vector))
 
 

@@ -51,7 +51,7 @@ class PostVectors:
         chosen = np.sort(rng.permutation(len(texts))[:_SAMPLE])
         found = self.of(texts[place] for place in chosen)
         _, _, right = np.linalg.svd(found.T @ found, hermitian=True)
-        return PostVectors(self.words, np.asarray(right[0], np.float32))
+        return PostVectors(self.words, np.ascontiguousarray(right[0], np.float32))
 
     def of(self, texts: Iterable[str]) -> Floats:
         """(N, D) float32 of length 1, or 0 for texts without a word that has a vector."""
