@@ -79,6 +79,41 @@ def bootstrap_change(nats: Floats, other: Floats, rng: np.random.Generator, draw
     return _estimate(float(1 - nats.sum() / other.sum()), 1 - found[0] / found[1])
 
 
+def ranks(true: Floats, others: Floats) -> Ints:
+    """(N,) int64: the rank of the true candidate, 1 the best. Whatever is not below it (a tie, no number) counts as better.
+
+    Args:
+        true: (N,) float64: what the true one was given.
+        others: (N, C) float64: what each of the C others was given.
+    """
+    return np.asarray(1 + np.sum(~(others < true[:, None]), axis=1), np.int64)
+
+
+def recall_at(found: Ints, k: int) -> Floats:
+    """Float64 like `found`, ranks: 1 where the true candidate is among the first `k`, else 0; the mean is recall@k."""
+    return np.asarray(found <= k, np.float64)
+
+
+def reciprocal_rank(found: Ints) -> Floats:
+    """Float64 like `found`, ranks: 1 / rank; the mean is the mean reciprocal rank, MRR (Voorhees 1999)."""
+    return 1.0 / found
+
+
+def bootstrap_mean(sums: Floats, counts: Floats, rng: np.random.Generator, draws: int = DRAWS) -> Estimate:
+    """The mean of what was summed in N pieces, with its percentile interval over pieces drawn with replacement (Efron 1979).
+
+    The mean of a paired difference is that of the differences of two models' sums.
+
+    Args:
+        sums: (N,) float64: the sum over each piece.
+        counts: (N,) float64: of how many values.
+        rng: which pieces are drawn.
+        draws: bootstrap samples.
+    """
+    found = _resampled(np.stack([sums, counts]), rng, draws)
+    return _estimate(float(sums.sum() / counts.sum()), found[0] / found[1])
+
+
 def by_thread(threads: Ints, *columns: Floats) -> tuple[Floats, ...]:
     """The sums of each of `columns` (P,) over the posts of a thread, by `threads` (P,), the key of each post's thread."""
     _, place = np.unique(threads, return_inverse=True)
