@@ -16,11 +16,12 @@ from rejoinder.archive.sources.record import Skipped, read_record
 from rejoinder.archive.store import Archive, Counts
 from rejoinder.errors import ArchiveBusy, ArchiveError, NotFitted, StaleModel, UnknownPost
 from rejoinder.forgetting import forget_everywhere
-from rejoinder.models import without_extras
+from rejoinder.models import LADDER, without_extras
 from rejoinder.post import Post
 from rejoinder.workspace import SAMPLE, FitConfig, Workspace
 
 SMALL = FitConfig(vocabulary=1_000)
+TINY = {"size": 8, "buckets": 100}
 SAMPLE_FILE = Path(__file__).parents[1] / "src" / "rejoinder" / "bundle" / SAMPLE
 
 
@@ -107,13 +108,21 @@ def test_no_byte_of_what_was_forgotten_stays_in_the_home(tmp_path: Path) -> None
         {"id": 10**9 + 10 + n, "type": "comment", "by": "x", "parent": 10**9, "text": f"Thanks {secret}?"} for n in range(9)
     ]
     space = space_of(tmp_path, [*RECORDS[:1_000], *extra, *thanks])
-    space.fit(without_extras(), FitConfig(on="all", vocabulary=600), {"canned": {"repeats": 1}})
+    fitted = [*without_extras(), "pmi_svd", "word2vec"]
+    settings = {"canned": {"repeats": 1}, "pmi_svd": TINY, "word2vec": {**TINY, "epochs": 1, "workers": 1}}
+    assert space.fit(fitted, FitConfig(on="all", vocabulary=600), settings) == {}
 
     def holders(text: str) -> list[str]:
-        return [file.name for file in tmp_path.rglob("*") if file.is_file() and text.encode() in file.read_bytes()]
+        found = [file for file in tmp_path.rglob("*") if file.is_file() and text.encode() in file.read_bytes()]
+        return [str(file.relative_to(tmp_path)) for file in found]
 
-    assert {"archive.db", "replies.json"} <= set(holders(secret))  # the search index is packed, and holds it too
-    forget_everywhere(space, [10**9 + 10 + n for n in range(9)], "zz_unmistakable")
+    before = holders(secret)
+    assert "archive.db" in before
+    holding = {name for name in fitted if any(file.startswith(f"models/{name}/") for file in before)}
+    assert holding == {"canned", "pmi_svd", "word2vec"}  # the search index of bm25 is packed, and holds it too
+    assert holding | {"bm25"} == {name for name in fitted if LADDER[name].verbatim}
+    outcome = forget_everywhere(space, [10**9 + 10 + n for n in range(9)], "zz_unmistakable")
+    assert outcome.removed == ["canned", "bm25", "pmi_svd", "word2vec"]
     assert holders(secret) == [] == holders("zz_unmistakable")
     left = {file.name for file in tmp_path.iterdir() if not file.name.startswith("archive.db-")}
     assert left == {"archive.db", "author.key", "models", "tokenizer.json"}

@@ -1,7 +1,7 @@
 """Forgetting over the whole home: the archive, and every rung that learned from what is forgotten.
 
 - A rung that counts exactly (`Kneser-Ney`) is brought to what a fit on the remaining posts would give, to the bit.
-- A rung that holds words of posts as they were written (`bm25`, `canned`) is removed at once, bytes and all.
+- A rung that keeps posts as they were written (`verbatim` in LADDER) is removed at once, bytes and all.
 - Any other is marked: it may still know what was forgotten, and is not used until it is fitted again.
 
 The tokenizer is kept, unless it is asked to be learned anew: its pieces may stem from what was forgotten.
@@ -22,8 +22,6 @@ from rejoinder.models.directory import MANIFEST
 from rejoinder.models.kneser_ney import KneserNey
 from rejoinder.text.tensors import post_tokens
 from rejoinder.workspace import Workspace
-
-_HOLD_WORDS = ("bm25", "canned")
 
 
 @dataclass
@@ -52,7 +50,7 @@ def forget_everywhere(space: Workspace, items: Sequence[int], author: str | None
             continue
         for broken in [d for d in directory.iterdir() if not (d / MANIFEST).is_file()]:  # a fit that a crash ended
             shutil.rmtree(broken, ignore_errors=True)
-        if name in _HOLD_WORDS:
+        if LADDER[name].verbatim:
             shutil.rmtree(directory)
             outcome.removed.append(name)
         elif name == "kneser_ney" and _subtract(space, forgotten):

@@ -6,6 +6,7 @@ What a rung can do is declared here and nowhere sniffed.
 from __future__ import annotations
 
 import importlib
+from collections.abc import Collection
 from dataclasses import dataclass
 from enum import Flag, auto
 from typing import Any, cast
@@ -23,6 +24,7 @@ class Can(Flag):
     RANK = auto()  # ReplyRanker: order candidates
     COUNT = auto()  # Counting: how well the text so far is known
     RECALL = auto()  # Recalling: what came next when it was in a state like this one
+    TRIGGER = auto()  # Trigger: how far to trust what others propose
 
 
 @dataclass(frozen=True)
@@ -33,7 +35,9 @@ class Rung:
     can: Can
     what: str  # in half a line
     parts: tuple[str, ...] = ()  # the rungs it is made of, unless its setting `models` names others; they stand before it
+    made_of: Can = Can(0)  # instead: all fitted rungs before it with one of these capabilities
     extra: str = ""  # the extra that fitting it needs
+    verbatim: bool = False  # it keeps posts as they were written, so it is removed where one of them is forgotten
 
     def load(self) -> type[Suggester]:
         """The class."""
@@ -42,7 +46,9 @@ class Rung:
 
 
 LADDER: dict[str, Rung] = {
-    "canned": Rung("rejoinder.models.canned:Canned", Can.PROPOSE, "short replies the archive uses again and again"),
+    "canned": Rung(
+        "rejoinder.models.canned:Canned", Can.PROPOSE, "short replies the archive uses again and again", verbatim=True
+    ),
     "unigram": Rung("rejoinder.models.unigram:Unigram", Can.PREDICT, "how often each token occurs"),
     "markov": Rung("rejoinder.models.markov:Markov", Can.PREDICT, "a weighted graph: which token follows which"),
     "logistic": Rung("rejoinder.models.logistic:Logistic", Can.PREDICT, "the mean of the last tokens' vectors, and a softmax"),
@@ -56,12 +62,26 @@ LADDER: dict[str, Rung] = {
     "mixture": Rung(
         "rejoinder.models.mixture:Mixture", Can.PREDICT, "counts and cell together", parts=("kneser_ney", "lstm"), extra="train"
     ),
-    "bm25": Rung("rejoinder.models.bm25:BM25", Can.PROPOSE | Can.RANK, "replies that posts like this one got"),
+    "bm25": Rung("rejoinder.models.bm25:BM25", Can.PROPOSE | Can.RANK, "replies that posts like this one got", verbatim=True),
     "pmi_svd": Rung(
-        "rejoinder.models.pmi_svd:PMISVD", Can.PROPOSE | Can.RANK, "the same by word vectors, from counts", extra="train"
+        "rejoinder.models.pmi_svd:PMISVD",
+        Can.PROPOSE | Can.RANK,
+        "the same by word vectors, from counts",
+        extra="train",
+        verbatim=True,
     ),
     "word2vec": Rung(
-        "rejoinder.models.word2vec:Word2Vec", Can.PROPOSE | Can.RANK, "the same by word vectors, learned", extra="train"
+        "rejoinder.models.word2vec:Word2Vec",
+        Can.PROPOSE | Can.RANK,
+        "the same by word vectors, learned",
+        extra="train",
+        verbatim=True,
+    ),
+    "trigger": Rung(
+        "rejoinder.models.trigger:Trigger",
+        Can.TRIGGER,
+        "how sure a proposed reply is, and when to stay silent",
+        made_of=Can.PROPOSE | Can.RANK,
     ),
 }
 
@@ -82,18 +102,22 @@ def those_that(can: Can) -> list[str]:
     return [name for name, line in LADDER.items() if can in line.can]
 
 
-def parts_of(name: str, config: Any) -> tuple[str, ...]:
-    """The names of the rungs that this one, with these settings, is made of.
+def parts_of(name: str, config: Any, fitted: Collection[str] = ()) -> tuple[str, ...]:
+    """The names of the rungs that this one, with these settings, is made of, where those in `fitted` are.
 
     Raises:
         ConfigError: one of them does not stand before it.
     """
-    parts: tuple[str, ...] = config.models if LADDER[name].parts else ()
+    line = LADDER[name]
+    if not line.parts and not line.made_of:
+        return ()
     before = list(LADDER)[: list(LADDER).index(name)]
-    for part in parts:
+    for part in config.models:
         if part not in before:
             raise ConfigError(f"`{name}.models` must be rungs before it: {', '.join(before)}; got `{part}`")
-    return parts
+    if line.made_of and not config.models:
+        return tuple(part for part in before if part in fitted and LADDER[part].can & line.made_of)
+    return tuple(sorted(config.models, key=before.index)) if line.made_of else config.models
 
 
 def without_extras() -> list[str]:

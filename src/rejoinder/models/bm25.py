@@ -26,12 +26,12 @@ from rejoinder.errors import ConfigError, DamagedModel, ModelError
 from rejoinder.files import write_json
 from rejoinder.models.directory import load_config, load_json, save_config
 from rejoinder.models.interfaces import Job, Scores, Suggester
+from rejoinder.models.replies import short
 from rejoinder.post import Post, Suggestion
 from rejoinder.text.words import words
 
 _TANTIVY_K1, _TANTIVY_B = 1.2, 0.75  # built into tantivy, and our defaults
 _HEAP = 64_000_000  # bytes the index writer may use
-_TITLE = 90  # characters kept of what a reply answered
 
 
 @dataclass(frozen=True)
@@ -162,7 +162,7 @@ def _document(thread: int, parent: Post, number: int, text: str, said: list[str]
     document.add_text("context", " ".join(words(parent.own_text)))
     document.add_text("reply", " ".join(said))
     document.add_bytes("text", text.encode())
-    document.add_bytes("answers", _short(parent).encode())
+    document.add_bytes("answers", short(parent).encode())
     document.add_unsigned("post", number)
     document.add_unsigned("thread", thread)
     return document
@@ -172,9 +172,3 @@ def _suggestion(document: Any, score: float) -> Suggestion:
     fields = document.to_dict()
     text, answers, post, thread = (fields[name][0] for name in ("text", "answers", "post", "thread"))
     return Suggestion(bytes(text).decode(), float(score), "bm25", post, thread, bytes(answers).decode())
-
-
-def _short(parent: Post) -> str:
-    """What a reply answered, in one line."""
-    line = " ".join((parent.title or parent.own_text).split())
-    return line if len(line) <= _TITLE else line[: _TITLE - 1].rsplit(" ", 1)[0] + "…"
