@@ -131,7 +131,8 @@ class Workspace:
         """
         configs: dict[str, Any] = {n: resolve(rung(n).load().Config, settings.get(n, {}), n) for n in names}
         wanted = sorted(configs, key=list(LADDER).index)  # a rung is made of those before it
-        parts = {name: parts_of(name, configs[name]) for name in wanted}
+        for name in wanted:
+            parts_of(name, configs[name])  # are they rungs before it?
         failed: dict[str, RejoinderError] = {}
         with self.open_archive() as archive, self._scratch() as scratch:
             archive.settle()  # what an import that broke off left
@@ -144,7 +145,7 @@ class Workspace:
             for name in wanted:
                 progress(f"fitting {name}", 0, None)
                 try:
-                    made_of = {part: self._part(part, failed, facts) for part in parts[name]}
+                    made_of = {p: self._part(p, failed, facts) for p in parts_of(name, configs[name], self._ready(failed, facts))}
                     kept = self.home / "checkpoints" / name
                     job = Job(scratch / name, progress, {part: self.load(part) for part in made_of}, kept, config.logs)
                     self._fit_one(name, configs[name], corpus, job, {**facts, "parts": made_of} if made_of else facts)
@@ -183,6 +184,11 @@ class Workspace:
 
         write_tokens(corpus, tokenizer, corpus.tokens, count)
 
+    def _ready(self, failed: Mapping[str, RejoinderError], facts: Mapping[str, Any]) -> list[str]:
+        """The fitted rungs that another one, with these facts of its fit, may be made of."""
+        found = (there for name in LADDER if name not in failed and (there := self.fitted_or_none(name)) is not None)
+        return [there.rung for there in found if not there.forgot and not there.outdated and not _has_read_dev(there, facts)]
+
     def _part(self, name: str, failed: Mapping[str, RejoinderError], facts: Mapping[str, Any]) -> str:
         """The identity of a rung that another one, with these facts of its fit, is to be made of.
 
@@ -196,9 +202,7 @@ class Workspace:
         found = self.fitted(name)
         if found is None:
             raise NotFitted(f"it is made of `{name}`, which is not fitted in {self.home}; run `rejoinder fit {name}` first")
-        on, split = found.manifest["on"], found.manifest["split"]
-        dealt_otherwise = on == "train" and (split != facts["split"] or found.stale)
-        if facts["on"] == "train" and (on == "all" or dealt_otherwise):
+        if _has_read_dev(found, facts):
             raise ModelError(f"it is made of `{name}`, which has learned from the dev part; run `rejoinder fit {name}` first")
         return identity(found.directory)
 
@@ -326,3 +330,9 @@ class Workspace:
             return 0, 0, 0
         with self.open_archive() as archive:
             return tuple(int(archive.meta(key, 0)) for key in ("revision", "resplit_at", "forgot_at"))  # type: ignore[return-value]
+
+
+def _has_read_dev(found: Fitted, facts: Mapping[str, Any]) -> bool:
+    """Whether a rung has learned from the dev part of a fit with these facts."""
+    on, split = found.manifest["on"], found.manifest["split"]
+    return facts["on"] == "train" and (on == "all" or split != facts["split"] or found.stale)

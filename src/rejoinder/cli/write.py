@@ -17,8 +17,11 @@ from rejoinder.cli.output import print_json
 from rejoinder.errors import NotFitted, SourceError, UsageError
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from rejoinder.archive.store import Archive
     from rejoinder.engine.generating import Generated
+    from rejoinder.engine.replying import Replier
     from rejoinder.post import Post, Suggestion
     from rejoinder.text.phrases import Phrases
     from rejoinder.workspace import Workspace
@@ -51,6 +54,7 @@ def reply(
         bool, typer.Option("--generate", help="Also show replies that a language model makes, marked as generated.")
     ] = False,
     seed: Annotated[int, typer.Option(min=0, help="Another seed makes other replies.")] = 0,
+    everything: Annotated[bool, typer.Option("--all", help="Also show replies that are not likely to be on topic.")] = False,
     full: Annotated[bool, typer.Option("--full", help="Show long replies whole.")] = False,
     allow_stale: AllowStale = False,
     home: Home = None,
@@ -64,8 +68,7 @@ def reply(
       rejoinder reply --item 8863
       rejoinder reply --generate "Why do people still use Makefiles?"
     """
-    from rejoinder.engine.replying import Replier
-    from rejoinder.models import LADDER, Can, rung
+    from rejoinder.models import Can, rung
 
     space = or_sample(workspace(home))
     with space.open_archive() as archive:
@@ -77,22 +80,47 @@ def reply(
         maker = makers[-1] if makers else None
         made = _generator(or_shipped(workspace(home), maker), maker, seed, allow_stale=allow_stale)
         only = [name for name in only if name not in makers] if only else only
-    sources = space.load_those(Can.PROPOSE, only, allow_stale=allow_stale)
-    rankers = [model for name, model in sources.items() if Can.RANK in LADDER[name].can] or list(
-        space.load_those(Can.RANK, allow_stale=allow_stale).values()
-    )
-    replies = Replier(sources, rankers[-1] if rankers else None, forum.url, generated=made).reply(context, count)
+    replier = _replier(space, only, made, forum.url, everything=everything, allow_stale=allow_stale)
+    replies = replier.reply(context, count)
     if as_json:
-        print_json({"context": [post.id for post in context], "replies": [asdict(r) for r in replies], "notice": forum.notice})
+        found = {"context": [post.id for post in context], "replies": [asdict(r) for r in replies], "notice": forum.notice}
+        print_json({**found, "score": "probability" if replier.trusts else "nats", "threshold": replier.threshold})
         return
     answered = " ".join(context[-1].body.split())
     typer.echo(f"Replies to: {textwrap.shorten(answered, 160, placeholder=' …')}\n")
     if not replies:
         typer.echo("None to suggest: nothing in the archive is near enough.")
+        if replier.threshold:
+            typer.echo(f"What is less than {replier.threshold:.0%} likely to be on topic is not shown; --all shows it.")
     for place, suggestion in enumerate(replies, start=1):
-        _show(place, suggestion, full)
+        _show(place, suggestion, full, sure=replier.trusts and not suggestion.generated)
     if forum.notice:
         typer.echo(textwrap.fill(forum.notice, _WIDTH))
+
+
+def _replier(
+    space: Workspace,
+    only: list[str] | None,
+    made: Generated | None,
+    url: Callable[[int], str | None],
+    *,
+    everything: bool,
+    allow_stale: bool,
+) -> Replier:
+    """What answers: the trigger with its sources and ranker, if it is fitted; else, or where rungs are named, these."""
+    from rejoinder.engine.replying import Replier, ReplyConfig
+    from rejoinder.models import LADDER, Can
+
+    config = ReplyConfig(threshold=0.0 if everything else None)
+    triggers = space.load_those(Can.TRIGGER, allow_stale=allow_stale) if only is None else {}
+    for trigger in triggers.values():
+        if trigger.knows:
+            return Replier.trusting(trigger, url, config, made)
+    sources = space.load_those(Can.PROPOSE, only, allow_stale=allow_stale)
+    rankers = [model for name, model in sources.items() if Can.RANK in LADDER[name].can] or list(
+        space.load_those(Can.RANK, allow_stale=allow_stale).values()
+    )
+    return Replier(sources, rankers[-1] if rankers else None, url, config, made)
 
 
 def complete(
@@ -155,7 +183,7 @@ def complete(
         typer.echo(typer.style(f"    {names[0]}, {continuation.score:.2f} nats a token", dim=True))
 
 
-def _show(place: int, suggestion: Suggestion, full: bool) -> None:
+def _show(place: int, suggestion: Suggestion, full: bool, *, sure: bool) -> None:
     text = suggestion.text
     if not full and len(text) > _SHOWN:
         cut = text[:_SHOWN].rsplit(" ", 1)[0]
@@ -167,7 +195,8 @@ def _show(place: int, suggestion: Suggestion, full: bool) -> None:
     source = "nobody wrote this" if suggestion.generated else "not from a post"
     if suggestion.post is not None:
         source = f"post {suggestion.post}, a reply to “{suggestion.title}”" + (f", {suggestion.url}" if suggestion.url else "")
-    typer.echo(typer.style(f"    {suggestion.rung} {suggestion.score:.2f} · {source}\n", dim=True))
+    score = f"{suggestion.score:.0%} likely on topic" if sure else f"{suggestion.score:.2f}"
+    typer.echo(typer.style(f"    {suggestion.rung} · {score} · {source}\n", dim=True))
 
 
 def _generator(space: Workspace, name: str | None, seed: int, *, allow_stale: bool) -> Generated:
