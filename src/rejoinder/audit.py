@@ -23,13 +23,13 @@ from typing import Any, Self
 
 import numpy as np
 
-from rejoinder.corpus import Corpus, Part
+from rejoinder.corpus import ByThread, Corpus, Part
 from rejoinder.engine.sampling import BeamConfig, SampleConfig, beam_search, log_prob_many, sample, text_of
 from rejoinder.engine.typing import complete
 from rejoinder.errors import ConfigError, ModelError, UsageError
 from rejoinder.files import write_json
 from rejoinder.models.interfaces import LanguageModel, Progress, State, silent
-from rejoinder.post import Kind, Pair, Post, Query, Thread
+from rejoinder.post import Kind, Post, Query, Thread
 from rejoinder.text.words import words
 
 LENGTH = 5  # words of a secret
@@ -144,7 +144,7 @@ class Canaries:
             raise UsageError(f"{file} holds no canaries ({error}); `rejoinder audit --keep DIR` writes them") from error
 
 
-class PlantedCorpus:
+class PlantedCorpus(ByThread):
     """A corpus with canaries among its train threads, at random places; every repeat is a thread of one post."""
 
     def __init__(self, corpus: Corpus, canaries: Canaries, tokens: Path) -> None:
@@ -176,14 +176,6 @@ class PlantedCorpus:
             yield from self._before.get(number, ())
             yield thread
         yield from self._before.get(number + 1, ())
-
-    def posts(self, part: Part) -> Iterator[Post]:
-        """The posts of a part that have words, thread by thread."""
-        return (post for thread in self.threads(part) for post in thread.posts if post.body)
-
-    def pairs(self, part: Part, limit: int | None = None) -> Iterator[Pair]:
-        """Replies with their context; a canary has none."""
-        return self._corpus.pairs(part, limit)
 
 
 @dataclass(frozen=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Literal, Protocol
@@ -29,3 +30,19 @@ class Corpus(Protocol):
 
     def pairs(self, part: Part, limit: int | None = None) -> Iterator[Pair]:
         """Replies with their context (the nearest `limit` posts), thread by thread."""
+
+
+class ByThread(ABC):
+    """What a corpus has that can give its threads: a base for the kinds of them."""
+
+    @abstractmethod
+    def threads(self, part: Part) -> Iterator[Thread]:
+        """The threads of a part, by key."""
+
+    def posts(self, part: Part) -> Iterator[Post]:
+        """The posts of a part that have words, thread by thread."""
+        return (post for thread in self.threads(part) for post in thread.posts if post.body)
+
+    def pairs(self, part: Part, limit: int | None = None) -> Iterator[Pair]:
+        """Replies with their context (the nearest `limit` posts), thread by thread."""
+        return (pair for thread in self.threads(part) for pair in thread.pairs(limit))

@@ -25,13 +25,13 @@ import numpy as np
 
 from rejoinder import __version__
 from rejoinder.config import Settings, as_dict, resolve
-from rejoinder.corpus import Corpus, Part
+from rejoinder.corpus import ByThread, Corpus, Part
 from rejoinder.errors import ConfigError, UsageError
 from rejoinder.files import tree_size, write_atomically, write_json
 from rejoinder.models import LADDER, Can, parts_of, rung, those_that
 from rejoinder.models.directory import identity
 from rejoinder.models.interfaces import Job, LanguageModel, Progress, silent
-from rejoinder.post import Pair, Post, Thread, unquoted
+from rejoinder.post import Thread, unquoted
 from rejoinder.text.cleaning import stripped
 from rejoinder.text.fingerprints import Fingerprints
 from rejoinder.text.phrases import Phrases
@@ -100,7 +100,7 @@ class About:
     test: Sequence[Thread] = ()  # threads never learned from, to take figures on
 
 
-class CleanCorpus:
+class CleanCorpus(ByThread):
     """A corpus without quotes, mail furniture and addresses; posts of which nothing is left keep their place, empty."""
 
     def __init__(self, corpus: Corpus, tokens: Path) -> None:
@@ -111,14 +111,6 @@ class CleanCorpus:
     def threads(self, part: Part) -> Iterator[Thread]:
         """The threads of a part, by key."""
         return map(clean, self._corpus.threads(part))
-
-    def posts(self, part: Part) -> Iterator[Post]:
-        """The posts of a part that have words left, thread by thread."""
-        return (post for thread in self.threads(part) for post in thread.posts if post.body)
-
-    def pairs(self, part: Part, limit: int | None = None) -> Iterator[Pair]:
-        """Replies with their context (the nearest `limit` posts), thread by thread."""
-        return (pair for thread in self.threads(part) for pair in thread.pairs(limit))
 
     def fingerprint(self) -> str:
         """A hash of the train part's posts as they are learned from, and their links."""

@@ -11,13 +11,13 @@ import numpy as np
 
 from rejoinder.archive.split import Method, Split, time_split
 from rejoinder.archive.store import Archive
-from rejoinder.corpus import Part
-from rejoinder.post import Pair, Post, Thread
+from rejoinder.corpus import ByThread, Part
+from rejoinder.post import Thread
 
 _BY_THREAD = "SELECT thread, min(time), count(*) FROM place JOIN post USING (id) GROUP BY thread"
 
 
-class ArchiveCorpus:
+class ArchiveCorpus(ByThread):
     """A snapshot of an archive for one fit: other processes may write meanwhile, this view does not change.
 
     `everything` puts all threads into train (daily use; nothing is left to measure on).
@@ -35,14 +35,6 @@ class ArchiveCorpus:
     def threads(self, part: Part) -> Iterator[Thread]:
         """The threads of a part, by key."""
         yield from self._threads(Split[part.upper()])
-
-    def posts(self, part: Part) -> Iterator[Post]:
-        """The posts of a part that have words, thread by thread."""
-        return (post for thread in self.threads(part) for post in thread.posts if post.body)
-
-    def pairs(self, part: Part, limit: int | None = None) -> Iterator[Pair]:
-        """Replies with their context (the nearest `limit` posts), thread by thread."""
-        return (pair for thread in self.threads(part) for pair in thread.pairs(limit))
 
     def fingerprint(self) -> str:
         """A hash of the train part's posts, their words and links."""
