@@ -226,6 +226,27 @@ for command in {["", "fetch", *COMMANDS]!r}:
 
 # --- errors ----------------------------------------------------------------------------------------------------------
 
+
+@pytest.mark.parametrize(
+    ("error", "said"),
+    [
+        (OSError(28, "No space left on device"), "No space left on device"),
+        (OSError(28, "No space left on device", "there"), "there: No space left on device"),
+        (TimeoutError("it took too long"), "it took too long"),
+        (ConnectionAbortedError(), "ConnectionAbortedError"),
+    ],
+)
+def test_an_error_of_the_system_is_told_in_its_words(
+    rejoinder: Rejoinder, monkeypatch: pytest.MonkeyPatch, error: OSError, said: str
+) -> None:
+    def broken() -> None:
+        raise error
+
+    monkeypatch.setattr(sys.modules["rejoinder.cli"], "app", broken)
+    ran = rejoinder("info")
+    assert (ran.code, ran.err) == (2, f"rejoinder: {said}\n")
+
+
 MISTAKES: dict[str, tuple[list[str], str]] = {
     "an unknown item": (["reply", "--item", "123456789"], "no post 123456789 in the archive"),
     "an item beyond all ids": (["reply", "--item", str(2**70)], f"no post {2**70} in the archive"),

@@ -244,6 +244,18 @@ def test_the_command_makes_them_from_a_file(
     assert Workspace(tmp_path, models=tmp_path / "models").fitted("kneser_ney") is not None
 
 
+def test_without_dev_posts_the_command_says_that_it_measured_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    corpus = ArchiveCorpus(make_archive(tmp_path / "toy.db", toy_posts()), tmp_path)
+    items = [{"id": post.id, "type": "story", "title": post.body} for post in corpus.posts("train") if post.parent is None]
+    (tmp_path / "posts.jsonl").write_text("".join(json.dumps(item) + "\n" for item in items))
+    (tmp_path / "recipe.toml").write_text("[tokenizer]\nsize = 300\n[unigram]\n")
+    run(monkeypatch, "bundle", tmp_path / "posts.jsonl", "--config", tmp_path / "recipe.toml", "--out", tmp_path / "models")
+    said = capsys.readouterr().out
+    assert "unigram: not measured, since the dev part has no posts with words" in said and "None" not in said
+
+
 def test_a_draft_is_completed_at_once_with_the_models_in_the_package(
     shipped: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

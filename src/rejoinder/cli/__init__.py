@@ -62,6 +62,11 @@ def main() -> None:
     except (RejoinderError, OSError) as error:
         if _debug:
             raise
-        said = str(error) if isinstance(error, RejoinderError) else f"{error.filename}: {error.strerror}"
-        typer.echo(f"rejoinder: {said}", err=True)
+        typer.echo(f"rejoinder: {error if isinstance(error, RejoinderError) else _told(error)}", err=True)
         sys.exit(2)
+
+
+def _told(error: OSError) -> str:
+    """What the system said, and of which file if of any."""
+    said = error.strerror or str(error) or type(error).__name__
+    return said if error.filename is None else f"{error.filename}: {said}"

@@ -66,5 +66,7 @@ def bundle(
         print_json({**card, "directory": str(out), "bytes": tree_size(out)})
         return
     for rung, made in card["rungs"].items():
-        typer.echo(f"{rung}: {made['bits_per_byte']['dev']} bits per byte on dev, {size(made['bytes'])}, {made['seconds']:.1f} s")
+        dev = made["bits_per_byte"]["dev"]
+        figure = "not measured, since the dev part has no posts with words" if dev is None else f"{dev} bits per byte on dev"
+        typer.echo(f"{rung}: {figure}, {size(made['bytes'])}, {made['seconds']:.1f} s")
     typer.echo(f"{size(tree_size(out))} in {out}")
