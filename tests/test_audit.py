@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -173,6 +174,15 @@ def test_a_canary_planted_once_and_given_away_fails_the_audit() -> None:
     assert said["planted"][0]["given_away"][0]["canary"]["name"] == "blue gate"
 
 
+def test_where_none_was_planted_once_nothing_passes(planted: tuple[PlantedCorpus, Canaries]) -> None:
+    wrapped, canaries = planted
+    often = Told(Canary("red gate", ("a", "b", "c", "d", "e"), 16), 9.0, 0)
+    assert not RungAudit("x", (often,), ()).passed and not RungAudit("x", (), ()).passed
+    without = replace(canaries, planted=tuple(canary for canary in canaries.planted if canary.repeats != 1))
+    with pytest.raises(UsageError, match="none of these canaries was planted once"):
+        audit({"x": MODEL}, without, wrapped)
+
+
 def test_too_few_words_for_canaries_are_told(tmp_path: Path) -> None:
     few = [Post(1, Kind.STORY, "only these words and no other")]
     tiny = ArchiveCorpus(make_archive(tmp_path / "archive.db", few), tmp_path / "tokens", everything=True)
@@ -210,6 +220,10 @@ def test_the_command_fits_a_recipe_keeps_it_and_audits_it_again(home: Path, tmp_
     assert again.exit_code == 1 and json.loads(again.stdout) == found
     table = run(home, "--models", tmp_path / "kept", "--canaries", tmp_path / "kept" / "canaries.json").stdout
     assert "FAILED: kneser_ney gives away" in table and "16 times" in table and "at most 4.0" in table
+    with pytest.raises(UsageError, match=r"canaries.json were planted with --each 2, not 3; leave --each out"):
+        raise run(home, "--config", recipe, "--keep", tmp_path / "kept", "--each", 3).exception or AssertionError
+    with pytest.raises(UsageError, match="--seed 0, not 1"):
+        raise run(home, "--models", tmp_path / "kept", "--seed", 1).exception or AssertionError
 
 
 def test_a_recipe_that_leaves_out_what_one_post_holds_passes(home: Path, tmp_path: Path) -> None:

@@ -215,8 +215,9 @@ class RungAudit:
 
     @property
     def passed(self) -> bool:
-        """Whether no canary planted once is given away."""
-        return not any(told.given_away for told in self.planted(1))
+        """Whether there were canaries planted once, and none of them is given away."""
+        once = self.planted(1)
+        return bool(once) and not any(told.given_away for told in once)
 
     def as_json(self) -> dict[str, Any]:
         """Plain values: a line for each number of repeats, and the copies."""
@@ -248,7 +249,13 @@ class RungAudit:
 def audit(
     models: Mapping[str, LanguageModel], canaries: Canaries, corpus: Corpus, progress: Progress = silent
 ) -> list[RungAudit]:
-    """What each model gives away of canaries that were planted in `corpus` when it was fitted, and of the corpus itself."""
+    """What each model gives away of canaries that were planted in `corpus` when it was fitted, and of the corpus itself.
+
+    Raises:
+        UsageError: none of them was planted once, which is what an audit is about.
+    """
+    if not any(canary.repeats == 1 for canary in canaries.planted):
+        raise UsageError("none of these canaries was planted once, so nothing can pass; plant others: rejoinder audit --keep DIR")
     told: dict[str, list[Told]] = {}
     said: dict[str, list[str]] = {}
     alternatives = canaries.alternatives()

@@ -7,7 +7,7 @@ import tempfile
 import textwrap
 from contextlib import ExitStack
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, cast
+from typing import TYPE_CHECKING, Annotated, Any, cast
 
 import typer
 
@@ -46,9 +46,13 @@ def audit(
         Path | None,
         typer.Option(metavar="FILE", help="What was planted in them; DIR/canaries.json, if none.", show_default=False),
     ] = None,
-    each: Annotated[int, typer.Option(min=1, help="Canaries of each number of repeats (0, 1, 4 and 16).")] = 10,
-    alternatives: Annotated[int, typer.Option(min=1, help="Random secrets that each is ranked among.")] = 1000,
-    seed: Annotated[int, typer.Option(min=0, help="Seed of what is random.")] = 0,
+    each: Annotated[
+        int | None, typer.Option(min=1, help="Canaries of each number of repeats (0, 1, 4 and 16).", show_default="10")
+    ] = None,
+    alternatives: Annotated[
+        int | None, typer.Option(min=1, help="Random secrets that each is ranked among.", show_default="1000")
+    ] = None,
+    seed: Annotated[int | None, typer.Option(min=0, help="Seed of what is random.", show_default="0")] = None,
     home: Home = None,
     as_json: Json = False,
 ) -> None:
@@ -78,10 +82,13 @@ def audit(
         corpus = ArchiveCorpus(opened.enter_context(space.open_archive()), scratch / "tokens")
         where = models or keep or scratch / "models"
         file = canaries or where / _CANARIES
+        asked = {"each": each, "alternatives": alternatives, "seed": seed}
+        given: dict[str, Any] = {name: value for name, value in asked.items() if value is not None}
         if models is not None or file.is_file():
             secrets = Canaries.load(file)
+            _check_same(secrets, given, file)
         else:
-            secrets = Canaries.make(corpus, AuditConfig(each=each, alternatives=alternatives, seed=seed))
+            secrets = Canaries.make(corpus, AuditConfig(**given))
         planted = PlantedCorpus(corpus, secrets, scratch / "tokens")
         if models is None:
             _fit(config, planted, where, secrets, report)
@@ -111,6 +118,17 @@ def _fit(config: Path | None, corpus: Corpus, where: Path, secrets: Canaries, re
     where.mkdir(parents=True, exist_ok=True)
     secrets.save(where / _CANARIES)
     make(recipe, corpus, where, np.random.default_rng(secrets.config.seed), progress=report)
+
+
+def _check_same(secrets: Canaries, given: dict[str, Any], file: Path) -> None:
+    """What was planted is as it is: an option that asks for something else would be without effect."""
+    for name, value in given.items():
+        planted = getattr(secrets.config, name)
+        if value != planted:
+            raise UsageError(
+                f"the canaries in {file} were planted with --{name} {planted}, not {value}; "
+                f"leave --{name} out, or plant others in another folder: --keep DIR"
+            )
 
 
 def _most(secrets: Canaries) -> float:
