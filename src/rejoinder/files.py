@@ -5,17 +5,26 @@ from __future__ import annotations
 import json
 import os
 import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 
 def write_atomically(path: Path, data: bytes, mode: int = 0o644) -> None:
     """Write `data` beside `path`, flush it to the disk, then put it in place in one step."""
+    with atomically(path, mode) as file:
+        file.write(data)
+
+
+@contextmanager
+def atomically(path: Path, mode: int = 0o644) -> Iterator[BinaryIO]:
+    """A file beside `path` to write to, put in its place in one step when all is written, or removed if that fails."""
     path.parent.mkdir(parents=True, exist_ok=True)
     handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
     try:
         with os.fdopen(handle, "wb") as file:
-            file.write(data)
+            yield file
             file.flush()
             os.fsync(file.fileno())
         Path(name).chmod(mode)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from rejoinder.cli import wordvectors
 from rejoinder.cli.options import Home, Json, workspace
 from rejoinder.cli.output import note, print_json, table
 
@@ -17,11 +18,10 @@ _MOVED = 4  # cells named for each token
 _DIGITS = 4
 
 inspect_app = typer.Typer(help="Look inside a model.", no_args_is_help=True, rich_markup_mode=None)
-
-
-@inspect_app.callback()
-def _group() -> None:
-    """Keeps `cell` a command of its own name while it is the only one."""
+inspect_app.command("word")(wordvectors.word)
+inspect_app.command("analogy")(wordvectors.analogy)
+inspect_app.command("map")(wordvectors.draw_map)
+inspect_app.command("vectors")(wordvectors.export)
 
 
 @inspect_app.command("cell")

@@ -24,6 +24,7 @@ class Can(Flag):
     RANK = auto()  # ReplyRanker: order candidates
     COUNT = auto()  # Counting: how well the text so far is known
     RECALL = auto()  # Recalling: what came next when it was in a state like this one
+    EMBED = auto()  # Embedding: words as vectors
     TRIGGER = auto()  # Trigger: how far to trust what others propose
 
 
@@ -65,14 +66,14 @@ LADDER: dict[str, Rung] = {
     "bm25": Rung("rejoinder.models.bm25:BM25", Can.PROPOSE | Can.RANK, "replies that posts like this one got", verbatim=True),
     "pmi_svd": Rung(
         "rejoinder.models.pmi_svd:PMISVD",
-        Can.PROPOSE | Can.RANK,
+        Can.PROPOSE | Can.RANK | Can.EMBED,
         "the same by word vectors, from counts",
         extra="train",
         verbatim=True,
     ),
     "word2vec": Rung(
         "rejoinder.models.word2vec:Word2Vec",
-        Can.PROPOSE | Can.RANK,
+        Can.PROPOSE | Can.RANK | Can.EMBED,
         "the same by word vectors, learned",
         extra="train",
         verbatim=True,

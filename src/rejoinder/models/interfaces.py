@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from rejoinder.corpus import Corpus
 from rejoinder.post import Post, Suggestion
 from rejoinder.text.tokenizer import AnyTokenizer
+from rejoinder.text.vectors import WordVectors
 
 LogProbs = NDArray[np.float32]  # (V,) natural logarithms; their exponentials sum to 1
 Scores = NDArray[np.float64]  # (C,) one for each candidate, higher is better
@@ -128,6 +129,14 @@ class ReplyRanker(Suggester, Protocol):
 
     def score_replies(self, context: Sequence[Post], candidates: Sequence[str]) -> Scores:
         """(C,) float64: how well each candidate answers the last post of `context`; higher is better."""
+
+
+class Embedding(Suggester, Protocol):
+    """A rung that knows words by vectors."""
+
+    @property
+    def words(self) -> WordVectors:
+        """The words and their vectors."""
 
 
 def score_one_by_one(model: LanguageModel, state: State, tokens: Sequence[int]) -> NDArray[np.float32]:

@@ -94,6 +94,11 @@ class Similarity(ABC):
         self._nearest = nearest
         self._replies = replies
 
+    @property
+    def words(self) -> WordVectors:
+        """The words and their vectors."""
+        return self.posts.words
+
     @classmethod
     @abstractmethod
     def fit_vectors(cls, corpus: Corpus, config: Any, *, rng: np.random.Generator, job: Job) -> WordVectors:
