@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from rejoinder.models.pmi_svd import factorise, positive_pmi
+from rejoinder.errors import ConfigError
+from rejoinder.models.pmi_svd import PMISVDConfig, factorise, positive_pmi
 from rejoinder.text.cooccurrence import Cooccurrence, count_pairs, distance_weights
 from rejoinder.text.word_arrays import read_words
 
@@ -76,3 +77,21 @@ def test_more_numbers_than_words_are_filled_with_zeros() -> None:
 
     found = factorise(sparse.csr_matrix(np.eye(3, dtype=np.float32)), 5, 0.5, 1)
     assert found.shape == (3, 5) and not found[:, 3:].any() and np.isfinite(found).all()
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("size", 0),
+        ("window", 0),
+        ("nearness", "near"),
+        ("rarest", 0),
+        ("most", 1),
+        ("smoothing", 1.5),
+        ("shift", 0.5),
+        ("power", -1),
+    ],
+)
+def test_settings_out_of_range_are_refused(name: str, value: object) -> None:
+    with pytest.raises(ConfigError, match=f"pmi_svd.{name}"):
+        PMISVDConfig(**{name: value})

@@ -90,13 +90,13 @@ def test_the_runs_of_letters_of_a_word() -> None:
     assert len(places_of("her", 2**20)) == 6 and set(places_of("her", 1).tolist()) == {0}
 
 
-def test_a_run_has_the_weighted_mean_of_the_words_that_hold_it() -> None:
-    # "cat" (weight 3) and "cats" share <ca, cat, <cat: (3 (4, 0) + 1 (0, 4)) / 4 = (3, 1); "at>" is of "cat" alone
-    table = subword_vectors(["cat", "cats"], np.array([[4, 0], [0, 4]], np.float32), np.array([3, 1], np.float32), 2**20)
+def test_a_run_has_the_mean_of_the_words_that_hold_it() -> None:
+    # "cat" and "cats" share <ca, cat, <cat: ((4, 0) + (0, 4)) / 2 = (2, 2); "at>" is of "cat" alone
+    table = subword_vectors(["cat", "cats"], np.array([[4, 0], [0, 4]], np.float32), 2**20)
     whole, alone = (int(places_of(word, 2**20)[0]) for word in ("c", "a"))
     assert not table[[whole, alone]].any()
     shared = set(places_of("cat", 2**20).tolist()) & set(places_of("cats", 2**20).tolist())
-    assert len(shared) == 3 and all(table[place].tolist() == [3, 1] for place in shared)
+    assert len(shared) == 3 and all(table[place].tolist() == [2, 2] for place in shared)
     [rest] = {tuple(table[place].tolist()) for place in places_of("cat", 2**20) if place not in shared}
     assert rest == (4, 0)
 

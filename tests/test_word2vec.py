@@ -10,9 +10,9 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from rejoinder.errors import ConfigError
+from rejoinder.errors import ConfigError, ModelError, SourceError
 from rejoinder.models.interfaces import silent
-from rejoinder.models.word2vec import Word2VecConfig, train, write_places
+from rejoinder.models.word2vec import Word2VecConfig, made_elsewhere, train, write_places
 from rejoinder.text.word_arrays import WordArrays, read_words
 
 Floats = NDArray[np.float64]
@@ -115,6 +115,25 @@ def test_texts_are_written_as_lines_of_places(tmp_path: Path) -> None:
     arrays = read_words(["tea and tea", "", "and milk"], 1, 1000)
     write_places(arrays, tmp_path / "texts")
     assert (tmp_path / "texts").read_text() == "0 1 0\n\n1 2\n"
+
+
+def test_vectors_made_elsewhere_get_the_counts_of_the_train_part(tmp_path: Path) -> None:
+    # tea 3, milk 1 of 5 words are in the file: 80%; in the order of their counts, then of the file
+    arrays = read_words(["tea milk tea", "sugar tea"], 1, 1000)
+    (tmp_path / "v.txt").write_text("4 2\nsalt 1 2\nmilk 3 4\npepper 5 6\ntea 7 8\n")
+    found = made_elsewhere(tmp_path / "v.txt", arrays, 3)
+    assert found.words == ["tea", "milk", "salt"] and found.counts.tolist() == [3, 1, 0]
+    assert found.vectors.tolist() == [[7, 8], [3, 4], [1, 2]]
+
+
+def test_vectors_made_elsewhere_must_know_the_words(tmp_path: Path) -> None:
+    arrays = read_words(["tea milk tea", "sugar tea"], 1, 1000)
+    (tmp_path / "v.txt").write_text("2 2\nTea 1 2\nmilk 3 4\n")
+    with pytest.raises(ModelError, match="vectors for 20% of the words"):
+        made_elsewhere(tmp_path / "v.txt", arrays, 3)
+    (tmp_path / "v.txt").write_text("2 2\ntea 1 2\nmilk 3\n")
+    with pytest.raises(SourceError, match="line 3: expected a word and 2 numbers"):
+        made_elsewhere(tmp_path / "v.txt", arrays, 3)
 
 
 @pytest.mark.parametrize(

@@ -34,15 +34,15 @@ _ITERATIONS = 4  # of the power method in the randomized SVD (Halko, Martinsson 
 class PMISVDConfig:
     """Settings of the PMI-SVD rung."""
 
-    size: int = 128  # D, numbers of a vector
-    window: int = 5  # words to each side at most
-    nearness: str = "linear"  # how much near words count more than far ones: linear, harmonic or flat
+    size: int = 256  # D, numbers of a vector
+    window: int = 20  # words to each side at most
+    nearness: str = "harmonic"  # how much near words count more than far ones: linear, harmonic or flat
     rarest: int = 5  # words that occur less often are left out
     most: int = 200_000  # words at most, the most frequent
     smoothing: float = 0.75  # s
     shift: float = 1.0  # k
     power: float = 0.5  # e
-    buckets: int = 50_000  # for the letters of unseen words; 0: these have no vector
+    buckets: int = 32_768  # for the letters of unseen words; 0: these have no vector
     memory: int = DEFAULT_MEMORY  # bytes for counting; beyond that, counts wait on the disk
 
     def __post_init__(self) -> None:

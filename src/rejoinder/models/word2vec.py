@@ -22,13 +22,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rejoinder.corpus import Corpus
-from rejoinder.errors import ConfigError, missing_extra
+from rejoinder.errors import ConfigError, ModelError, missing_extra
 from rejoinder.models.interfaces import Job, Progress
 from rejoinder.models.similarity import Similarity
+from rejoinder.text.vector_files import read_vectors
 from rejoinder.text.vectors import WordVectors
 from rejoinder.text.word_arrays import WordArrays, read_words
 
 _LOWEST = 1e-4  # the learning rate at the end
+_KNOWN = 0.5  # of the words of the train part, each as often as it occurs, that vectors made elsewhere must know
 _LINES = 10_000  # texts written at a time
 
 
@@ -44,22 +46,16 @@ class Word2VecConfig:
     subsample: float = 1e-3  # t: words of a larger share than this are thinned out
     epochs: int = 10  # passes over the train part
     learning_rate: float = 0.025  # at the beginning; it falls in a straight line to almost 0
-    buckets: int = 50_000  # for the letters of unseen words; 0: these have no vector
+    buckets: int = 32_768  # for the letters of unseen words; 0: these have no vector
     workers: int | None = None  # cores that learn at once; None: all; with 1, two fits with one seed are equal
+    file: str | None = None  # of vectors made elsewhere, in a format of word2vec, taken in place of learning (`size` is theirs)
 
     def __post_init__(self) -> None:
         """Check ranges."""
-        for name, least in (
-            ("size", 1),
-            ("window", 1),
-            ("rarest", 1),
-            ("most", 2),
-            ("negatives", 1),
-            ("epochs", 1),
-            ("buckets", 0),
-        ):
-            if not getattr(self, name) >= least:
-                raise ConfigError(f"`word2vec.{name}` must be at least {least}; got {getattr(self, name)}")
+        least = {"size": 1, "window": 1, "rarest": 1, "most": 2, "negatives": 1, "epochs": 1, "buckets": 0}
+        for name, bound in least.items():
+            if not getattr(self, name) >= bound:
+                raise ConfigError(f"`word2vec.{name}` must be at least {bound}; got {getattr(self, name)}")
         if not 0 <= self.subsample < 1:
             raise ConfigError(f"`word2vec.subsample` must lie in [0, 1), 0 for none; got {self.subsample}")
         if not 0 < self.learning_rate <= 1:
@@ -78,6 +74,8 @@ class Word2Vec(Similarity):
     def fit_vectors(cls, corpus: Corpus, config: Word2VecConfig, *, rng: np.random.Generator, job: Job) -> WordVectors:
         """Word vectors of the train part."""
         arrays = read_words((post.own_text for post in corpus.posts("train")), config.rarest, config.most, job.workdir)
+        if config.file is not None:
+            return made_elsewhere(Path(config.file), arrays, config.most).with_subwords(config.buckets)
         vectors = train(arrays, config, int(rng.integers(2**31)), job.workdir, job.progress)
         return WordVectors(arrays.words, vectors, arrays.counts).with_subwords(config.buckets)
 
@@ -123,6 +121,28 @@ def train(arrays: WordArrays, config: Word2VecConfig, seed: int, workdir: Path, 
     )
     file.unlink()
     return np.asarray(model.wv.vectors, np.float32)
+
+
+def made_elsewhere(file: Path, arrays: WordArrays, most: int) -> WordVectors:
+    """The vectors in `file`, with the counts of `arrays`: the `most` frequent words there, then in the order of the file.
+
+    Raises:
+        SourceError: the file cannot be read.
+        ModelError: it knows too few of the words of `arrays`.
+    """
+    found = read_vectors(file)
+    counts = np.zeros(len(found.words), np.int64)
+    for word, count in zip(arrays.words, arrays.counts, strict=True):
+        if (place := found.place(word)) is not None:
+            counts[place] = count
+    known = counts.sum() / arrays.counts.sum()
+    if known < _KNOWN:
+        raise ModelError(
+            f"{file} has vectors for {known:.0%} of the words of the train part, and {_KNOWN:.0%} are needed: "
+            "is it of the same language, in lower case?"
+        )
+    order = np.lexsort((np.arange(len(counts)), -counts))[:most]
+    return WordVectors([found.words[place] for place in order], found.vectors[order], counts[order])
 
 
 def write_places(arrays: WordArrays, file: Path) -> None:

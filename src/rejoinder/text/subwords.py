@@ -29,19 +29,20 @@ def places_of(word: str, buckets: int) -> NDArray[np.int64]:
     return np.unique(np.array([crc32(run.encode("utf-8", "surrogatepass")) % buckets for run in letter_ngrams(word)], np.int64))
 
 
-def subword_vectors(words: Sequence[str], vectors: Floats, weights: Floats, buckets: int) -> Floats:
+def subword_vectors(words: Sequence[str], vectors: Floats, buckets: int) -> Floats:
     """(buckets, D) float32: for each bucket the mean of the vectors of the words that fall into it; zeros where none does.
+
+    Every word counts the same: weighed by how often they occur, the few frequent words with a run would speak for all others.
 
     Args:
         words: V of them.
         vectors: (V, D) float32.
-        weights: (V,) floats, at least 0: how much each word counts in the mean.
         buckets: how many.
     """
     sums = np.zeros((buckets, vectors.shape[1]), np.float32)
     total = np.zeros(buckets, np.float32)
-    for word, vector, weight in zip(words, vectors, weights, strict=True):
+    for word, vector in zip(words, vectors, strict=True):
         places = places_of(word, buckets)
-        sums[places] += weight * vector
-        total[places] += weight
-    return np.asarray(sums / np.where(total > 0, total, 1)[:, None], np.float32)
+        sums[places] += vector
+        total[places] += 1
+    return np.asarray(sums / np.maximum(total, 1)[:, None], np.float32)

@@ -95,10 +95,7 @@ class WordVectors:
 
     def with_subwords(self, buckets: int) -> WordVectors:
         """The same, with vectors of letter n-grams made from those of the words; 0 buckets: without."""
-        if not buckets:
-            return replace(self, ngrams=None)
-        weights = np.maximum(self.counts, 1).astype(np.float32)
-        return replace(self, ngrams=subword_vectors(self.words, self.vectors, weights, buckets))
+        return replace(self, ngrams=subword_vectors(self.words, self.vectors, buckets) if buckets else None)
 
     def save(self, directory: Path) -> None:
         """Write arrays and words into `directory`."""
