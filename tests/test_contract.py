@@ -22,6 +22,7 @@ SMALL: dict[str, dict[str, Any]] = {
     "lstm": SMALL_LSTM,
     "pmi_svd": {"size": 16, "rarest": 1, "buckets": 500},
     "word2vec": {"size": 16, "rarest": 1, "buckets": 500, "workers": 1, "epochs": 40, "subsample": 0.0},
+    "fusion": {"models": ("bm25",)},
 }
 # settings that differ from the defaults, so that save and load cannot pass by forgetting them
 OTHER: dict[str, dict[str, Any]] = {
@@ -51,6 +52,7 @@ OTHER: dict[str, dict[str, Any]] = {
         "workers": 1,
     },
     "bm25": {"k1": 0.9, "b": 0.4, "terms": 5},
+    "fusion": {"models": (), "lists": 1, "pairs": 9, "train_pairs": 50, "shrink": 1.5},
     "mixture": {
         "models": ("kneser_ney", "markov"),
         "recall": False,

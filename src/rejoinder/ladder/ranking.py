@@ -80,8 +80,8 @@ def draw_lists(pool: Pool, *, comment: bool, harder: bool, draws: int, rng: np.r
     same = 0
     if harder:
         members: dict[int, list[int]] = {}
-        for place, key in enumerate(pool.threads.tolist()):
-            members.setdefault(key, []).append(place)
+        for member, key in enumerate(pool.threads.tolist()):
+            members.setdefault(key, []).append(member)
         for row, place in enumerate(places):
             near = np.array(members[int(pool.threads[place])], np.int64)
             near = near[pool.answered[near] != pool.answered[place]]

@@ -78,6 +78,9 @@ LADDER: dict[str, Rung] = {
         extra="train",
         verbatim=True,
     ),
+    "fusion": Rung(
+        "rejoinder.models.fusion:Fusion", Can.RANK, "all rankers together, with what texts have in common", made_of=Can.RANK
+    ),
     "trigger": Rung(
         "rejoinder.models.trigger:Trigger",
         Can.TRIGGER,
