@@ -1,6 +1,8 @@
 """How long a reply takes: in a warm process, over test-split posts of the real archive, and as a new process.
 
-The archive is imported and fitted once, in a home that is kept with `--home`. No reply may come from the thread it answers.
+The archive is imported and fitted once, in a home that is kept with `--home`; with `--synthetic 1000000` it is one of so many
+posts that nobody wrote (`bench/synthetic.py`). The replies are those of the command, with all it does; a model's replies (with
+`--generate`) are timed apart. No reply may come from the thread it answers.
 """
 
 from __future__ import annotations
@@ -8,52 +10,63 @@ from __future__ import annotations
 import subprocess
 import sys
 import tempfile
+from collections.abc import Sequence
 from pathlib import Path
 from time import perf_counter
 
 import numpy as np
+import synthetic
 from figures import arguments, real_archive, report
 
 from rejoinder.archive.reader import held_out
+from rejoinder.cli.write import _generator, _replier
 from rejoinder.engine.replying import Replier
-from rejoinder.models import Can
+from rejoinder.models import LADDER, Can
+from rejoinder.post import Post
 from rejoinder.workspace import Workspace
 
 QUESTION = "Why do people still use Makefiles?"
+REPLY = Can.PROPOSE | Can.RANK | Can.TRIGGER
 
 
-def prepare(home: Path) -> Workspace:
-    """The real archive, imported and fitted."""
+def prepare(home: Path, posts: int, rungs: str) -> Workspace:
+    """The archive, imported and fitted: the real one, or one of so many synthetic `posts`; `rungs` with commas, or all."""
     rejoinder = [sys.executable, "-m", "rejoinder"]
     space = Workspace(home)
     if space.is_empty:
-        file = str(real_archive("hn.jsonl.gz"))
-        subprocess.run([*rejoinder, "import", file, "--home", str(home)], check=True, capture_output=True)
-    if not space.fitted_that(Can.PROPOSE):
-        subprocess.run([*rejoinder, "fit", "--home", str(home)], check=True, capture_output=True)
+        home.mkdir(parents=True, exist_ok=True)
+        file, forum = (home / "synthetic.jsonl", "synthetic") if posts else (real_archive("hn.jsonl.gz"), "hn")
+        if posts:
+            synthetic.write(file, posts)
+        subprocess.run([*rejoinder, "import", str(file), "--forum", forum, "--home", str(home)], check=True, capture_output=True)
+        if posts:
+            file.unlink()
+    names = rungs.split(",") if rungs else [name for name, line in LADDER.items() if line.can & REPLY]
+    missing = [name for name in names if space.fitted(name) is None]
+    if missing:
+        subprocess.run([*rejoinder, "fit", *missing, "--home", str(home)], check=True, capture_output=True)
     return space
 
 
-def warm(space: Workspace, posts: int, seed: int) -> tuple[list[float], int]:
-    """Milliseconds of each reply to `posts` test posts with their context, and how many got none."""
+def questions(space: Workspace, posts: int, seed: int) -> list[tuple[Post, ...]]:
+    """Test posts, each with its context."""
     with space.open_archive() as archive:
-        threads = list(held_out(archive))
-        forum = archive.forum
-    asked = [(thread, post) for thread in threads for post in thread.posts if post.body]
+        asked = [(thread, post) for thread in held_out(archive) for post in thread.posts if post.body]
     chosen = np.random.default_rng(seed).choice(len(asked), size=min(posts, len(asked)), replace=False)
-    sources = space.load_those(Can.PROPOSE)
-    replier = Replier(sources, sources["bm25"], forum.url)
+    return [(*thread.context(post), post) for thread, post in (asked[place] for place in chosen)]
+
+
+def warm(replier: Replier, contexts: Sequence[tuple[Post, ...]]) -> tuple[list[float], int]:
+    """Milliseconds of each reply, and how many were left empty."""
     times, silent = [], 0
-    for index in chosen:
-        thread, post = asked[index]
-        context = (*thread.context(post), post)
+    for context in (contexts[0], *contexts):  # the first opens files, and is not counted
         began = perf_counter()
         replies = replier.reply(context)
         times.append((perf_counter() - began) * 1000)
         silent += not replies
-        if any(reply.thread == thread.key for reply in replies):
-            raise SystemExit(f"a reply to post {post.id} comes from its own thread {thread.key}")
-    return times, silent
+        if any(reply.thread == context[-1].thread for reply in replies if reply.thread is not None):
+            raise SystemExit(f"a reply to post {context[-1].id} comes from its own thread {context[-1].thread}")
+    return times[1:], silent
 
 
 def cold(command: list[str]) -> float:
@@ -65,16 +78,27 @@ def cold(command: list[str]) -> float:
 
 def main() -> None:
     options = {"posts": (int, 500, "test posts"), "runs": (int, 7, "new processes"), "seed": (int, 0, "of the choice of posts")}
-    args = arguments(__doc__ or "", **options, home=(str, "", "a home to keep"))
+    more = {"synthetic": (int, 0, "posts of an archive that nobody wrote; 0: the real one"), "generate": (int, 100, "test posts")}
+    kept = {"home": (str, "", "a home to keep"), "rungs": (str, "", "what to fit, with commas; all that reply, if none")}
+    args = arguments(__doc__ or "", **options, **more, **kept)
     with tempfile.TemporaryDirectory() as scratch:
         home = Path(args.home or scratch)
-        space = prepare(home)
-        times, silent = warm(space, args.posts, args.seed)
-        for percentile in (50, 90, 99):
-            report(f"reply, warm, p{percentile}", [float(np.percentile(times, percentile))], "ms", as_json=args.json)
-        report("replies left empty", [silent / len(times)], "share", as_json=args.json)
+        space = prepare(home, args.synthetic, args.rungs)
+        with space.open_archive() as archive:
+            forum = archive.forum
+        contexts = questions(space, args.posts, args.seed)
+        what = f"reply ({args.synthetic:,} synthetic posts)" if args.synthetic else "reply"
+        made = _generator(space, None, args.seed, allow_stale=False) if args.generate else None
+        for name, maker, some in ((what, None, contexts), (f"{what} --generate", made, contexts[: args.generate])):
+            if not some:
+                continue
+            replier = _replier(space, None, maker, forum.url, everything=False, allow_stale=False)
+            times, silent = warm(replier, some)
+            for percentile in (50, 90, 99):
+                report(f"{name}, warm, p{percentile}", [float(np.percentile(times, percentile))], "ms", as_json=args.json)
+            report(f"{name}, left empty", [silent / len(times)], "share", as_json=args.json)
         starts = [cold(["reply", QUESTION, "--home", str(home)]) for _ in range(args.runs)]
-        report("`rejoinder reply`, new process", starts, "s", as_json=args.json)
+        report(f"`rejoinder {what}`, new process", starts, "s", as_json=args.json)
         report("`rejoinder --help`, new process", [cold(["--help"]) for _ in range(args.runs)], "s", as_json=args.json)
 
 
