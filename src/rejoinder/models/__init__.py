@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from enum import Flag, auto
 from typing import Any, cast
 
-from rejoinder.config import nearest
+from rejoinder.config import nearest as spelt_alike  # `nearest` is a module of this package
 from rejoinder.errors import ConfigError, UsageError
 from rejoinder.models.interfaces import Suggester
 
@@ -97,7 +97,7 @@ def rung(name: str) -> Rung:
         UsageError: there is none.
     """
     if name not in LADDER:
-        raise UsageError(f"no rung `{name}`{nearest(name, LADDER)}; rungs: {', '.join(LADDER)}")
+        raise UsageError(f"no rung `{name}`{spelt_alike(name, LADDER)}; rungs: {', '.join(LADDER)}")
     return LADDER[name]
 
 
