@@ -22,6 +22,7 @@ SMALL: dict[str, dict[str, Any]] = {
     "lstm": SMALL_LSTM,
     "pmi_svd": {"size": 16, "rarest": 1, "buckets": 500},
     "word2vec": {"size": 16, "rarest": 1, "buckets": 500, "workers": 1, "epochs": 40, "subsample": 0.0},
+    "dual_encoder": {"size": 16, "buckets": 4096, "epochs": 3, "batch": 32, "learning_rate": 0.01},
     "fusion": {"models": ("bm25",)},
 }
 # settings that differ from the defaults, so that save and load cannot pass by forgetting them
@@ -52,6 +53,21 @@ OTHER: dict[str, dict[str, Any]] = {
         "workers": 1,
     },
     "bm25": {"k1": 0.9, "b": 0.4, "terms": 5},
+    "dual_encoder": {
+        "longest": 50,
+        "posts": 2,
+        "buckets": 999,
+        "rarity": 1.0,
+        "size": 9,
+        "models": (),
+        "epochs": 1,
+        "batch": 16,
+        "dropout": 0.0,
+        "word_dropout": 0.0,
+        "learning_rate": 0.002,
+        "patience": 1,
+        "dev_pairs": 9,
+    },
     "fusion": {"models": (), "lists": 1, "pairs": 9, "train_pairs": 50, "shrink": 1.5},
     "mixture": {
         "models": ("kneser_ney", "markov"),

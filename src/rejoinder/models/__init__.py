@@ -78,6 +78,14 @@ LADDER: dict[str, Rung] = {
         extra="train",
         verbatim=True,
     ),
+    "dual_encoder": Rung(
+        "rejoinder.models.dual_encoder.rung:DualEncoder",
+        Can.PROPOSE | Can.RANK,
+        "posts and replies encoded so that answers lie near",
+        parts=("pmi_svd",),
+        extra="train",
+        verbatim=True,
+    ),
     "fusion": Rung(
         "rejoinder.models.fusion:Fusion", Can.RANK, "all rankers together, with what texts have in common", made_of=Can.RANK
     ),

@@ -1,0 +1,97 @@
+"""The dual encoder rung: contexts and replies are encoded apart, so that what answers what is one inner product.
+
+After Henderson et al. 2017 (n-gram dual encoder for Smart Reply), made for little data: it begins as a text similarity and learns
+from the train part's pairs which words answer which (see `rejoinder.models.dual_encoder.encode` for the formulas). Trained with
+Keras, run with NumPy alone. It does not know the order of words.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import ClassVar, Self
+
+import numpy as np
+
+from rejoinder.corpus import Corpus
+from rejoinder.errors import DamagedModel
+from rejoinder.models.directory import load_config, save_config
+from rejoinder.models.dual_encoder.config import DualEncoderConfig
+from rejoinder.models.dual_encoder.encode import Encoder, Weights
+from rejoinder.models.interfaces import Job, Scores, Suggester
+from rejoinder.models.nearest import Nearest
+from rejoinder.models.replies import Replies
+from rejoinder.post import Post, Suggestion
+
+_AT_ONCE = 2000  # replies encoded at a time
+_NEAR = 100  # replies of near meaning that are scored, at least
+
+
+class DualEncoder:
+    """Two encoders, and the train part's replies as vectors."""
+
+    Config: ClassVar[type] = DualEncoderConfig
+
+    def __init__(self, config: DualEncoderConfig, weights: Weights, nearest: Nearest, replies: Replies) -> None:
+        """Use `fit` or `load`. `nearest` has the meaning of each of the `replies`."""
+        self.config = config
+        self._weights = weights
+        self._encoder = Encoder(weights, config)
+        self._nearest = nearest
+        self._replies = replies
+
+    @classmethod
+    def fit(cls, corpus: Corpus, config: DualEncoderConfig, *, rng: np.random.Generator, job: Job) -> Self:
+        """Train on the train part, stop by the dev part; then encode the train part's replies.
+
+        Raises:
+            ConfigError: what it is to begin from does not fit.
+            MissingExtra: what training needs is not installed.
+            ModelError: the train part has no replies, or training came to a number that is none.
+        """
+        from rejoinder.models.dual_encoder.train import train
+
+        replies, _, said = Replies.build(corpus)
+        weights = train(corpus, config, rng=rng, job=job).half()
+        encoder, vectors = Encoder(weights, config), np.empty((len(said), config.size), np.float32)
+        for first in range(0, len(said), _AT_ONCE):
+            job.progress("encoding replies", first, len(said))
+            vectors[first : first + _AT_ONCE] = encoder.meaning(said[first : first + _AT_ONCE])
+        return cls(config, weights, Nearest.build(vectors), replies)
+
+    def save(self, directory: Path) -> None:
+        """Write the weights, and the replies with their vectors."""
+        save_config(directory, "dual_encoder", self.config)
+        self._weights.save(directory)
+        self._nearest.save(directory)
+        self._replies.save(directory)
+
+    @classmethod
+    def load(cls, directory: Path, parts: Mapping[str, Suggester] = {}) -> Self:
+        """Read what `save` wrote; `parts` were needed for the fit alone.
+
+        Raises:
+            DamagedModel: it is another rung's, not whole, or does not belong together.
+        """
+        config = load_config(directory, "dual_encoder", DualEncoderConfig)
+        weights, nearest, replies = Weights.load(directory, config), Nearest.load(directory), Replies.load(directory)
+        if nearest.vectors.shape != (len(replies), config.size):
+            raise DamagedModel(f"{directory}: vectors and replies do not fit together; fit again: rejoinder fit dual_encoder")
+        return cls(config, weights, nearest, replies)
+
+    def propose(self, context: Sequence[Post], k: int) -> list[Suggestion]:
+        """At most `k` replies of train: those of the nearest meaning, ordered by their whole score, in nats."""
+        if not context or k <= 0:
+            return []
+        encoded = self._encoder.context(context)
+        places, _ = self._nearest.search(encoded.meaning, max(2 * k, _NEAR))
+        found = [self._replies.suggestion(place, 0.0, "dual_encoder") for place in places.tolist()]
+        scores = self._encoder.score(encoded, [suggestion.text for suggestion in found])
+        return [replace(found[at], score=float(scores[at])) for at in np.lexsort((places, -scores))[:k]]
+
+    def score_replies(self, context: Sequence[Post], candidates: Sequence[str]) -> Scores:
+        """(C,) float64, nats up to a constant: how well each candidate answers the last post of `context`."""
+        if not context:
+            return np.zeros(len(candidates), np.float64)
+        return self._encoder.score(self._encoder.context(context), candidates).astype(np.float64)
