@@ -344,32 +344,53 @@ def test_the_index_takes_at_most_16_bytes_an_n_gram_and_the_counts_12(real_corpu
 
 def fitted_on(texts: Sequence[Sequence[str]], **config: Any) -> KneserNey:
     settings = KneserNeyConfig(**config)
-    counts, spread = (count_ngrams(arrays(texts), settings.order, WORDS.vocabulary, posts=posts) for posts in (False, True))
+    counts = count_ngrams(arrays(texts), settings.order, WORDS.vocabulary)
+    spread = count_ngrams(arrays(texts), settings.order, WORDS.vocabulary, writers=np.arange(len(texts)))
     return KneserNey.from_counts(settings, WORDS, counts, spread)
 
 
 def ngrams_in(model: KneserNey, order: int) -> set[tuple[int, ...]]:
     """The n-grams of the index, spelled out."""
-    found = [(token,) for token in range(WORDS.vocabulary)]
+    found = [(token,) for token in range(model.tokenizer.vocabulary)]
     for level in model.index[1:order]:
         found = [(*found[context], int(token)) for context, token in zip(level.contexts(), level.token, strict=True)]
     return set(found)
 
 
-@settings(max_examples=60, deadline=None)
-@given(TEXTS, st.integers(1, 5), st.integers(40, 2000))
-def test_posts_of_each_ngram_are_those_of_a_search_through_all(texts: list[list[str]], order: int, memory: int) -> None:
-    posts: Counter[tuple[int, ...]] = Counter()
-    for text in texts:
+@settings(max_examples=80, deadline=None)
+@given(
+    st.lists(st.tuples(st.integers(0, 3), TEXTS.map(lambda texts: texts[0])), min_size=1, max_size=12),
+    st.integers(1, 5),
+    st.integers(40, 2000),
+)
+def test_writers_of_each_ngram_are_those_of_a_search_through_all(
+    written: list[tuple[int, list[str]]], order: int, memory: int
+) -> None:
+    holders: dict[tuple[int, ...], set[int]] = {}
+    for writer, text in written:
         ids = [POST, *WORDS.encode(" ".join(text)), END]
-        posts.update({tuple(ids[i : i + n]) for n in range(1, order + 1) for i in range(len(ids) - n + 1)})
-    counted = count_ngrams(arrays(texts), order, WORDS.vocabulary, memory, posts=True)
+        for gram in (tuple(ids[i : i + n]) for n in range(1, order + 1) for i in range(len(ids) - n + 1)):
+            holders.setdefault(gram, set()).add(writer)
+    writers = np.array([2**63 + 7 - writer for writer, _ in written], dtype=np.uint64)
+    counted = count_ngrams(arrays([text for _, text in written]), order, WORDS.vocabulary, memory, writers=writers)
     grams: list[tuple[int, ...]] = [()]
     found: dict[tuple[int, ...], int] = {}
     for level in counted.levels:
         grams = [(*grams[p], int(t)) for p, t in zip(level.parent, level.token, strict=True)]
         found |= dict(zip(grams, level.count.tolist(), strict=True))
-    assert found == dict(posts)
+    assert found == {gram: len(who) for gram, who in holders.items()}
+
+
+@settings(max_examples=60, deadline=None)
+@given(TEXTS, st.integers(1, 4), st.integers(40, 2000))
+def test_posts_of_writers_of_their_own_are_counted_as_posts(texts: list[list[str]], order: int, memory: int) -> None:
+    """Whatever they are numbered, and in one piece or many."""
+    numbers = np.random.default_rng(len(texts)).permutation(len(texts)).astype(np.uint64)
+    counted = [
+        count_ngrams(arrays(texts), order, WORDS.vocabulary, writers=np.arange(len(texts))),
+        count_ngrams(arrays(texts), order, WORDS.vocabulary, memory, writers=numbers),
+    ]
+    assert same(*counted)
 
 
 @settings(max_examples=60, deadline=None)
@@ -400,6 +421,27 @@ def test_a_phrase_of_one_post_is_left_out_and_that_of_two_is_kept() -> None:
     assert tuple(WORDS.encode("b c")) in ngrams_in(model, 2)  # shorter than prune_from
 
 
+def test_what_one_person_says_twice_is_said_once(tmp_path: Path) -> None:
+    """ "xyzzy" stands in two posts of one author, and "plugh" in two of the same words: neither is anybody else's."""
+    filler = [Post(n, Kind.STORY, f"so it is , number {n}", author=b"%d" % n) for n in range(10, 40)]
+    twice = [
+        Post(1, Kind.STORY, "the xyzzy opens the door", author=b"a"),
+        Post(2, Kind.STORY, "as said , the xyzzy opens the door", author=b"a"),
+        Post(3, Kind.STORY, "the plugh opens a door"),
+        Post(4, Kind.STORY, "The plugh opens a door !"),
+        Post(5, Kind.STORY, "the crate opens no door", author=b"a"),
+        Post(6, Kind.STORY, "and the crate opens no door", author=b"b"),
+    ]
+    corpus = make_corpus(tmp_path, [*filler, *twice], everything=True)
+    model = KneserNey.fit(
+        corpus, KneserNeyConfig(order=3, posts=2, prune_from=2), rng=np.random.default_rng(0), job=Job(tmp_path / "w")
+    )
+    tokens = model.tokenizer
+    kept = ngrams_in(model, 2)
+    for word, expected in ((" xyzzy", False), (" plugh", False), (" crate", True)):
+        assert (tuple(tokens.encode(f"the{word} opens")[-2:]) in kept) is expected, word
+
+
 def test_such_a_model_keeps_no_counts_and_says_that_it_cannot_forget(tmp_path: Path) -> None:
     texts = [["a", "b", "c"], ["a", "b", "c"], ["a", "b", "d"]]
     model = fitted_on(texts, order=3, posts=2)
@@ -411,7 +453,7 @@ def test_such_a_model_keeps_no_counts_and_says_that_it_cannot_forget(tmp_path: P
         assert loaded.top(after(loaded, context), 3) == model.top(after(model, context), 3)
     with pytest.raises(ModelError, match=r"`kneser_ney\.posts` above 1"):
         loaded.changed(arrays(texts[:1]), arrays(texts[:1]))
-    with pytest.raises(ModelError, match="number of posts"):
+    with pytest.raises(ModelError, match="number of writers"):
         model_of(texts, order=3, posts=2)
 
 

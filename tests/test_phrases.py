@@ -82,6 +82,10 @@ def test_what_one_author_wrote_twice_is_still_theirs() -> None:
     assert Phrases.build([post(1, NOVEL, b"me"), post(2, NOVEL, b"me")]).copied(NOVEL)
 
 
+def test_what_an_unknown_author_sent_twice_is_one_authors() -> None:
+    assert Phrases.build([post(1, NOVEL), post(2, NOVEL.upper() + "!")]).copied(NOVEL)
+
+
 def test_a_run_between_two_that_are_nobodys_is_found() -> None:
     """The even run of these eight words was written by another too, the odd one was not."""
     eight = " ".join(NOVEL.split()[:8])

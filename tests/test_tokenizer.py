@@ -15,6 +15,7 @@ from rejoinder.errors import DamagedModel, ModelError
 from rejoinder.post import Post
 from rejoinder.text.tensors import count_bigrams, count_tokens, open_tokenizer, open_tokens, token_shares
 from rejoinder.text.tokenizer import Tokenizer
+from rejoinder.text.writers import by_writer, writers_of
 
 TEXTS = ["the cat sat on the mat", "the dog sat", "naïve café", "a > b, <p> &amp;"] * 5
 TOKENIZER = Tokenizer.train(TEXTS, 300)
@@ -92,11 +93,33 @@ def test_a_word_of_one_text_alone_is_no_piece_however_often_it_stands_there() ->
     texts = ["plain words", "more plain words", " zyzzyva" * 50]
     trained = Tokenizer.train(texts, 400)
     assert b" zyzzyva" in trained.bytes
-    shared = trained.shared(lambda: texts, 2)
+    shared = trained.shared([[text] for text in texts], 2)
     assert not [piece for piece in shared.bytes if len(piece) > 1 and piece in b" zyzzyva"]
     assert b" words" in shared.bytes and set(shared.bytes) < set(trained.bytes)
     again = [*texts, " zyzzyva" * 5]
-    assert b" zyzzyva" in Tokenizer.train(again, 400).shared(lambda: again, 2).bytes
+    assert b" zyzzyva" in Tokenizer.train(again, 400).shared([[text] for text in again], 2).bytes
+
+
+def test_a_word_of_one_writer_alone_is_no_piece_in_however_many_posts_it_stands() -> None:
+    posts = [
+        Post(1, text="plain words", author=b"a"),
+        Post(2, text="more plain words", author=b"b"),
+        *(Post(n, text=f"the {n} zyzzyva" * 20, author=b"a") for n in (3, 4)),  # of one author
+        *(Post(n, text=f"{'The' if n > 5 else 'the'} xylograph" * 30) for n in (5, 6)),  # of the same words
+    ]
+    trained = Tokenizer.train([post.text for post in posts], 400)
+    assert {b" zyzzyva", b" xylograph"} <= set(trained.bytes)
+    grouped = by_writer(posts)
+    assert [len(texts) for texts in grouped] == [3, 1, 2]
+    shared = trained.shared(grouped, 2)
+    assert not {b" zyzzyva", b" xylograph"} & set(shared.bytes) and b" words" in shared.bytes
+
+
+def test_posts_without_words_are_nobody_elses() -> None:
+    links = [Post(n, text="https://example.org/a") for n in (1, 2)] + [Post(3, text="> quoted")]
+    assert by_writer(links) == [["https://example.org/a"]] * 2
+    assert len(set(writers_of(links).tolist())) == 2
+    assert writers_of([]).tolist() == []
 
 
 def test_a_piece_that_others_are_made_of_counts_where_they_stand() -> None:
@@ -104,24 +127,24 @@ def test_a_piece_that_others_are_made_of_counts_where_they_stand() -> None:
     texts = [" ab" * 9, " abab" * 9]
     trained = Tokenizer.train(texts, 300)
     assert {b" ab", b" abab"} <= set(trained.bytes)
-    shared = trained.shared(lambda: texts, 2)
+    shared = trained.shared([[text] for text in texts], 2)
     assert b" ab" in shared.bytes and b" abab" not in shared.bytes
 
 
 @settings(deadline=None)
 @given(st.lists(st.text(alphabet="ab ", max_size=12), min_size=1, max_size=6), st.integers(1, 3))
 def test_every_piece_left_stands_in_so_many_texts_and_nothing_is_lost(texts: list[str], posts: int) -> None:
-    shared = Tokenizer.train(texts, 280).shared(lambda: texts, posts)
+    shared = Tokenizer.train(texts, 280).shared([[text] for text in texts], posts)
     for piece in shared.bytes[: shared.size]:
         assert len(piece) == 1 or sum(piece in text.encode() for text in texts) >= posts
     for text in [*texts, "a ba\u00e9 \U0001f35e"]:
         assert shared.decode(shared.encode(text)) == text
-    again = Tokenizer.train(texts, 280).shared(lambda: texts, posts)
-    assert again.fingerprint() == shared.fingerprint() and again.shared(lambda: texts, posts) is again
+    again = Tokenizer.train(texts, 280).shared([[text] for text in texts], posts)
+    assert again.fingerprint() == shared.fingerprint() and again.shared([[text] for text in texts], posts) is again
 
 
 def test_all_pieces_stay_where_one_text_is_enough() -> None:
-    assert TOKENIZER.shared(lambda: TEXTS, 1).fingerprint() == TOKENIZER.fingerprint()
+    assert TOKENIZER.shared([[text] for text in TEXTS], 1).fingerprint() == TOKENIZER.fingerprint()
 
 
 # --- token arrays ----------------------------------------------------------------------------------------------------

@@ -31,12 +31,13 @@ from rejoinder.files import tree_size, write_atomically, write_json
 from rejoinder.models import LADDER, Can, parts_of, rung, those_that
 from rejoinder.models.directory import identity
 from rejoinder.models.interfaces import Job, LanguageModel, Progress, silent
-from rejoinder.post import Thread, unquoted
+from rejoinder.post import Post, Thread, unquoted
 from rejoinder.text.cleaning import stripped
 from rejoinder.text.fingerprints import Fingerprints
 from rejoinder.text.phrases import Phrases
 from rejoinder.text.tensors import TOKENIZER_FILE, open_tokens, train_tokenizer, write_tokens
 from rejoinder.text.tokenizer import DEFAULT_SIZE, SMALLEST_SIZE
+from rejoinder.text.writers import by_writer
 from rejoinder.workspace import CARD, Workspace
 
 CARD_PAGE, POSTS = "MODEL_CARD.md", "posts.npy"
@@ -53,7 +54,7 @@ class TokenizerConfig:
     """Settings of the tokenizer of a recipe."""
 
     size: int = DEFAULT_SIZE  # pieces
-    posts: int = 2  # pieces that stand in fewer posts are left out
+    posts: int = 2  # pieces that stand in fewer posts, those of one writer counted once, are left out
 
     def __post_init__(self) -> None:
         """Check ranges."""
@@ -107,10 +108,19 @@ class CleanCorpus(ByThread):
         """Wrap `corpus`, with token arrays of its own in the directory `tokens`."""
         self._corpus = corpus
         self.tokens = tokens
+        self._known: dict[int, tuple[str, str] | None] = {}  # what is left of each post seen: text and title, None for all
 
     def threads(self, part: Part) -> Iterator[Thread]:
         """The threads of a part, by key."""
-        return map(clean, self._corpus.threads(part))
+        return (Thread(thread.key, tuple(map(self._clean, thread.posts))) for thread in self._corpus.threads(part))
+
+    def _clean(self, post: Post) -> Post:
+        """The post cleaned, which takes longer than reading it, so that it is done once."""
+        if post.id not in self._known:
+            cleaned = _clean(post)
+            self._known[post.id] = None if cleaned == post else (cleaned.text, cleaned.title)
+        left = self._known[post.id]
+        return post if left is None else post._replace(text=left[0], title=left[1])
 
     def fingerprint(self) -> str:
         """A hash of the train part's posts as they are learned from, and their links."""
@@ -122,8 +132,11 @@ class CleanCorpus(ByThread):
 
 def clean(thread: Thread) -> Thread:
     """The thread with its posts' own words, cleaned."""
-    posts = (post._replace(text=stripped(unquoted(post.text)), title=stripped(post.title)) for post in thread.posts)
-    return Thread(thread.key, tuple(posts))
+    return Thread(thread.key, tuple(map(_clean, thread.posts)))
+
+
+def _clean(post: Post) -> Post:
+    return post._replace(text=stripped(unquoted(post.text)), title=stripped(post.title))
 
 
 def make(
@@ -299,18 +312,20 @@ def _write_tokens(recipe: Recipe, corpus: CleanCorpus, progress: Progress) -> No
     if (corpus.tokens / TOKENIZER_FILE).is_file():
         return
     progress("learning the tokenizer", 0, None)
-    texts = [post.own_text for post in corpus.posts("train")]
-    tokenizer = train_tokenizer(corpus, recipe.tokenizer.size).shared(lambda: texts, recipe.tokenizer.posts)
+    texts = by_writer(corpus.posts("train"))
+    tokenizer = train_tokenizer(corpus, recipe.tokenizer.size).shared(texts, recipe.tokenizer.posts)
     progress("posts to tokens", 0, None)
     write_tokens(corpus, tokenizer, corpus.tokens)
 
 
 def _rare(recipe: Recipe) -> list[str]:
     """What the settings leave out because too few posts hold it."""
-    found = [f"tokens that stand in fewer than {recipe.tokenizer.posts} posts"] if recipe.tokenizer.posts > 1 else []
+    once = "(those of one author, or of the same words, count once)"
+    fewest = recipe.tokenizer.posts
+    found = [f"tokens that stand in fewer than {fewest} posts {once}"] if fewest > 1 else []
     counted = recipe.rungs.get("kneser_ney")
     if counted is not None and counted.posts > 1:
-        found.append(f"n-grams of {counted.prune_from} tokens and more in fewer than {counted.posts} posts, and all counts")
+        found.append(f"n-grams of {counted.prune_from} tokens and more in fewer than {counted.posts} posts {once}; all counts")
     return found
 
 

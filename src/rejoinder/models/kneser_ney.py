@@ -40,6 +40,7 @@ from rejoinder.post import Post
 from rejoinder.text.ngrams import DEFAULT_MEMORY, Level, NgramCounts, count_ngrams, merge, subtract
 from rejoinder.text.tensors import TOKENIZER_FILE, TokenArrays, open_tokenizer, open_tokens
 from rejoinder.text.tokenizer import AnyTokenizer
+from rejoinder.text.writers import writers_of
 
 _ROUNDING = 1e-3  # nats; sums of a few float32 differ by less
 _FEW_SEEN = 600  # followers up to which a set of them is made
@@ -64,7 +65,7 @@ class KneserNeyConfig:
 
     order: int = 5  # tokens of the longest n-grams, 1 to 8
     prune: int = 0  # n-grams seen at most so often are left out
-    posts: int = 1  # n-grams found in fewer posts are, too; above 1 no counts are kept
+    posts: int = 1  # n-grams found in fewer posts, those of one writer counted once, are, too; above 1 no counts are kept
     prune_from: int = 3  # tokens of the shortest n-grams that are left out, 2 at least
     memory: int = DEFAULT_MEMORY  # bytes that counting may take, about
     cache: int = 0  # tokens just written that are made more likely; 0 for none
@@ -128,7 +129,9 @@ class KneserNey:
         job.progress("counting n-grams", 0, None)
         size, memory = tokenizer.vocabulary, config.memory
         counts = count_ngrams(arrays, config.order, size, memory, job.workdir)
-        spread = count_ngrams(arrays, config.order, size, memory, job.workdir, posts=True) if config.posts > 1 else None
+        spread = None
+        if config.posts > 1:
+            spread = count_ngrams(arrays, config.order, size, memory, job.workdir, writers_of(corpus.posts("train")))
         job.progress("building the index", 0, None)
         return cls.from_counts(config, tokenizer, counts, spread)
 
@@ -142,10 +145,10 @@ class KneserNey:
             config: the settings.
             tokenizer: whose tokens were counted.
             counts: how often each n-gram occurs.
-            spread: in how many posts each occurs; needed where `config.posts` asks.
+            spread: how many writers each has; needed where `config.posts` asks.
         """
         if config.posts > 1 and spread is None:
-            raise ModelError("`kneser_ney.posts` above 1 needs the number of posts of each n-gram, not their counts alone")
+            raise ModelError("`kneser_ney.posts` above 1 needs the number of writers of each n-gram, not their counts alone")
         kept = [np.ones(len(level), dtype=bool) for level in counts.levels]
         for n in range(config.prune_from, counts.order + 1):
             kept[n - 1] = counts.levels[n - 1].count > config.prune

@@ -62,22 +62,22 @@ def count_ngrams(
     vocabulary: int,
     memory: int = DEFAULT_MEMORY,
     workdir: Path | None = None,
-    *,
-    posts: bool = False,
+    writers: NDArray[np.unsignedinteger[Any]] | None = None,
 ) -> NgramCounts:
-    """All n-grams of up to `order` tokens, and how often each occurs; with `posts`, in how many posts.
+    """All n-grams of up to `order` tokens, and how often each occurs; given the `writers` of the posts, (P,), how many wrote it.
 
     Where the sort would not fit into about `memory` bytes, the posts are counted in pieces, which lie on the disk (in `workdir`,
     else among the temporary files) until they are merged, a range of n-grams at a time. Only the result is held whole.
     """
-    pieces = list(_pieces(arrays.offsets, max(memory // _BYTES_A_TOKEN, 1)))
+    posts = _Posts(arrays, writers)
+    pieces = list(_pieces(posts.offsets, max(memory // _BYTES_A_TOKEN, 1)))
     if len(pieces) == 1:
-        return _count_piece(arrays, slice(*pieces[0]), order, vocabulary, posts)
+        return _count_piece(*posts.take(*pieces[0]), order, vocabulary)
     if not pieces:
         return NgramCounts(tuple(_empty(vocabulary) for _ in range(order)), vocabulary)
     with TemporaryDirectory(dir=workdir) as scratch:
         stored = [
-            _on_disk(_count_piece(arrays, slice(*piece), order, vocabulary, posts), Path(scratch), number)
+            _on_disk(_count_piece(*posts.take(*piece), order, vocabulary), Path(scratch), number)
             for number, piece in enumerate(pieces)
         ]
         return merge(stored, max(memory // _BYTES_AN_NGRAM, 1))
@@ -143,36 +143,68 @@ def keys(level: Level, vocabulary: int, parents: Ints | None = None) -> NDArray[
     return (level.parent if parents is None else parents).astype(np.int64) * vocabulary + level.token
 
 
+class _Posts:
+    """The posts to count, in G groups that are counted in one piece each: single posts, or all posts of a writer."""
+
+    def __init__(self, arrays: TokenArrays, writers: NDArray[Any] | None) -> None:
+        """`writers`: (P,) whose each post is."""
+        self._arrays = arrays
+        self._order: NDArray[np.int64] | None = None  # (P,) the posts, those of one writer side by side
+        self._groups = np.arange(len(arrays.offsets))  # (G+1,) the place in that order where each group begins
+        self.offsets = arrays.offsets  # (G+1,) tokens before each group
+        if writers is not None:
+            _, first, which = np.unique(writers, return_index=True, return_inverse=True)
+            first = first[which]  # for each post the first one of its writer
+            self._order = np.argsort(first, kind="stable")
+            self._groups = np.append(np.unique(first[self._order], return_index=True)[1], len(first))
+            self.offsets = np.concatenate([[0], np.cumsum(np.diff(arrays.offsets)[self._order])])[self._groups]
+
+    def take(self, first: int, last: int) -> tuple[Ints, NDArray[np.bool_], NDArray[np.int64] | None]:
+        """Some groups: their tokens, (N,); whether a post begins there, (N,); whose they are, (N,), if that counts."""
+        begin, end = int(self._groups[first]), int(self._groups[last])
+        if self._order is None:
+            offsets = self._arrays.offsets[begin : end + 1]
+            starts, tokens = offsets[:-1] - offsets[0], self._arrays.tokens[offsets[0] : offsets[-1]]
+            group = None
+        else:
+            posts = self._order[begin:end]
+            lengths = self._arrays.offsets[posts + 1] - self._arrays.offsets[posts]
+            starts = np.cumsum(lengths) - lengths
+            tokens = self._arrays.tokens[np.arange(lengths.sum()) + np.repeat(self._arrays.offsets[posts] - starts, lengths)]
+            sizes = np.diff(self.offsets[first : last + 1])
+            group = np.repeat(np.arange(len(sizes)), sizes)
+        begins = np.zeros(len(tokens), dtype=bool)
+        begins[starts] = True
+        return tokens, begins, group
+
+
 def _pieces(offsets: NDArray[np.int64], most: int) -> Iterator[tuple[int, int]]:
-    """Runs of posts of at most `most` tokens (one post at least)."""
-    first, posts = 0, len(offsets) - 1
-    while first < posts:
+    """Runs of groups of at most `most` tokens (one group at least)."""
+    first, groups = 0, len(offsets) - 1
+    while first < groups:
         last = max(int(np.searchsorted(offsets, offsets[first] + most, side="right")) - 1, first + 1)
         yield first, last
         first = last
 
 
-def _count_piece(arrays: TokenArrays, piece: slice, order: int, vocabulary: int, posts: bool) -> NgramCounts:
-    offsets = arrays.offsets[piece.start : piece.stop + 1]
-    tokens = arrays.tokens[offsets[0] : offsets[-1]]
-    begins = np.zeros(len(tokens), dtype=bool)
-    begins[offsets[:-1] - offsets[0]] = True
-    which = np.cumsum(begins) if posts else begins  # the post of each token
+def _count_piece(
+    tokens: Ints, begins: NDArray[np.bool_], group: NDArray[np.int64] | None, order: int, vocabulary: int
+) -> NgramCounts:
     ends = np.arange(len(tokens))  # where n-grams end; those that would run over the beginning of a post drop out
     node = np.zeros(len(tokens), dtype=np.uint32)  # the n-gram that ends at each place
     levels: list[Level] = []
     for n in range(1, order + 1):
         before = np.zeros(len(ends), dtype=np.int64) if n == 1 else node[ends - 1].astype(np.int64)
         key = before * vocabulary + tokens[ends]
-        sorting = np.argsort(key, kind="stable" if posts else None)  # stable: by post where n-grams are equal
+        sorting = np.argsort(key, kind=None if group is None else "stable")  # stable: by group where n-grams are equal
         ordered = key[sorting]
         new = np.concatenate([[True], ordered[1:] != ordered[:-1]]) if len(key) else np.empty(0, dtype=bool)
         node = np.zeros(len(tokens), dtype=np.uint32)
         node[ends[sorting]] = np.cumsum(new, dtype=np.int64) - 1
         first = np.flatnonzero(new)
-        if posts and len(key):
-            post = which[ends[sorting]]
-            new[1:] |= post[1:] != post[:-1]
+        if group is not None and len(key):
+            whose = group[ends[sorting]]
+            new[1:] |= whose[1:] != whose[:-1]
             counts = np.add.reduceat(new, first, dtype=np.int64)
         else:
             counts = np.diff(np.concatenate([first, [len(key)]]))

@@ -1,8 +1,9 @@
 """Whose words these are: which runs of words one author alone wrote, so that a made text does not pass them off as new.
 
 All runs of RUN words of the posts are looked at, as `rejoinder.text.words` reads them. A run that two authors wrote is
-nobody's. Of an author's own runs every other one is kept, and one between where its neighbour is nobody's: a copy of COPIED =
-RUN + 1 words holds two runs, side by side, so if either is one author's, one that is kept is in it.
+nobody's; where no author is known, a post and the same sent again, word for word, have one (`rejoinder.text.writers`). Of an
+author's own runs every other one is kept, and one between where its neighbour is nobody's: a copy of COPIED = RUN + 1 words
+holds two runs, side by side, so if either is one author's, one that is kept is in it.
 
 The runs themselves are not kept. They are a Bloom filter (Bloom 1970): for each run HASHES bits of an array are set, at
 places made from a 64-bit hash of the run. A text whose bits are all set is called a copy, which for a text nobody wrote happens
@@ -11,7 +12,6 @@ at a rate of (1 - e^(-k n / m))^k, k hashes, n runs, m bits: about 1 run in 2,00
 
 from __future__ import annotations
 
-import hashlib
 import json
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -25,6 +25,7 @@ from rejoinder.errors import DamagedModel
 from rejoinder.files import write_json
 from rejoinder.post import Post
 from rejoinder.text.words import words
+from rejoinder.text.writers import Writers, hash64
 
 RUN = 7  # words
 COPIED = RUN + 1  # words whose copying is always found
@@ -46,7 +47,10 @@ class Phrases:
 
     @classmethod
     def build(cls, posts: Iterable[Post]) -> Self:
-        """Those of `posts`, their quotes left out; a post without a known author is an author of its own."""
+        """Those of `posts`, their quotes left out; a post without a known author is an author of its own.
+
+        Such a post is still one author's where it is sent again, word for word.
+        """
         runs, owners, even = _all_runs(posts)
         own = runs[_worth_keeping(runs, owners, even)]
         kept = np.unique(own)
@@ -103,6 +107,7 @@ class Phrases:
 def _all_runs(posts: Iterable[Post]) -> tuple[NDArray[np.uint64], NDArray[np.uint64], NDArray[np.bool_]]:
     """(N,) the hashes of all runs, in order; (N,) whose they are; (N,) whether they begin at an even word of their post."""
     known: dict[str, int] = {}  # word -> hash
+    whose = Writers()
     runs: list[NDArray[np.uint64]] = []
     owners: list[NDArray[np.uint64]] = []
     even: list[NDArray[np.bool_]] = []
@@ -128,7 +133,8 @@ def _all_runs(posts: Iterable[Post]) -> tuple[NDArray[np.uint64], NDArray[np.uin
             continue
         hashes.extend(_word_hashes(found, known).tolist())
         lengths.append(len(found))
-        writers.append(_hash(post.author if post.author is not None else str(post.id).encode()))
+        first = whose(post, found)
+        writers.append(first if post.author is None else hash64(post.author))
         if len(lengths) == _BATCH:
             flush()
     flush()
@@ -157,12 +163,8 @@ def _word_hashes(found: list[str], known: dict[str, int]) -> NDArray[np.uint64]:
     """(N,) the hash of each word; `known` remembers them."""
     for word in found:
         if word not in known:
-            known[word] = _hash(word.encode("utf-8", "replace"))
+            known[word] = hash64(word.encode("utf-8", "replace"))
     return np.array([known[word] for word in found], dtype=np.uint64)
-
-
-def _hash(data: bytes) -> int:
-    return int.from_bytes(hashlib.blake2b(data, digest_size=8).digest(), "little")
 
 
 def _runs(hashes: NDArray[np.uint64]) -> NDArray[np.uint64]:

@@ -16,7 +16,7 @@ from __future__ import annotations
 import hashlib
 import json
 from bisect import bisect_left
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from functools import cached_property
 from itertools import islice
 from operator import itemgetter
@@ -34,7 +34,7 @@ from rejoinder.files import write_atomically, write_json
 DEFAULT_SIZE = 8192  # BPE pieces, separators not counted
 SMALLEST_SIZE = 256  # one piece for each byte
 SEPARATORS = 3
-_BATCH = 500  # texts looked through at a time
+_BATCH = 500  # writers whose texts are looked through at a time
 
 
 class Vocabulary:
@@ -100,40 +100,42 @@ class Tokenizer(Vocabulary):
         library.train_from_iterator((_encodable(text) for text in texts), trainer)
         return cls(library)
 
-    def shared(self, texts: Callable[[], Iterable[str]], posts: int) -> Self:
-        """The same tokenizer without the pieces that stand in fewer than `posts` of the texts.
+    def shared(self, texts: Sequence[Sequence[str]], posts: int) -> Self:
+        """The same tokenizer without the pieces that fewer than `posts` writers wrote.
 
         A piece stands where it is a token, or a part of one by the merges. What is left out leaves other tokens where it stood,
         so this is repeated until every piece is shared; the single bytes stay. Ids are numbered anew.
 
         Args:
-            texts: called for the texts, a few times.
-            posts: how many different texts at least.
+            texts: what each writer wrote (see `rejoinder.text.writers`).
+            posts: how many writers at least.
         """
         found = self
         while True:
-            kept = found._spread(texts()) >= posts
+            kept = found._spread(texts) >= posts
             kept[[found._by_bytes[bytes([byte])] for byte in range(256)]] = True
             if kept.all():
                 return found
             found = found._with(kept)
 
-    def _spread(self, texts: Iterable[str]) -> NDArray[np.int64]:
-        """(V - 3,) int64: the number of texts in which each piece stands, as a token or as a part of one."""
+    def _spread(self, texts: Sequence[Sequence[str]]) -> NDArray[np.int64]:
+        """(V - 3,) int64: the number of writers in whose texts each piece stands, as a token or as a part of one."""
         parts = self._parts()
         lengths = np.array([len(inside) for inside in parts])
         starts = np.cumsum(lengths) - lengths
         flat = np.array([part for inside in parts for part in inside])
         spread = np.zeros(self.size, dtype=np.int64)
-        rest = iter(texts)
-        while batch := list(islice(rest, _BATCH)):
+        for first in range(0, len(texts), _BATCH):
+            batch = texts[first : first + _BATCH]
             stands = np.zeros((len(batch), self.size), dtype=bool)
-            for place, tokens in enumerate(self.encode_many(batch)):
-                stands[place, tokens] = True
-            text, token = stands.nonzero()
+            encoded = iter(self.encode_many([text for wrote in batch for text in wrote]))
+            for place, wrote in enumerate(batch):
+                for tokens in islice(encoded, len(wrote)):
+                    stands[place, tokens] = True
+            writer, token = stands.nonzero()
             here = lengths[token]
             within = np.arange(here.sum()) - np.repeat(np.cumsum(here) - here, here)  # 0, 1, .. for each token's parts
-            stands[np.repeat(text, here), flat[np.repeat(starts[token], here) + within]] = True
+            stands[np.repeat(writer, here), flat[np.repeat(starts[token], here) + within]] = True
             spread += stands.sum(axis=0)
         return spread
 

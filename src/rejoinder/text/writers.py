@@ -1,0 +1,56 @@
+"""Whose each post is, so that what one person says twice counts once.
+
+A phrase that two posts hold is still one person's where both are by one author, or where one is the other sent again. So posts
+are counted by their writer:
+
+    equal words    the writer of the first post that says them (as `rejoinder.text.words` reads them)
+    else           its author; where none is known, the post itself
+
+It does not see that two posts say nearly the same, nor that one person writes under two names.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable
+
+import numpy as np
+from numpy.typing import NDArray
+
+from rejoinder.post import Post
+from rejoinder.text.words import words
+
+
+class Writers:
+    """Told one post after the other, it says whose each is."""
+
+    def __init__(self) -> None:
+        """Nothing has been said yet."""
+        self._first: dict[int, int] = {}  # hash of the words -> who said them first
+
+    def __call__(self, post: Post, said: list[str]) -> int:
+        """The writer of a post whose own words are `said`: 64 bits."""
+        own = hash64(post.author if post.author is not None else str(post.id).encode())
+        return self._first.setdefault(hash64(" ".join(said).encode("utf-8", "replace")), own) if said else own
+
+
+def writers_of(posts: Iterable[Post]) -> NDArray[np.uint64]:
+    """(P,) uint64: the writer of each post that has words of its own, as token arrays hold them (a mere link is such words)."""
+    whose = Writers()
+    texts = ((post, post.own_text) for post in posts)
+    return np.array([whose(post, words(text)) for post, text in texts if text], dtype=np.uint64)
+
+
+def by_writer(posts: Iterable[Post]) -> list[list[str]]:
+    """The own text of the posts, in a list for each writer."""
+    whose = Writers()
+    found: dict[int, list[str]] = {}
+    for post in posts:
+        if text := post.own_text:
+            found.setdefault(whose(post, words(text)), []).append(text)
+    return list(found.values())
+
+
+def hash64(data: bytes) -> int:
+    """64 bits of `data`."""
+    return int.from_bytes(hashlib.blake2b(data, digest_size=8).digest(), "little")
