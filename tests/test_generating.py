@@ -18,7 +18,7 @@ from rejoinder.engine.generating import GenerateConfig, Generated, finished, goe
 from rejoinder.engine.replying import Replier
 from rejoinder.engine.sampling import SampleConfig
 from rejoinder.errors import ConfigError
-from rejoinder.models.interfaces import Job
+from rejoinder.models.interfaces import Job, score_one_by_one
 from rejoinder.models.kneser_ney import KneserNey, KneserNeyConfig
 from rejoinder.post import Kind, Post, Suggestion
 from rejoinder.text.phrases import Phrases
@@ -67,6 +67,9 @@ class Saying:
 
     def log_probs_many(self, states: Sequence[Any]) -> np.ndarray:
         return np.stack([self.log_probs(state) for state in states])
+
+    def score_tokens(self, state: Any, tokens: Sequence[int]) -> np.ndarray:
+        return score_one_by_one(self, state, tokens)  # type: ignore[arg-type]
 
 
 def proposed(
@@ -160,6 +163,14 @@ def test_what_is_cut_off_ends_with_a_whole_sentence() -> None:
 )
 def test_how_far_a_text_is_finished(text: str, whole: bool, expected: str) -> None:
     assert finished(text, whole=whole) == expected
+
+
+def test_a_trimmed_reply_is_scored_as_far_as_it_goes() -> None:
+    """Said here with p 0.5, anywhere with 0.25: ln(0.5) - ln(0.25) over its 6 tokens; what was cut off does not count."""
+    first, rest = "I would not do that .", "And after that you could"
+    there = {f"{first} {rest} not": 0.5, PLAIN: 0.5}
+    found = proposed(there, {f"{first} {rest} go": 0.25, OTHER: 0.75}, on_topic=1.0, sampling=SampleConfig(longest=11))
+    assert {s.text: s.score for s in found}[first] == pytest.approx(np.log(2) / 6, abs=1e-4)
 
 
 def test_going_round_in_circles() -> None:

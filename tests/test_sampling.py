@@ -102,6 +102,46 @@ def test_every_text_comes_as_often_as_it_is_probable() -> None:
     assert chi < freedom + 5 * math.sqrt(2 * freedom)
 
 
+def kept_by_sorting(log_probs: np.ndarray, config: SampleConfig) -> np.ndarray:
+    """The obvious way: order everything by probability, then by id, and go down from the top."""
+    probs = np.exp(log_probs.astype(np.float64) / config.temperature)
+    probs /= probs.sum()
+    order = np.argsort(-probs, kind="stable")[: config.top_k]
+    chosen, held = [], 0.0
+    for token in order:
+        if config.nucleus is not None and held >= config.nucleus * probs[order].sum() - 1e-12:
+            break
+        chosen.append(token)
+        held += probs[token]
+    found = np.zeros(len(probs))
+    found[chosen] = probs[chosen] / held
+    return found
+
+
+@pytest.mark.parametrize(
+    "config",
+    [
+        SampleConfig(nucleus=0.9, temperature=0.7),
+        SampleConfig(top_k=5, nucleus=0.6),
+        SampleConfig(top_k=3),
+        SampleConfig(nucleus=1.0),
+    ],
+)
+@pytest.mark.parametrize("digits", [0, 3])  # with whole numbers many tokens are equally probable
+def test_what_is_kept_is_what_sorting_everything_would_keep(config: SampleConfig, digits: int) -> None:
+    for seed in range(10):
+        scores = np.round(np.random.default_rng(seed).normal(0, 2, (3, 300)), digits).astype(np.float32)
+        log_probs = scores - np.log(np.exp(scores).sum(axis=1, keepdims=True))
+        for row, expected in zip(kept(log_probs, config), log_probs, strict=True):
+            assert row == pytest.approx(kept_by_sorting(expected, config), abs=1e-9)
+
+
+def test_a_sample_carries_the_log_probability_of_each_token() -> None:
+    for made in sample(MODEL, None, 50, SampleConfig(temperature=2.0, longest=4), rng()):
+        end = MODEL.log_probs(made.tokens[-1] if made.tokens else None)[END] if made.ended else 0.0
+        assert len(made.each) == len(made.tokens) and sum(made.each) + end == pytest.approx(made.log_prob, abs=1e-5)
+
+
 def test_a_sample_carries_its_log_probability_whatever_the_temperature() -> None:
     texts = all_texts(4)
     for made in sample(MODEL, None, 200, SampleConfig(temperature=2.0, longest=4), rng()):

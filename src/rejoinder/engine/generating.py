@@ -11,17 +11,19 @@ author (`rejoinder.text.phrases`).
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from bisect import bisect_left
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
 
 from rejoinder.engine.filters import Repetition, unfit
-from rejoinder.engine.sampling import SampleConfig, log_prob_many, sample, text_of
+from rejoinder.engine.sampling import Made, SampleConfig, sample, text_of
 from rejoinder.errors import ConfigError
 from rejoinder.models.interfaces import LanguageModel
 from rejoinder.post import Post, Suggestion
 from rejoinder.text.phrases import Phrases
+from rejoinder.text.tokenizer import AnyTokenizer
 from rejoinder.text.words import ADDRESS, shingles, words
 
 MARK = "generated"
@@ -34,8 +36,8 @@ _NOTHING = (Post(0),)  # a context without words
 class GenerateConfig:
     """How many replies to sample, how, and what is turned away."""
 
-    samples: int = 24
-    sampling: SampleConfig = field(default_factory=lambda: SampleConfig(temperature=0.7, nucleus=0.9, longest=60))
+    samples: int = 16
+    sampling: SampleConfig = field(default_factory=lambda: SampleConfig(temperature=0.7, nucleus=0.9, longest=48))
     on_topic: float = 0.5  # w, in [0, 1]
     shortest: int = 4  # words
     longest: int = 120  # words
@@ -72,11 +74,11 @@ class Generated:
             return []
         rng = np.random.default_rng(self._seed)
         made = sample(self._model, self._model.start(context), self.config.samples, self.config.sampling, rng)
-        texts = [finished(text_of(self._model.tokenizer, one.tokens), whole=one.ended) for one in made]
-        texts = [text for text in dict.fromkeys(texts) if self.fault(text) is None]
+        drafts = {finished(text_of(self._model.tokenizer, one.tokens), whole=one.ended): one for one in made}
+        drafts = {text: one for text, one in drafts.items() if self.fault(text) is None}
         repetition = Repetition(context)
         found: list[Suggestion] = []
-        for value, text in sorted(zip(self._scores(context, texts), texts, strict=True), reverse=True):
+        for value, text in sorted(zip(self._scores(drafts), drafts, strict=True), reverse=True):
             if len(found) < k and repetition(text) is None:
                 found.append(Suggestion(text, value, self.name, generated=True))
         return found
@@ -94,13 +96,21 @@ class Generated:
             return "copied from one author"
         return unfit(text, self.config.longest)
 
-    def _scores(self, context: Sequence[Post], texts: Sequence[str]) -> list[float]:
-        tokens = self._model.tokenizer.encode_many(texts)
-        here = log_prob_many(self._model, [self._model.start(context)] * len(texts), tokens)
+    def _scores(self, drafts: Mapping[str, Made]) -> list[float]:
+        """The score above of each text, as far as it is finished."""
+        sizes = [_reach(self._model.tokenizer, one.tokens, len(text)) for text, one in drafts.items()]
+        whole = list(zip(drafts.values(), sizes, strict=True))
+        found = np.array([sum(one.each[:size]) for one, size in whole])
         if self.config.on_topic:
-            anywhere = log_prob_many(self._model, [self._model.start(_NOTHING)] * len(texts), tokens)
-            here = here - self.config.on_topic * anywhere
-        return [float(value) / max(len(row), 1) for value, row in zip(here, tokens, strict=True)]
+            start = self._model.start(_NOTHING)
+            anywhere = [self._model.score_tokens(start, one.tokens[:size]).sum(dtype=np.float64) for one, size in whole]
+            found = found - self.config.on_topic * np.array(anywhere)
+        return [float(value) / max(size, 1) for value, size in zip(found, sizes, strict=True)]
+
+
+def _reach(tokenizer: AnyTokenizer, tokens: Sequence[int], characters: int) -> int:
+    """How many of `tokens` it takes to say so many characters, white space before them left out."""
+    return bisect_left(range(len(tokens)), characters, key=lambda size: len(text_of(tokenizer, tokens[:size]).lstrip()))
 
 
 def finished(text: str, *, whole: bool) -> str:

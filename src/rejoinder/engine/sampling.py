@@ -68,6 +68,7 @@ class Made(NamedTuple):
     tokens: tuple[int, ...]  # END left out
     log_prob: float  # nats, by the model itself whatever the temperature, END included where it came
     ended: bool  # by END, not for being too long
+    each: tuple[float, ...] = ()  # nats: of each of the tokens
 
 
 def text_of(tokenizer: AnyTokenizer, tokens: Sequence[int]) -> str:
@@ -78,6 +79,7 @@ def text_of(tokenizer: AnyTokenizer, tokens: Sequence[int]) -> str:
 def sample(model: LanguageModel, state: State, n: int, config: SampleConfig, rng: np.random.Generator) -> list[Made]:
     """`n` independent texts that go on from `state`."""
     tokens: list[list[int]] = [[] for _ in range(n)]
+    each: list[list[float]] = [[] for _ in range(n)]
     totals = [0.0] * n
     ended = [False] * n
     alive, states = list(range(n)), [state] * n
@@ -87,14 +89,16 @@ def sample(model: LanguageModel, state: State, n: int, config: SampleConfig, rng
         log_probs = model.log_probs_many(states)
         chosen = _draw(log_probs, config, rng)
         for row, (place, token) in enumerate(zip(alive, chosen, strict=True)):
-            totals[place] += float(log_probs[row, token])
+            value = float(log_probs[row, token])
+            totals[place] += value
             ended[place] = token == model.tokenizer.end
             if not ended[place]:
                 tokens[place].append(token)
+                each[place].append(value)
         going = [row for row, place in enumerate(alive) if not ended[place]]
         states = model.advance_many([states[row] for row in going], [chosen[row] for row in going])
         alive = [alive[row] for row in going]
-    return [Made(tuple(tokens[place]), totals[place], ended[place]) for place in range(n)]
+    return [Made(tuple(tokens[place]), totals[place], ended[place], tuple(each[place])) for place in range(n)]
 
 
 def kept(log_probs: NDArray[np.floating[Any]], config: SampleConfig) -> NDArray[np.float64]:
@@ -102,20 +106,35 @@ def kept(log_probs: NDArray[np.floating[Any]], config: SampleConfig) -> NDArray[
     size = log_probs.shape[1]
     if config.temperature == 0:
         return np.asarray(np.eye(size)[log_probs.argmax(axis=1)])
-    scaled = log_probs.astype(np.float64) / config.temperature
-    probs = np.exp(scaled - scaled.max(axis=1, keepdims=True))
+    probs = log_probs.astype(np.float64)
+    probs -= probs.max(axis=1, keepdims=True)
+    probs /= config.temperature
+    np.exp(probs, out=probs)
     probs /= probs.sum(axis=1, keepdims=True)
     if config.top_k is not None or config.nucleus is not None:
-        order = np.argsort(-probs, axis=1, kind="stable")  # ties by id
-        ranked = np.take_along_axis(probs, order, axis=1)
-        if config.top_k is not None:
-            ranked[:, config.top_k :] = 0.0
-            ranked /= ranked.sum(axis=1, keepdims=True)
-        if config.nucleus is not None:
-            before = np.cumsum(ranked, axis=1) - ranked
-            ranked[before >= config.nucleus] = 0.0
-        np.put_along_axis(probs, order, ranked, axis=1)
-    return np.asarray(probs / probs.sum(axis=1, keepdims=True))
+        for row in probs:
+            _cut(row, config)
+        probs /= probs.sum(axis=1, keepdims=True)
+    return probs
+
+
+def _cut(probs: NDArray[np.float64], config: SampleConfig) -> None:
+    """Set those of (V,) `probs` to 0 that top k or nucleus leave out; of equals the later."""
+    if config.top_k is not None:
+        place = max(len(probs) - config.top_k, 0)
+        floor = np.partition(probs, place)[place]
+    else:  # what lies below is less than 1 - nucleus even together, so it need not be sorted
+        floor = (1 - (config.nucleus or 1)) / len(probs)
+    ranked = -np.sort(-probs[probs >= floor])[: config.top_k]
+    number = len(ranked)
+    if config.nucleus is not None:
+        within = ranked / ranked.sum() if config.top_k is not None else ranked
+        number = int(np.count_nonzero(np.cumsum(within) - within < config.nucleus))
+    left = probs >= ranked[number - 1]
+    surplus = int(np.count_nonzero(left)) - number
+    if surplus:
+        left[np.flatnonzero(probs == ranked[number - 1])[-surplus:]] = False
+    probs[~left] = 0.0
 
 
 def _draw(log_probs: NDArray[np.floating[Any]], config: SampleConfig, rng: np.random.Generator) -> list[int]:
