@@ -17,7 +17,7 @@ from rejoinder.models.directory import load_array, save_array
 
 EXACT = 1_000_000  # vectors up to which search is exact
 _BLOCK = 2**16  # vectors at a time
-_ROUNDING = 1e-5  # by which a matrix product may be wrong, as a share
+_ROUNDING = 1e-5  # by which a matrix product may be wrong, as a share of the largest or of the query's length
 _INDEX = "nearest.usearch"
 
 
@@ -100,7 +100,7 @@ class Nearest:
         for first in range(0, len(self), _BLOCK):
             scores[first : first + _BLOCK] = self.vectors[first : first + _BLOCK].astype(np.float32) @ query
         threshold = np.partition(scores, len(scores) - k)[len(scores) - k]
-        return np.flatnonzero(scores >= threshold - _ROUNDING * np.abs(scores).max())
+        return np.flatnonzero(scores >= threshold - _ROUNDING * max(float(np.abs(scores).max()), float(np.linalg.norm(query))))
 
 
 def dots(rows: NDArray[np.float32], vector: NDArray[np.float32]) -> NDArray[np.float32]:

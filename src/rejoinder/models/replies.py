@@ -72,6 +72,11 @@ class Replies:
         """N."""
         return len(self.posts)
 
+    @property
+    def parents(self) -> int:
+        """M."""
+        return int(self.answered[-1]) + 1
+
     def to(self, answered: int) -> range:
         """The places of the replies to one of the M posts."""
         first, last = np.searchsorted(self.answered, [answered, answered + 1])
@@ -101,13 +106,15 @@ class Replies:
             texts: Any = np.memmap(file, np.uint8, "r") if file.stat().st_size else np.empty(0, np.uint8)
         except OSError as error:
             raise DamagedModel(f"{file} is missing ({error.strerror}); fit again") from error
-        sizes = len(posts), len(threads), len(answered), (len(offsets) - 1) // 2
-        if len(set(sizes)) > 1 or offsets[-1] != len(texts):
+        sizes = {posts.shape, threads.shape, answered.shape, (max(offsets.size - 1, 0) // 2,)}
+        kinds = {array.dtype for array in (posts, threads, answered, offsets)}
+        whole = len(sizes) == 1 and kinds == {np.dtype(np.int64)} and offsets.shape == (2 * len(posts) + 1,) and len(posts)
+        if not whole or offsets[-1] != len(texts) or (np.diff(offsets) < 0).any() or (np.diff(answered) < 0).any():
             raise DamagedModel(f"{directory}: the replies do not fit together; fit again")
         return cls(posts, threads, answered, offsets, texts)
 
     def _text(self, piece: int) -> str:
-        return bytes(self.texts[self.offsets[piece] : self.offsets[piece + 1]]).decode()
+        return bytes(self.texts[self.offsets[piece] : self.offsets[piece + 1]]).decode("utf-8", "replace")
 
 
 def nearest_answers(replies: Replies, places: Sequence[int], scores: Sequence[float], k: int, rung: str) -> list[Suggestion]:
