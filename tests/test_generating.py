@@ -166,10 +166,11 @@ def test_how_far_a_text_is_finished(text: str, whole: bool, expected: str) -> No
 
 
 def test_a_trimmed_reply_is_scored_as_far_as_it_goes() -> None:
-    """Said here with p 0.5, anywhere with 0.25: ln(0.5) - ln(0.25) over its 6 tokens; what was cut off does not count."""
-    first, rest = "I would not do that .", "And after that you could"
-    there = {f"{first} {rest} not": 0.5, PLAIN: 0.5}
-    found = proposed(there, {f"{first} {rest} go": 0.25, OTHER: 0.75}, on_topic=1.0, sampling=SampleConfig(longest=11))
+    """Begun here with p 0.3 + 0.2, anywhere with 0.25: ln(0.5) - ln(0.25) over its 6 tokens; what was cut off does not count."""
+    first = "I would not do that ."
+    there = {f"{first} And after that you could not": 0.3, f"{first} After all that you could not": 0.2, PLAIN: 0.5}
+    anywhere = {f"{first} And after that you could go": 0.25, OTHER: 0.75}
+    found = proposed(there, anywhere, on_topic=1.0, sampling=SampleConfig(longest=11))
     assert {s.text: s.score for s in found}[first] == pytest.approx(np.log(2) / 6, abs=1e-4)
 
 
