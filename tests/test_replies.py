@@ -75,6 +75,9 @@ def test_the_nearest_posts_give_their_replies_until_there_are_enough() -> None:
     found = nearest_answers(replies, [2, 0, 1], [0.9, 0.5, 0.25], 3, "who")
     assert [(s.post, s.score, s.rung) for s in found] == [(21, 0.9, "who"), (2, 0.5, "who"), (4, 0.5, "who")]
     assert len(nearest_answers(replies, [2, 0, 1], [0.9, 0.5, 0.25], 99, "who")) == 4
+    many = Thread(1, [Post(1, Kind.STORY, "Popular"), *(Post(n, text=f"Yes, {n}", parent=1) for n in range(2, 9))])
+    replies, _, _ = Replies.build(Known(many, ENGINE))
+    assert [s.post for s in nearest_answers(replies, [0, 1], [0.9, 0.5], 9, "who")] == [2, 3, 21]  # two of seven
     assert nearest_answers(replies, [], [], 3, "who") == [] == nearest_answers(replies, [0], [1.0], 0, "who")
 
 

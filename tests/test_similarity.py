@@ -58,6 +58,13 @@ def test_what_all_have_in_common_is_taken_out(monkeypatch: pytest.MonkeyPatch) -
     assert posts.of(["a the"]) == pytest.approx(np.array([[1, 0]]), abs=1e-6)
 
 
+def test_what_rounding_leaves_is_nothing() -> None:
+    vector = np.random.default_rng(4).normal(size=50)
+    posts = PostVectors(known({"a": vector.tolist(), "b": (1e-3 * vector).tolist()}, [1, 5]))
+    alone = PostVectors(posts.words, posts.of(["a"])[0])
+    assert not alone.of(["a", "b", "a b a", "b " * 99]).any()
+
+
 def test_words_without_counts_weigh_alike() -> None:
     posts = PostVectors(known({"a": [3, 0], "b": [0, 3]}, [0, 0]))
     assert posts.of(["a b"]) == pytest.approx(np.array([[0.5**0.5, 0.5**0.5]]))
@@ -156,6 +163,13 @@ def test_replies_to_the_post_most_like_it_come_first(rung: Drawn) -> None:
 def test_the_last_post_is_what_is_answered_without_what_it_quotes(rung: Drawn) -> None:
     root, last = Post(8, Kind.STORY, "engine spark fuel"), Post(9, text="> engine spark\ndough bread", parent=8)
     assert rung.propose((root, last), 2) == rung.propose((Post(9, text="dough bread", parent=8),), 2)
+
+
+def test_what_points_elsewhere_is_not_proposed(rung: Drawn) -> None:
+    titles = ["Bread dough", "Engine of the spark", "Fuel."]  # what was answered
+    cosines = rung.posts.of(titles) @ rung.posts.of(["dough bread"])[0]
+    assert cosines[1] > 0 > cosines[2]
+    assert [s.title for s in rung.propose((Post(9, Kind.STORY, "dough bread"),), 99)] == [titles[0], titles[0], titles[1]]
 
 
 @pytest.mark.parametrize("context", [(), (Post(1, text=""),), (Post(1, text="日本 🍞"),), (Post(1, text="> dough"),)])

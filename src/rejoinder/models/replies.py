@@ -24,6 +24,7 @@ from rejoinder.post import Post, Suggestion
 from rejoinder.text.words import words
 
 _TITLE = 90  # characters kept of what a reply answers
+_TO_ONE = 2  # replies to one post that are proposed: those to a popular one would leave no room for others
 _TEXTS = "replies.texts"
 _ARRAYS = ("posts", "threads", "answered", "offsets")
 
@@ -118,10 +119,10 @@ class Replies:
 
 
 def nearest_answers(replies: Replies, places: Sequence[int], scores: Sequence[float], k: int, rung: str) -> list[Suggestion]:
-    """At most `k` replies to the M-numbered posts at `places`, which come best first; those to one share its score."""
+    """At most `k` replies to some of the M posts, the nearest first: the first two to each, with its score."""
     found: list[Suggestion] = []
     for answered, score in zip(places, scores, strict=True):
-        for place in replies.to(answered):
+        for place in replies.to(answered)[:_TO_ONE]:
             if len(found) == k:
                 return found
             found.append(replies.suggestion(place, float(score), rung))

@@ -32,6 +32,7 @@ from rejoinder.text.words import words
 COMMON = 1e-4  # a
 TITLE = 0.3  # what the title of the thread counts beside the last post
 _TINY = 1e-12
+_NOISE = 1e-5  # of the length of a mean: less than this, when u is out, is only what rounding left
 _LONGEST = 2000  # words of a post that are read
 _SAMPLE = 20_000  # posts that u is taken from, at most
 _AT_ONCE = 200_000  # words at a time
@@ -81,9 +82,10 @@ class PostVectors:
         filled = np.flatnonzero(sizes)
         if len(filled):
             means[filled] = np.add.reduceat(rows, (np.cumsum(sizes) - sizes)[filled]) / sizes[filled, None]
+        noise = _NOISE * np.linalg.norm(means, axis=1, keepdims=True)
         means -= np.outer(dots(means, self.direction), self.direction)
         lengths = np.linalg.norm(means, axis=1, keepdims=True)
-        return np.asarray(np.divide(means, lengths, out=np.zeros_like(means), where=lengths > _TINY), np.float32)
+        return np.asarray(np.divide(means, lengths, out=np.zeros_like(means), where=lengths > noise), np.float32)
 
 
 class Similarity(ABC):
@@ -147,11 +149,12 @@ class Similarity(ABC):
         return cls(config, PostVectors(vectors, np.array(direction)), nearest, replies)
 
     def propose(self, context: Sequence[Post], k: int) -> list[Suggestion]:
-        """The replies to the posts most like the last of `context`; the score is the cosine."""
+        """Replies to the posts most like the last of `context`; the score is the cosine, and none is below 0."""
         if not context or k <= 0:
             return []
         places, scores = self._nearest.search(self.posts.of([context[-1].own_text])[0], k)
-        return nearest_answers(self._replies, places.tolist(), scores.tolist(), k, self.name)
+        alike = scores > 0
+        return nearest_answers(self._replies, places[alike].tolist(), scores[alike].tolist(), k, self.name)
 
     def score_replies(self, context: Sequence[Post], candidates: Sequence[str]) -> Scores:
         """(C,) float64: the cosine of each candidate with the last post of `context`, and a little of the thread's title."""
