@@ -23,9 +23,9 @@ class DualEncoderConfig:
     models: tuple[str, ...] = ("pmi_svd",)  # the rung that the words' vectors are begun from; none: from random ones
     begin: str = ""  # directory of a dual encoder fitted elsewhere, to go on from
     # the training
-    epochs: int = 6  # passes over the train part's pairs
+    epochs: int = 4  # passes over the train part's pairs
     batch: int = 256  # B, pairs that are told from one another
-    learning_rate: float = 1e-3  # Adam's, at its highest; it falls to 0 along a cosine
+    learning_rate: float = 2e-3  # Adam's, at its highest; it falls to 0 along a cosine
     dropout: float = 0.4  # share of a vector's numbers left out
     word_dropout: float = 0.3  # share of a post's words left out
     patience: int = 2  # passes without a better figure on dev after which training stops; 0: never

@@ -33,7 +33,9 @@ from rejoinder.post import Post
 VIEWS = 3  # words, letters, meaning
 _WEIGHTS = "weights.safetensors"
 _AGAIN = "fit again: rejoinder fit dual_encoder"
-_AT_ONCE = 32  # rows of a matrix product: always as many, so that each comes out the same in any company
+_AT_ONCE = (
+    4  # rows of a matrix product: always as many, so that each comes out the same in any company, and few enough for one core
+)
 _TINY = 1e-12  # the square of a length
 
 
@@ -43,7 +45,8 @@ class Weights:
 
     words: NDArray[Any]  # (V,) idf^rarity of each place of words
     letters: NDArray[Any]  # (V,) the same of runs of letters
-    vectors: NDArray[Any]  # (V, D) E, zeros for words never seen
+    rows: NDArray[Any]  # (V,) int32, the row of `vectors` of each place of words; 0 for words never seen
+    vectors: NDArray[Any]  # (R, D) E; row 0 is zeros
     maps: NDArray[Any]  # (2, D, D) W of contexts and of replies
     biases: NDArray[Any]  # (2, D) b
     scales: NDArray[Any]  # (3,) natural logarithms
@@ -55,7 +58,11 @@ class Weights:
 
     def half(self) -> Weights:
         """In half precision."""
-        return Weights(**{name: array.astype(np.float16) for name, array in self.arrays().items()})
+        return Weights(**{n: array if n == "rows" else array.astype(np.float16) for n, array in self.arrays().items()})
+
+    def single(self) -> Weights:
+        """In single precision, with which all is computed."""
+        return Weights(**{n: array if n == "rows" else array.astype(np.float32) for n, array in self.arrays().items()})
 
     def save(self, directory: Path) -> None:
         """Write them."""
@@ -78,17 +85,22 @@ class Weights:
             arrays: Mapping[str, NDArray[Any]] = load_file(file)
         except (OSError, SafetensorError, ValueError, KeyError, TypeError) as error:
             raise DamagedModel(f"{file} is missing or damaged ({error}); {_AGAIN}") from error
-        expected = shapes(config.buckets, config.size)
-        found = {name: array.shape for name, array in arrays.items() if array.dtype == np.float16}
+        found = {name: (str(array.dtype), *array.shape) for name, array in arrays.items()}
+        expected = _shapes(config, len(arrays.get("vectors", ())))
         if found != expected:
-            raise DamagedModel(f"{file}: float16 arrays {expected} were expected; got {found}; {_AGAIN}")
-        return cls(**arrays)
+            raise DamagedModel(f"{file}: arrays {expected} were expected; got {found}; {_AGAIN}")
+        weights = cls(**arrays)
+        if not (weights.rows.min() >= 0 and weights.rows.max() < len(weights.vectors)):
+            raise DamagedModel(f"{file}: places have rows that are not there; {_AGAIN}")
+        return weights
 
 
-def shapes(buckets: int, size: int) -> dict[str, tuple[int, ...]]:
-    """The shape of each array of `Weights`."""
-    each = {"words": (buckets,), "letters": (buckets,), "vectors": (buckets, size), "maps": (2, size, size)}
-    return {**each, "biases": (2, size), "scales": (VIEWS,), "earlier": (VIEWS,)}
+def _shapes(config: DualEncoderConfig, rows: int) -> dict[str, tuple[Any, ...]]:
+    """Type and shape of each array of `Weights` on disk."""
+    places, size = config.buckets, config.size
+    sizes = {"words": (places,), "letters": (places,), "vectors": (rows, size), "maps": (2, size, size), "biases": (2, size)}
+    half = {name: ("float16", *shape) for name, shape in {**sizes, "scales": (VIEWS,), "earlier": (VIEWS,)}.items()}
+    return {**half, "rows": ("int32", places)}
 
 
 def split_context(texts: Sequence[str]) -> tuple[str, str]:
@@ -108,12 +120,9 @@ class Encoder:
     """The two encoders; they hold no text."""
 
     def __init__(self, weights: Weights, config: DualEncoderConfig) -> None:
-        """Use weights of any floating type; all is computed in float32."""
+        """Use weights of any floating type."""
         self.config = config
-        self._vectors = weights.vectors  # kept as they are: only the rows that are needed become float32
-        self._weights = Weights(
-            **{name: array if name == "vectors" else array.astype(np.float32) for name, array in weights.arrays().items()}
-        )
+        self._weights = weights.single()
 
     def context(self, posts: Sequence[Post]) -> Context:
         """What the posts, oldest first, say together."""
@@ -143,7 +152,7 @@ class Encoder:
 
     def meaning_of(self, bags: Bags, side: int) -> Floats:
         """(N, D) float32 of weighted words; side 0 for contexts, 1 for replies."""
-        x = bags.sum_rows(self._vectors)
+        x = bags.sum_rows(self._weights.rows, self._weights.vectors)
         known = dots_of(x) > _TINY
         y = np.empty_like(x)
         for first in range(0, len(x), _AT_ONCE):

@@ -9,7 +9,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from itertools import pairwise
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -53,9 +54,13 @@ class Bags:
         """(N,) float32: the inner product of each text with a (V,) `query`."""
         return self._sums(self.values * query[self.places])
 
-    def sum_rows(self, table: NDArray[Any]) -> Floats:
-        """(N, D) float32: for each text, the sum of the rows of `table` (V, D) that it names, times its values."""
-        return self._sums(table[self.places].astype(np.float32) * self.values[:, None])
+    def sum_rows(self, rows: NDArray[np.int32], table: Floats) -> Floats:
+        """(N, D) float32: for each text the sum of its values times the rows of `table` (R, D) that `rows` (V,) names."""
+        found = np.zeros((len(self), table.shape[1]), np.float32)
+        at = rows[self.places]
+        for number, (first, last) in enumerate(pairwise(self.offsets.tolist())):
+            found[number] = self.values[first:last] @ table[at[first:last]]  # a text at a time stays within the cache
+        return found
 
     def take(self, rows: Ints) -> Bags:
         """The texts `rows`, in that order."""

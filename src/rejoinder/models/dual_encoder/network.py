@@ -26,7 +26,7 @@ class Network(keras.Model):  # type: ignore[misc]
     """A batch of pairs in, their scores out."""
 
     def __init__(self, config: DualEncoderConfig, start: dict[str, NDArray[np.float32]], seed: int) -> None:
-        """`start`: `vectors` (R, D) of the words that occur, `maps`, `biases`, `scales` and `earlier` as in `Weights`."""
+        """`start`: `vectors`, `maps`, `biases`, `scales` and `earlier` as in `Weights`."""
         super().__init__()
         self.settings, self.size = config, start["vectors"].shape[1]
         self.seeds = keras.random.SeedGenerator(seed)

@@ -7,9 +7,11 @@ dual encoder fitted elsewhere: places are hashes, so words keep theirs.
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
 
 from rejoinder.errors import ConfigError, ModelError
 from rejoinder.models.directory import load_config, read_manifest
@@ -32,14 +34,17 @@ def first_weights(rarity: Rarity, pairs: Pairs, config: DualEncoderConfig, rng: 
         ConfigError: `begin` names no dual encoder, or one of other sizes; or the rung named in `models` has no word vectors.
     """
     if config.begin:
-        other = _fitted_elsewhere(Path(config.begin).expanduser(), config)
-        learned = {name: array.astype(np.float32) for name, array in other.arrays().items()}
-        return Weights(**{**learned, "words": rarity.words, "letters": rarity.letters})
+        other = _fitted_elsewhere(Path(config.begin).expanduser(), config).single()
+        rows = _rows(rarity.vocabulary, config.buckets, other.rows)
+        vectors = np.zeros((rows.max() + 1, config.size), np.float32)  # words that are new begin without a meaning
+        vectors[: len(other.vectors)] = other.vectors
+        return replace(other, words=rarity.words, letters=rarity.letters, rows=rows, vectors=vectors)
     size = config.size
     identity = np.broadcast_to(np.eye(size, dtype=np.float32), (2, size, size)).copy()
     scales, shares = np.log(np.array(_SCALES, np.float32)), np.full(VIEWS, _EARLIER, np.float32)
-    vectors = _vectors(rarity.vocabulary, config, rng, job)
-    weights = Weights(rarity.words, rarity.letters, vectors, identity, np.zeros((2, size), np.float32), scales, shares)
+    rows = _rows(rarity.vocabulary, config.buckets, np.zeros(config.buckets, np.int32))
+    vectors = _vectors(rarity.vocabulary, rows, config, rng, job)
+    weights = Weights(rarity.words, rarity.letters, rows, vectors, identity, np.zeros((2, size), np.float32), scales, shares)
     sample = pairs.words[REPLY].take(np.sort(rng.permutation(len(pairs))[:_SAMPLE]))
     meant = Encoder(weights, config).meaning_of(sample, 1)
     _, _, right = np.linalg.svd(meant.T @ meant, hermitian=True)
@@ -47,10 +52,20 @@ def first_weights(rarity: Rarity, pairs: Pairs, config: DualEncoderConfig, rng: 
     return weights
 
 
-def _vectors(vocabulary: list[str], config: DualEncoderConfig, rng: np.random.Generator, job: Job) -> Floats:
-    """(V, D) float32 of length 1, zeros where no word is; of two words at one place the more frequent counts."""
-    table = np.zeros((config.buckets, config.size), np.float32)
-    places = word_places(vocabulary, config.buckets)
+def _rows(vocabulary: list[str], buckets: int, rows: NDArray[np.int32]) -> NDArray[np.int32]:
+    """(V,) int32: `rows`, and new ones for the places of words that have none; row 0 is of no place."""
+    new = np.unique(word_places(vocabulary, buckets))
+    new = new[rows[new] == 0]
+    rows = rows.copy()
+    rows[new] = np.arange(len(new)) + rows.max() + 1
+    return rows
+
+
+def _vectors(
+    vocabulary: list[str], rows: NDArray[np.int32], config: DualEncoderConfig, rng: np.random.Generator, job: Job
+) -> Floats:
+    """(R, D) float32 of length 1, zeros for row 0; of two words at one place the more frequent counts."""
+    table = np.zeros((rows.max() + 1, config.size), np.float32)
     if not config.models:
         found = rng.standard_normal((len(vocabulary), config.size)).astype(np.float32)
     else:
@@ -62,7 +77,7 @@ def _vectors(vocabulary: list[str], config: DualEncoderConfig, rng: np.random.Ge
             )
     lengths = np.linalg.norm(found, axis=1, keepdims=True)
     found = np.divide(found, lengths, out=np.zeros_like(found), where=lengths > 0)
-    table[places[::-1]] = found[::-1]
+    table[rows[word_places(vocabulary, config.buckets)][::-1]] = found[::-1]
     return table
 
 

@@ -6,6 +6,7 @@ After each pass the dev part is measured by recall@1 among 100 replies; the best
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -53,7 +54,7 @@ class Run:
     def __init__(
         self, weights: Weights, pairs: Pairs, dev: Measure | None, config: DualEncoderConfig, rng: np.random.Generator
     ) -> None:
-        """Make the network of the words that occur."""
+        """Make the network."""
         import keras
 
         from rejoinder.models.dual_encoder.network import Network
@@ -62,9 +63,8 @@ class Run:
         self.batch = min(config.batch, len(pairs))
         self.a_pass = len(pairs) // self.batch  # steps
         self.steps = config.epochs * self.a_pass if self.batch > 1 else 0
-        self.rows = np.unique(np.concatenate([bags.places for bags in pairs.words]))  # (R,) places of the words that occur
         start = {name: getattr(weights, name) for name in _LEARNED}
-        self.network = Network(config, {**start, "vectors": weights.vectors[self.rows]}, int(rng.integers(2**31)))
+        self.network = Network(config, start, int(rng.integers(2**31)))
         warmup = self.steps // 20 + 1
         rate = keras.optimizers.schedules.CosineDecay(
             0.0, max(self.steps - warmup, 1), warmup_target=config.learning_rate, warmup_steps=warmup
@@ -105,7 +105,7 @@ class Run:
         for side, bags in enumerate(pairs.words):
             texts[side, :, : len(used)] = bags.dense(used)
         rows = np.zeros(size, np.int32)
-        rows[: len(used)] = np.searchsorted(self.rows, used)
+        rows[: len(used)] = self.weights.rows[used]
         products = [
             [alike(view[side], view[REPLY], self.config.buckets) for side in (LAST, EARLIER)]
             for view in (pairs.words, pairs.letters)
@@ -122,9 +122,8 @@ class Run:
         learned = self.network.learned_now()
         if not all(np.isfinite(array).all() for array in learned.values()):
             raise ModelError(f"dual_encoder: a weight became no number{_LOWER}")
-        vectors = self.weights.vectors.copy()
-        vectors[self.rows] = learned.pop("vectors")
-        return Weights(self.weights.words, self.weights.letters, vectors, **learned)
+        learned["vectors"][0] = 0  # no word's
+        return replace(self.weights, **learned)
 
     def _step(self, rows: Ints) -> float:
         """One step of the optimiser; the mean nats."""
