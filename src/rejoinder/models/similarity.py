@@ -72,7 +72,7 @@ class PostVectors:
 
     def _means(self, texts: list[list[str]]) -> Floats:
         flat = [word for text in texts for word in text]
-        places = np.array([-1 if (place := self.words.place(word)) is None else place for word in flat], np.int64)
+        places = self.words.places(flat)
         rows = np.empty((len(flat), self.words.size), np.float32)
         known = places >= 0
         rows[known] = self.words.vectors[places[known]] * self._weights[places[known], None]

@@ -8,6 +8,7 @@ word vectors that any method may have left: a run's vector is the mean of the ve
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import lru_cache
 from zlib import crc32
 
 import numpy as np
@@ -24,9 +25,13 @@ def letter_ngrams(word: str) -> list[str]:
     return list(dict.fromkeys(runs))
 
 
+@lru_cache(maxsize=2**14)
 def places_of(word: str, buckets: int) -> NDArray[np.int64]:
-    """(n,) int64: the places in a table of so many buckets that the runs of `word` fall into, each once, ascending."""
-    return np.unique(np.array([crc32(run.encode("utf-8", "surrogatepass")) % buckets for run in letter_ngrams(word)], np.int64))
+    """(n,) int64, read only: the places in a table of so many buckets that the runs of `word` fall into, each once, ascending."""
+    hashes = {crc32(run.encode("utf-8", "surrogatepass")) % buckets for run in letter_ngrams(word)}
+    places = np.array(sorted(hashes), np.int64)
+    places.flags.writeable = False  # it is remembered
+    return places
 
 
 def subword_vectors(words: Sequence[str], vectors: Floats, buckets: int) -> Floats:

@@ -10,6 +10,7 @@ import json
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
+from itertools import repeat
 from pathlib import Path
 from typing import Any, Self
 
@@ -63,12 +64,16 @@ class WordVectors:
         """Where `word` stands in the list; None if it does not."""
         return self._places.get(word)
 
+    def places(self, words: Sequence[str]) -> Ints:
+        """(N,) int64: where each word stands in the list; -1 for those that do not."""
+        return np.fromiter(map(self._places.get, words, repeat(-1)), np.int64, len(words))
+
     def of(self, words: Sequence[str]) -> Floats:
         """(N, D) float32: a vector for each word; of an unseen one the mean of its n-grams' vectors, or zeros."""
         found = np.zeros((len(words), self.size), np.float32)
-        places = [self._places.get(word, -1) for word in words]
-        known = np.array(places, np.int64) >= 0
-        found[known] = self.vectors[[place for place in places if place >= 0]]
+        places = self.places(words)
+        known = places >= 0
+        found[known] = self.vectors[places[known]]
         if self.ngrams is not None:
             for at in np.flatnonzero(~known).tolist():
                 found[at] = _guess(words[at], self.ngrams)

@@ -7,19 +7,31 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from functools import lru_cache
 
 ADDRESS = re.compile(r"\b(?:https?://|www\.)\S+", re.IGNORECASE)
 EMAIL = re.compile(r"[\w.+-]+\s?(?:@|\[at\]|\(at\))\s?[\w-]+(?:\.[\w-]+)+", re.IGNORECASE)
 _WORD = re.compile(r"[^\W_]+(?:['’][^\W_]+)*")
 LONGEST = 40  # characters; longer runs are keys and hashes, not words
+_SHORT = 4000  # characters of a text whose words are remembered for a while
 
 
 def words(text: str) -> list[str]:
     """The words of `text`, in order."""
+    return list(_remembered(text)) if len(text) <= _SHORT else _read(text)
+
+
+def _read(text: str) -> list[str]:
     if "://" in text or "www." in text:
         text = ADDRESS.sub(" ", text)
-    found = _WORD.findall(text.casefold().replace("’", "'"))
-    return [word for word in found if len(word) <= LONGEST]
+    found: list[str] = _WORD.findall(text.casefold().replace("’", "'"))
+    return found if max(map(len, found), default=0) <= LONGEST else [word for word in found if len(word) <= LONGEST]
+
+
+@lru_cache(maxsize=1024)
+def _remembered(text: str) -> tuple[str, ...]:
+    """Several rankers read the same candidates one after the other; this way they are taken apart once."""
+    return tuple(_read(text))
 
 
 def shingles(sequence: list[str], n: int) -> Iterator[tuple[str, ...]]:
