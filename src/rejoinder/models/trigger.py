@@ -39,7 +39,7 @@ from rejoinder.text.words import words
 _log = logging.getLogger(__name__)
 CHANCE = 0.05  # share of random replies that count as on topic
 _CANDIDATES = 20  # asked of each source
-_FEWEST = 30  # answered posts of dev below which nothing is learned
+_FEWEST = 100  # answered posts of dev below which nothing is learned
 _TRUSTED = 10  # posts above a threshold from which their share is believed
 _RANDOM = 400  # replies that the proposals are compared with
 _SHRINK = 1.0  # of the weights (ridge)

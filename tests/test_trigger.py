@@ -1,0 +1,168 @@
+"""The trigger: the judge, the regression and the threshold by hand; and silence where nothing is known."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from math import log
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from conftest import make_corpus, toy_posts
+
+from rejoinder.engine.replying import Replier, ReplyConfig
+from rejoinder.errors import ConfigError, DamagedModel, ModelError
+from rejoinder.models.bm25 import BM25, BM25Config
+from rejoinder.models.interfaces import Job
+from rejoinder.models.trigger import (
+    Judge,
+    Trigger,
+    TriggerConfig,
+    calibration_error,
+    candidates,
+    fit_logistic,
+    lowest_threshold,
+)
+from rejoinder.post import Kind, Post, Suggestion
+
+ENGINE_POST = (Post(1, Kind.STORY, "Why does the engine7 stall at lights7 ?"),)
+BREAD_POST = (Post(1, Kind.STORY, "Why does the engine3 stall ?"),)
+
+
+def many_topics(threads: int = 1400, topics: int = 25) -> Iterator[Post]:
+    """Two topics are too few to be on one of them by merit."""
+    for number in range(1, threads + 1):
+        topic, root = number % topics, 10 * number
+        yield Post(root, Kind.STORY, f"Why does the engine{topic} stall at lights{topic} ? Number {number} .", time=number)
+        yield Post(
+            root + 1, Kind.COMMENT, f"Check the plug{topic} and the filter{topic} . Day {number} .", parent=root, time=number
+        )
+
+
+# --- parts -----------------------------------------------------------------------------------------------------------
+
+
+def test_the_judge_compares_with_replies_at_random() -> None:
+    # idf: fuel ln 4, the 0. "fuel the" and "fuel" are the same but for a word that weighs nothing: cosine 1.
+    # of 20 replies drawn, one says fuel: the 95th percentile of [0 x 19, 1] lies between 0 and 1 (0.05 here)
+    judge = Judge({"fuel": log(4), "the": 0.0, "plug": log(4)}, log(5), ["plug"] * 19 + ["fuel"])
+    assert judge.on_topic(["fuel the", "plug", "", "unseen words"], ["the fuel"]).tolist() == [True, False, False, False]
+    assert judge.on_topic(["fuel"], ["nothing alike", "fuel"]).tolist() == [True]  # the most like of the answers counts
+    often = Judge({"fuel": log(4)}, log(5), ["fuel"] * 20)
+    assert often.on_topic(["fuel"], ["fuel"]).tolist() == [False]  # no more like than chance
+
+
+def test_logistic_regression_by_hand() -> None:
+    # one constant column, no shrinking of it: 3 of 4 are 1, so b = ln(3 / 1)
+    assert fit_logistic(np.ones((4, 1)), np.array([1.0, 1, 1, 0])).tolist() == pytest.approx([log(3)], abs=1e-4)
+
+
+def test_logistic_regression_has_no_slope_left() -> None:
+    rng = np.random.default_rng(0)
+    x = np.concatenate([rng.normal(size=(300, 3)), np.ones((300, 1))], axis=1)
+    y = (rng.random(300) < 1 / (1 + np.exp(-(x @ [2.0, -1.0, 0.0, 0.5])))).astype(float)
+
+    def loss(weights: Any) -> float:
+        z = x @ weights
+        return float(np.logaddexp(0, z).sum() - y @ z + 0.5 * (weights[:-1] @ weights[:-1]))
+
+    found = fit_logistic(x, y)
+    for place in range(4):
+        step = np.eye(4)[place] * 1e-3
+        assert loss(found) <= min(loss(found + step), loss(found - step))
+
+
+def test_the_lowest_threshold_by_hand() -> None:
+    # best first: 10 hits at p = 0.9, then a miss and a hit in turn: shares 10/10, 10/11, 11/12, 11/13, 12/14, ...
+    tops = np.concatenate([np.full(10, 0.9), [0.8, 0.7, 0.6, 0.5, 0.4]])
+    hits = np.array([1] * 10 + [0, 1, 0, 1, 0], float)
+    assert lowest_threshold(tops, hits, 0.9) == pytest.approx(0.7)  # 11/12 = 0.917; 12/14 = 0.857 is too few
+    assert lowest_threshold(tops, hits, 0.85) == pytest.approx(0.5)
+    assert lowest_threshold(tops, np.zeros(15), 0.5) == pytest.approx(0.9)  # never reached: that of the best share
+
+
+def test_calibration_error_by_hand() -> None:
+    # ten bins of one: |0 - 0| five times, |1 - 0| five times
+    assert calibration_error(np.array([0.0] * 5 + [1.0] * 5), np.zeros(10)) == pytest.approx(0.5)
+    assert calibration_error(np.array([0.0] * 5 + [1.0] * 5), np.array([0.0] * 5 + [1.0] * 5)) == 0
+
+
+def test_a_reply_that_two_sources_propose_is_one_candidate(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Source:
+        def __init__(self, *scores: tuple[int, float]) -> None:
+            self.found = [Suggestion(f"reply {post}", score, "x", post) for post, score in scores]
+
+        def propose(self, context: Sequence[Post], k: int) -> list[Suggestion]:
+            return self.found[:k]
+
+        def score_replies(self, context: Sequence[Post], texts: Sequence[str]) -> Any:
+            return np.array([4.0])  # what it gives the post itself
+
+    sources: dict[str, Any] = {"bm25": Source((7, 2.0), (8, 1.0)), "pmi_svd": Source((8, 3.0))}
+    found = candidates(sources, ENGINE_POST, 5)
+    assert [(one.suggestion.post, dict(one.by)) for one in found] == [(7, {"bm25": 0.5}), (8, {"bm25": 0.25, "pmi_svd": 0.75})]
+
+
+@pytest.mark.parametrize("settings", [{"precision": 0.0}, {"precision": 1.5}, {"contexts": 0}])
+def test_settings_out_of_range(settings: dict[str, Any]) -> None:
+    with pytest.raises(ConfigError, match="`trigger"):
+        TriggerConfig(**settings)
+
+
+# --- whole -----------------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def trigger(tmp_path_factory: pytest.TempPathFactory) -> Trigger:
+    """Fitted on topics that never mix."""
+    directory = tmp_path_factory.mktemp("trigger")
+    corpus = make_corpus(directory, many_topics())
+    rng = np.random.default_rng(0)
+    bm25 = BM25.fit(corpus, BM25Config(), rng=rng, job=Job(directory / "bm25"))
+    return Trigger.fit(corpus, TriggerConfig(precision=0.9), rng=rng, job=Job(directory, parts={"bm25": bm25}))
+
+
+def test_what_it_says_is_probable_and_in_order(trigger: Trigger) -> None:
+    assert trigger.knows and 0 < trigger.figures["precision"] <= 1 and 0 < trigger.figures["coverage"] <= 1
+    scores = [suggestion.score for suggestion in trigger.propose(ENGINE_POST, 10)]
+    assert scores == sorted(scores, reverse=True) and min(scores) >= 0 and max(scores) <= 1
+    likely, unlikely = (trigger.propose(context, 1) for context in (ENGINE_POST, (Post(1, text="the stall at the harbour"),)))
+    assert "plug7" in likely[0].text and likely[0].score > unlikely[0].score
+
+
+def test_it_is_silent_where_it_does_not_know(trigger: Trigger) -> None:
+    far = (Post(1, text="the at ?"),)
+    assert trigger.propose(far, 5)
+    assert Replier.trusting(trigger, config=ReplyConfig(threshold=1.0)).reply(far) == []
+    assert Replier.trusting(trigger, config=ReplyConfig(threshold=0.0)).reply(far)
+
+
+def test_a_replier_that_trusts_shows_no_two_alike(trigger: Trigger) -> None:
+    replier = Replier.trusting(trigger, config=ReplyConfig(threshold=0.0))
+    assert replier.trusts and replier.threshold == 0
+    assert sum("plug7" in reply.text for reply in replier.reply(ENGINE_POST)) == 1
+    assert replier.reply((Post(1, text="日本語のテキスト"),)) == []
+
+
+def test_saved_and_loaded_it_says_the_same(trigger: Trigger, tmp_path: Path) -> None:
+    trigger.save(tmp_path / "saved")
+    parts: dict[str, Any] = dict(trigger.sources)
+    loaded = Trigger.load(tmp_path / "saved", parts)
+    assert loaded.propose(BREAD_POST, 9) == trigger.propose(BREAD_POST, 9) and loaded.threshold == trigger.threshold
+    with pytest.raises(DamagedModel, match="other sources"):
+        Trigger.load(tmp_path / "saved", {**parts, "pmi_svd": parts["bm25"]})
+    with pytest.raises(ModelError, match="needs rungs that propose"):
+        Trigger.load(tmp_path / "saved", {})
+
+
+def test_with_few_dev_posts_it_knows_nothing_and_holds_nothing_back(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    corpus = make_corpus(tmp_path, toy_posts(30))
+    rng = np.random.default_rng(0)
+    bm25 = BM25.fit(corpus, BM25Config(), rng=rng, job=Job(tmp_path / "bm25"))
+    found = Trigger.fit(corpus, TriggerConfig(), rng=rng, job=Job(tmp_path, parts={"bm25": bm25}))
+    assert not found.knows and "nothing is held back" in caplog.text
+    found.save(tmp_path / "saved")
+    assert not Trigger.load(tmp_path / "saved", {"bm25": bm25}).knows
+    with pytest.raises(ModelError, match="learned nothing"):
+        found.propose(ENGINE_POST, 3)
