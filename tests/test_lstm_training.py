@@ -212,13 +212,55 @@ def test_a_run_with_other_settings_begins_anew(tmp_path: Path) -> None:
     assert Run(reading(1), LSTMConfig(**TINY), 5, Job(tmp_path, checkpoints=tmp_path)).step == 0
 
 
-def test_a_damaged_checkpoint_is_no_checkpoint(tmp_path: Path) -> None:
+def test_a_run_leaves_the_checkpoints_of_others_and_says_that_they_are_there(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    first = run(tmp_path)
+    assert not caplog.messages
+    first.step = 7
+    first._save()
+    other = run(tmp_path, learning_rate=0.01)
+    (said,) = caplog.messages
+    assert str(first.checkpoints.file) in said and "other settings" in said and "begins anew" in said
+    other.finish()
+    assert other.job.spent == [other.checkpoints.file] and other.checkpoints.file.is_file()
+    caplog.clear()
+    assert run(tmp_path).step == 7  # as if the other had never been
+    assert not caplog.messages
+
+
+def test_a_checkpoint_by_another_name_is_gone_on_from(tmp_path: Path) -> None:
+    Checkpoints(tmp_path, "run").write(Checkpoint({"a": np.arange(3)}, {"step": 1}))
+    (tmp_path / "run.safetensors").rename(tmp_path / "latest.safetensors")
+    Checkpoints(tmp_path, "another").write(Checkpoint({"a": np.arange(4)}, {"step": 2}))
+    found = Checkpoints(tmp_path, "run").read()
+    assert found is not None and found.facts == {"step": 1}
+
+
+def test_the_seconds_of_a_run_hold_every_look_at_dev(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A clock that only looking moves, 10 seconds a look: two looks, the last one after the last step."""
+    clock = [0.0]
+
+    def look(self: Run) -> float:
+        clock[0] += 10
+        return 1.0
+
+    monkeypatch.setattr("rejoinder.models.lstm.train.monotonic", lambda: clock[0])
+    monkeypatch.setattr(Run, "_step", lambda self: 1.0)
+    monkeypatch.setattr(Run, "_measure", look)
+    ended = run(tmp_path, epochs=2)
+    ended.finish()
+    assert ended.seconds == 10.0 * ended.total / ended.every == 20.0
+
+
+def test_a_damaged_checkpoint_is_no_checkpoint(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     first = run(tmp_path)
     first.step = 1
     first._save()
-    file = tmp_path / "latest.safetensors"
+    (file,) = tmp_path.glob("*.safetensors")
     file.write_bytes(file.read_bytes()[:-10])
     assert run(tmp_path).step == 0
+    assert "cannot be read" in caplog.messages[0]
 
 
 def test_a_loss_that_is_no_number_stops_the_run_and_keeps_the_last_checkpoint(tmp_path: Path) -> None:
@@ -227,27 +269,29 @@ def test_a_loss_that_is_no_number_stops_the_run_and_keeps_the_last_checkpoint(tm
         first._step()
         first.step += 1
     first._save()
-    kept = (tmp_path / "latest.safetensors").read_bytes()
+    (file,) = tmp_path.glob("*.safetensors")
+    kept = file.read_bytes()
     bad = first.network.weights_now().embedding
     bad[0] = np.nan
     first.network.embedding.assign(bad)
     with pytest.raises(ModelError, match=r"the loss became nan at step 4; the checkpoint before it is kept in .*learning_rate"):
         first.finish()
-    assert (tmp_path / "latest.safetensors").read_bytes() == kept
+    assert file.read_bytes() == kept
 
 
 def test_weights_that_are_no_numbers_are_neither_kept_nor_returned(tmp_path: Path) -> None:
     """An update may bring them in after a loss that was a number."""
     first = run(tmp_path, least_steps=50)
     first._save()
-    kept = (tmp_path / "latest.safetensors").read_bytes()
+    (file,) = tmp_path.glob("*.safetensors")
+    kept = file.read_bytes()
     bad = first.network.weights_now().embedding
     bad[0] = np.nan
     first.network.embedding.assign(bad)
     for keep in (first._save, first._measure, first.finish):
         with pytest.raises(ModelError, match=r"became (no number|nan)"):
             keep()
-    assert (tmp_path / "latest.safetensors").read_bytes() == kept
+    assert file.read_bytes() == kept
 
 
 def test_a_full_disk_keeps_the_last_checkpoint(tmp_path: Path) -> None:
@@ -267,7 +311,7 @@ Checkpoints(Path({str(tmp_path)!r}), "run").write(Checkpoint({{"a": np.zeros(10*
     assert "the last one is kept; make room and run the same command again" in done.stderr
     found = Checkpoints(tmp_path, "run").read()
     assert found is not None and found.facts == {"step": 1} and found.arrays["a"].tolist() == list(range(10))
-    assert [file.name for file in tmp_path.iterdir()] == ["latest.safetensors"]  # nothing half-written lies about
+    assert [file.name for file in tmp_path.iterdir()] == ["run.safetensors"]  # nothing half-written lies about
 
 
 # --- bad input -------------------------------------------------------------------------------------------------------

@@ -68,6 +68,35 @@ def test_the_span_says_which_words() -> None:
     assert phrases.copied(f"{first} ; something else altogether , then {first}") == [(0, 9), (13, 22)]
 
 
+# of "a heron stood in the reeds beside our boat until the last ferry had gone home" the even runs are kept
+BEFORE = [
+    ("I saw that", " a heron flew away", " a heron flew away"),  # no run of seven
+    ("I saw that", " soon a heron stood in the reeds beside our boat", " soon"),
+    ("I saw that", " soon, a heron stood in the reeds beside us", " soon,"),
+    ("I saw that", " a heron stood in the reeds beside our boat", ""),  # it begins with the first word
+    ("a heron stood in the", " reeds beside our boat", ""),  # it began in the draft
+    ("a heron stood in the reeds bes", "ide our boat", ""),
+    ("a heron stood in the reeds beside us, and", " then", " then"),  # what the draft copies is the writer's own affair
+    (NOVEL, ", and so on", ", and so on"),
+    ("", " well a heron stood in the reeds beside our boat", " well"),
+    ("", "", ""),
+]
+
+
+@pytest.mark.parametrize(("draft", "text", "kept"), BEFORE)
+def test_a_continuation_ends_before_what_it_copies(draft: str, text: str, kept: str) -> None:
+    assert Phrases.build([post(1, NOVEL)]).before_copy(draft, text) == kept
+
+
+@given(TEXTS, TEXTS, TEXTS)
+def test_what_is_left_copies_nothing_and_is_a_beginning(written: str, draft: str, text: str) -> None:
+    phrases = Phrases.build([post(1, written)])
+    kept = phrases.before_copy(draft, f" {text}")
+    assert f" {text}".startswith(kept)
+    new = len(words(draft))
+    assert all(last <= new for _, last in phrases.copied(draft + kept))
+
+
 def test_six_words_are_no_copy() -> None:
     phrases = Phrases.build([post(1, NOVEL)])
     assert phrases.copied(" ".join(NOVEL.split()[:6])) == [] == phrases.copied("")

@@ -5,14 +5,18 @@ from __future__ import annotations
 import json
 import shutil
 from pathlib import Path
+from typing import Any
 
 import pytest
 from conftest import make_archive, toy_posts
 
 from rejoinder.errors import ConfigError, DamagedModel, ModelError, NotFitted, UsageError
-from rejoinder.models import LADDER, Can, without_extras
+from rejoinder.models import LADDER, Can, those_that, without_extras
 from rejoinder.models.directory import check_hashes
+from rejoinder.models.interfaces import Job
+from rejoinder.models.unigram import Unigram
 from rejoinder.post import Kind, Post
+from rejoinder.text.phrases import Phrases
 from rejoinder.workspace import FitConfig, Workspace
 
 SMALL = FitConfig(vocabulary=300)
@@ -30,6 +34,34 @@ def test_fit_then_load_every_rung(space: Workspace) -> None:
         assert space.load(name).config == LADDER[name].load().Config()
     assert space.fitted_that(Can.PREDICT) == ["unigram", "markov", "logistic", "kneser_ney"]
     assert not list((space.home / "scratch").iterdir())
+
+
+def test_a_finished_fit_removes_its_own_checkpoint_and_no_other(space: Workspace, monkeypatch: pytest.MonkeyPatch) -> None:
+    fit = Unigram.fit
+
+    def leaving(corpus: Any, config: Any, *, rng: Any, job: Job) -> Unigram:
+        assert job.checkpoints is not None
+        job.checkpoints.mkdir(parents=True)
+        for name in ("own", "other"):
+            (job.checkpoints / name).write_text("half way")
+        job.spent.append(job.checkpoints / "own")
+        return fit(corpus, config, rng=rng, job=job)
+
+    monkeypatch.setattr(Unigram, "fit", leaving)
+    assert space.fit(["unigram"], SMALL, {}) == {}
+    assert [left.name for left in (space.home / "checkpoints" / "unigram").iterdir()] == ["other"]
+
+
+def test_whose_words_they_are_is_kept_beside_what_makes_text(space: Workspace) -> None:
+    assert {name for name in LADDER if LADDER[name].phrases} == {n for n in those_that(Can.PREDICT) if not LADDER[n].parts}
+    space.fit(["canned", "unigram", "kneser_ney"], SMALL, {})
+    found = {name: space.fitted(name) for name in ("canned", "unigram", "kneser_ney")}
+    kept = {name: Phrases.load(there.directory) for name, there in found.items() if there is not None}
+    assert kept.pop("canned") is None and len(kept) == 2
+    for phrases in kept.values():
+        assert phrases is not None
+        assert not phrases.copied("how long should bread dough rest in a cold kitchen")  # 40 posts say so
+        assert phrases.copied("rest in a cold kitchen number 2")  # one does
 
 
 def test_the_manifest_says_what_was_learned_from_what(space: Workspace) -> None:
@@ -116,7 +148,7 @@ def test_a_wrong_setting_stops_before_anything_is_fitted(space: Workspace) -> No
 def test_a_rung_that_fails_does_not_stop_the_others(tmp_path: Path) -> None:
     make_archive(tmp_path / "archive.db", [Post(n, Kind.STORY, "no replies here") for n in range(1, 30)]).close()
     failed = Workspace(tmp_path).fit(without_extras(), SMALL, {})
-    assert list(failed) == ["bm25"] and "no reply" in str(failed["bm25"])
+    assert list(failed) == ["bm25", "fusion", "trigger"] and "no reply" in str(failed["bm25"])  # two are made of the first
     assert Workspace(tmp_path).fitted("markov") is not None and Workspace(tmp_path).fitted("bm25") is None
 
 

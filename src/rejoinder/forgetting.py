@@ -20,6 +20,7 @@ from rejoinder.errors import ArchiveBusy, RejoinderError
 from rejoinder.models import LADDER
 from rejoinder.models.directory import MANIFEST
 from rejoinder.models.kneser_ney import KneserNey
+from rejoinder.text.phrases import Phrases
 from rejoinder.text.tensors import post_tokens
 from rejoinder.workspace import Workspace
 
@@ -89,7 +90,8 @@ def _subtract(space: Workspace, forgotten: Forgotten) -> bool:
     except RejoinderError:
         return False
     with space.open_archive() as archive:
-        data = ArchiveCorpus(archive, Path(), everything=everything).fingerprint()
+        corpus = ArchiveCorpus(archive, Path(), everything=everything)
+        data, whose = corpus.fingerprint(), Phrases.build(corpus.posts("train"))
     manifest = {key: value for key, value in found.manifest.items() if key not in ("format", "files", "hashes")}
-    space.keep(changed, {**manifest, "data": data, "revision": forgotten.after})
+    space.keep(changed, {**manifest, "data": data, "revision": forgotten.after}, whose.save)
     return True

@@ -4,7 +4,7 @@ HOME/archive.db            the archive (SQLite; -wal and -shm beside it while in
 HOME/author.key            the key of the author hashes, mode 0600
 HOME/tokenizer.json        the tokenizer all language models share
 HOME/models/RUNG/0001/     a fitted rung; the highest whole one counts
-HOME/checkpoints/RUNG/     what a long fit that was stopped goes on from
+HOME/checkpoints/RUNG/     what long fits that were stopped go on from
 HOME/sample/               the same again for the embedded archive, while there is none of the user's own
 """
 
@@ -16,6 +16,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import cache
 from importlib import resources
 from pathlib import Path
 from time import perf_counter, time
@@ -142,14 +143,18 @@ class Workspace:
             facts = self._facts(archive, corpus, config)
             if any(Can.PREDICT in LADDER[name].can for name in wanted):
                 self._tokens(corpus, config, progress)
+            whose = cache(lambda: Phrases.build(corpus.posts("train")))  # for the first that asks
             for name in wanted:
                 progress(f"fitting {name}", 0, None)
                 try:
                     made_of = {p: self._part(p, failed, facts) for p in parts_of(name, configs[name], self._ready(failed, facts))}
-                    kept = self.home / "checkpoints" / name
-                    job = Job(scratch / name, progress, {part: self.load(part) for part in made_of}, kept, config.logs)
-                    self._fit_one(name, configs[name], corpus, job, {**facts, "parts": made_of} if made_of else facts)
-                    shutil.rmtree(kept, ignore_errors=True)
+                    parts = {part: self.load(part) for part in made_of}
+                    job = Job(scratch / name, progress, parts, self.home / "checkpoints" / name, config.logs)
+                    told = {**facts, "parts": made_of} if made_of else facts
+                    model, manifest = self._fit_one(name, configs[name], corpus, job, told)
+                    self.keep(model, manifest, (lambda at: whose().save(at)) if LADDER[name].phrases else None)
+                    for file in job.spent:
+                        file.unlink(missing_ok=True)
                 except Stopped:
                     raise  # whoever stops one rung does not want the next
                 except RejoinderError as error:
@@ -206,14 +211,16 @@ class Workspace:
             raise ModelError(f"it is made of `{name}`, which has learned from the dev part; run `rejoinder fit {name}` first")
         return identity(found.directory)
 
-    def _fit_one(self, name: str, config: Any, corpus: ArchiveCorpus, job: Job, facts: dict[str, Any]) -> None:
+    def _fit_one(
+        self, name: str, config: Any, corpus: ArchiveCorpus, job: Job, facts: dict[str, Any]
+    ) -> tuple[Suggester, dict[str, Any]]:
+        """A rung, and the manifest of its fit."""
         job.workdir.mkdir(parents=True)
         began = perf_counter()
         model = LADDER[name].load().fit(corpus, config, rng=np.random.default_rng(facts["seed"]), job=job)
         seconds = perf_counter() - began
         when = datetime.now(UTC).isoformat(timespec="seconds")
-        manifest = {"rung": name, "config": as_dict(config), **facts, "fitted": when, "seconds": round(seconds, 3)}
-        self.keep(model, manifest, Phrases.build(corpus.posts("train")).save if name == "lstm" else None)
+        return model, {"rung": name, "config": as_dict(config), **facts, "fitted": when, "seconds": round(seconds, 3)}
 
     def keep(self, model: Suggester, manifest: dict[str, Any], beside: Callable[[Path], None] | None = None) -> None:
         """Save a model (and what `beside` writes next to it) as the newest of its rung, and remove the others."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 import textwrap
 from contextlib import nullcontext
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -13,7 +13,7 @@ import typer
 
 from rejoinder.cli.archive import or_sample, or_shipped
 from rejoinder.cli.options import Home, Json, workspace
-from rejoinder.cli.output import print_json
+from rejoinder.cli.output import note, print_json
 from rejoinder.errors import NotFitted, SourceError, UsageError
 
 if TYPE_CHECKING:
@@ -166,7 +166,9 @@ def complete(
         from rejoinder.personal import with_own
 
         model = with_own(names[0], model, clean(_own_text(own)))
-    found = continuations(model, Query(context, typed), count, words)
+    made = continuations(model, Query(context, typed), count, words)
+    whose = _phrases(space, names[0])
+    found = [replace(c, text=kept) for c in made if (kept := whose.before_copy(typed, c.text))]
     if as_json:
         print_json(
             {
@@ -229,6 +231,7 @@ def _phrases(space: Workspace, name: str) -> Phrases:
             kept = Phrases.load(beside.directory)
             if kept is not None:
                 return kept
+    note(f"nothing is kept of whose words `{name}` learned from, so it is read from the archive; `rejoinder fit {name}` keeps it")
     with space.open_archive() as archive:
         everything = found.manifest["on"] != "train"
         return Phrases.build(ArchiveCorpus(archive, Path(), found.manifest["split"], everything=everything).posts("train"))

@@ -38,6 +38,7 @@ class Rung:
     parts: tuple[str, ...] = ()  # the rungs it is made of, unless its setting `models` names others; they stand before it
     made_of: Can = Can(0)  # instead: all fitted rungs before it with one of these capabilities
     extra: str = ""  # the extra that fitting it needs
+    phrases: bool = False  # whose words it learned from is kept beside it (rejoinder.text.phrases), to see what it copies
     verbatim: bool = False  # it keeps posts as they were written, so it is removed where one of them is forgotten
 
     def load(self) -> type[Suggester]:
@@ -50,15 +51,20 @@ LADDER: dict[str, Rung] = {
     "canned": Rung(
         "rejoinder.models.canned:Canned", Can.PROPOSE, "short replies the archive uses again and again", verbatim=True
     ),
-    "unigram": Rung("rejoinder.models.unigram:Unigram", Can.PREDICT, "how often each token occurs"),
-    "markov": Rung("rejoinder.models.markov:Markov", Can.PREDICT, "a weighted graph: which token follows which"),
-    "logistic": Rung("rejoinder.models.logistic:Logistic", Can.PREDICT, "the mean of the last tokens' vectors, and a softmax"),
-    "kneser_ney": Rung("rejoinder.models.kneser_ney:KneserNey", Can.PREDICT | Can.COUNT, "what followed the last few tokens"),
+    "unigram": Rung("rejoinder.models.unigram:Unigram", Can.PREDICT, "how often each token occurs", phrases=True),
+    "markov": Rung("rejoinder.models.markov:Markov", Can.PREDICT, "a weighted graph: which token follows which", phrases=True),
+    "logistic": Rung(
+        "rejoinder.models.logistic:Logistic", Can.PREDICT, "the mean of the last tokens' vectors, and a softmax", phrases=True
+    ),
+    "kneser_ney": Rung(
+        "rejoinder.models.kneser_ney:KneserNey", Can.PREDICT | Can.COUNT, "what followed the last few tokens", phrases=True
+    ),
     "lstm": Rung(
         "rejoinder.models.lstm.rung:LSTM",
         Can.PREDICT | Can.RECALL,
         "a memory cell that reads on from token to token",
         extra="train",
+        phrases=True,
     ),
     "mixture": Rung(
         "rejoinder.models.mixture:Mixture", Can.PREDICT, "counts and cell together", parts=("kneser_ney", "lstm"), extra="train"

@@ -13,6 +13,7 @@ at a rate of (1 - e^(-k n / m))^k, k hashes, n runs, m bits: about 1 run in 2,00
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -31,6 +32,7 @@ RUN = 7  # words
 COPIED = RUN + 1  # words whose copying is always found
 HASHES = 11  # 16 ln 2, the best number for 16 bits
 _BITS = 16  # for each run
+_PIECE = re.compile(r"\s*\S+")
 _ARRAY, _FACTS = "phrases.npy", "phrases.json"
 _FACTOR = 0xD6E8FEB86659FD93  # any odd number with its bits well mixed
 _AT_ONCE = 2**18  # runs whose bits are worked out together
@@ -73,6 +75,20 @@ class Phrases:
             else:
                 spans.append((start, start + RUN))
         return spans
+
+    def before_copy(self, draft: str, text: str) -> str:
+        """`text`, which goes on with `draft`, up to where it copies; with a copy that began in the draft, it is empty."""
+        typed, said = words(draft), words(draft + text)
+        new = next((place for place, (a, b) in enumerate(zip(typed, said, strict=False)) if a != b), len(typed))
+        start = next((first for first, last in self.copied(draft + text) if last > new), None)
+        if start is None:
+            return text
+        kept = ""
+        for match in _PIECE.finditer(text):
+            if len(words(draft + text[: match.end()])) > start:
+                break
+            kept = text[: match.end()]
+        return kept if start > new else ""
 
     def save(self, directory: Path) -> None:
         """Write the filter into a directory, a model's for instance."""

@@ -117,6 +117,8 @@ class Run:
         with _stop_signals() as stopped, _logger(self.job.logs) as log, self.team.together():
             self._train(stopped, log)
         self._check_weights()
+        if self.checkpoints:
+            self.job.spent.append(self.checkpoints.file)
         return self.best[2] if self.best else self.network.weights_now()
 
     def _train(self, stopped: Callable[[], bool], log: Log) -> None:
@@ -129,12 +131,12 @@ class Run:
                 raise ModelError(self._no_number(loss))
             self.step += 1
             speed.count()
-            self.seconds, now = self.seconds + monotonic() - now, monotonic()
             ended = self.step % self.every == 0 or self.step == self.total
             if ended and self.dev_windows is not None:
                 figure = self._measure()
                 dev = f", dev {figure:.3f} bits per byte"
                 log(self.step, {"dev bits per byte": figure})
+            self.seconds, now = self.seconds + monotonic() - now, monotonic()
             log(self.step, {"train nats per token": loss, "tokens per second": speed.rate})
             left = (self.total - self.step) / max(speed.steps_a_second, 1e-9)
             self.job.progress(f"lstm {speed.rate:,.0f} tokens/s{dev}, {_clock(left)} left", self.step, self.total)
