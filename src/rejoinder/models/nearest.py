@@ -1,11 +1,13 @@
 """The nearest of N vectors, by inner product: exact up to a million, by an index beyond.
 
-Exact search is one matrix product over half-precision rows, read in blocks; that is faster than an index until memory, not
-arithmetic, is the limit. Beyond, a graph of near neighbours (HNSW, Malkov & Yashunin 2018, by usearch) finds nearly all of them.
+Exact search is one matrix product. The vectors lie on the disk in half precision and are widened at the first search: doing so
+for each takes many times as long as the product. Beyond a million, a graph of near neighbours (HNSW, Malkov & Yashunin 2018,
+by usearch) finds nearly all of them.
 """
 
 from __future__ import annotations
 
+from functools import cached_property
 from pathlib import Path
 from typing import Any, Self
 
@@ -16,7 +18,6 @@ from rejoinder.errors import DamagedModel, ModelError, missing_extra
 from rejoinder.models.directory import load_array, save_array
 
 EXACT = 1_000_000  # vectors up to which search is exact
-_BLOCK = 2**16  # vectors at a time
 _ROUNDING = 1e-5  # by which a matrix product may be wrong, as a share of the largest or of the query's length
 _INDEX = "nearest.usearch"
 
@@ -59,7 +60,7 @@ class Nearest:
         if k <= 0 or not query.any():
             return np.empty(0, np.int64), np.empty(0, np.float32)
         if self._index is None:
-            places = self._near(query, k)
+            places = _near(self._wide, query, k)
         else:
             places = np.asarray(self._index.search(query.astype(np.float16), k).keys, np.int64)
         scores = dots(self.vectors[places].astype(np.float32), query)
@@ -94,13 +95,17 @@ class Nearest:
             raise DamagedModel(f"{file} is of {len(index):,} vectors, not {len(vectors):,}; fit again")
         return cls(vectors, index)
 
-    def _near(self, query: NDArray[np.float32], k: int) -> NDArray[np.int64]:
-        """The places of the `k` best vectors, and of those that rounding could put among them."""
-        scores = np.empty(len(self), np.float32)
-        for first in range(0, len(self), _BLOCK):
-            scores[first : first + _BLOCK] = self.vectors[first : first + _BLOCK].astype(np.float32) @ query
-        threshold = np.partition(scores, len(scores) - k)[len(scores) - k]
-        return np.flatnonzero(scores >= threshold - _ROUNDING * max(float(np.abs(scores).max()), float(np.linalg.norm(query))))
+    @cached_property
+    def _wide(self) -> NDArray[np.float32]:
+        """(N, D) float32: the vectors, to multiply with."""
+        return self.vectors.astype(np.float32)
+
+
+def _near(vectors: NDArray[np.float32], query: NDArray[np.float32], k: int) -> NDArray[np.int64]:
+    """The places of the `k` best of (N, D) `vectors`, and of those that rounding could put among them."""
+    scores = vectors @ query
+    threshold = np.partition(scores, len(scores) - k)[len(scores) - k]
+    return np.flatnonzero(scores >= threshold - _ROUNDING * max(float(np.abs(scores).max()), float(np.linalg.norm(query))))
 
 
 def dots(rows: NDArray[np.float32], vector: NDArray[np.float32]) -> NDArray[np.float32]:
