@@ -18,12 +18,12 @@ import sys
 import tomllib
 import zlib
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import pytest
-from conftest import toy_posts
+from conftest import make_archive, toy_posts
 from hn_server import HackerNewsServer, forum, status
 from typer.main import get_command
 
@@ -705,9 +705,7 @@ def test_there_are_at_most_so_many_replies(rejoinder: Rejoinder, hn_home: Path, 
 
 def test_a_reply_says_its_rung_its_score_and_the_page_it_comes_from(rejoinder: Rejoinder, hn_home: Path) -> None:
     shown = rejoinder("reply", "Which teapot?", "-k", 1, "--home", hn_home).out
-    expected = (
-        r"^    bm25 · -?\d+\.\d\d · post (\d+), a reply to “Which teapot, part \d+\?”, https://news\.ycombinator\.com/item\?id=\1$"
-    )
+    expected = r"^    bm25 · -?\d+\.\d\d · post (\d+), a reply to “Which teapot, part \d+\?”, https://news\.ycombinator\.com/item\?id=\1$"
     assert re.search(expected, shown, re.MULTILINE)
 
 
@@ -758,6 +756,33 @@ def test_there_are_at_most_so_many_continuations_of_so_many_words(rejoinder: Rej
 
 def test_the_rung_asked_for_completes(rejoinder: Rejoinder, hn_home: Path) -> None:
     assert rejoinder("complete", "The", "--rung", "unigram", "--home", hn_home, "--json").json["rung"] == "unigram"
+
+
+HERON = "a heron stood in the reeds beside our boat until the last ferry had gone"
+
+
+@pytest.mark.parametrize(("authors", "shown"), [(1, False), (2, True)])
+def test_a_continuation_of_one_author_s_words_is_not_shown(
+    rejoinder: Rejoinder, tmp_path: Path, authors: int, shown: bool
+) -> None:
+    posts = [Post(n, Kind.STORY, f"No {n} : {HERON}", author=b"%d" % (n % authors)) for n in range(1, 30)]
+    make_archive(tmp_path / "archive.db", posts).close()
+    rejoinder("fit", "kneser_ney", "--on", "all", "--home", tmp_path)
+    ran = rejoinder("complete", "a heron stood in the reeds", "--home", tmp_path, "--json")
+    assert ran.err == ""  # nothing had to be read from the archive
+    assert any("our boat" in made["text"] for made in ran.json["continuations"]) is shown
+
+
+def test_where_nothing_is_kept_of_whose_words_they_are_the_archive_is_asked(
+    rejoinder: Rejoinder, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As with a rung that an older version fitted."""
+    monkeypatch.setitem(LADDER, "kneser_ney", replace(LADDER["kneser_ney"], phrases=False))
+    make_archive(tmp_path / "archive.db", [Post(n, Kind.STORY, f"No {n} : {HERON}", author=b"1") for n in range(1, 30)]).close()
+    rejoinder("fit", "kneser_ney", "--on", "all", "--home", tmp_path)
+    ran = rejoinder("complete", "a heron stood in the reeds", "--home", tmp_path, "--json")
+    assert "`rejoinder fit kneser_ney` keeps it" in ran.err
+    assert not any("our boat" in made["text"] for made in ran.json["continuations"])
 
 
 def test_complete_without_a_fitted_rung_says_what_to_do(rejoinder: Rejoinder, toy_home: Path) -> None:
