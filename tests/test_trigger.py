@@ -21,7 +21,6 @@ from rejoinder.models.trigger import (
     TriggerConfig,
     calibration_error,
     candidates,
-    fit_logistic,
     lowest_threshold,
 )
 from rejoinder.post import Kind, Post, Suggestion
@@ -51,26 +50,6 @@ def test_the_judge_compares_with_replies_at_random() -> None:
     assert judge.on_topic(["fuel"], ["nothing alike", "fuel"]).tolist() == [True]  # the most like of the answers counts
     often = Judge({"fuel": log(4)}, log(5), ["fuel"] * 20)
     assert often.on_topic(["fuel"], ["fuel"]).tolist() == [False]  # no more like than chance
-
-
-def test_logistic_regression_by_hand() -> None:
-    # one constant column, no shrinking of it: 3 of 4 are 1, so b = ln(3 / 1)
-    assert fit_logistic(np.ones((4, 1)), np.array([1.0, 1, 1, 0])).tolist() == pytest.approx([log(3)], abs=1e-4)
-
-
-def test_logistic_regression_has_no_slope_left() -> None:
-    rng = np.random.default_rng(0)
-    x = np.concatenate([rng.normal(size=(300, 3)), np.ones((300, 1))], axis=1)
-    y = (rng.random(300) < 1 / (1 + np.exp(-(x @ [2.0, -1.0, 0.0, 0.5])))).astype(float)
-
-    def loss(weights: Any) -> float:
-        z = x @ weights
-        return float(np.logaddexp(0, z).sum() - y @ z + 0.5 * (weights[:-1] @ weights[:-1]))
-
-    found = fit_logistic(x, y)
-    for place in range(4):
-        step = np.eye(4)[place] * 1e-3
-        assert loss(found) <= min(loss(found + step), loss(found - step))
 
 
 def test_the_lowest_threshold_by_hand() -> None:

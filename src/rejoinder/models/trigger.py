@@ -33,6 +33,7 @@ from rejoinder.models import LADDER, Can
 from rejoinder.models.directory import load_config, load_json, save_config
 from rejoinder.models.interfaces import Job, ReplyRanker, ReplySource, Scores, Suggester
 from rejoinder.models.pairs import clean_pairs
+from rejoinder.models.regression import logistic
 from rejoinder.post import Post, Suggestion
 from rejoinder.text.words import words
 
@@ -42,8 +43,7 @@ _CANDIDATES = 20  # asked of each source
 _FEWEST = 100  # answered posts of dev below which nothing is learned
 _TRUSTED = 10  # posts above a threshold from which their share is believed
 _RANDOM = 400  # replies that the proposals are compared with
-_SHRINK = 1.0  # of the weights (ridge)
-_ROUNDS = 30  # of Newton's method, at most
+_SHRINK = 1.0  # how strongly weights are drawn to saying nothing
 _BINS = 10  # of the calibration error
 _FILE = "trigger.json"
 
@@ -87,7 +87,9 @@ class Regression:
     def of(cls, x: Floats, y: Floats) -> Self:
         """Of (N, F) features and (N,) 0 or 1."""
         centre, spread = x.mean(axis=0), np.maximum(x.std(axis=0), 1e-6)
-        return cls(centre, spread, fit_logistic(_design(x, centre, spread), y))
+        share = (y.sum() + 1) / (len(y) + 2)
+        prior = np.concatenate([np.zeros(x.shape[1]), [log(share / (1 - share))]])
+        return cls(centre, spread, logistic(_design(x, centre, spread), y, np.ones(len(y)), _SHRINK, prior))
 
     def __call__(self, x: Floats) -> Floats:
         """(N,) p for (N, F) features."""
@@ -255,27 +257,6 @@ class Judge:
         found = {w: (1 + log(n)) * self._idf.get(w, self._unseen) for w, n in Counter(words(text)).items()}
         length = sum(value * value for value in found.values()) ** 0.5
         return {word: value / length for word, value in found.items()} if length else {}
-
-
-def fit_logistic(x: Floats, y: Floats) -> Floats:
-    """(F,) float64: the weights of a logistic regression by Newton's method, shrunk (the last, b, is not).
-
-    Args:
-        x: (N, F) float64, the last column 1.
-        y: (N,) 0 or 1.
-    """
-    weights = np.zeros(x.shape[1])
-    ridge = np.full(x.shape[1], _SHRINK)
-    ridge[-1] = 1e-6
-    for _ in range(_ROUNDS):
-        p = _sigmoid(x @ weights)
-        gradient = x.T @ (p - y) + ridge * weights
-        curve = (x * (p * (1 - p))[:, None]).T @ x + np.diag(ridge)
-        step = np.linalg.solve(curve, gradient)
-        weights = weights - step
-        if np.abs(step).max() < 1e-8:
-            break
-    return weights
 
 
 def lowest_threshold(tops: Floats, hits: Floats, precision: float) -> float:
