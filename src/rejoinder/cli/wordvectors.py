@@ -57,9 +57,9 @@ def word(
 
 
 def analogy(
-    a: Annotated[str, typer.Argument(metavar="A", help="A is to B ...")],
-    b: Annotated[str, typer.Argument(metavar="B", help="")],
-    c: Annotated[str, typer.Argument(metavar="C", help="... as C is to the words found.")],
+    a: Annotated[str, typer.Argument(metavar="A", help="The first word of the pair that is known.")],
+    b: Annotated[str, typer.Argument(metavar="B", help="Its second word.")],
+    c: Annotated[str, typer.Argument(metavar="C", help="The first word of the pair that is sought.")],
     k: Many = 5,
     rung: Rung = None,
     vectors: Source = None,

@@ -6,6 +6,7 @@ are, so clusters mean something, and the distance between two clusters little. G
 
 from __future__ import annotations
 
+import importlib
 import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -37,6 +38,7 @@ _HALO = 17.0  # points around a word that are tinted with the colour of its grou
 _TINT = 0.09  # of that colour, the rest is white
 _GAP = 3.0  # points between two words
 _STEPS = 400  # of pushing words apart, before the page grows
+_GROWTH = 1.15  # in width and in height
 
 
 @dataclass(frozen=True)
@@ -93,7 +95,9 @@ def _with_company(vectors: WordVectors, top: int) -> tuple[list[str], list[int]]
 def _clusters(unit: Floats) -> list[int]:
     """A group for each of (N, D) vectors of length 1, by k-means; the largest is 0."""
     count = min(len(_COLOURS), max(len(unit) // 8, 1))
-    found = _sklearn("cluster").KMeans(count, n_init=10, random_state=_SEED).fit_predict(unit)
+    means = _sklearn("cluster").KMeans(count, n_init=10, random_state=_SEED)
+    with _one_core():
+        found = means.fit_predict(unit)
     order = np.argsort(-np.bincount(found, minlength=count), kind="stable")
     return np.argsort(order)[found].tolist()  # type: ignore[no-any-return]
 
@@ -114,8 +118,9 @@ def lay_out(vectors: WordVectors, words: Sequence[str], groups: Sequence[int], a
         perplexity = min(_PERPLEXITY, (len(words) - 1) / 3)
         start = _principal(unit)
         start *= 1e-4 / max(float(start[:, 0].std()), 1e-12)  # small, as t-SNE wants it
-        tsne = _sklearn("manifold").TSNE
-        found = tsne(perplexity=perplexity, metric="cosine", init=start, random_state=_SEED).fit_transform(unit)
+        tsne = _sklearn("manifold").TSNE(perplexity=perplexity, metric="cosine", init=start, random_state=_SEED)
+        with _one_core():
+            found = tsne.fit_transform(unit)
     return WordMap(tuple(words), _filled(found), tuple(groups), frozenset(asked))
 
 
@@ -139,12 +144,15 @@ def _unit(vectors: Floats) -> Floats:
 
 
 def _sklearn(module: str) -> Any:
-    import importlib
-
     try:
         return importlib.import_module(f"sklearn.{module}")
     except ImportError as error:
         raise missing_extra("drawing a map", "train") from error
+
+
+def _one_core() -> Any:
+    """A context in which one core computes: words are few, and cores that wait for each other take minutes on a busy machine."""
+    return importlib.import_module("threadpoolctl").threadpool_limits(1)  # scikit-learn brings it
 
 
 def check_picture(file: Path) -> None:
@@ -213,28 +221,32 @@ def _colour(group: int) -> str:
 def _spread(places: Floats, boxes: NDArray[np.float64]) -> tuple[tuple[float, float], NDArray[np.float64]]:
     """The width and height of the page in points, and (N, 2) the middle of each word, so that no two boxes meet."""
     width = max(float(np.sqrt(_ROOM * (boxes + _GAP).prod(axis=1).sum() / _SHAPE)), _NARROWEST, float(boxes[:, 0].max()) + _GAP)
-    while True:
-        page = np.array([width, width * _SHAPE])
-        found = _apart(places * (page - boxes) + boxes / 2, boxes + _GAP, page)
-        if found is not None:
-            return (float(page[0]), float(page[1])), found
-        width *= 1.15
+    page = np.array([width, width * _SHAPE])
+    centres, free = _apart(places * (page - boxes) + boxes / 2, boxes + _GAP, page)
+    while not free:  # a larger page, and on from where they are
+        page = page * _GROWTH
+        centres, free = _apart(centres * _GROWTH, boxes + _GAP, page)
+    return (float(page[0]), float(page[1])), centres
 
 
-def _apart(centres: NDArray[np.float64], boxes: NDArray[np.float64], page: NDArray[np.float64]) -> NDArray[np.float64] | None:
-    """Push boxes that meet apart, along the axis on which they meet least, until none do; None if they still do in the end."""
+def _apart(
+    centres: NDArray[np.float64], boxes: NDArray[np.float64], page: NDArray[np.float64]
+) -> tuple[NDArray[np.float64], bool]:
+    """Push boxes that meet apart, along the axis on which they meet least; (N, 2) their middles, and whether none meet now."""
     half = (boxes[:, None] + boxes) / 2  # (N, N, 2) how far apart two middles must be, on one axis or the other
-    apart = ~np.eye(len(centres), dtype=bool)
-    centres = centres + np.linspace(0, 1e-3, len(centres))[:, None]  # two in one place have a direction, too
+    centres = centres.copy()
+    others = ~np.eye(len(centres), dtype=bool)
+    order = np.sign(np.arange(len(centres))[:, None] - np.arange(len(centres)))
     for _ in range(_STEPS):
         between = centres[:, None] - centres
         lacking = half - np.abs(between)
-        meet = (lacking > 0).all(axis=2) & apart
+        meet = (lacking > 0).all(axis=2) & others
         if not meet.any():
-            return centres
+            return centres, True
         axis = np.argmin(lacking, axis=2)
         for along in (0, 1):
-            push = np.where(meet & (axis == along), lacking[..., along] * np.sign(between[..., along]), 0)
+            away = np.where(between[..., along] == 0, order, np.sign(between[..., along]))  # two in one place part, too
+            push = np.where(meet & (axis == along), lacking[..., along] * away, 0)
             centres[:, along] += 0.3 * push.sum(axis=1) + 0.05 * np.sign(push.sum(axis=1))
         centres = np.clip(centres, boxes / 2, page - boxes / 2)
-    return None
+    return centres, False
