@@ -16,11 +16,13 @@ from rejoinder.errors import ConfigError, DamagedModel, ModelError
 from rejoinder.models.bm25 import BM25, BM25Config
 from rejoinder.models.interfaces import Job
 from rejoinder.models.trigger import (
+    Candidate,
     Judge,
     Trigger,
     TriggerConfig,
     calibration_error,
     candidates,
+    features,
     lowest_threshold,
 )
 from rejoinder.post import Kind, Post, Suggestion
@@ -83,6 +85,14 @@ def test_a_reply_that_two_sources_propose_is_one_candidate(monkeypatch: pytest.M
     assert [(one.suggestion.post, dict(one.by)) for one in found] == [(7, {"bm25": 0.5}), (8, {"bm25": 0.25, "pmi_svd": 0.75})]
 
 
+def test_more_than_twenty_words_count_as_twenty() -> None:
+    # one source: proposed it 1, gave it 0.5; ranked 2; proposed by one; ln(1 + 3), and ln(1 + 20) for 50 words
+    two = [Candidate(Suggestion(text, 0.0, "x"), {"bm25": 0.5}) for text in ("not so sure", "word " * 50)]
+    assert features(two, np.array([2.0, 2.0]), ["bm25"]) == pytest.approx(
+        np.array([[1, 0.5, 2, 1, log(4)], [1, 0.5, 2, 1, log(21)]])
+    )
+
+
 @pytest.mark.parametrize("settings", [{"precision": 0.0}, {"precision": 1.5}, {"contexts": 0}])
 def test_settings_out_of_range(settings: dict[str, Any]) -> None:
     with pytest.raises(ConfigError, match="`trigger"):
@@ -120,6 +130,8 @@ def test_it_is_silent_where_it_does_not_know(trigger: Trigger) -> None:
 def test_a_replier_that_trusts_shows_no_two_alike(trigger: Trigger) -> None:
     replier = Replier.trusting(trigger, config=ReplyConfig(threshold=0.0))
     assert replier.trusts and replier.threshold == 0
+    scores = [reply.score for reply in replier.reply(ENGINE_POST)]
+    assert scores == sorted(scores, reverse=True)
     assert sum("plug7" in reply.text for reply in replier.reply(ENGINE_POST)) == 1
     assert replier.reply((Post(1, text="日本語のテキスト"),)) == []
 

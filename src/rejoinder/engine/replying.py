@@ -116,7 +116,8 @@ class Replier:
         likely = [s for s in trigger.propose(context, self.config.candidates) if s.score >= self.threshold]
         best = likely[: _LOOKED_AT * wanted]
         order = diverse([s.text for s in best], [s.score for s in best], len(best), self.config.trade)
-        return self._filtered([best[place] for place in order], context, repetition, wanted)
+        shown = self._filtered([best[place] for place in order], context, repetition, wanted)
+        return sorted(shown, key=lambda s: -s.score)
 
     def _made(self, generated: Generated, context: Sequence[Post]) -> list[Suggestion]:
         """What a model makes, in the order of the ranker, without what a reply drawn at random would beat."""

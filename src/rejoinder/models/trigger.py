@@ -5,11 +5,12 @@ it is more like what people really answered there than 95 of 100 replies drawn a
 real answers counts). By chance that is 1 in 20. On what could be seen of each proposal,
 
     p(on topic) = s( b + w . x ),     s(z) = 1 / (1 + e^-z)
-    x: the ranker's score, which sources proposed it, what each gave it as a share of what it gives the post itself, how many did
+    x: the ranker's score, which sources proposed it, what each gave it as a share of what it gives the post itself, how many did,
+       ln(1 + its words), but of at most 20 of them
 
 is a logistic regression over dev (calibration as in Platt 1999). The threshold is the lowest p at which the share `precision`
 of the best proposals above it is on topic (the trigger of Kannan et al. 2016), each half of dev judged by what the other
-half taught. How long a reply is does not count, since longer ones have more words in common with anything. The judge looks at
+half taught. A reply of two words fits anything; beyond 20, more words only have more in common with anything. The judge looks at
 words in common only: a good answer in other words counts as off topic, so the shares are lower than a reader's.
 """
 
@@ -40,11 +41,12 @@ from rejoinder.text.words import words
 _log = logging.getLogger(__name__)
 CHANCE = 0.05  # share of random replies that count as on topic
 _CANDIDATES = 20  # asked of each source
-_FEWEST = 100  # answered posts of dev below which nothing is learned
+_FEWEST = 30  # answered posts of dev below which nothing is learned
 _TRUSTED = 10  # posts above a threshold from which their share is believed
 _RANDOM = 400  # replies that the proposals are compared with
 _SHRINK = 1.0  # how strongly weights are drawn to saying nothing
 _BINS = 10  # of the calibration error
+_FULL = 20  # words from which on a reply counts as long
 _FILE = "trigger.json"
 
 Floats = NDArray[np.float64]
@@ -223,7 +225,7 @@ def features(found: Sequence[Candidate], ranked: Scores, sources: Sequence[str])
         for place, name in enumerate(sources):
             if name in candidate.by:
                 x[row, 2 * place : 2 * place + 2] = 1, candidate.by[name]
-        x[row, -2:] = ranked[row], len(candidate.by)
+        x[row, -3:] = ranked[row], len(candidate.by), log(1 + min(len(words(candidate.suggestion.text)), _FULL))
     return x
 
 
@@ -308,7 +310,7 @@ def _held_out(xs: Sequence[Floats], ys: Sequence[Floats]) -> list[Floats]:
 
 def _width(sources: int) -> int:
     """F, how many features there are for so many sources."""
-    return 2 * sources + 2
+    return 2 * sources + 3
 
 
 def _questions(corpus: Corpus, most: int, rng: np.random.Generator) -> list[tuple[tuple[Post, ...], list[str]]]:
