@@ -6,7 +6,7 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from rejoinder.text.cleaning import stripped
+from rejoinder.text.cleaning import _ADDRESSES, _TELEPHONES, _reaches, stripped
 
 SAID = "Kettles are fine, I boil mine twice."
 
@@ -35,6 +35,22 @@ AROUND = {
     "an address spelled out": f"{SAID}\nada at example dot org",
     "an address in brackets": f"{SAID}\nada [at] example [dot] org",
     "an address half in brackets": f"{SAID}\nada(at)example.org",
+    "an address in words with a name of several parts": f"{SAID}\nada (at) mail.example (dot) org",
+    "an address in braces": f"{SAID}\nada {{at}} example {{dot}} org",
+    "an address in dashes": f"{SAID}\nada -at- example -dot- org",
+    "an address in underscores": f"{SAID}\nada_at_example_dot_org",
+    "an address without spaces": f"{SAID}\nadaATgmailDOTcom",
+    "an address with a dot in words": f"{SAID}\nada@example dot org",
+    "an address with spaces": f"{SAID}\nWrite to ada @ example.org",
+    "a place where people have mail": f"{SAID}\nada at gmail.com, or ada.example at yahoo.co.uk",
+    "a place where people have mail, cut short": f"{SAID}\nI'm ada.example at gmail.",
+    "only the place": f"{SAID}\nEmail: (my name here)@gmail.com",
+    "an address after its label": f"{SAID}\nMy email is ada at example.org",
+    "a telephone in London": f"{SAID}\nor 020 7946 0958",
+    "a telephone in brackets": f"{SAID}\nCall (0115) 496 0000.",
+    "a mobile": f"{SAID}\n07700 900123",
+    "a telephone in Paris": f"{SAID}\n01 99 00 12 34",
+    "a telephone with all of it": f"{SAID}\nCall 1-555-010-0199",
     "a telephone": f"{SAID}\nCall 555-010-0199",
     "a telephone abroad": f"{SAID}\nT +44 (0)115 496 0000",
     "a labelled telephone": f"{SAID}\nPhone: 030 12 34 56",
@@ -54,6 +70,11 @@ KEPT = {
     "what somebody wrote": "The book that she wrote: a masterpiece. He writes: nothing.",
     "a mailing list": "The mailing list is where it happens; to unsubscribe is a right.",
     "at a dot": "Look at the dot in the middle.",
+    "at a site": "Look at example.com, where mail at gmail was slow; gmail.com/about has it, and hosted at github.com too.",
+    "a word with at and dot": "The format dottest is what a formatdot needs; SATURATED DOTTED LINES.",
+    "a decorator": "  @ example the decorator, x @ y is a matrix product, and 3 @ $5 is a price.",
+    "large numbers": "1 020 000 000 people, 0123456789 as digits, 0.020 7946 and 2022 0115 in a row: 01 02 03.",
+    "hex and times": "At 01:23:45.678901 the bytes were 01 23 45 67 89 ab cd, MAC 01-23-45-67-89-ab.",
 }
 
 
@@ -75,6 +96,18 @@ def test_what_follows_an_address_stays_with_its_paragraph() -> None:
     assert stripped("First.\n\nMail ada@example.org\n\nSecond.") == "First.\n\nSecond."
 
 
+@settings(deadline=None)
+@given(
+    st.lists(
+        st.sampled_from([*"ada example org gmail yahoo at dot ( ) [ ] { } < > @ . - _ AT DOT 020 7946 0958 e-mail".split(), " "])
+    )
+)
+def test_a_line_passed_over_at_once_has_no_address(pieces: list[str]) -> None:
+    line = "".join(pieces)
+    slow = _ADDRESSES.search(line) or _TELEPHONES.search(line)
+    assert _reaches(line) == bool(slow)
+
+
 LINES = st.lists(
     st.sampled_from(
         [*"\n".join([*AROUND.values(), *KEPT.values()]).split("\n"), "On x 2022", "x wrote:", "Best,", "- Ada ", "--"]
@@ -93,7 +126,26 @@ def test_twice_is_once_and_nothing_is_added(text: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "piece", ["a", "a at ", "mailing list ", "+1 2", "Thanks,\nAda\n", "On x 2022\n", "(at ", "-", "1 ", " "]
+    "piece",
+    [
+        "a",
+        "a at ",
+        "a @ ",
+        "a dot ",
+        "_at_a",
+        "e-mail a ",
+        "aATb",
+        "020 ",
+        "(01",
+        "mailing list ",
+        "+1 2",
+        "Thanks,\nAda\n",
+        "On x 2022\n",
+        "(at ",
+        "-",
+        "1 ",
+        " ",
+    ],
 )
 def test_a_long_text_takes_no_more_than_its_length(piece: str) -> None:
     """A cost that grew with the square of the length would be minutes here."""

@@ -13,16 +13,30 @@ from __future__ import annotations
 
 import re
 
+_AT = r"(?:\bat\b | [\[(<{]\s?(?:at|@)\s?[\])>}] | (?<=\w)[_-]at[_-](?=\w) | \s-at-\s | \s@\s)"  # as people hide it
+_DOT = r"(?:\bdot\b | [\[(<{]\s?(?:dot|\.)\s?[\])>}] | (?<=\w)[_-]dot[_-](?=\w) | \s-dot-\s)"
+_MAIL = r"(?:g(?:oogle)?mail|hotmail|outlook|yahoo|ymail|icloud|proton(?:mail)?|fastmail|tutanota|gmx|aol|posteo|mailbox|zoho)"
 _ADDRESSES = re.compile(
-    r"""(?<=[\w.+-])@[\w-]{1,64}\.\w | (?<!\w)@email\b | \bmailto:                   # @email: an address that somebody masked
-    | (?:\bat\b|[\[(<{]\s?(?:at|@)\s?[\])>}]) \s? (?!(?:the|an?|this|that)\b) [\w-]{1,64}
-      \s? (?:\bdot\b|[\[(<{]\s?(?:dot|\.)\s?[\])>}]) \s? [a-z]{2}
-    | [\[(<{]\s?at\s?[\])>}] \s? [\w-]{1,64}\.[a-z]{2}
-    | (?<![\w./-]) \(?[2-9]\d\d\)? [ .-]{1,2} \d{3} [ .-] \d{4} (?![\w/-])            # 555-010-0199
+    rf"""(?<=[\w.+-])@[\w-]{{1,64}}(?:\.\w | \s?{_DOT}\s?[a-z]{{2}}) | (?<!\w)@email\b | \bmailto:  # @email: it was masked
+    | {_AT} \s? (?!(?:the|an?|this|that)\b) [\w-]{{1,64}} (?:\.[\w-]{{1,64}}){{0,2}} \s? {_DOT} \s? [a-z]{{2}}
+    | (?:[\[(<{{]\s?at\s?[\])>}}] | (?<=\w)\s@\s) \s? [\w-]{{1,64}}\.[a-z]{{2}}
+    | (?:{_AT}|@) \s? {_MAIL}\.[a-z]{{2}}
+    | (?<=\w)[\[(<{{\s]{{1,2}}(?:@|at)[\])>}}\s]{{1,2}}g(?:oogle)?mail(?=\s*$|[.,;:!?)](?:\s|$))
+    | \be-?mail\b .{{0,40}} \s [\w.+-]{{2,64}} \s at \s [\w-]{{1,64}}\.[a-z]{{2}}
+    | (?-i: [a-z\d]AT[a-z\d][\w-]{{0,62}}DOT[a-z]{{2}})""",
+    re.IGNORECASE | re.VERBOSE,
+)
+_HINTS = "@ dot mail at] at) at} at> [.] (.) {.} <.> yahoo outlook icloud proton tutanota gmx aol posteo zoho".split()
+_TELEPHONES = re.compile(
+    r"""(?<![\w./]) (?<!\d-) (?:1[ .-])? \(?[2-9]\d\d\)? [ .-]{1,2} \d{3} [ .-] \d{4} (?![\w/-])      # 555-010-0199
     | (?<![\w./+]) \+\d{1,3} [ .-]? (?:\(\d{1,4}\)[ .-]?)? \d(?:[ .-]?\d){6,11} (?![\w/])
+    | (?<![\w./,-]) (?<!\d\s) (?:\(0[1-9]\d{1,4}\)\s? | 0[1-9]\d{1,4}[ -]) (?:\d{3,4}[ -]\d{3,4} | \d{6,8})
+      (?![\w/.-]{0,9}\d)                                                                     # 020 7946 0958
+    | (?<![\w./,-]) (?<!\d\s) 0[1-9](?:[ .]\d\d){4} (?![ .]?\w)                             # 01 23 45 67 89
     | \b(?:tel|telephone|phone|fax|mobile|cell|whatsapp|vox)\b \W{0,4} \d(?:[ ().-]{0,2}\d){5}""",
     re.IGNORECASE | re.VERBOSE,
 )
+_DIGITS = re.compile(r"\d(?:[^\d\n]{0,4}\d){5}")  # every telephone number has so many so near to each other
 _FURNITURE = re.compile(
     r"""^\s{0,8}(?:[a-z]{1,20}-){1,4}by:\s | \b(?:signed-off|reviewed|acked|tested|reported|suggested)-by:\s
     | ^\s{0,8}(?:b?cc|message-id|change-id|in-reply-to):(?:\s|$) | ^\s{0,8}fixes:\s[0-9a-f]{8}
@@ -80,11 +94,19 @@ def _without_furniture(lines: list[str]) -> list[str]:
             return kept
         armour = _ARMOUR.match(line)
         armoured = armour[1] == "BEGIN" if armour else armoured
-        if armour or armoured or _attributes(line, kept) or _FURNITURE.search(line) or _ADDRESSES.search(line):
+        if armour or armoured or _attributes(line, kept) or _FURNITURE.search(line) or _reaches(line):
             dropped = True
         elif line.strip() or not dropped or (kept and kept[-1].strip()):
             kept.append(line)
     return kept
+
+
+def _reaches(line: str) -> bool:
+    """Whether a line holds an e-mail address or a telephone number."""
+    dense = line.lower().replace(" ", "")
+    if any(hint in dense for hint in _HINTS) and _ADDRESSES.search(line):  # no address is without one, most lines are
+        return True
+    return _DIGITS.search(line) is not None and _TELEPHONES.search(line) is not None
 
 
 def _attributes(line: str, kept: list[str]) -> bool:
