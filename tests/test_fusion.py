@@ -132,7 +132,7 @@ def test_calls_are_those_of_a_slow_count() -> None:
     texts = [" ".join(rng.choice(vocabulary, 4)) for _ in range(600)]
     asked, replies = texts[:300], texts[300:]
     for place in range(0, 300, 30):  # something to find
-        asked[place], replies[place] = "w1 w2", "w3"
+        asked[place], replies[place] = "w1 w2", "w3 w1"
     posts = [*texts, *[f"x{n}" for n in range(3000)]]
     of = WordStatistics.count(iter([posts]), [(asked[:100], replies[:100]), (asked[100:], replies[100:])], None)
     split = [({*a.split()}, {*r.split()}) for a, r in zip(asked, replies, strict=True)]
