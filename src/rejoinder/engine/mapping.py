@@ -38,6 +38,7 @@ _HALO = 17.0  # points around a word that are tinted with the colour of its grou
 _TINT = 0.09  # of that colour, the rest is white
 _GAP = 3.0  # points between two words
 _STEPS = 400  # of pushing words apart, before the page grows
+_GOLDEN = 2.39996  # radians, the golden angle
 _GROWTH = 1.15  # in width and in height
 
 
@@ -222,7 +223,10 @@ def _spread(places: Floats, boxes: NDArray[np.float64]) -> tuple[tuple[float, fl
     """The width and height of the page in points, and (N, 2) the middle of each word, so that no two boxes meet."""
     width = max(float(np.sqrt(_ROOM * (boxes + _GAP).prod(axis=1).sum() / _SHAPE)), _NARROWEST, float(boxes[:, 0].max()) + _GAP)
     page = np.array([width, width * _SHAPE])
-    centres, free = _apart(places * (page - boxes) + boxes / 2, boxes + _GAP, page)
+    turns = np.arange(len(places)) * _GOLDEN
+    spiral = np.sqrt(np.arange(len(places)))[:, None] * np.stack([np.cos(turns), np.sin(turns)], axis=1) / 2
+    start = places * (page - boxes) + boxes / 2 + spiral  # those in one place part in all directions
+    centres, free = _apart(np.clip(start, boxes / 2, page - boxes / 2), boxes + _GAP, page)
     while not free:  # a larger page, and on from where they are
         page = page * _GROWTH
         centres, free = _apart(centres * _GROWTH, boxes + _GAP, page)
