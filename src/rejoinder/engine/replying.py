@@ -30,7 +30,7 @@ class ReplyConfig:
     """How many replies, from how many candidates."""
 
     k: int = 5
-    candidates: int = 40  # asked of each source
+    candidates: int = 25  # asked of each source
     longest: int | None = 200  # words of a reply worth suggesting; None for any length
     trade: float = 0.8  # how much being good counts against being new, in [0, 1]
     threshold: float | None = None  # p below which nothing is shown; None: the trigger's own
