@@ -30,11 +30,11 @@ from rejoinder.errors import ConfigError, ModelError, UsageError
 from rejoinder.files import write_json
 from rejoinder.models.interfaces import LanguageModel, Progress, State, silent
 from rejoinder.post import Kind, Post, Query, Thread
+from rejoinder.text.phrases import COPIED
 from rejoinder.text.words import words
 
 LENGTH = 5  # words of a secret
 GIVEN_AWAY = 2  # words from its beginning that are no chance any more
-COPIED = 8  # words in a row that count as a copy
 _MOST_COMMON = 100  # words left out: any model suggests them
 _SHORTEST_WORD = 4  # letters
 _SHORTEST_RUN = 4  # words in a row that are looked for

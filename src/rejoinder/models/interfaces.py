@@ -149,6 +149,12 @@ def score_one_by_one(model: LanguageModel, state: State, tokens: Sequence[int]) 
     return found
 
 
+def best_of_all(model: LanguageModel, state: State, k: int, prefix: bytes) -> list[tuple[int, float]]:
+    """`top` for a rung that has no faster way: the best of the full distribution."""
+    tokens = model.tokenizer.starting_with(prefix) if prefix else np.arange(model.tokenizer.vocabulary)
+    return best(tokens, model.log_probs(state)[tokens], k)
+
+
 def best(tokens: NDArray[np.int64], log_probs: NDArray[np.floating[Any]], k: int) -> list[tuple[int, float]]:
     """The `k` best of `tokens` by their log probability, best first, ties by id; none of probability 0.
 

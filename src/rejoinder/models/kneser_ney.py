@@ -34,7 +34,7 @@ from rejoinder.corpus import Corpus
 from rejoinder.errors import ConfigError, DamagedModel, ModelError
 from rejoinder.models.cache import Cache
 from rejoinder.models.directory import load_array, load_config, save_array, save_config
-from rejoinder.models.interfaces import Job, LogProbs, Suggester, best
+from rejoinder.models.interfaces import Job, LogProbs, Suggester, best_of_all
 from rejoinder.models.smoothing import Followers, build_index
 from rejoinder.post import Post
 from rejoinder.text.ngrams import DEFAULT_MEMORY, Level, NgramCounts, count_ngrams, merge, subtract
@@ -282,11 +282,8 @@ class KneserNey:
 
     def top(self, state: State, k: int, prefix: bytes = b"") -> list[tuple[int, float]]:
         """The `k` best tokens, read off the index; exactly those of the full distribution, in its order."""
-        if prefix:
-            tokens = self.tokenizer.starting_with(prefix)
-            return best(tokens, self.log_probs(state)[tokens], k)
-        if not 0 < k <= _READ_OFF or self._cache:
-            return best(np.arange(len(self._unigrams)), self.log_probs(state), k)
+        if prefix or not 0 < k <= _READ_OFF or self._cache:
+            return best_of_all(self, state, k, prefix)
         found: list[tuple[float, int]] = []  # (minus the log probability, token), sorted
         behind: list[np.float32] = []  # what backing off from the longer contexts costs
         seen = self._ranked[:0]  # what followed them

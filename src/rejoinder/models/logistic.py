@@ -37,7 +37,7 @@ from numpy.typing import ArrayLike, NDArray
 from rejoinder.corpus import Corpus
 from rejoinder.errors import ConfigError, DamagedModel, ModelError
 from rejoinder.models.directory import load_array, load_config, save_array, save_config
-from rejoinder.models.interfaces import Job, LogProbs, Progress, Suggester, best
+from rejoinder.models.interfaces import Job, LogProbs, Progress, Suggester, best_of_all
 from rejoinder.post import Post
 from rejoinder.text.tensors import TOKENIZER_FILE, count_tokens, open_tokenizer, open_tokens, token_shares
 from rejoinder.text.tokenizer import AnyTokenizer
@@ -178,8 +178,7 @@ class Logistic:
 
     def top(self, state: State, k: int, prefix: bytes = b"") -> list[tuple[int, float]]:
         """The most probable tokens, of those whose bytes begin with `prefix`."""
-        tokens = self.tokenizer.starting_with(prefix) if prefix else np.arange(self.tokenizer.vocabulary)
-        return best(tokens, self.log_probs(state)[tokens], k)
+        return best_of_all(self, state, k, prefix)
 
     def advance_many(self, states: Sequence[State], tokens: Sequence[int]) -> list[State]:
         """The last n tokens of each."""

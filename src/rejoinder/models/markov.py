@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 from rejoinder.corpus import Corpus
 from rejoinder.errors import ConfigError, DamagedModel
 from rejoinder.models.directory import load_array, load_config, save_array, save_config
-from rejoinder.models.interfaces import Job, LogProbs, State, Suggester, best, score_one_by_one
+from rejoinder.models.interfaces import Job, LogProbs, State, Suggester, best_of_all, score_one_by_one
 from rejoinder.post import Post
 from rejoinder.text.tensors import (
     TOKENIZER_FILE,
@@ -122,8 +122,7 @@ class Markov:
 
     def top(self, state: State, k: int, prefix: bytes = b"") -> list[tuple[int, float]]:
         """The tokens that follow most often, of those whose bytes begin with `prefix`."""
-        tokens = self.tokenizer.starting_with(prefix) if prefix else np.arange(self.tokenizer.vocabulary)
-        return best(tokens, self.log_probs(state)[tokens], k)
+        return best_of_all(self, state, k, prefix)
 
     def advance_many(self, states: Sequence[State], tokens: Sequence[int]) -> list[State]:
         """The nodes of the tokens."""

@@ -43,7 +43,7 @@ from rejoinder.models.interfaces import (
     Recalled,
     Recalling,
     Suggester,
-    best,
+    best_of_all,
 )
 from rejoinder.post import Post
 from rejoinder.text.tensors import open_tokens
@@ -187,8 +187,7 @@ class Mixture:
 
     def top(self, state: State, k: int, prefix: bytes = b"") -> list[tuple[int, float]]:
         """The `k` best of the full distribution."""
-        tokens = self.tokenizer.starting_with(prefix) if prefix else np.arange(self.tokenizer.vocabulary)
-        return best(tokens, self.log_probs(state)[tokens], k)
+        return best_of_all(self, state, k, prefix)
 
     def advance_many(self, states: Sequence[State], tokens: Sequence[int]) -> list[State]:
         """`advance` for B states, each part at once."""

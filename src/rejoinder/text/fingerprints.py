@@ -6,7 +6,6 @@ hashes takes another post for one of its own about once in 2**64 / N.
 
 from __future__ import annotations
 
-import hashlib
 import re
 from collections.abc import Iterable
 from pathlib import Path
@@ -18,6 +17,7 @@ from numpy.typing import NDArray
 from rejoinder.errors import DamagedModel
 from rejoinder.post import unquoted
 from rejoinder.text.cleaning import stripped
+from rejoinder.text.writers import hash64
 
 _WORD = re.compile(r"\w+")
 
@@ -27,7 +27,7 @@ def post_hash(text: str) -> int | None:
     words = _WORD.findall(stripped(unquoted(text)).casefold())
     if not words:
         return None
-    return int.from_bytes(hashlib.blake2b(" ".join(words).encode(errors="replace"), digest_size=8).digest(), "little")
+    return hash64(" ".join(words).encode(errors="replace"))
 
 
 class Fingerprints:

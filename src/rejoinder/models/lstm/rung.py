@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from rejoinder.corpus import Corpus
 from rejoinder.errors import DamagedModel
 from rejoinder.models.directory import load_config, save_config
-from rejoinder.models.interfaces import Job, LogProbs, Recalled, Suggester, best
+from rejoinder.models.interfaces import Job, LogProbs, Recalled, Suggester, best_of_all
 from rejoinder.models.lstm.cell import Step, Weights, sequence
 from rejoinder.models.lstm.config import LSTMConfig
 from rejoinder.models.lstm.graph import build_graphs
@@ -99,8 +99,7 @@ class LSTM:
 
     def top(self, state: Memory, k: int, prefix: bytes = b"") -> list[tuple[int, float]]:
         """The `k` best of the tokens whose bytes begin with `prefix`."""
-        tokens = self.tokenizer.starting_with(prefix) if prefix else np.arange(self.tokenizer.vocabulary)
-        return best(tokens, self.log_probs(state)[tokens], k)
+        return best_of_all(self, state, k, prefix)
 
     def advance_many(self, states: Sequence[Memory], tokens: Sequence[int]) -> list[Memory]:
         """`advance` for B memories, in one pass over the weights."""
