@@ -38,12 +38,12 @@ _LINES = 10_000  # texts written at a time
 class Word2VecConfig:
     """Settings of the word2vec rung."""
 
-    size: int = 128  # D, numbers of a vector
-    window: int = 5  # words to each side at most
+    size: int = 200  # D, numbers of a vector
+    window: int = 10  # words to each side at most
     rarest: int = 5  # words that occur less often are left out
     most: int = 200_000  # words at most, the most frequent
     negatives: int = 5  # words drawn against each true neighbour
-    subsample: float = 1e-3  # t: words of a larger share than this are thinned out
+    subsample: float = 3e-4  # t: words of a larger share than this are thinned out
     epochs: int = 10  # passes over the train part
     learning_rate: float = 0.025  # at the beginning; it falls in a straight line to almost 0
     buckets: int = 32_768  # for the letters of unseen words; 0: these have no vector
