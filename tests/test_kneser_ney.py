@@ -421,6 +421,11 @@ def test_a_phrase_of_one_post_is_left_out_and_that_of_two_is_kept() -> None:
     assert tuple(WORDS.encode("b c")) in ngrams_in(model, 2)  # shorter than prune_from
 
 
+def test_writers_of_other_posts_are_refused() -> None:
+    with pytest.raises(ValueError, match="each of the 2 posts needs its writer; got 1"):
+        count_ngrams(arrays([["a"], ["b"]]), 2, WORDS.vocabulary, writers=np.arange(1))
+
+
 def test_what_one_person_says_twice_is_said_once(tmp_path: Path) -> None:
     """ "xyzzy" stands in two posts of one author, and "plugh" in two of the same words: neither is anybody else's."""
     filler = [Post(n, Kind.STORY, f"so it is , number {n}", author=b"%d" % n) for n in range(10, 40)]

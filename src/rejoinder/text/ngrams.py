@@ -153,6 +153,8 @@ class _Posts:
         self._groups = np.arange(len(arrays.offsets))  # (G+1,) the place in that order where each group begins
         self.offsets = arrays.offsets  # (G+1,) tokens before each group
         if writers is not None:
+            if len(writers) != len(arrays.posts):
+                raise ValueError(f"each of the {len(arrays.posts)} posts needs its writer; got {len(writers)} of them")
             _, first, which = np.unique(writers, return_index=True, return_inverse=True)
             first = first[which]  # for each post the first one of its writer
             self._order = np.argsort(first, kind="stable")
