@@ -28,7 +28,7 @@ def test_the_session_in_the_readme_is_what_make_try_prints(tmp_path: Path) -> No
         printed += done.stdout
     session = re.search(r"```console\n(.*?)```", README, re.DOTALL)
     assert session and session.group(1).rstrip() == printed.rstrip()
-    sources = re.findall(r"^    \w+ -?\d+\.\d+ · post \d+, a reply to ", printed, re.MULTILINE)
+    sources = re.findall(r"^    \w+ · \d+% likely on topic · post \d+, a reply to ", printed, re.MULTILINE)
     assert len(sources) >= 3
 
 

@@ -28,6 +28,9 @@ class Can(Flag):
     TRIGGER = auto()  # Trigger: how far to trust what others propose
 
 
+NOTHING = Can(0)
+
+
 @dataclass(frozen=True)
 class Rung:
     """A line of the ladder."""
@@ -36,7 +39,7 @@ class Rung:
     can: Can
     what: str  # in half a line
     parts: tuple[str, ...] = ()  # the rungs it is made of, unless its setting `models` names others; they stand before it
-    made_of: Can = Can(0)  # instead: all fitted rungs before it with one of these capabilities
+    made_of: Can = NOTHING  # instead: all fitted rungs before it with one of these capabilities
     extra: str = ""  # the extra that fitting it needs
     phrases: bool = False  # whose words it learned from is kept beside it (rejoinder.text.phrases), to see what it copies
     verbatim: bool = False  # it keeps posts as they were written, so it is removed where one of them is forgotten
