@@ -7,6 +7,7 @@ import json
 import stat
 from itertools import islice
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -21,7 +22,12 @@ from rejoinder.post import Post
 from rejoinder.workspace import SAMPLE, FitConfig, Workspace
 
 SMALL = FitConfig(vocabulary=1_000)
-TINY = {"size": 8, "buckets": 100}
+TINY: dict[str, dict[str, Any]] = {  # sizes that a test can wait for
+    "logistic": {"size": 16, "least_steps": 60},
+    "fusion": {"lists": 1, "pairs": 100, "train_pairs": 500},
+    "pmi_svd": {"size": 8, "window": 2, "buckets": 100},
+    "word2vec": {"size": 8, "buckets": 100, "epochs": 1, "workers": 1},
+}
 SAMPLE_FILE = Path(__file__).parents[1] / "src" / "rejoinder" / "bundle" / SAMPLE
 
 
@@ -109,8 +115,7 @@ def test_no_byte_of_what_was_forgotten_stays_in_the_home(tmp_path: Path) -> None
     ]
     space = space_of(tmp_path, [*RECORDS[:1_000], *extra, *thanks])
     fitted = [*without_extras(), "pmi_svd", "word2vec"]
-    settings = {"canned": {"repeats": 1}, "pmi_svd": TINY, "word2vec": {**TINY, "epochs": 1, "workers": 1}}
-    assert space.fit(fitted, FitConfig(on="all", vocabulary=600), settings) == {}
+    assert space.fit(fitted, FitConfig(on="all", vocabulary=600), {**TINY, "canned": {"repeats": 1}}) == {}
 
     def holders(text: str) -> list[str]:
         found = [file for file in tmp_path.rglob("*") if file.is_file() and text.encode() in file.read_bytes()]
@@ -144,12 +149,12 @@ def test_what_was_forgotten_does_not_come_back(tmp_path: Path) -> None:
 
 def test_rungs_that_cannot_forget_are_removed_or_refused_until_they_are_fitted_again(tmp_path: Path) -> None:
     space = space_of(tmp_path, RECORDS)
-    space.fit(without_extras(), SMALL, {})
+    space.fit(without_extras(), SMALL, TINY)
     outcome = forget_everywhere(space, [], "author7")
     assert (outcome.exact, outcome.removed, outcome.marked) == (
         ["kneser_ney"],
         ["canned", "bm25"],
-        ["unigram", "markov", "logistic"],
+        ["unigram", "markov", "logistic", "fusion", "trigger"],
     )
     space.load("kneser_ney")
     with pytest.raises(StaleModel, match="rejoinder fit markov"):
@@ -157,7 +162,7 @@ def test_rungs_that_cannot_forget_are_removed_or_refused_until_they_are_fitted_a
     space.load("markov", allow_stale=True)
     with pytest.raises(NotFitted):
         space.load("bm25")
-    space.fit(without_extras(), SMALL, {})
+    space.fit(without_extras(), SMALL, TINY)
     for name in without_extras():
         space.load(name)
 
