@@ -439,7 +439,7 @@ def test_the_sample_is_fitted_once(rejoinder: Rejoinder, sample_home: Path) -> N
 
 def test_the_sample_gives_three_replies_with_rung_score_and_source(rejoinder: Rejoinder, sample_home: Path) -> None:
     shown = rejoinder("reply", "Why do people still use Makefiles?", "--home", sample_home).out
-    assert len(re.findall(r"^    bm25 · -?\d+\.\d\d · post \d+, a reply to “", shown, re.MULTILINE)) >= 3
+    assert len(re.findall(r"^    bm25 · \d+% likely on topic · post \d+, a reply to “", shown, re.MULTILINE)) >= 3
 
 
 def test_a_failed_import_leaves_the_sample_standing_in(rejoinder: Rejoinder, tmp_path: Path) -> None:

@@ -24,6 +24,7 @@ SMALL: dict[str, dict[str, Any]] = {
     "word2vec": {"size": 16, "rarest": 1, "buckets": 500, "workers": 1, "epochs": 40, "subsample": 0.0},
     "dual_encoder": {"size": 16, "buckets": 4096, "epochs": 3, "batch": 32, "learning_rate": 0.01},
     "fusion": {"models": ("bm25",)},
+    "trigger": {"models": ("bm25",)},
 }
 # settings that differ from the defaults, so that save and load cannot pass by forgetting them
 OTHER: dict[str, dict[str, Any]] = {
@@ -53,6 +54,7 @@ OTHER: dict[str, dict[str, Any]] = {
         "workers": 1,
     },
     "bm25": {"k1": 0.9, "b": 0.4, "terms": 5},
+    "trigger": {"models": ("canned", "bm25"), "precision": 0.3, "contexts": 50},
     "dual_encoder": {
         "longest": 50,
         "posts": 2,
