@@ -105,10 +105,11 @@ class WordVectors:
     def save(self, directory: Path) -> None:
         """Write arrays and words into `directory`."""
         directory.mkdir(parents=True, exist_ok=True)
-        arrays: dict[str, NDArray[Any] | None] = {"vectors": self.vectors, "counts": self.counts, "ngrams": self.ngrams}
+        none = self.vectors[:0]  # written too, so that a file that is missing is not taken for vectors without n-grams
+        ngrams = none if self.ngrams is None else self.ngrams
+        arrays: dict[str, NDArray[Any]] = {"vectors": self.vectors, "counts": self.counts, "ngrams": ngrams}
         for name, array in arrays.items():
-            if array is not None:
-                np.save(directory / f"{name}.npy", array, allow_pickle=False)
+            np.save(directory / f"{name}.npy", array, allow_pickle=False)
         write_json(directory / _WORDS, list(self.words))
 
     @classmethod
@@ -122,8 +123,8 @@ class WordVectors:
             words = json.loads((directory / _WORDS).read_bytes())
             if not isinstance(words, list) or not all(isinstance(word, str) for word in words):
                 raise ValueError(f"{_WORDS} is no list of words")
-            ngrams = _array(directory, "ngrams") if (directory / "ngrams.npy").exists() else None
-            return cls(words, _array(directory, "vectors"), _array(directory, "counts"), ngrams)
+            ngrams = _array(directory, "ngrams")
+            return cls(words, _array(directory, "vectors"), _array(directory, "counts"), ngrams if len(ngrams) else None)
         except (OSError, ValueError, EOFError, ModelError) as error:
             raise DamagedModel(f"{directory}: the word vectors are damaged ({error}); fit again") from error
 
