@@ -20,8 +20,9 @@ from rejoinder.models.fusion import Fusion, FusionConfig, Lists, fit_weights
 from rejoinder.models.interfaces import Job
 from rejoinder.models.overlap import NAMES, Overlap
 from rejoinder.models.regression import conditional_logit, logistic
-from rejoinder.models.word_statistics import WordStatistics, batches
+from rejoinder.models.word_statistics import WordStatistics
 from rejoinder.post import Kind, Post
+from rejoinder.text.batches import batches
 
 POSTS = ["red cat", "red dog red", "blue fish", "blue cat"]  # N = 4; 9 words
 ASKED = ["red cat", "blue fish", "blue cat", "red dog"]
@@ -98,7 +99,7 @@ def test_batches_change_nothing() -> None:
     two = counted(posts=iter([POSTS[:1], POSTS[1:]]), pairs=[(ASKED[:3], REPLIES[:3]), (ASKED[3:], REPLIES[3:])])
     for name in ("codes", "idf", "share", "lift", "usual", "offsets", "called", "call"):
         assert np.array_equal(getattr(one, name), getattr(two, name)), name
-    assert [len(some) for some in batches(range(5), 2)] == [2, 2, 1]
+    assert [len(some) for some in batches(range(5), 2)] == [2, 2, 1] and not list(batches([], 2))
 
 
 def test_a_word_that_replies_take_up_is_lifted_by_hand() -> None:

@@ -34,6 +34,13 @@ class Listed:
         return self.suggestions[:k]
 
 
+class Both(Listed):
+    """A source that ranks, too: longer is better."""
+
+    def score_replies(self, context: Sequence[Post], candidates: Sequence[str]) -> np.ndarray:
+        return Longest().score_replies(context, candidates)
+
+
 class Longest:
     """A ranker to whom longer is better."""
 
@@ -91,13 +98,18 @@ def test_a_retrieved_reply_counts_for_itself_and_for_what_it_answered() -> None:
     near = Suggestion("short words here", 30.0, "a", post=5, thread=9)
     far = Suggestion("rather longer words over here", 1.0, "a", post=6, thread=9)
     said = Suggestion("something that is said to anything at all, however long", 99.0, "b")
-    found = Replier({"a": Listed(far, near), "b": Listed(said)}, Longest()).reply(QUESTION)  # type: ignore[dict-item, arg-type]
+    both = Both(far, near)
+    found = Replier({"a": both, "b": Listed(said)}, both).reply(QUESTION)  # type: ignore[dict-item, arg-type]
     # near 30 + 16 characters, far 1 + 29; what comes from no post stands last
     assert [(reply.text, reply.score) for reply in found] == [
         (near.text, 46.0),
         (far.text, 30.0),
         (said.text, float(len(said.text))),
     ]
+    # a third source found something, on a scale of its own: the ranker alone orders
+    other = Listed(Suggestion("another word or two", 0.5, "c", post=7, thread=8))
+    found = Replier({"a": both, "c": other}, both).reply(QUESTION)  # type: ignore[dict-item, arg-type]
+    assert [(reply.post, reply.score) for reply in found] == [(6, 29.0), (7, 19.0), (5, 16.0)]
 
 
 @pytest.mark.parametrize(

@@ -10,13 +10,14 @@ from typing import Any, ClassVar
 import numpy as np
 import pytest
 
-from rejoinder.corpus import ByThread, Corpus, Part
+from rejoinder.corpus import ByThread, Part
 from rejoinder.errors import DamagedModel
 from rejoinder.models import similarity
 from rejoinder.models.interfaces import Job
 from rejoinder.models.similarity import PostVectors, Similarity
 from rejoinder.post import Kind, Post, Thread
 from rejoinder.text.vectors import WordVectors
+from rejoinder.text.word_arrays import WordArrays
 from rejoinder.text.words import words
 
 
@@ -133,6 +134,9 @@ class Few(ByThread):
 @dataclass(frozen=True)
 class DrawnConfig:
     size: int = 6
+    rarest: int = 1
+    most: int = 100
+    buckets: int = 0
 
 
 class Drawn(Similarity):
@@ -142,13 +146,13 @@ class Drawn(Similarity):
     name: ClassVar[str] = "drawn"
 
     @classmethod
-    def fit_vectors(cls, corpus: Corpus, config: DrawnConfig, *, rng: np.random.Generator, job: Job) -> WordVectors:
+    def learn(cls, arrays: WordArrays, config: DrawnConfig, *, rng: np.random.Generator, job: Job) -> WordVectors:
         return drawn(config.size)
 
 
 @pytest.fixture
-def rung() -> Any:
-    return Drawn.fit(Few(), DrawnConfig(), rng=np.random.default_rng(0), job=Job(Path()))
+def rung(tmp_path: Path) -> Any:
+    return Drawn.fit(Few(), DrawnConfig(), rng=np.random.default_rng(0), job=Job(tmp_path))
 
 
 def test_replies_to_the_post_most_like_it_come_first(rung: Drawn) -> None:

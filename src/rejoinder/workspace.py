@@ -148,7 +148,8 @@ class Workspace:
                 progress(f"fitting {name}", 0, None)
                 try:
                     made_of = {p: self._part(p, failed, facts) for p in parts_of(name, configs[name], self._ready(failed, facts))}
-                    parts = {part: self.load(part) for part in made_of}
+                    loaded: dict[str, Suggester] = {}
+                    parts = {part: self._load(part, loaded) for part in made_of}
                     job = Job(scratch / name, progress, parts, self.home / "checkpoints" / name, config.logs)
                     told = {**facts, "parts": made_of} if made_of else facts
                     model, manifest = self._fit_one(name, configs[name], corpus, job, told)
@@ -294,7 +295,13 @@ class Workspace:
                 (unless `allow_stale`).
             DamagedModel: its files are not whole.
         """
+        return self._load(name, {}, allow_stale=allow_stale)
+
+    def _load(self, name: str, loaded: dict[str, Suggester], *, allow_stale: bool = False) -> Suggester:
+        """`load`; what is in `loaded` is taken from there, and what is not comes in: a part of several is read once."""
         rung(name)
+        if name in loaded:
+            return loaded[name]
         found = self.fitted(name)
         if found is None:
             raise NotFitted(f"the rung `{name}` is not fitted in {self.home}; run `rejoinder fit {name}`")
@@ -308,8 +315,9 @@ class Workspace:
                 f"the rung `{name}` is made of {', '.join(found.manifest['parts'])}, one of which was fitted again since; "
                 f"run `rejoinder fit {name}` (--allow-stale uses it all the same)"
             )
-        parts = {part: self.load(part, allow_stale=allow_stale) for part in found.manifest.get("parts", {})}
-        return LADDER[name].load().load(found.directory, parts)
+        parts = {part: self._load(part, loaded, allow_stale=allow_stale) for part in found.manifest.get("parts", {})}
+        loaded[name] = LADDER[name].load().load(found.directory, parts)
+        return loaded[name]
 
     def load_those(self, can: Can, only: Iterable[str] | None = None, *, allow_stale: bool = False) -> Mapping[str, Any]:
         """The fitted rungs with a capability, by name, from the cheapest up; with `only`, just these, which must be fitted."""
@@ -321,7 +329,8 @@ class Workspace:
                     raise ModelError(f"the rung `{name}` cannot do this; those that can: {able}")
         else:
             names = self.fitted_that(can)
-        return {name: self.load(name, allow_stale=allow_stale) for name in names}
+        loaded: dict[str, Suggester] = {}
+        return {name: self._load(name, loaded, allow_stale=allow_stale) for name in names}
 
     def fitted_that(self, can: Can) -> list[str]:
         """The names of the fitted rungs with a capability, from the cheapest up; one whose parts have changed is passed over."""

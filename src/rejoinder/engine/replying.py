@@ -145,15 +145,19 @@ class Replier:
     def _ordered(self, context: Sequence[Post]) -> list[Suggestion]:
         """All candidates, best first; what was retrieved stands before what is said to anything.
 
-        A retrieved reply counts for itself (the ranker) and for how near the post it answered is (its source); both are BM25,
-        in nats, so they add.
+        A retrieved reply counts for itself (the ranker) and, where the ranker found them all, for how near the post it answered
+        is: the two are then of one scale, and add. What several sources found is ordered by the ranker alone.
         """
-        proposed = [s for source in self._sources.values() for s in source.propose(context, self.config.candidates)]
+        by_source: list[tuple[object, list[Suggestion]]] = [
+            (source, source.propose(context, self.config.candidates)) for source in self._sources.values()
+        ]
+        proposed = [suggestion for _, some in by_source for suggestion in some]
         if self._ranker is None or not proposed:
             return proposed
+        alone = all(source is self._ranker or s.post is None for source, some in by_source for s in some)
         scores = self._ranker.score_replies(context, [suggestion.text for suggestion in proposed])
         scored = [
-            replace(s, score=float(score) + (s.score if s.post is not None else 0.0))
+            replace(s, score=float(score) + (s.score if alone and s.post is not None else 0.0))
             for s, score in zip(proposed, scores, strict=True)
         ]
         return sorted(scored, key=lambda s: (s.post is None, -s.score))

@@ -25,8 +25,9 @@ from numpy.typing import NDArray
 from rejoinder.corpus import Corpus
 from rejoinder.models.bags import Bags, find, read
 from rejoinder.models.pairs import clean_pairs
-from rejoinder.models.word_statistics import WordStatistics, batches
+from rejoinder.models.word_statistics import WordStatistics
 from rejoinder.post import Post
+from rejoinder.text.batches import batches
 
 LETTERS: Mapping[str, int | None] = {"word": None, "stem": 5}
 _KINDS = ("last", "above", "opening", "likely", "answered", "taken_up", "called_up")
@@ -35,6 +36,7 @@ NAMES = (*(f"{kind}_{alphabet}" for alphabet in LETTERS for kind in _KINDS), *_L
 _POWER = 1.5  # of idf
 _OF_POST, _OF_REPLY = 3000.0, 1000.0  # m: words of train that count as part of a post, of a reply
 _ABOVE = 0.3  # how much a word further up counts beside one of the last post
+_AT_ONCE = 2048  # texts counted together
 _FEW = 5.0  # words added to a length, so that short replies are not made much of
 
 Floats = NDArray[np.float64]
@@ -54,9 +56,10 @@ class Overlap:
         share = most / max(number, 1)
         drawn = (pair for pair in clean_pairs(corpus.pairs("train", limit=1)) if share >= 1 or rng.random() < share)
         pairs = [
-            ([pair.context[-1].own_text for pair in some], [pair.reply.own_text for pair in some]) for some in batches(drawn)
+            ([pair.context[-1].own_text for pair in some], [pair.reply.own_text for pair in some])
+            for some in batches(drawn, _AT_ONCE)
         ]
-        posts = {name: batches(post.own_text for post in corpus.posts("train")) for name in LETTERS}
+        posts = {name: batches((post.own_text for post in corpus.posts("train")), _AT_ONCE) for name in LETTERS}
         return cls({name: WordStatistics.count(posts[name], pairs, letters) for name, letters in LETTERS.items()})
 
     def features(self, context: Sequence[Post], candidates: Sequence[str]) -> Floats:

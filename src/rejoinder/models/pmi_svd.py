@@ -19,13 +19,12 @@ from typing import Any, ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
-from rejoinder.corpus import Corpus
 from rejoinder.errors import ConfigError, missing_extra
 from rejoinder.models.interfaces import Job, Progress
 from rejoinder.models.similarity import Similarity
 from rejoinder.text.cooccurrence import DEFAULT_MEMORY, NEARNESS, Cooccurrence, count_pairs, distance_weights
 from rejoinder.text.vectors import WordVectors
-from rejoinder.text.word_arrays import WordArrays, read_words
+from rejoinder.text.word_arrays import WordArrays
 
 _ITERATIONS = 4  # of the power method in the randomized SVD (Halko, Martinsson & Tropp 2011)
 
@@ -64,11 +63,10 @@ class PMISVD(Similarity):
     name: ClassVar[str] = "pmi_svd"
 
     @classmethod
-    def fit_vectors(cls, corpus: Corpus, config: PMISVDConfig, *, rng: np.random.Generator, job: Job) -> WordVectors:
-        """Word vectors of the train part."""
-        arrays = read_words((post.own_text for post in corpus.posts("train")), config.rarest, config.most, job.workdir)
+    def learn(cls, arrays: WordArrays, config: PMISVDConfig, *, rng: np.random.Generator, job: Job) -> WordVectors:
+        """Count and factorise."""
         vectors = pmi_vectors(arrays, config, int(rng.integers(2**31)), job.workdir, job.progress)
-        return WordVectors(arrays.words, vectors, arrays.counts).with_subwords(config.buckets)
+        return WordVectors(arrays.words, vectors, arrays.counts)
 
 
 def pmi_vectors(arrays: WordArrays, config: PMISVDConfig, seed: int, workdir: Path, progress: Progress) -> NDArray[np.float32]:

@@ -49,7 +49,7 @@ def logistic(x: Floats, y: Floats, mass: Floats, shrink: float, prior: Floats) -
     """
     weights = prior.copy()
     for _ in range(_ROUNDS):
-        p = 1 / (1 + np.exp(-np.clip(x @ weights, -500, 500)))
+        p = sigmoid(x @ weights)
         gradient = x.T @ (mass * (p - y)) + shrink * (weights - prior)
         hessian = (x * (mass * p * (1 - p))[:, None]).T @ x + shrink * np.eye(len(weights))
         step = np.linalg.solve(hessian, gradient)
@@ -57,6 +57,11 @@ def logistic(x: Floats, y: Floats, mass: Floats, shrink: float, prior: Floats) -
         if np.abs(step).max(initial=0.0) < _STILL:
             break
     return weights
+
+
+def sigmoid(z: Floats) -> Floats:
+    """1 / (1 + e^-z) of each."""
+    return np.asarray(1 / (1 + np.exp(-np.clip(z, -500, 500))))
 
 
 def _choice(x: NDArray[np.float32], weights: Floats, shrink: float, prior: Floats) -> tuple[float, Floats, Floats]:

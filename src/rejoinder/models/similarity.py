@@ -3,7 +3,7 @@
     v(post) = sum over words w of a / (a + p(w)) v_w / number of words, less what it has of the common direction u, of length 1
 
 Arora, Liang & Ma 2017: frequent words say little, and what all posts have in common says nothing. p(w) is the word's share of
-the train part, a is `common`, u the first right singular vector of the vectors of train posts. As a source: the answered posts of
+the train part, a is COMMON, u the first right singular vector of the vectors of train posts. As a source: the answered posts of
 train nearest to the last post, and the replies they got. As a ranker: the cosine of a candidate with the last post, to which a
 little of the thread's title is added. It knows that words are alike, and not what answers what. a, the title's part and the one
 direction were chosen on dev.
@@ -27,6 +27,7 @@ from rejoinder.models.nearest import Nearest, dots
 from rejoinder.models.replies import Replies, nearest_answers
 from rejoinder.post import Post, Suggestion
 from rejoinder.text.vectors import WordVectors
+from rejoinder.text.word_arrays import WordArrays, read_words
 from rejoinder.text.words import words
 
 COMMON = 1e-4  # a
@@ -108,8 +109,8 @@ class Similarity(ABC):
 
     @classmethod
     @abstractmethod
-    def fit_vectors(cls, corpus: Corpus, config: Any, *, rng: np.random.Generator, job: Job) -> WordVectors:
-        """Word vectors of the train part."""
+    def learn(cls, arrays: WordArrays, config: Any, *, rng: np.random.Generator, job: Job) -> WordVectors:
+        """Vectors of the words of the train part."""
 
     @classmethod
     def fit(cls, corpus: Corpus, config: Any, *, rng: np.random.Generator, job: Job) -> Self:
@@ -120,7 +121,8 @@ class Similarity(ABC):
             ModelError: the train part has too few words, or no replies.
         """
         replies, parents, _ = Replies.build(corpus)
-        vectors = cls.fit_vectors(corpus, config, rng=rng, job=job)
+        arrays = read_words((post.own_text for post in corpus.posts("train")), config.rarest, config.most, job.workdir)
+        vectors = cls.learn(arrays, config, rng=rng, job=job).with_subwords(config.buckets)
         job.progress("placing posts", len(parents), len(parents))
         posts = PostVectors(vectors).without_common_direction(parents, rng)
         return cls(config, posts, Nearest.build(posts.of(parents)), replies)

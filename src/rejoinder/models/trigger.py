@@ -34,7 +34,7 @@ from rejoinder.models import LADDER, Can
 from rejoinder.models.directory import load_config, load_json, save_config
 from rejoinder.models.interfaces import Job, ReplyRanker, ReplySource, Scores, Suggester
 from rejoinder.models.pairs import clean_pairs
-from rejoinder.models.regression import logistic
+from rejoinder.models.regression import logistic, sigmoid
 from rejoinder.post import Post, Suggestion
 from rejoinder.text.words import words
 
@@ -95,7 +95,7 @@ class Regression:
 
     def __call__(self, x: Floats) -> Floats:
         """(N,) p for (N, F) features."""
-        return _sigmoid(_design(x, self.centre, self.spread) @ self.weights)
+        return sigmoid(_design(x, self.centre, self.spread) @ self.weights)
 
 
 class Trigger:
@@ -331,10 +331,6 @@ def _answered(corpus: Corpus) -> Iterator[tuple[tuple[Post, ...], list[str]]]:
 def _design(x: Floats, centre: Floats, spread: Floats) -> Floats:
     """(N, F+1): features of one scale, and a column of ones."""
     return np.concatenate([(x - centre) / spread, np.ones((len(x), 1))], axis=1)
-
-
-def _sigmoid(z: Floats) -> Floats:
-    return np.asarray(1 / (1 + np.exp(-np.clip(z, -500, 500))))
 
 
 def _cosine(one: Mapping[str, float], other: Mapping[str, float]) -> float:

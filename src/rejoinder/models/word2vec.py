@@ -21,13 +21,12 @@ from typing import Any, ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
-from rejoinder.corpus import Corpus
 from rejoinder.errors import ConfigError, ModelError, missing_extra
 from rejoinder.models.interfaces import Job, Progress
 from rejoinder.models.similarity import Similarity
 from rejoinder.text.vector_files import read_vectors
 from rejoinder.text.vectors import WordVectors
-from rejoinder.text.word_arrays import WordArrays, read_words
+from rejoinder.text.word_arrays import WordArrays
 
 _LOWEST = 1e-4  # the learning rate at the end
 _KNOWN = 0.5  # of the words of the train part, each as often as it occurs, that vectors made elsewhere must know
@@ -71,13 +70,12 @@ class Word2Vec(Similarity):
     name: ClassVar[str] = "word2vec"
 
     @classmethod
-    def fit_vectors(cls, corpus: Corpus, config: Word2VecConfig, *, rng: np.random.Generator, job: Job) -> WordVectors:
-        """Word vectors of the train part."""
-        arrays = read_words((post.own_text for post in corpus.posts("train")), config.rarest, config.most, job.workdir)
+    def learn(cls, arrays: WordArrays, config: Word2VecConfig, *, rng: np.random.Generator, job: Job) -> WordVectors:
+        """Train, or take over what was trained elsewhere."""
         if config.file is not None:
-            return made_elsewhere(Path(config.file), arrays, config.most).with_subwords(config.buckets)
+            return made_elsewhere(Path(config.file), arrays, config.most)
         vectors = train(arrays, config, int(rng.integers(2**31)), job.workdir, job.progress)
-        return WordVectors(arrays.words, vectors, arrays.counts).with_subwords(config.buckets)
+        return WordVectors(arrays.words, vectors, arrays.counts)
 
 
 def train(arrays: WordArrays, config: Word2VecConfig, seed: int, workdir: Path, progress: Progress) -> NDArray[np.float32]:

@@ -24,6 +24,7 @@ from numpy.typing import NDArray
 from rejoinder.errors import DamagedModel
 from rejoinder.models.bags import Bags, find, read
 from rejoinder.models.directory import load_array, save_array
+from rejoinder.text.sums import add_up
 
 _SMOOTHING = 2.0  # a
 _RARELY = 50.0  # L of words that no pair has
@@ -176,17 +177,4 @@ def _crossed(codes: Ints, one: Bags, other: Bags, sides: Sequence[NDArray[np.boo
 
 def _add(keys: Ints, times: Ints, pending: Sequence[Ints]) -> tuple[Ints, Ints]:
     here, often = np.unique(np.concatenate([np.empty(0, np.int64), *pending]), return_counts=True)
-    every, place = np.unique(np.concatenate([keys, here]), return_inverse=True)
-    return every, np.bincount(place, np.concatenate([times, often]), len(every)).astype(np.int64)
-
-
-def batches(texts: Any, size: int = 2048) -> Iterator[list[Any]]:
-    """Lists of `size`, the last one shorter."""
-    some: list[Any] = []
-    for text in texts:
-        some.append(text)
-        if len(some) == size:
-            yield some
-            some = []
-    if some:
-        yield some
+    return add_up(np.concatenate([keys, here]), np.concatenate([times, often.astype(np.int64)]))

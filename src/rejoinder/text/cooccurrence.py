@@ -15,6 +15,7 @@ from tempfile import TemporaryDirectory
 import numpy as np
 from numpy.typing import NDArray
 
+from rejoinder.text.sums import add_runs, add_up
 from rejoinder.text.word_arrays import WordArrays
 
 Ints = NDArray[np.int64]
@@ -89,24 +90,14 @@ def _count(arrays: WordArrays, piece: slice, weights: Doubles) -> Piece:
         keys.append(pair * window + (distance - 1))  # the distance comes along, so that one plain sort is enough
     key = np.sort(np.concatenate([np.empty(0, np.int64), *keys]))
     pair, distance_less_1 = np.divmod(key, window)
-    return _sums(pair, weights[distance_less_1])
-
-
-def _sums(pair: Ints, weight: Doubles) -> Piece:
-    """Each of the sorted `pair`s once, with the sum of its weights."""
-    if not len(pair):
-        return pair, weight
-    first = np.flatnonzero(np.concatenate([[True], pair[1:] != pair[:-1]]))
-    return pair[first], np.add.reduceat(weight, first)
+    return add_runs(pair, weights[distance_less_1])
 
 
 def _add_up(pieces: Sequence[Piece]) -> Piece:
     """Pieces of the same range made one."""
     if len(pieces) == 1:
         return pieces[0]
-    pair = np.concatenate([pair for pair, _ in pieces])
-    order = np.argsort(pair, kind="stable")
-    return _sums(pair[order], np.concatenate([sums for _, sums in pieces])[order])
+    return add_up(np.concatenate([pair for pair, _ in pieces]), np.concatenate([sums for _, sums in pieces]))
 
 
 def _ranges(pieces: Sequence[Piece], at_a_time: int) -> Iterator[list[Piece]]:

@@ -23,6 +23,7 @@ from numpy.typing import NDArray
 from rejoinder.corpus import Corpus, Part
 from rejoinder.errors import ModelError
 from rejoinder.post import Post
+from rejoinder.text.sums import add_up
 from rejoinder.text.tokenizer import AnyTokenizer, Tokenizer, load_tokenizer
 
 TOKENIZER_FILE = "tokenizer.json"
@@ -160,15 +161,5 @@ def count_bigrams(arrays: TokenArrays, vocabulary: int, end: int) -> tuple[NDArr
         chunk = arrays.tokens[start : start + _CHUNK + 1].astype(np.int64)
         first, second = chunk[:-1], chunk[1:]
         here, times = np.unique((first * vocabulary + second)[first != end], return_counts=True)
-        pairs, counts = _add_counts(np.concatenate([pairs, here]), np.concatenate([counts, times]))
+        pairs, counts = add_up(np.concatenate([pairs, here]), np.concatenate([counts, times]))
     return pairs, counts
-
-
-def _add_counts(keys: NDArray[np.int64], counts: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Equal keys made one, their counts added."""
-    if not len(keys):
-        return keys, counts
-    order = np.argsort(keys, kind="stable")
-    keys, counts = keys[order], counts[order]
-    first = np.flatnonzero(np.concatenate([[True], keys[1:] != keys[:-1]]))
-    return keys[first], np.add.reduceat(counts, first)

@@ -33,9 +33,7 @@ from rejoinder.post import Post
 VIEWS = 3  # words, letters, meaning
 _WEIGHTS = "weights.safetensors"
 _AGAIN = "fit again: rejoinder fit dual_encoder"
-_AT_ONCE = (
-    4  # rows of a matrix product: always as many, so that each comes out the same in any company, and few enough for one core
-)
+_AT_ONCE = 4  # rows of a matrix product: always as many, so that each comes out the same in any company; few, for one core
 _TINY = 1e-12  # the square of a length
 
 

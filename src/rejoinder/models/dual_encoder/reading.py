@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
-from itertools import islice
 
 import numpy as np
 
@@ -15,6 +14,7 @@ from rejoinder.models.dual_encoder.encode import split_context
 from rejoinder.models.dual_encoder.features import Bags, Floats, Ints, join, read
 from rejoinder.models.interfaces import Job
 from rejoinder.models.pairs import clean_pairs
+from rejoinder.text.batches import batches
 from rejoinder.text.words import words
 
 LAST, EARLIER, REPLY = range(3)
@@ -34,7 +34,7 @@ class Rarity:
         """Count in how many posts each place occurs."""
         counts: Counter[str] = Counter()
         found, total = np.zeros((2, config.buckets), np.int64), 0
-        for texts in _some(post.own_text for post in corpus.posts("train")):
+        for texts in batches((post.own_text for post in corpus.posts("train")), _AT_ONCE):
             for text in texts:
                 counts.update(words(text))
             for row, bags in zip(found, read(texts, config.buckets, config.longest), strict=True):
@@ -74,17 +74,10 @@ def read_pairs(corpus: Corpus, part: Part, config: DualEncoderConfig, rarity: Ra
                 yield from (*split_context([post.own_text for post in context]), reply.own_text)
             job.progress(f"reading pairs of {part}", len(threads), None)
 
-    found = [read(some, config.buckets, config.longest) for some in _some(texts())]
+    found = [read(some, config.buckets, config.longest) for some in batches(texts(), _AT_ONCE)]
+    found = found or [read([], config.buckets, config.longest)]
     views = []
     for view, weights in enumerate((rarity.words, rarity.letters)):
         bags = join([both[view] for both in found]).weighted(weights)
         views.append(tuple(bags.take(np.arange(side, 3 * len(threads), 3)) for side in (LAST, EARLIER, REPLY)))
     return Pairs(views[0], views[1], np.array(threads, np.int64))
-
-
-def _some(texts: Iterable[str]) -> Iterator[list[str]]:
-    """The texts, many at a time, the last time fewer (none, perhaps)."""
-    texts, some = iter(texts), [""] * _AT_ONCE
-    while len(some) == _AT_ONCE:
-        some = list(islice(texts, _AT_ONCE))
-        yield some

@@ -9,17 +9,19 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
+from typing import cast
 
 import numpy as np
 from numpy.typing import NDArray
 
 from rejoinder.errors import ConfigError, ModelError
+from rejoinder.models import LADDER, Can
 from rejoinder.models.directory import load_config, read_manifest
 from rejoinder.models.dual_encoder.config import DualEncoderConfig
 from rejoinder.models.dual_encoder.encode import VIEWS, Encoder, Weights
 from rejoinder.models.dual_encoder.features import Floats, word_places
 from rejoinder.models.dual_encoder.reading import REPLY, Pairs, Rarity
-from rejoinder.models.interfaces import Job
+from rejoinder.models.interfaces import Embedding, Job
 from rejoinder.text.vectors import WordVectors
 
 _SCALES = (20.0, 12.0, 4.0)  # of words, letters and meaning: near what is learned
@@ -82,10 +84,9 @@ def _vectors(
 
 
 def _word_vectors(name: str, job: Job) -> WordVectors:
-    vectors = getattr(getattr(job.parts.get(name), "posts", None), "words", None)
-    if not isinstance(vectors, WordVectors):
+    if Can.EMBED not in LADDER[name].can:
         raise ConfigError(f"`dual_encoder.models` must be a rung with word vectors, pmi_svd or word2vec; got `{name}`")
-    return vectors
+    return cast(Embedding, job.parts[name]).words
 
 
 def _fitted_elsewhere(directory: Path, config: DualEncoderConfig) -> Weights:
