@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from rejoinder.models.pairs import clean_pairs, draw_negatives, is_comment
+from rejoinder.models.pairs import answers_comment, clean_pairs, draw_negatives
 from rejoinder.post import Kind, Pair, Post
 
 STORY = Post(1, Kind.STORY, "", title="A story with words")
@@ -44,8 +44,8 @@ def test_a_context_without_own_words_is_left_out() -> None:
 
 
 def test_what_is_answered_tells_the_kind() -> None:
-    assert not is_comment(pair("Yes"))
-    assert is_comment(pair("Yes", STORY, Post(2, Kind.COMMENT, "So?", parent=1)))
+    assert not answers_comment(pair("Yes").context)
+    assert answers_comment(pair("Yes", STORY, Post(2, Kind.COMMENT, "So?", parent=1)).context)
 
 
 def test_negatives_are_different_ones_from_other_threads() -> None:

@@ -84,7 +84,7 @@ def reply(
     replies = replier.reply(context, count)
     if as_json:
         found = {"context": [post.id for post in context], "replies": [asdict(r) for r in replies], "notice": forum.notice}
-        print_json({**found, "score": "probability" if replier.trusts else "nats", "threshold": replier.threshold})
+        print_json({**found, "score": "probability" if replier.trusts else "of the rung", "threshold": replier.threshold})
         return
     answered = " ".join(context[-1].body.split())
     typer.echo(f"Replies to: {textwrap.shorten(answered, 160, placeholder=' …')}\n")

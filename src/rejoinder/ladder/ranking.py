@@ -20,7 +20,7 @@ from rejoinder.errors import UsageError
 from rejoinder.ladder import metrics
 from rejoinder.ladder.metrics import Estimate
 from rejoinder.models.interfaces import ReplyRanker
-from rejoinder.models.pairs import clean_pairs, draw_negatives, is_comment
+from rejoinder.models.pairs import answers_comment, clean_pairs, draw_negatives
 from rejoinder.post import Pair, Thread
 
 NEGATIVES = 99
@@ -45,7 +45,7 @@ class Pool:
         pairs = [pair for _, pair in found]
         keys = np.array([key for key, _ in found], np.int64)
         answered = np.array([pair.context[-1].id for pair in pairs], np.int64)
-        return cls(pairs, keys, answered, np.array([is_comment(pair) for pair in pairs], bool))
+        return cls(pairs, keys, answered, np.array([answers_comment(pair.context) for pair in pairs], bool))
 
 
 @dataclass(frozen=True, eq=False)

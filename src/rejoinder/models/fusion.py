@@ -32,9 +32,9 @@ from rejoinder.models import LADDER, Can
 from rejoinder.models.directory import load_array, load_config, load_json, save_array, save_config
 from rejoinder.models.interfaces import Job, ReplyRanker, Scores, Suggester
 from rejoinder.models.overlap import NAMES, Overlap
-from rejoinder.models.pairs import clean_pairs, draw_negatives
+from rejoinder.models.pairs import answers_comment, clean_pairs, draw_negatives
 from rejoinder.models.regression import conditional_logit, logistic
-from rejoinder.post import Kind, Pair, Post
+from rejoinder.post import Pair, Post
 from rejoinder.text.words import words
 
 _log = logging.getLogger(__name__)
@@ -150,7 +150,7 @@ class Fusion:
         """(C,) float64, nats: the log-odds that each candidate answers the last post of `context`, were it one of 100."""
         if not context or not candidates:
             return np.zeros(len(candidates), np.float64)
-        return self._weights.scores(self.measure(context, candidates), _kind(context), _known(context))
+        return self._weights.scores(self.measure(context, candidates), int(answers_comment(context)), _known(context))
 
     def measure(self, context: Sequence[Post], candidates: Sequence[str]) -> Floats:
         """(C, F) float64: the features of candidates, in the order of `features`."""
@@ -226,12 +226,8 @@ def _questions(corpus: Corpus, most: int, rng: np.random.Generator) -> Iterator[
         _log.warning("dev has no replies in two threads, so the fusion is weighed on train")
     chosen = [found[place] for place in np.sort(rng.permutation(len(found))[:most])]
     for kind in (0, 1):
-        some = [(key, pair) for key, pair in chosen if _kind(pair.context) == kind]
+        some = [(key, pair) for key, pair in chosen if answers_comment(pair.context) == kind]
         yield [pair for _, pair in some], np.array([key for key, _ in some], np.int64)
-
-
-def _kind(context: Sequence[Post]) -> int:
-    return int(context[-1].kind == Kind.COMMENT)
 
 
 def _known(context: Sequence[Post]) -> Floats:

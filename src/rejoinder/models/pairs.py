@@ -7,7 +7,7 @@ are left out.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -29,9 +29,9 @@ def clean_pairs(pairs: Iterable[Pair]) -> Iterator[Pair]:
             yield Pair(own, answer)
 
 
-def is_comment(pair: Pair) -> bool:
+def answers_comment(context: Sequence[Post]) -> bool:
     """Whether a comment is answered (else it is an opening post)."""
-    return pair.context[-1].kind == Kind.COMMENT
+    return context[-1].kind == Kind.COMMENT
 
 
 def draw_negatives(threads: NDArray[np.int64], n: int, rng: np.random.Generator) -> NDArray[np.int64]:
