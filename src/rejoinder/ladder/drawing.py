@@ -10,12 +10,14 @@ import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from html import escape
-from itertools import pairwise, product
+from itertools import combinations, pairwise, product
 
 LETTER = 7.4  # width of a letter of a label, at most, about: fonts differ
 LINE = 14.0  # height of a label
+GAP = 3.0  # at both ends of a label
 LONGEST = 18  # letters of a label
 _AWAY = (5.0, 14.0, 26.0, 40.0)  # how far from its point a label may stand
+_ROUNDS = 4  # in which labels are placed
 _WAYS = (1, 0), (-1, 0), (0, -1), (0, 1), (1, -1), (1, 1), (-1, -1), (-1, 1)  # right, down
 
 
@@ -152,20 +154,33 @@ class Label:
 
 
 def beside(points: Sequence[tuple[float, float]], names: Sequence[str], taken: Iterable[Box], bounds: Box) -> list[Label]:
-    """A label beside each point, where it covers no other label and, if it can be, nothing of what is `taken`."""
+    """A label beside each point, where it covers no other label and, if it can be, nothing of what is `taken`.
+
+    Each is put where it covers least of what is there already; then each again, now that all others stand.
+    """
     full = [*taken, *(Box(x - 6, y - 6, x + 6, y + 6) for x, y in points)]
-    found: list[Label] = []
-    for (x, y), name in zip(points, names, strict=True):
-        choices = []
-        for away, (right, down) in product(_AWAY, _WAYS):
-            box = _box_of(x, y, len(name) * LETTER, right * (away + 4), down * (away + 4))
-            inside = bounds.shared(box) / ((box.right - box.left) * LINE)
-            covered = sum(box.shared(other) for other in full) + 20 * sum(box.shared(other.box) for other in found)
-            cost = covered + 5_000 * (1 - inside) + away  # off the picture is worst; near is better than far
-            choices.append((cost, Label(name, box, far=away > _AWAY[0])))
-        best = min(choices, key=lambda choice: choice[0])[1]
-        found.append(best)
-    return found
+    found: dict[int, Label] = {}
+    for _ in range(_ROUNDS):
+        for n, (place, name) in enumerate(zip(points, names, strict=True)):
+            others = [label.box for other, label in found.items() if other != n]
+            found[n] = _best(place, name, full, others, bounds)
+    return [found[n] for n in range(len(names))]
+
+
+def _best(place: tuple[float, float], name: str, taken: Sequence[Box], labels: Sequence[Box], bounds: Box) -> Label:
+    choices = []
+    for away, (right, down) in product(_AWAY, _WAYS):
+        box = _box_of(*place, len(name) * LETTER + 2 * GAP, right * (away + 2), down * (away + 4))
+        inside = bounds.shared(box) / ((box.right - box.left) * LINE)
+        covered = sum(box.shared(other) for other in taken) + 20 * sum(box.shared(other) for other in labels)
+        # off the picture is worst; near is better than far
+        choices.append((covered + 20_000 * (1 - inside) + away, Label(name, box, far=away > _AWAY[0])))
+    return min(choices, key=lambda choice: choice[0])[1]
+
+
+def collide(labels: Sequence[Label]) -> bool:
+    """Whether a label covers another one."""
+    return any(one.box.shared(other.box) > 0 for one, other in combinations(labels, 2))
 
 
 def along(places: Sequence[tuple[float, float]], every: float = 8.0) -> list[Box]:

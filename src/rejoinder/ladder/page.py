@@ -100,9 +100,10 @@ def _opening(report: Report, forum: str) -> str:
         _counted(find(archive, ("posts", "train")), "posts learned from"),
         _counted(scored.get("typing_posts"), "held-out posts finished"),
         _counted((scored.get("comment_pairs") or 0) + (scored.get("story_pairs") or 0), "replies looked for among 100"),
-        _counted(len(report.get("rungs") or ()), "rungs"),
+        _counted(sum(rung.get("state") == "measured" for rung in report.get("rungs") or ()), "rungs measured to the end"),
     ]
-    kicker = tag("p", f"The ladder on <b>{forum}</b>, {_text(report.get('when'))[:10]}", class_="kicker")
+    day = _text(report.get("when"))[:10]
+    kicker = tag("p", f"The ladder on <b>{forum}</b>{day and f', {day}'}", class_="kicker")
     answers = tag("div", *(_answer(report, kind) for kind in KINDS), class_="answers")
     return tag(
         "header",
@@ -271,7 +272,8 @@ def _cell(rung: Mapping[str, Any], column: Column) -> str:
 
 def _needs(rung: Mapping[str, Any]) -> str:
     needs = ", ".join(clean(extra) for extra in find(rung, ("cost", "needs")) or ())
-    return tag("td", escape(needs) or "the base install" if rung.get("cost") else MISSING, class_="words")
+    said = needs or "the base install" if rung.get("cost") else ""
+    return tag("td", escape(said) or MISSING, data_value=said or None)
 
 
 def _omitted(report: Report) -> str:
@@ -291,7 +293,7 @@ def _method(report: Report) -> str:
     margin = number(report, ["margin"]) or 0.0
     facts = {
         "archive": _archive(report.get("archive") or {}),
-        "its hash": tag("code", _text(find(report, ("archive", "hash")))),
+        "its hash": _text(find(report, ("archive", "hash"))),
         **_scored(report.get("scored") or {}),
         "ghost text": _text(report.get("policy")),
         "margin": f"a rung within {100 * margin:.3g}% of the best is as good",
@@ -304,6 +306,8 @@ def _method(report: Report) -> str:
 
 
 def _archive(archive: Mapping[str, Any]) -> str:
+    if not archive:
+        return ""
     text = number(archive, ["bytes"])
     said = [_text(archive.get("forum")) + (f", {size(text)} of text" if text is not None else "")]
     for part in ("train", "dev", "test"):
@@ -313,6 +317,8 @@ def _archive(archive: Mapping[str, Any]) -> str:
 
 
 def _scored(scored: Mapping[str, Any]) -> dict[str, str]:
+    if not scored:
+        return {}
     names = ("typing_posts", "typing_bytes", "novel_posts", "repeat_posts", "comment_pairs", "story_pairs")
     posts, text, novel, repeats, comments, stories = (_number(scored.get(name)) for name in names)
     same = number(scored, ["same_thread"])
@@ -324,6 +330,8 @@ def _scored(scored: Mapping[str, Any]) -> dict[str, str]:
 
 
 def _machine(machine: Mapping[str, Any]) -> str:
+    if not machine:
+        return ""
     memory = number(machine, ["memory"])
     said = [
         _text(machine.get("cpu")),
@@ -342,7 +350,7 @@ def _run(report: Report) -> str:
         f"took {seconds(took)}" if took is not None else "",
         f"budget {seconds(budget)}" if budget is not None else "no budget",
         f"seed {_number(report.get('seed'))}",
-        f"rejoinder {_text(report.get('code'))}",
+        f"rejoinder {_text(report.get('code')) or 'of no known version'}",
     ]
     return ", ".join(filter(None, said))
 

@@ -38,6 +38,7 @@ BEYOND = 4.0  # how many times the data the fitted law is drawn to
 _HEIGHT = {WIDE: 350.0, NARROW: 320.0}
 _LEFT, _RIGHT, _TOP, _BOTTOM = 46.0, 14.0, 30.0, 46.0
 _LAW_POINTS = 40
+_MARGIN = 0.38  # share of the width that names beside learning curves may take
 _TIMES = [0.001, 0.01, 0.1, 1, 10, 60, 600, 3600, 36_000, 360_000]  # s: ticks people know
 _LEAST = {"fit_seconds": 0.01, "keystroke_ms": 0.01, "reply_ms": 0.01}  # what a log axis shows a cost of nothing as
 
@@ -163,7 +164,8 @@ def learning_curves(report: Report, kind: str, width: float) -> str:
     curves = [(rung, points) for rung, points in curves if points]
     if not curves:
         return ""
-    names = [_called(rung) for rung, _ in curves]
+    room = int((_MARGIN * width - 16) / drawing.LETTER)
+    names = [drawing.short(_called(rung), room) for rung, _ in curves]
     paper = Paper(f"{kind}-curves", width, right=16 + drawing.LETTER * max(map(len, names)))
     b = paper.bounds
     posts = [point["posts"] for _, points in curves for point in points]
@@ -242,8 +244,13 @@ def gates(report: Report, width: float) -> str:
         taken += drawing.along(places)
         ends.append(places[-1])
     names = [drawing.short(clean(rung["name"])) for rung, _ in curves]
-    for (rung, _), end, label in zip(curves, ends, drawing.beside(ends, names, taken, b), strict=True):
-        drawn += _label(label, end, colour(report, "typing", rung["name"]))
+    hues = [colour(report, "typing", rung["name"]) for rung, _ in curves]
+    labels = drawing.beside(ends, names, taken, b)
+    if drawing.collide(labels):  # a list, where precision is best and coverage widest: no line comes there
+        for n, (name, hue) in enumerate(zip(names, hues, strict=True)):
+            drawn.append(words(b.right - 4, b.top + drawing.LINE * (n + 1), name, class_=f"label end {hue}"))
+    else:
+        drawn += [part for label, end, hue in zip(labels, ends, hues, strict=True) for part in _label(label, end, hue)]
     return paper.done(
         "Precision against coverage", "How often the first word shown is right, as the gate lets more through.", drawn
     )
@@ -378,4 +385,4 @@ def _label(label: drawing.Label, place: tuple[float, float], hue: str) -> list[s
     box = label.box
     near = min(max(place[0], box.left), box.right), min(max(place[1], box.top), box.bottom)
     lead = [straight(*place, *near, f"lead {hue}")] if label.far else []
-    return [*lead, words(box.left, box.top + 11, label.text, class_=f"label {hue}")]
+    return [*lead, words(box.left + drawing.GAP, box.top + 11, label.text, class_=f"label {hue}")]
