@@ -23,15 +23,16 @@ _SHORTEST = 20  # characters of a post
 class GateConfig:
     """How much is looked at."""
 
-    keystrokes: int = 6_000  # of dev, at most
+    keystrokes: int = 4_000  # of dev, at most
+    one_in: int = 50  # of those there are
     run: int = 25  # of them in a row, in one post
     words: int = 3  # of the ghost texts looked at
-    seconds: float = 20.0  # that it may take, about
+    seconds: float = 30.0  # that it may take, about
 
     def __post_init__(self) -> None:
         """Check ranges."""
-        if min(self.keystrokes, self.run, self.words) < 1 or not self.seconds > 0:
-            raise ConfigError("`gate.keystrokes`, `.run` and `.words` must be at least 1, and `gate.seconds` above 0")
+        if min(self.keystrokes, self.one_in, self.run, self.words) < 1 or not self.seconds > 0:
+            raise ConfigError("`gate.keystrokes`, `.one_in`, `.run` and `.words` must be at least 1, and `gate.seconds` above 0")
 
 
 def calibrate(
@@ -49,15 +50,15 @@ def calibrate(
     posts = [(thread.answered(post), post.own_text) for thread in threads for post in thread.posts]
     posts = [(context, text) for context, text in posts if len(text) >= _SHORTEST]
     rows: list[Seen] = []
-    began, left = perf_counter(), config.keystrokes
+    began, left = perf_counter(), min(config.keystrokes, sum(len(text) for _, text in posts) // config.one_in)
     engine = Engine({"": model}, {})
     for context, text in _visits(posts, rng):
+        if left <= 0 or perf_counter() - began > config.seconds:
+            break
         first = int(rng.integers(max(len(text) - config.run, 0) + 1))
         places = range(first, min(first + config.run, len(text)))
         rows += _watch(engine.open(context), text, places, config.words)
         left -= len(places)
-        if left <= 0 or perf_counter() - began > config.seconds:
-            break
     if not rows:
         return Calibration()
     return Calibration.fit(Observed(*map(np.array, zip(*rows, strict=True))))
