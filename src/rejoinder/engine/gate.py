@@ -91,8 +91,11 @@ class Calibration:
         fitted = cls(tuple(a.tolist()), tuple(b.tolist()), d, keystrokes=int((seen.words == 1).sum()))
         first = np.flatnonzero(seen.words == 1)
         sure = np.array([fitted(float(seen.probability[i]), int(seen.case[i])) for i in first])
-        found = {str(gate): _lowest(sure, seen.right[first], share) for gate, share in PROMISED.items()}
-        return replace(fitted, **{gate: round(value, 4) for gate, value in found.items() if value is not None})
+        found = {gate: _lowest(sure, seen.right[first], share) for gate, share in PROMISED.items()}
+        quiet, normal, eager = (
+            round(value, 4) if (value := found[gate]) is not None else fitted.threshold(gate) for gate in PROMISED
+        )
+        return replace(fitted, quiet=quiet, normal=normal, eager=eager)
 
     def save(self, directory: Path) -> None:
         """Write it into a model's directory."""
@@ -110,11 +113,12 @@ class Calibration:
             return cls()
         try:
             found = json.loads(file.read_bytes())
-            made = cls(**{key: tuple(value) if isinstance(value, list) else value for key, value in found.items()})
+            curves = {key: tuple(map(float, found.pop(key))) for key in ("intercepts", "slopes")}
+            made = cls(**curves, **found)
             made(0.5, CASES - 1, 2)
             if not all(0 <= made.threshold(gate) <= 1 for gate in Gate):
                 raise ValueError("a threshold lies outside [0, 1]")
-        except (OSError, ValueError, TypeError, LookupError) as error:
+        except (OSError, ValueError, TypeError, LookupError, AttributeError) as error:
             raise DamagedModel(f"{file} is damaged ({error}); fit again") from error
         return made
 

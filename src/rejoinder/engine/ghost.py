@@ -7,7 +7,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from math import exp
+from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,9 +23,15 @@ from rejoinder.post import Post
 from rejoinder.text.phrases import COPIED, Phrases
 from rejoinder.text.words import words as words_of
 
-Worth = Callable[[float, int], bool]  # whether so many words, of that probability by the model, are worth showing
 _FEWEST_COPIED = 4  # words of a line that say it is copied, unless it is shorter
 _TAIL = 25 * COPIED  # characters of the draft in which a copied phrase may begin
+
+
+class Worth(Protocol):
+    """Whether so many words, to which the model gives that probability, are worth showing."""
+
+    def __call__(self, probability: float, words: int) -> bool:
+        """True or False."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +55,7 @@ class Extension:
     """Goes on from a next word."""
 
     def __init__(self, reader: Reader, pieces: Pieces, draft: Unfinished, watch: Watch) -> None:
+        """Use the model, and the draft, that the word was found with."""
         self.reader, self.pieces, self.draft, self.watch = reader, pieces, draft, watch
 
     def runs(self, word: Word, longest: int, worth: Worth) -> Iterator[Run]:
@@ -59,9 +68,9 @@ class Extension:
         ends = no_letter_next(self.pieces, word.place, self.reader.log_probs(word.place, self.watch))
         text, path = word.text, _Path(word.place, word.tokens, b"", word.probability / ends if ends else 0.0)
         for words in range(1, longest + 1):
-            found = self._sentence_end(path, lambda p, n=words: worth(p, n)) or (
-                self._next_word(path, lambda p, n=words + 1: worth(p, n)) if words < longest else None
-            )
+            found = self._sentence_end(path, partial(worth, words=words))
+            if found is None and words < longest:
+                found = self._next_word(path, partial(worth, words=words + 1))
             if found is None or not self.pieces.spells(found[0].tokens, self.draft.owed + text + found[0].made.decode()):
                 return
             path, ends = found

@@ -105,6 +105,8 @@ class Pieces:
     def __init__(self, tokenizer: AnyTokenizer) -> None:
         """Read every token once."""
         self.tokenizer = tokenizer
+        self.encode = lru_cache(maxsize=4096)(self._encode)  # of words, the same ones again and again
+        self.starting_with = lru_cache(maxsize=256)(tokenizer.starting_with)
         self.of = np.array([_piece(piece) for piece in tokenizer.bytes], dtype=np.uint8)  # (V,)
 
     @cached_property
@@ -122,7 +124,10 @@ class Pieces:
 
     def spells(self, tokens: tuple[int, ...], text: str) -> bool:
         """Whether `tokens` are the tokenizer's own for `text`: a model has seen no others."""
-        return tuple(self.tokenizer.encode(text)) == tokens
+        return self.encode(text) == tokens
+
+    def _encode(self, text: str) -> tuple[int, ...]:
+        return tuple(self.tokenizer.encode(text))
 
 
 @lru_cache(maxsize=4096)

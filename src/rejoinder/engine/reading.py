@@ -53,7 +53,7 @@ class Place:
         """The place after one more token than `above`."""
         self.above = above
         self.token = token
-        self.depth = above.depth + 1 if above else 0
+        self.depth: int = above.depth + 1 if above else 0
         self.below: dict[int, Place] = {}
         self.state: Any = None
         self.row: LogProbs | None = None  # (V,) nats

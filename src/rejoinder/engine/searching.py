@@ -105,7 +105,7 @@ class _Search:
 
     def words(self) -> Iterator[Word]:
         """All next words, best first."""
-        head = self.reader.reach(self.pieces.tokenizer.encode(self.draft.head), self.watch)
+        head = self.reader.reach(self.pieces.encode(self.draft.head), self.watch)
         self._open(_Path((), b"", 0.0, head, head))
         steps = 0
         while self.heap:
@@ -136,7 +136,7 @@ class _Search:
         row = self.reader.log_probs(place, self.watch)
         here = _Path(path.tokens, path.text, path.log_prob, path.above, place)
         if owed:
-            whole = self.pieces.tokenizer.starting_with(owed)
+            whole = self.pieces.starting_with(owed)
             self.covered += exp(path.log_prob) * float(np.exp(row[whole]).sum(dtype=np.float64))
             inside = np.array(self.pieces.tokenizer.inside(owed), np.int64)
             self._push(here, _Next(np.concatenate([whole, inside]), row), 0)

@@ -54,7 +54,7 @@ class TypingConfig:
     longest: int = 8  # words of a ghost text
     shortest: int = 2  # characters of it: taking one costs a keystroke too
     words: int = 3  # offered beside it
-    least: float = 0.002  # by the model; a less probable word is not offered
+    least: float = 0.02  # by the model; a less probable word is not offered
     steps: int = 32  # places a search looks at
     kept: int = 24  # places whose states a session keeps
 
@@ -78,7 +78,7 @@ class _Voice:
 
 
 class Engine:
-    """The models, from the best to the cheapest, and how far each can be trusted. Immutable: one serves all sessions and threads."""
+    """The models, from the best to the cheapest, and how far to trust each. Immutable: one serves all sessions and threads."""
 
     def __init__(
         self,
@@ -121,6 +121,10 @@ class Engine:
             voices.append(_Voice(name, self._pieces[name], self.gates[name], reader))
         manners = Manners(context, frozenset(word.casefold() for word in blocked), self.phrases)
         return TypingSession(voices, manners, self.config)
+
+
+def _always(probability: float, words: int) -> bool:
+    return True
 
 
 def never() -> bool:
@@ -200,5 +204,5 @@ class TypingSession:
         found = search(voice.reader, voice.pieces, cut, Wanted(1, self._config.steps), watch).words
         if not found:
             return []
-        runs = Extension(voice.reader, voice.pieces, cut, watch).runs(found[0], longest, lambda p, _: p > 0)
+        runs = Extension(voice.reader, voice.pieces, cut, watch).runs(found[0], longest, _always)
         return [(run, case_of(cut, found[0].text)) for run in runs]
