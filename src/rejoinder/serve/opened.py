@@ -20,6 +20,7 @@ from rejoinder.engine.typing import Engine, TypingSession
 from rejoinder.errors import NotFitted, UsageError
 from rejoinder.models import LADDER, Can, rung
 from rejoinder.models.interfaces import LanguageModel
+from rejoinder.models.lstm.rung import LSTM
 from rejoinder.opening import MAKERS, Note, phrases_of, replier, typist
 from rejoinder.post import Kind, Post
 from rejoinder.workspace import Fitted, Workspace
@@ -86,15 +87,18 @@ class Opened:
         names = [name for name in home.fitted_that(Can.PREDICT) if not _of(home, name).forgot]
         return dict(home.load_those(Can.PREDICT, names))
 
-    def language(self, name: str) -> LanguageModel:
-        """The language model of that name.
+    def cell(self) -> LSTM:
+        """The memory cell: the home's, else the one in the package.
 
         Raises:
-            NotFitted: there is none.
+            NotFitted: there is neither.
         """
-        if name not in self.models:
-            raise NotFitted(f"no model `{name}` here; models: {', '.join(self.models) or 'none'}")
-        return self.models[name]
+        return self._once("cell", self._cell)  # type: ignore[no-any-return]
+
+    def _cell(self) -> Any:
+        if "lstm" in self.models:
+            return self.models["lstm"]
+        return (Workspace.shipped() or self.home).load("lstm")
 
     @property
     def engine(self) -> Engine:
