@@ -10,7 +10,6 @@ import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from time import perf_counter, sleep
-from types import SimpleNamespace
 from typing import Any
 
 import pytest
