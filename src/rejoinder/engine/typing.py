@@ -57,7 +57,7 @@ class TypingConfig:
     shortest: int = 2  # characters of it: taking one costs a keystroke too
     words: int = 3  # offered beside it
     least: float = 0.02  # by the model; a less probable word is not offered
-    steps: int = 32  # places a search looks at
+    steps: int = 16  # places a search looks at
     kept: int = 24  # places whose states a session keeps
 
     def __post_init__(self) -> None:
