@@ -60,14 +60,18 @@ class Found:
 def search(reader: Reader, pieces: Pieces, draft: Unfinished, wanted: Wanted, watch: Watch) -> Found:
     """The next words after a draft."""
     found = Found()
-    if not draft.too_long:
-        try:
-            for word in _Search(reader, pieces, draft, wanted, watch).words():
-                found.words.append(word)
-                if len(found.words) == wanted.words:
-                    break
-        except TimeUp:
-            found.cut = True
+    if draft.too_long:
+        return found
+    walk = _Search(reader, pieces, draft, wanted, watch)
+    paths: list[tuple[_Path, float]] = []
+    try:
+        for path in walk.words():
+            paths.append(path)
+            if len(paths) == wanted.words:
+                break
+    except TimeUp:
+        found.cut = True
+    found.words = [walk.word(*path) for path in paths]
     return found
 
 
@@ -103,8 +107,8 @@ class _Search:
         self.covered = 0.0  # probability of what was found to begin with what is typed
         self.heap: list[tuple[float, tuple[int, ...], int, _Path, _Next | None]] = []  # minus nats first; then it is settled
 
-    def words(self) -> Iterator[Word]:
-        """All next words, best first."""
+    def words(self) -> Iterator[tuple[_Path, float]]:
+        """All next words, best first, and the nats of each, its end counted in."""
         head = self.reader.reach(self.reader.tokens(self.draft.head), self.watch)
         self._open(_Path((), b"", 0.0, head, head))
         steps = 0
@@ -114,7 +118,7 @@ class _Search:
                 return
             if following is None:  # a word, and how it ends is counted in
                 if not self._is_blocked(path):
-                    yield self._word(path, -minus)
+                    yield path, -minus
                 continue
             self._push(path, following, rank + 1)
             token = following.get(rank)
@@ -165,11 +169,12 @@ class _Search:
 
     def _is_blocked(self, path: _Path) -> bool:
         text = path.text.decode()
-        if not self.pieces.spells(path.tokens, text):
+        if not self.pieces.spells(path.tokens, text) or self.draft.says_again(path.text[len(self.owed) :].decode()):
             return True
         return bool(self.wanted.blocked) and not self.wanted.blocked.isdisjoint(words_of(text)[-1:])
 
-    def _word(self, path: _Path, log_prob: float) -> Word:
+    def word(self, path: _Path, log_prob: float) -> Word:
+        """A word that was found, its probability by all that was looked at."""
         assert path.place is not None  # noqa: S101 - it was opened
         text = path.text[len(self.owed) :].decode()
         return Word(text, min(exp(log_prob) / self.covered, 1.0), path.tokens, path.place)
