@@ -28,9 +28,7 @@ class Fake:
         return ()
 
     def advance(self, state: Any, token: int) -> Any:
-        self.before()
-        self.steps.append(token)
-        return (*state, token)
+        return self.advance_many([state], [token])[0]
 
     def log_probs(self, state: Any) -> NDArray[np.float32]:
         return self.rows(state)
@@ -39,7 +37,9 @@ class Fake:
         return best_of_all(self, state, k, prefix)  # type: ignore[arg-type]
 
     def advance_many(self, states: Sequence[Any], tokens: Sequence[int]) -> list[Any]:
-        return [self.advance(state, token) for state, token in zip(states, tokens, strict=True)]
+        self.before()
+        self.steps += tokens
+        return [(*state, token) for state, token in zip(states, tokens, strict=True)]
 
     def log_probs_many(self, states: Sequence[Any]) -> NDArray[np.float32]:
         return np.stack([self.log_probs(state) for state in states])

@@ -130,11 +130,33 @@ class Reader:
         """
         found = place.below.get(token)
         if found is None:
-            self._read(place, watch)
             found = Place(place, token)
-            self._advance(found, watch)
-            place.below[token] = found
+            self._advance([found], [self._read(place, watch)], watch)
         return found
+
+    def look(self, next_to: Sequence[tuple[Place, int]], watch: Watch) -> list[tuple[Place, LogProbs]]:
+        """The places one token on from each of these, and what may come next there: all in one step, which costs little more.
+
+        Raises:
+            TimeUp: before they were known.
+        """
+        places = [above.below.get(token) or Place(above, token) for above, token in next_to]
+        unread = [place for place in places if place.state is None]
+        if unread:
+            self._advance(unread, [self._read(place.above, watch) for place in unread if place.above], watch)
+        blank = [place for place in places if place.row is None]
+        if blank:
+            states = [self._read(place, watch) for place in blank]
+            watch.check(self.pace.step)
+            began = perf_counter()
+            rows = self.model.log_probs_many(states)
+            self.pace.took("step", perf_counter() - began)
+            for place, row in zip(blank, rows, strict=True):
+                place.row = row.copy()  # which keeps no other row alive
+        looked_at = [(place, place.row) for place in places if place.row is not None]
+        for place in places:
+            self._touch(place)
+        return looked_at
 
     def log_probs(self, place: Place, watch: Watch) -> LogProbs:
         """(V,) float32, nats: what may come next there.
@@ -143,32 +165,38 @@ class Reader:
             TimeUp: before it was known.
         """
         if place.row is None:
-            self._read(place, watch)
+            state = self._read(place, watch)
             watch.check(self.pace.step)
             began = perf_counter()
-            place.row = self.model.log_probs(place.state)
+            place.row = self.model.log_probs(state)
             self.pace.took("step", perf_counter() - began)
         self._touch(place)
         return place.row
 
-    def _read(self, place: Place, watch: Watch) -> None:
-        """The states on the way to `place`, from the nearest that is known."""
+    def _read(self, place: Place, watch: Watch) -> Any:
+        """The state at `place`, from the nearest on the way to it that is known."""
         way = []
         while place.state is None:
             way.append(place)
             assert place.above is not None  # noqa: S101 - the root has a state
             place = place.above
+        state = place.state
         for below in reversed(way):
-            self._advance(below, watch)
+            state = self._advance([below], [state], watch)[0]
+        return state
 
-    def _advance(self, place: Place, watch: Watch) -> None:
-        """The state of a place, from that of the one above."""
-        assert place.above is not None  # noqa: S101 - the root has a state
+    def _advance(self, places: Sequence[Place], above: Sequence[Any], watch: Watch) -> list[Any]:
+        """The states of places, from those above them."""
         watch.check(self.pace.step)
         began = perf_counter()
-        place.state = self.model.advance(place.above.state, place.token)
+        states = self.model.advance_many(above, [place.token for place in places])
         self.pace.took("step", perf_counter() - began)
-        self._touch(place)
+        for place, state in zip(places, states, strict=True):
+            place.state = state
+            if place.above is not None:
+                place.above.below[place.token] = place
+            self._touch(place)
+        return states
 
     def _touch(self, place: Place) -> None:
         """Mark as just used; what was used longest ago is forgotten."""
