@@ -17,6 +17,7 @@ from rejoinder.models.interfaces import LanguageModel, LogProbs
 _STRIDE = 32  # tokens between states that are kept for going far back
 _FAR = 16  # of them at most
 _HEADS = 8  # beginnings of words
+_CROWD = 64.0  # at most
 _SMOOTH = 0.05  # weight of the newest in a mean time
 
 
@@ -68,16 +69,25 @@ class Place:
 
 
 class Pace:
-    """How long a model takes on this machine, as it was lately; all its readers share it, and a lost update does no harm."""
+    """How long a model takes on this machine, as it was lately; all its readers share it, and a lost update does no harm.
+
+    Where answers come late, more time must be left for the model to be asked at all (twice as much each time); where they do
+    not, less (2% each time): with many typing at once about one answer in 35 is then cut short.
+    """
 
     def __init__(self) -> None:
         """Not known yet."""
         self.step = 0.0  # seconds that one step takes, about
         self.keystroke = 0.0  # seconds that a keystroke takes, about
+        self.crowd = 1.0  # how many times as much must be left as when nobody else types
 
-    def spared(self) -> None:
-        """Note that the model was not asked, for want of time; after a few such it is tried again."""
-        self.keystroke *= 1 - _SMOOTH
+    def late(self) -> None:
+        """Note that there was too little time."""
+        self.crowd = min(self.crowd * 2, _CROWD)
+
+    def in_time(self) -> None:
+        """Note that there was time enough, for this model or a cheaper one."""
+        self.crowd = max(self.crowd * 0.98, 1.0)
 
     def took(self, what: str, seconds: float) -> None:
         """Note how long a `step` or a `keystroke` took."""

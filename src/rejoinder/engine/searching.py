@@ -57,6 +57,7 @@ class Found:
 
     words: list[Word] = field(default_factory=list)  # best first
     cut: bool = False  # time was up first
+    begun: bool = False  # all of the draft had been read by then
 
 
 def search(reader: Reader, pieces: Pieces, draft: Unfinished, wanted: Wanted, watch: Watch) -> Found:
@@ -73,6 +74,7 @@ def search(reader: Reader, pieces: Pieces, draft: Unfinished, wanted: Wanted, wa
                 break
     except TimeUp:
         found.cut = True
+    found.begun = walk.begun
     found.words = [walk.word(*path) for path in paths]
     return found
 
@@ -107,11 +109,13 @@ class _Search:
         self.reader, self.pieces, self.draft, self.wanted, self.watch = reader, pieces, draft, wanted, watch
         self.owed = draft.owed.encode("utf-8", "replace")
         self.covered = 0.0  # probability of what was found to begin with what is typed
+        self.begun = False
         self.heap: list[tuple[float, tuple[int, ...], int, _Path, _Next | None]] = []  # minus nats first; then it is settled
 
     def words(self) -> Iterator[tuple[_Path, float]]:
         """All next words, best first, and the nats of each, its end counted in."""
         head = self.reader.reach(self.reader.tokens(self.draft.head), self.watch)
+        self.begun = True
         self._open(_Path((), b"", 0.0, head, head), head, self.reader.log_probs(head, self.watch))
         steps = 0
         while self.heap and self._is_enough(self.heap[0][0]):

@@ -173,18 +173,22 @@ class TypingSession:
     def _suggest(self, cut: Unfinished, draft: str, gate: Gate, watch: Watch) -> Typed:
         config = self._config
         wanted = Wanted(config.words, config.steps, config.least, self._manners.blocked)
-        voice, found, late = self._voices[0], Found(), False
+        voice, found, late, pace = self._voices[0], Found(), False, self._voices[0].reader.pace
+        crowded = watch.left <= 0
         for place, voice in enumerate(self._voices):
-            pace, behind = voice.reader.pace, len(self._voices) - 1 - place
-            if behind and watch.left < config.calm * pace.keystroke:
-                pace.spared()
+            mine, behind = voice.reader.pace, len(self._voices) - 1 - place
+            if behind and watch.left < config.calm * mine.crowd * mine.keystroke:
                 continue
             began = perf_counter()
             found = search(voice.reader, voice.pieces, cut, wanted, watch.earlier(config.reserve if behind else 0.0))
-            pace.took("keystroke", perf_counter() - began)
+            mine.took("keystroke", perf_counter() - began)
             late = late or found.cut
-            if found.words or not found.cut or watch.cancelled():
+            if watch.cancelled():
                 break
+            crowded = crowded or (found.cut and found.begun)
+            if found.words or not found.cut:
+                break
+        (pace.late if crowded else pace.in_time)()
         if not found.words:
             return Typed("", 0.0, (), voice.name, late)
         sure = [voice.calibration(word.probability, case_of(cut, word.text)) for word in found.words]
