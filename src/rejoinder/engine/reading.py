@@ -15,7 +15,7 @@ from typing import Any
 from rejoinder.models.interfaces import LanguageModel, LogProbs
 
 _STRIDE = 32  # tokens between states that are kept for going far back
-_FAR = 16  # of them at most
+_FAR = 8  # of them at most
 _HEADS = 8  # beginnings of words
 _CROWD = 64.0  # at most
 _SMOOTH = 0.05  # weight of the newest in a mean time
@@ -86,8 +86,9 @@ class Pace:
         self.crowd = min(self.crowd * 2, _CROWD)
 
     def in_time(self) -> None:
-        """Note that there was time enough, for this model or a cheaper one."""
+        """Note that there was time enough, for this model or a cheaper one; who was passed over is tried again after a while."""
         self.crowd = max(self.crowd * 0.98, 1.0)
+        self.keystroke *= 0.98
 
     def took(self, what: str, seconds: float) -> None:
         """Note how long a `step` or a `keystroke` took."""
@@ -151,22 +152,22 @@ class Reader:
             TimeUp: before they were known.
         """
         places = [above.below.get(token) or Place(above, token) for above, token in next_to]
+        rows = [place.row for place in places]  # held here: what is read now may push out what was read before
         unread = [place for place in places if place.state is None]
         if unread:
             self._advance(unread, [self._read(place.above, watch) for place in unread if place.above], watch)
-        blank = [place for place in places if place.row is None]
+        blank = [number for number, row in enumerate(rows) if row is None]
         if blank:
-            states = [self._read(place, watch) for place in blank]
+            states = [self._read(places[number], watch) for number in blank]
             watch.check(self.pace.step)
             began = perf_counter()
-            rows = self.model.log_probs_many(states)
+            found = self.model.log_probs_many(states)
             self.pace.took("step", perf_counter() - began)
-            for place, row in zip(blank, rows, strict=True):
-                place.row = row.copy()  # which keeps no other row alive
-        looked_at = [(place, place.row) for place in places if place.row is not None]
+            for number, row in zip(blank, found, strict=True):
+                rows[number] = places[number].row = row.copy()  # which keeps no other row alive
         for place in places:
             self._touch(place)
-        return looked_at
+        return [(place, row) for place, row in zip(places, rows, strict=True) if row is not None]
 
     def log_probs(self, place: Place, watch: Watch) -> LogProbs:
         """(V,) float32, nats: what may come next there.
