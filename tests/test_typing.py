@@ -6,6 +6,8 @@ import json
 from collections.abc import Iterator
 from functools import cache
 from importlib import resources
+from threading import Thread
+from time import perf_counter
 
 import numpy as np
 import pytest
@@ -294,6 +296,21 @@ def test_who_is_cancelled_stops_at_the_next_step() -> None:
     model = parrot(words(), SPARK)
     typed = session(model).suggest("Check the spark plug and", cancelled=lambda: len(model.steps) >= 2)
     assert len(model.steps) == 2 and typed.cut and typed.ghost == ""
+
+
+def test_who_waits_for_the_keystroke_before_waits_no_longer_than_there_is_time() -> None:
+    model = parrot(words(), SPARK)
+    typist = session(model)
+    answers: list[typing.Typed] = []
+
+    def meanwhile() -> None:
+        model.before = lambda: None
+        other = Thread(target=lambda: answers.append(typist.suggest("Check", deadline=perf_counter() + 0.01)))
+        other.start()
+        other.join()
+
+    model.before = meanwhile
+    assert typist.suggest("Check the").ghost and answers[0].cut and not answers[0].words
 
 
 def test_a_session_keeps_so_many_places_and_no_more() -> None:

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
-from threading import Lock
+from threading import TIMEOUT_MAX, Lock
 from time import perf_counter
 
 from rejoinder.engine.gate import Calibration, Gate, case_of
@@ -26,7 +26,7 @@ from rejoinder.text.phrases import Phrases
 
 __all__ = ["Engine", "Gate", "NextWord", "Typed", "TypingConfig", "TypingSession"]
 
-_UNLIKELY = 0.05
+_UNLIKELY = 0.05  # to a model: no gate would let it pass
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,10 +53,8 @@ class TypingConfig:
     """How typing is helped."""
 
     deadline: float = 0.05  # seconds for an answer, where a request names no time
-    calm: float = (
-        5.0  # a voice is not begun with less time than so many of its keystrokes took lately, where there is a cheaper one
-    )
     reserve: float = 0.002  # of them, kept for a cheaper voice
+    calm: float = 5.0  # keystrokes of a voice, as they were lately, that the time left must hold for it to be begun
     longest: int = 8  # words of a ghost text
     shortest: int = 2  # characters of it: taking one costs a keystroke too
     words: int = 3  # offered beside it
@@ -84,7 +82,7 @@ class _Voice:
 
 
 class Engine:
-    """The models, from the best to the cheapest, and how far to trust each. Immutable: one serves all sessions and threads."""
+    """The models, from the best to the cheapest, and how far to trust each. One serves all sessions and threads."""
 
     def __init__(
         self,
@@ -131,7 +129,7 @@ class Engine:
 
 
 def _likely(probability: float, words: int) -> bool:
-    """What no gate would let pass is not looked for."""
+    """Whether it is worth looking for."""
     return probability >= _UNLIKELY
 
 
@@ -167,12 +165,19 @@ class TypingSession:
             cancelled: asked before each step; once it says so, the answer is what was found till then.
         """
         watch = Watch(perf_counter() + self._config.deadline if deadline is None else deadline, cancelled)
-        with self._lock:
+        if not self._lock.acquire(timeout=min(max(watch.left, 0.0), TIMEOUT_MAX)):
+            return Typed("", 0.0, (), self._voices[0].name, True)
+        try:
             return self._suggest(Unfinished.of(draft), draft, gate, watch)
+        finally:
+            self._lock.release()
+
+    @property
+    def _wanted(self) -> Wanted:
+        return Wanted(self._config.words, self._config.steps, self._config.least, self._manners.blocked)
 
     def _suggest(self, cut: Unfinished, draft: str, gate: Gate, watch: Watch) -> Typed:
         config = self._config
-        wanted = Wanted(config.words, config.steps, config.least, self._manners.blocked)
         voice, found, late, pace = self._voices[0], Found(), False, self._voices[0].reader.pace
         crowded = watch.left <= 0
         for place, voice in enumerate(self._voices):
@@ -180,7 +185,7 @@ class TypingSession:
             if behind and watch.left < config.calm * mine.crowd * mine.keystroke:
                 continue
             began = perf_counter()
-            found = search(voice.reader, voice.pieces, cut, wanted, watch.earlier(config.reserve if behind else 0.0))
+            found = search(voice.reader, voice.pieces, cut, self._wanted, watch.earlier(config.reserve if behind else 0.0))
             mine.took("keystroke", perf_counter() - began)
             late = late or found.cut
             if watch.cancelled():
@@ -218,7 +223,7 @@ class TypingSession:
     def without_gate(self, draft: str, longest: int) -> list[tuple[Run, int]]:
         """The best voice's ghost texts of one to `longest` words, and the case of the caret, whatever they are worth."""
         watch, voice, cut = Watch(float("inf"), never), self._voices[0], Unfinished.of(draft)
-        found = search(voice.reader, voice.pieces, cut, Wanted(1, self._config.steps), watch).words
+        found = search(voice.reader, voice.pieces, cut, self._wanted, watch).words
         if not found:
             return []
         runs = Extension(voice.reader, voice.pieces, cut, watch).runs(found[0], longest, _likely)
