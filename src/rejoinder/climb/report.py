@@ -289,11 +289,10 @@ class Reporter:
         """Seconds to fit a rung and all it is made of."""
         if row.entry.shipped:
             return 0.0
-        others = {other.entry.rung: other for other in self.plan.rows if other.fits and not other.entry.parts}
-        own = float(row.fits[max(row.fits)][1]["fit_seconds"])
-        return own + sum(
-            float(others[part].fits[max(others[part].fits)][1]["fit_seconds"]) for part in row.entry.parts if part in others
-        )
+        others = {other.entry.name: other for other in self.plan.rows if other.fits}
+        names = {row.entry.name, *row.entry.parts}
+        names |= {deeper for name in row.entry.parts if name in others for deeper in others[name].entry.parts}
+        return sum(float(others[name].fits[others[name].share][1]["fit_seconds"]) for name in names if name in others)
 
     def report(self, forum: str) -> dict[str, Any]:
         """The whole of `ladder.json`."""
@@ -354,7 +353,7 @@ def _shortest(several: Any, column: str) -> int:
 
 def _cost(row: Row) -> dict[str, Any]:
     """What a rung costs."""
-    done = row.fits[max(row.fits)][1] if row.fits else {}
+    done = row.fits[row.share][1] if row.fits else {}
     typed, ranked = (row.measured[do][1] if do in row.measured else {} for do in ("type", "rank"))
     return {
         "fit_seconds": 0.0 if row.entry.shipped else done.get("fit_seconds"),
