@@ -17,9 +17,9 @@ from figures import ROOT, arguments
 
 from rejoinder.archive.reader import held_out
 from rejoinder.archive.sources.dump import read_dump
-from rejoinder.cli.write import _replier
 from rejoinder.engine.replying import Replier, ReplyConfig
 from rejoinder.models import LADDER, Can
+from rejoinder.opening import replier
 from rejoinder.post import Post, Suggestion
 from rejoinder.text.words import words
 from rejoinder.workspace import FitConfig, Workspace
@@ -75,7 +75,7 @@ def both(space: Workspace) -> tuple[Replier, Replier]:
     """What answered before, and what answers now."""
     bm25 = space.load_those(Can.PROPOSE, ["bm25"])["bm25"]
     before = Replier({"bm25": bm25}, bm25, config=ReplyConfig(k=SHOWN))
-    return before, _replier(space, None, None, lambda _: None, everything=False, allow_stale=False)
+    return before, replier(space, lambda _: None)
 
 
 def short(text: str, characters: int) -> str:

@@ -19,9 +19,9 @@ import synthetic
 from figures import arguments, real_archive, report
 
 from rejoinder.archive.reader import held_out
-from rejoinder.cli.write import _generator, _replier
 from rejoinder.engine.replying import Replier
 from rejoinder.models import LADDER, Can
+from rejoinder.opening import generator, replier
 from rejoinder.post import Post
 from rejoinder.workspace import Workspace
 
@@ -88,12 +88,12 @@ def main() -> None:
             forum = archive.forum
         contexts = questions(space, args.posts, args.seed)
         what = f"reply ({args.synthetic:,} synthetic posts)" if args.synthetic else "reply"
-        made = _generator(space, None, args.seed, allow_stale=False) if args.generate else None
+        made = generator(space, None, args.seed, lambda _: None) if args.generate else None
         for name, maker, some in ((what, None, contexts), (f"{what} --generate", made, contexts[: args.generate])):
             if not some:
                 continue
-            replier = _replier(space, None, maker, forum.url, everything=False, allow_stale=False)
-            times, silent = warm(replier, some)
+            answering = replier(space, forum.url, maker)
+            times, silent = warm(answering, some)
             for percentile in (50, 90, 99):
                 report(f"{name}, warm, p{percentile}", [float(np.percentile(times, percentile))], "ms", as_json=args.json)
             report(f"{name}, left empty", [silent / len(times)], "share", as_json=args.json)

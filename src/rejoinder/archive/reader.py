@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
-from rejoinder.archive.split import Method, Split, time_split
+from rejoinder.archive.split import Method, Split, first_share, time_split
 from rejoinder.archive.store import Archive
 from rejoinder.corpus import ByThread, Part
 from rejoinder.post import Thread
@@ -20,21 +20,28 @@ _BY_THREAD = "SELECT thread, min(time), count(*) FROM place JOIN post USING (id)
 class ArchiveCorpus(ByThread):
     """A snapshot of an archive for one fit: other processes may write meanwhile, this view does not change.
 
-    `everything` puts all threads into train (daily use; nothing is left to measure on).
+    `everything` puts all threads into train (daily use; nothing is left to measure on). `share` keeps so much of train, by
+    thread, as a learning curve needs it; a larger share holds the smaller ones.
     """
 
-    def __init__(self, archive: Archive, tokens: Path, method: Method = "hash", *, everything: bool = False) -> None:
+    def __init__(
+        self, archive: Archive, tokens: Path, method: Method = "hash", *, everything: bool = False, share: float = 1.0
+    ) -> None:
         """Look at `archive` (from now on a snapshot), with token arrays in the directory `tokens`."""
         archive.snapshot()
         self._archive = archive
         self.tokens = tokens
         self.method: Method = method
         self.everything = everything
+        self.share = share
         self._times = _time_parts(archive) if method == "time" and not everything else None
 
     def threads(self, part: Part) -> Iterator[Thread]:
         """The threads of a part, by key."""
-        yield from self._threads(Split[part.upper()])
+        threads = self._threads(Split[part.upper()])
+        if part == "train" and self.share < 1:
+            threads = (thread for thread in threads if first_share(np.array([thread.key]), self.share)[0])
+        yield from threads
 
     def fingerprint(self) -> str:
         """A hash of the train part's posts, their words and links."""

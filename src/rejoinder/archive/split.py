@@ -36,12 +36,24 @@ def hash_split(keys: NDArray[np.int64]) -> NDArray[np.int8]:
     Returns:
         (N,) int8: SplitMix64 (Steele, Lea & Flood 2014) of the key, as a share of 2**64, against `SHARES`.
     """
+    return np.digitize(_shares(keys), SHARES).astype(np.int8)
+
+
+def first_share(keys: NDArray[np.int64], share: float) -> NDArray[np.bool_]:
+    """(N,) bool: which of (N,) thread keys are in the first `share` of a part; a larger share holds the smaller ones.
+
+    By a hash of its own, so that it halves train, dev and test alike.
+    """
+    return _shares(_shares(keys).view(np.int64)) < share
+
+
+def _shares(keys: NDArray[np.int64]) -> NDArray[np.float64]:
+    """(N,) float64 in [0, 1): SplitMix64 of each key."""
     with np.errstate(over="ignore"):
         z = keys.astype(np.uint64) + np.uint64(0x9E3779B97F4A7C15)
         z = (z ^ (z >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
         z = (z ^ (z >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
-    share = (z ^ (z >> np.uint64(31))) / 2.0**64
-    return np.digitize(share, SHARES).astype(np.int8)
+    return np.asarray((z ^ (z >> np.uint64(31))) / 2.0**64)
 
 
 def time_split(times: NDArray[np.float64], posts: NDArray[np.int64]) -> NDArray[np.int8]:

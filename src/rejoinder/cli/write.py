@@ -17,18 +17,11 @@ from rejoinder.cli.output import note, print_json
 from rejoinder.errors import NotFitted, SourceError, UsageError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from rejoinder.archive.store import Archive
-    from rejoinder.engine.generating import Generated
-    from rejoinder.engine.replying import Replier
     from rejoinder.post import Post, Suggestion
-    from rejoinder.text.phrases import Phrases
-    from rejoinder.workspace import Workspace
 
 _SHOWN = 420  # characters of a reply shown unless --full
 _WIDTH = 96
-_MAKERS = ("lstm", "mixture")  # the rungs that make replies: the mixture is a little better, and takes twice as long
 
 Item = Annotated[
     int | None,
@@ -69,6 +62,7 @@ def reply(
       rejoinder reply --generate "Why do people still use Makefiles?"
     """
     from rejoinder.models import Can, rung
+    from rejoinder.opening import generator, replier
 
     space = or_sample(workspace(home))
     with space.open_archive() as archive:
@@ -78,49 +72,24 @@ def reply(
     if generate:
         makers = [name for name in only or () if Can.PREDICT in rung(name).can]
         maker = makers[-1] if makers else None
-        made = _generator(or_shipped(workspace(home), maker), maker, seed, allow_stale=allow_stale)
+        made = generator(or_shipped(workspace(home), maker), maker, seed, note, allow_stale=allow_stale)
         only = [name for name in only if name not in makers] if only else only
-    replier = _replier(space, only, made, forum.url, everything=everything, allow_stale=allow_stale)
-    replies = replier.reply(context, count)
+    answering = replier(space, forum.url, made, only=only, everything=everything, allow_stale=allow_stale)
+    replies = answering.reply(context, count)
     if as_json:
         found = {"context": [post.id for post in context], "replies": [asdict(r) for r in replies], "notice": forum.notice}
-        print_json({**found, "score": "probability" if replier.trusts else "of the rung", "threshold": replier.threshold})
+        print_json({**found, "score": "probability" if answering.trusts else "of the rung", "threshold": answering.threshold})
         return
     answered = " ".join(context[-1].body.split())
     typer.echo(f"Replies to: {textwrap.shorten(answered, 160, placeholder=' …')}\n")
     if not replies:
         typer.echo("None to suggest: nothing in the archive is near enough.")
-        if replier.threshold:
-            typer.echo(f"What is less than {replier.threshold:.0%} likely to be on topic is not shown; --all shows it.")
+        if answering.threshold:
+            typer.echo(f"What is less than {answering.threshold:.0%} likely to be on topic is not shown; --all shows it.")
     for place, suggestion in enumerate(replies, start=1):
-        _show(place, suggestion, full, sure=replier.trusts and not suggestion.generated)
+        _show(place, suggestion, full, sure=answering.trusts and not suggestion.generated)
     if forum.notice:
         typer.echo(textwrap.fill(forum.notice, _WIDTH))
-
-
-def _replier(
-    space: Workspace,
-    only: list[str] | None,
-    made: Generated | None,
-    url: Callable[[int], str | None],
-    *,
-    everything: bool,
-    allow_stale: bool,
-) -> Replier:
-    """What answers: the trigger with its sources and ranker, if it is fitted; else, or where rungs are named, these."""
-    from rejoinder.engine.replying import Replier, ReplyConfig
-    from rejoinder.models import LADDER, Can
-
-    config = ReplyConfig(threshold=0.0 if everything else None)
-    triggers = space.load_those(Can.TRIGGER, allow_stale=allow_stale) if only is None else {}
-    for trigger in triggers.values():
-        if trigger.knows:
-            return Replier.trusting(trigger, url, config, made)
-    sources = space.load_those(Can.PROPOSE, only, allow_stale=allow_stale)
-    rankers = [model for name, model in sources.items() if Can.RANK in LADDER[name].can] or list(
-        space.load_those(Can.RANK, allow_stale=allow_stale).values()
-    )
-    return Replier(sources, rankers[-1] if rankers else None, url, config, made)
 
 
 def complete(
@@ -151,6 +120,7 @@ def complete(
     from rejoinder.engine.typing import complete as continuations
     from rejoinder.models import Can
     from rejoinder.models import rung as line
+    from rejoinder.opening import phrases_of
     from rejoinder.post import Post, Query
 
     space = or_shipped(workspace(home), rung) if item is None else or_sample(workspace(home))
@@ -167,7 +137,7 @@ def complete(
 
         model = with_own(names[0], model, clean(_own_text(own)))
     made = continuations(model, Query(context, typed), count, words)
-    whose = _phrases(space, names[0])
+    whose = phrases_of(space, names[0], note)
     found = [replace(c, text=kept) for c in made if (kept := whose.before_copy(typed, c.text))]
     if as_json:
         print_json(
@@ -199,42 +169,6 @@ def _show(place: int, suggestion: Suggestion, full: bool, *, sure: bool) -> None
         source = f"post {suggestion.post}, a reply to “{suggestion.title}”" + (f", {suggestion.url}" if suggestion.url else "")
     score = f"{suggestion.score:.0%} likely on topic" if sure else f"{suggestion.score:.2f}"
     typer.echo(typer.style(f"    {suggestion.rung} · {score} · {source}\n", dim=True))
-
-
-def _generator(space: Workspace, name: str | None, seed: int, *, allow_stale: bool) -> Generated:
-    """The source of generated replies: of the rung `name`, else of the best there is, here or in the package."""
-    from rejoinder.engine.generating import Generated
-    from rejoinder.models import Can
-    from rejoinder.workspace import Workspace
-
-    homes = [home for home in (space, Workspace.shipped()) if home is not None]
-    wanted = [name] if name else [*_MAKERS, *reversed(space.fitted_that(Can.PREDICT))]
-    found = next(((home, one) for one in wanted for home in homes if one in home.fitted_that(Can.PREDICT)), None)
-    if found is None:
-        raise NotFitted(f"no rung that predicts text is fitted; run `rejoinder fit{f' {name}' if name else ''}`")
-    home, name = found
-    model = home.load_those(Can.PREDICT, [name], allow_stale=allow_stale)[name]
-    return Generated(name, model, _phrases(home, name), seed=seed)
-
-
-def _phrases(space: Workspace, name: str) -> Phrases:
-    """Whose words the posts are that a fitted rung learned from: kept beside it or its part, else read from the archive."""
-    from rejoinder.archive.reader import ArchiveCorpus
-    from rejoinder.models import LADDER
-    from rejoinder.text.phrases import Phrases
-
-    found = space.fitted(name)
-    assert found is not None  # noqa: S101 - it was loaded just now
-    for other in dict.fromkeys((name, *LADDER)):
-        beside = space.fitted_or_none(other)
-        if beside is not None and beside.manifest.get("data") == found.manifest.get("data"):
-            kept = Phrases.load(beside.directory)
-            if kept is not None:
-                return kept
-    note(f"nothing is kept of whose words `{name}` learned from, so it is read from the archive; `rejoinder fit {name}` keeps it")
-    with space.open_archive() as archive:
-        everything = found.manifest["on"] != "train"
-        return Phrases.build(ArchiveCorpus(archive, Path(), found.manifest["split"], everything=everything).posts("train"))
 
 
 def _context(

@@ -41,6 +41,7 @@ class Rung:
     parts: tuple[str, ...] = ()  # the rungs it is made of, unless its setting `models` names others; they stand before it
     made_of: Can = NOTHING  # instead: all fitted rungs before it with one of these capabilities
     extra: str = ""  # the extra that fitting it needs
+    net: bool = False  # a neural net, in its own right
     phrases: bool = False  # whose words it learned from is kept beside it (rejoinder.text.phrases), to see what it copies
     verbatim: bool = False  # it keeps posts as they were written, so it is removed where one of them is forgotten
     asked: bool = False  # others do its work, and it learns nothing here: fitted, used and measured only where it is named
@@ -68,6 +69,7 @@ LADDER: dict[str, Rung] = {
         Can.PREDICT | Can.RECALL,
         "a memory cell that reads on from token to token",
         extra="train",
+        net=True,
         phrases=True,
     ),
     "mixture": Rung(
@@ -92,6 +94,7 @@ LADDER: dict[str, Rung] = {
         "rejoinder.models.dual_encoder.rung:DualEncoder",
         Can.PROPOSE | Can.RANK,
         "posts and replies encoded so that answers lie near",
+        net=True,
         parts=("pmi_svd",),
         extra="train",
         verbatim=True,

@@ -39,6 +39,7 @@ class Job:
     parts: Mapping[str, Suggester] = field(default_factory=dict)  # the fitted rungs this one is made of
     checkpoints: Path | None = None  # where a long fit may leave what it needs to go on after it was stopped
     logs: Path | None = None  # where it may write figures for TensorBoard
+    dev: list[tuple[int, float]] = field(default_factory=list)  # figures on dev as training went on: the step, bits per byte
     spent: list[Path] = field(default_factory=list)  # checkpoints that a fit has ended with, of no use once its model is kept
 
 

@@ -9,7 +9,7 @@ from rejoinder.errors import ConfigError
 _LARGEST = 2**14  # of any size: beyond, a mistyped figure is likelier than a wish
 _MOST_WEIGHTS = 2**29  # between the layers: beyond, training takes more memory than a machine has
 _SHARES = ("input_dropout", "output_dropout", "weight_drop", "whole")
-_SIZES = ("embedding", "hidden", "layers", "batch", "steps", "epochs", "dev_tokens")
+_SIZES = ("embedding", "hidden", "layers", "batch", "steps", "dev_tokens")
 
 
 @dataclass(frozen=True)
@@ -25,7 +25,7 @@ class LSTMConfig:
     sharpness: float = 1.3  # how much more a place counts that is more like the present one
     half: bool = True  # weights on disk in half precision
     # the training
-    epochs: int = 6  # passes over the train part
+    epochs: float = 6  # passes over the train part, or a part of one
     least_steps: int = 600  # steps at least: a small archive is read more often
     batch: int = 64  # B, lanes of text read side by side; a small archive fills fewer
     steps: int = 64  # T, tokens after which the gradient is cut; the memory goes on
@@ -61,7 +61,7 @@ class LSTMConfig:
         for name in _SHARES:
             if not 0 <= getattr(self, name) < 1:
                 raise ConfigError(f"`lstm.{name}` must lie in [0, 1); got {getattr(self, name)}")
-        for name in ("learning_rate", "clip", "checkpoint_minutes"):
+        for name in ("learning_rate", "clip", "checkpoint_minutes", "epochs"):
             if not 0 < getattr(self, name) < float("inf"):
                 raise ConfigError(f"`lstm.{name}` must be above 0; got {getattr(self, name)}")
         for name in ("context", "recall", "sharpness", "warmup", "patience", "weight_decay", "frequent", "drawn", "least_steps"):

@@ -87,7 +87,7 @@ class Run:
         self.config = config = replace(config, batch=lanes)
         self.job, self.reading = job if self.team.leads else replace(job, progress=silent, logs=None), reading
         self.windows = Windows(reading.train, lanes, config.steps, seed)
-        self.total = max(config.epochs * self.windows.epoch, config.least_steps)
+        self.total = max(round(config.epochs * self.windows.epoch), config.least_steps, 1)
         self.every = max(self.windows.epoch, self.total // _MEASUREMENTS)  # steps from one look at dev to the next
         name = self._name(seed)
         self.team.agree(name, lanes)
@@ -174,6 +174,7 @@ class Run:
         """Bits per byte of the dev part; the best weights are remembered."""
         self._check_weights()
         figure = self.dev_bits_per_byte()
+        self.job.dev.append((self.step, figure))
         if self.best is None or figure < self.best[0]:
             self.best = figure, self.step, self.network.weights_now()
         return figure
