@@ -35,7 +35,7 @@ class Fault:
     body: bytes | None = None  # None: the right body
     headers: Mapping[str, str] = field(default_factory=dict)
     silent: bool = False  # no answer, ever
-    drips: bool = False  # the answer comes byte by byte, and has no end
+    drips: bool = False  # the answer comes byte by byte, for as long as anybody waits
 
 
 def status(code: int, said: str = "no", **headers: str) -> Fault:
@@ -158,8 +158,9 @@ class _Handler(BaseHTTPRequestHandler):
         self.send_response(200)
         self.send_header("Content-Length", "1000000")
         self.end_headers()
-        while not self.server.stopping.wait(0.02):
-            self.wfile.write(b" ")
+        for _ in range(round(PATIENCE / 0.02)):
+            if not self.server.stopping.wait(0.02):
+                self.wfile.write(b" ")
 
     def log_message(self, format: str, *args: object) -> None:
         pass

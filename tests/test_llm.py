@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import threading
+import time
 from collections.abc import Iterator
+from contextlib import contextmanager
 from math import log
 from pathlib import Path
 from typing import Any
@@ -436,3 +439,37 @@ def test_made_replies_without_a_ranker_keep_their_order() -> None:
 
     found = Replier({"x": Source()}, Ranker()).reply(QUESTION)  # type: ignore[dict-item,arg-type]
     assert [s.text[:8] for s in found] == ["a thing ", "number a", "number b", "number c"]
+
+
+# --- rejoinder's own server ------------------------------------------------------------------------------------------
+
+
+@contextmanager
+def own_server(home: Path) -> Iterator[str]:
+    """The server of a home as `llm.base_url` takes it; without fitted rungs it speaks for the models of the package."""
+    uvicorn = pytest.importorskip("uvicorn")
+    serve = pytest.importorskip("rejoinder.serve.app")
+    running = uvicorn.Server(uvicorn.Config(serve.create_app(Workspace(home)), port=0, log_config=None))
+    thread = threading.Thread(target=running.run, daemon=True)
+    thread.start()
+    ends = time.monotonic() + 30
+    while not running.started and time.monotonic() < ends:
+        time.sleep(0.01)
+    try:
+        yield f"http://127.0.0.1:{running.servers[0].sockets[0].getsockname()[1]}/v1"
+    finally:
+        running.should_exit = True
+        thread.join(30)
+
+
+def test_against_the_server_of_rejoinder_itself(tmp_path: Path) -> None:
+    with own_server(tmp_path) as url:
+        config = LLMConfig(base_url=url, model="kneser_ney", max_tokens=40)
+        model = LLM.fit(None, config, rng=np.random.default_rng(0), job=Job(Path()))  # type: ignore[arg-type]
+        assert model.found.ranks
+        question = (Post(1, Kind.STORY, "Why do people still use Makefiles?"),)
+        found = model.propose(question, 2)
+        assert [s.score for s in found] == sorted((s.score for s in found), reverse=True)
+        assert model.propose(question, 2) == found
+        same, other = model.score_replies(question, ["Because Makefiles are everywhere.", "The soup was cold."])
+        assert np.isfinite([same, other]).all() and same > other  # its cache knows a word that the post has
