@@ -254,8 +254,20 @@ def test_a_server_that_hangs_is_left_when_the_time_is_up(server: LLMServer, faul
     server.fault(MADE, fault)
     server.fault("echo", fault)
     for ask in (lambda: slow.propose(QUESTION, 1), lambda: slow.score_replies(QUESTION, ["cat"])):
-        with pytest.raises(SourceError, match=r"no answer within 0.1 s \(`llm.timeout`\)"):
+        with pytest.raises(SourceError, match=r"no answer within 0.1 s, which `llm.timeout` gives"):
             ask()
+
+
+def test_the_time_is_that_of_all_questions_together(server: LLMServer, monkeypatch: pytest.MonkeyPatch) -> None:
+    """By a clock that each look moves on by a second: a question takes two or three, so that 60 are too few for all 82."""
+    model = fit(server, timeout=60.0)
+    seconds = iter(range(1_000))
+    monkeypatch.setattr("rejoinder.models.llm.server.monotonic", lambda: float(next(seconds)))
+    assert model.score_replies(QUESTION, ["cat"]).shape == (1,)  # 4 questions
+    server.asked.clear()
+    with pytest.raises(SourceError, match="completions: no answer within 60 s"):
+        model.score_replies(QUESTION, ["cat"] * 40)
+    assert 20 <= len(server.asked) <= 30
 
 
 def test_a_server_that_is_gone_is_named_with_what_to_do() -> None:

@@ -54,7 +54,7 @@ class LLMConfig:
 
     base_url: str = "http://127.0.0.1:8080/v1"
     model: str = ""  # "" is the first that the server lists
-    timeout: float = 60.0  # seconds for one answer, at most
+    timeout: float = 60.0  # seconds to propose or to rank, all questions to the server together
     temperature: float = 0.7  # of proposals; 0 gives the likeliest, again and again
     max_tokens: int = 200  # of a proposal
     proposals: int = 3  # for a post, at most
@@ -162,8 +162,8 @@ class LLM:
             return []
         with self.config.open() as server:
             said = [self._write(server, context, seed) for seed in range(min(k, self.config.proposals))]
-        texts = [text for text in dict.fromkeys(map(_cleaned, said)) if text]
-        scores = self.score_replies(context, texts) if self.found.ranks else np.zeros(len(texts))
+            texts = [text for text in dict.fromkeys(map(_cleaned, said)) if text]
+            scores = self._scores(server, context, texts) if self.found.ranks else np.zeros(len(texts))
         found = [Suggestion(text, float(score), "llm", generated=True) for text, score in zip(texts, scores, strict=True)]
         return sorted(found, key=lambda suggestion: -suggestion.score)
 
@@ -181,13 +181,17 @@ class LLM:
                 f"`llm` cannot rank: when it was fitted, {self.config.base_url} gave no log-probabilities of what it reads; "
                 "name a rung that ranks behind it, or `rejoinder fit llm` with a server that gives them"
             )
-        model = self.found.model
         with self.config.open() as server:
-            befores = [(prompt, server.read(model, prompt)) for prompt in (self._prompt(context), self._prompt(()))]
-            there, anywhere = (
-                np.array([_added(before, server.read(model, prompt + text)) for text in candidates], np.float64)
-                for prompt, before in befores
-            )
+            return self._scores(server, context, candidates)
+
+    def _scores(self, server: Server, context: Sequence[Post], candidates: Sequence[str]) -> Scores:
+        """`score_replies`, by a server that is open."""
+        found = []
+        for prompt in (self._prompt(context), self._prompt(())):
+            before = server.read(self.found.model, prompt)
+            nats = [_added(before, server.read(self.found.model, prompt + text)) for text in candidates]
+            found.append(np.array(nats, np.float64))
+        there, anywhere = found
         return there - anywhere
 
     def _write(self, server: Server, context: Sequence[Post], seed: int) -> Said:

@@ -1,4 +1,4 @@
-"""A server that speaks the OpenAI API, as a client asks it, with limits of time and size on every answer.
+"""A server that speaks the OpenAI API, as a client asks it, within limits of time and size.
 
     models               which models it has
     chat/completions     what a model says to messages
@@ -67,18 +67,19 @@ class Ask:
 
 
 class Server:
-    """An open connection; a context manager. Opening it sends nothing."""
+    """An open connection, for one task; a context manager. Opening it sends nothing."""
 
     def __init__(self, url: str, timeout: float, key: str = "") -> None:
-        """Ask `url` (it mostly ends in /v1), `timeout` seconds for an answer at most, with a key if there is one."""
+        """Ask `url` (it mostly ends in /v1), with a key if there is one; `timeout` seconds from now, all is to be answered."""
         self.url = url.rstrip("/")
         self.timeout = timeout
+        self._ends = monotonic() + timeout
         headers = {"User-Agent": "rejoinder", "Accept": "application/json", "Accept-Encoding": "identity"}
         if key:
             headers["Authorization"] = f"Bearer {key}"
         # reading all certificates takes a while, and only https needs them; an empty context trusts nobody
         trusted = self.url.lower().startswith("https:") or SSLContext(PROTOCOL_TLS_CLIENT)
-        self._client = httpx.Client(timeout=timeout, headers=headers, verify=trusted, trust_env=False, follow_redirects=False)
+        self._client = httpx.Client(headers=headers, verify=trusted, trust_env=False, follow_redirects=False)
 
     def __enter__(self) -> Self:
         """The open connection."""
@@ -150,8 +151,12 @@ class Server:
         address = f"{self.url}/{path}"
         verb, content = ("GET", None) if body is None else ("POST", json.dumps(body).encode())
         headers = {"Content-Type": "application/json"} if content else {}
+        left = self._ends - monotonic()
+        if left <= 0:
+            raise self._late(address)
         try:
-            status, read = self._read(self._client.build_request(verb, address, content=content, headers=headers))
+            request = self._client.build_request(verb, address, content=content, headers=headers, timeout=left)
+            status, read = self._read(request)
         except httpx.TimeoutException:
             raise self._late(address) from None
         except httpx.ConnectError as error:
@@ -170,7 +175,6 @@ class Server:
 
     def _read(self, request: httpx.Request) -> tuple[int, bytes]:
         """Status and body of an answer, as long as neither time nor size runs out."""
-        ends = monotonic() + self.timeout
         body = bytearray()
         response = self._client.send(request, stream=True)
         try:
@@ -178,14 +182,14 @@ class Server:
                 body += chunk
                 if len(body) > LARGEST_ANSWER:
                     raise SourceError(f"{request.url}: an answer of more than {LARGEST_ANSWER // 2**20} MiB was cut off")
-                if monotonic() > ends:  # the client's own limit is for each read: a server that drips never meets it
+                if monotonic() > self._ends:  # the client's own limit is for each read: a server that drips never meets it
                     raise self._late(str(request.url))
         finally:
             response.close()
         return response.status_code, bytes(body)
 
     def _late(self, address: str) -> SourceError:
-        return SourceError(f"{address}: no answer within {self.timeout:g} s (`llm.timeout`)")
+        return SourceError(f"{address}: no answer within {self.timeout:g} s, which `llm.timeout` gives for all that is asked")
 
     def _strange(self, path: str, expected: str) -> SourceError:
         return SourceError(f"{self.url}/{path}: the answer holds no {expected.removeprefix('a ')}; does it speak the OpenAI API?")
