@@ -153,6 +153,7 @@ def test_proposals_are_asked_for_one_by_one_with_seeds_of_their_own(server: LLMS
         ("A cat sat. On the", "length", "A cat sat."),
         ("A cat sat on the", "length", ""),
         ("A \x1b[31mcat\x07 \u2028 \ud800sat.\r\nHere.", "stop", "A [31mcat  sat.\nHere."),
+        ("A cat, see https://example.org/cats for more.", "stop", ""),
         ("", "stop", ""),
         (" \n", "stop", ""),
     ],
@@ -272,7 +273,9 @@ def test_the_time_is_that_of_all_questions_together(server: LLMServer, monkeypat
 
 def test_a_server_that_is_gone_is_named_with_what_to_do() -> None:
     for settings in ({}, {"model": "toy-1"}):
-        with pytest.raises(SourceError, match=r"nobody answers .*; start the server, or name another: --set llm.base_url=URL"):
+        with pytest.raises(
+            SourceError, match=r"nobody answers .*; start the server, or name another: rejoinder fit llm --base-url URL"
+        ):
             fit(gone(), **settings)
 
 

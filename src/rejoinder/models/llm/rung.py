@@ -33,6 +33,7 @@ from rejoinder.models.interfaces import Job, Scores, Suggester
 from rejoinder.models.llm.server import Ask, Read, Refused, Said, Server
 from rejoinder.post import Post, Suggestion
 from rejoinder.text.sentences import finished
+from rejoinder.text.words import ADDRESS
 
 _log = logging.getLogger(__name__)
 _FILE = "server.json"
@@ -254,8 +255,11 @@ def _added(before: Read, whole: Read) -> float:
 
 
 def _cleaned(said: Said) -> str:
-    """What may be shown of an answer: no thoughts before it, no quotes or heading around it, nothing cut off."""
+    """What may be shown of an answer: no thoughts before it, no quotes or heading around it, nothing cut off.
+
+    With a link in it, nothing: the page was never seen, and may not exist.
+    """
     text = "".join(c for c in said.text if c in "\n\t" or category(c) not in _UNFIT)
     text = finished(_THOUGHT.sub("", text), whole=said.whole).removeprefix(_REPLY.rstrip()).strip()
     quoted = _QUOTED.fullmatch(text)
-    return quoted[1].strip() if quoted else text
+    return "" if ADDRESS.search(text) else quoted[1].strip() if quoted else text

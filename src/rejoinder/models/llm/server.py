@@ -161,7 +161,7 @@ class Server:
             raise self._late(address) from None
         except httpx.ConnectError as error:
             raise SourceError(
-                f"{address}: nobody answers ({error}); start the server, or name another: --set llm.base_url=URL"
+                f"{address}: nobody answers ({error}); start the server, or name another: rejoinder fit llm --base-url URL"
             ) from error
         except (httpx.HTTPError, httpx.InvalidURL, ValueError) as error:
             raise SourceError(f"{address}: no answer ({error})") from error
