@@ -24,8 +24,8 @@ from typing import Any, Self
 import numpy as np
 
 from rejoinder.corpus import ByThread, Corpus, Part
+from rejoinder.engine.completing import complete
 from rejoinder.engine.sampling import BeamConfig, SampleConfig, beam_search, log_prob_many, sample, text_of
-from rejoinder.engine.typing import complete
 from rejoinder.errors import ConfigError, ModelError, UsageError
 from rejoinder.files import write_json
 from rejoinder.models.interfaces import LanguageModel, Progress, State, silent

@@ -10,7 +10,7 @@ import re
 from rejoinder.errors import UsageError
 from rejoinder.models.interfaces import LanguageModel
 from rejoinder.models.kneser_ney import KneserNey, KneserNeyConfig
-from rejoinder.models.mixture import Mixture
+from rejoinder.models.mixture import Mixture, with_personal
 from rejoinder.post import Post
 from rejoinder.text.ngrams import count_ngrams
 from rejoinder.text.tensors import post_tokens
@@ -41,5 +41,4 @@ def with_own(name: str, model: LanguageModel, text: str) -> Mixture:
     Raises:
         UsageError: the text has no words.
     """
-    mixture = model if isinstance(model, Mixture) else Mixture.of_one(name, model)
-    return mixture.with_personal(count_own(text, model.tokenizer))
+    return with_personal(name, model, count_own(text, model.tokenizer))

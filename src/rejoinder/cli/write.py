@@ -117,7 +117,7 @@ def complete(
       rejoinder complete "The problem with microservices is"
     """
     from rejoinder.archive.html import clean
-    from rejoinder.engine.typing import complete as continuations
+    from rejoinder.engine.completing import complete as continuations
     from rejoinder.models import Can
     from rejoinder.models import rung as line
     from rejoinder.opening import phrases_of

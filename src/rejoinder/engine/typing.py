@@ -1,165 +1,208 @@
-"""A draft in, its likely continuations out.
+"""The typing engine: at each keystroke, ghost text for a draft and the three best next words.
 
-A draft may end inside a word, and a word may be cut into tokens in more than one way. So the last word, with the space before
-it, is taken back (only the space, if the draft ends in one), and the search runs over token sequences whose bytes begin with
-what was taken back: the model decides whether the word goes on or ends there. The search is a beam over log probabilities;
-what it shows stops at the end of a sentence.
+An engine holds the models of a home and what goes with them, and never changes; a session holds one draft's states, so that a
+keystroke costs only what it adds. The voices speak from the best to the cheapest: the best one as long as there is time, and
+where it found nothing in time, a cheaper one. What is late is not said.
 """
 
 from __future__ import annotations
 
-import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from threading import Lock
+from time import perf_counter
 
-import numpy as np
+from rejoinder.engine.gate import Calibration, Gate, case_of
+from rejoinder.engine.ghost import Extension, Manners, Run
+from rejoinder.engine.mending import Pieces, Unfinished
+from rejoinder.engine.reading import Reader, TimeUp, Watch
+from rejoinder.engine.searching import Found, Wanted, Word, search
+from rejoinder.errors import ConfigError
+from rejoinder.models.interfaces import Counting, LanguageModel
+from rejoinder.models.mixture import with_personal
+from rejoinder.post import Post
+from rejoinder.text.phrases import Phrases
 
-from rejoinder.engine.filters import unfit
-from rejoinder.models.interfaces import LanguageModel, LogProbs, best
-from rejoinder.post import Query
-from rejoinder.text.words import shingles
-from rejoinder.text.words import words as words_of
+__all__ = ["Engine", "Gate", "NextWord", "Typed", "TypingConfig", "TypingSession"]
 
-_LAST_WORD = re.compile(r"\s?\S*\Z")
-_SENTENCE_END = re.compile(r"[.!?…](?=\s|\Z)|\n")
-_LONGEST_WORD = 64  # bytes taken back at most
+
+@dataclass(frozen=True, slots=True)
+class NextWord:
+    """One of the words that may come next."""
+
+    text: str  # to be put at the caret
+    probability: float  # calibrated
+
+
+@dataclass(frozen=True, slots=True)
+class Typed:
+    """The answer to one keystroke."""
+
+    ghost: str  # what follows the caret exactly; "" is silence
+    probability: float  # calibrated: that the best next word is right, shown or not
+    words: tuple[NextWord, ...]  # at most three, best first
+    rung: str  # who spoke
+    cut: bool  # the deadline ended the search early
 
 
 @dataclass(frozen=True)
-class Continuation:
-    """Text that may follow a draft, exactly as it would be typed."""
+class TypingConfig:
+    """How typing is helped."""
 
-    text: str
-    log_prob: float  # nats, of all its tokens together
-    tokens: int
+    deadline: float = 0.05  # seconds for an answer, where a request names no time
+    reserve: float = 0.002  # of them, kept for a cheaper voice
+    longest: int = 8  # words of a ghost text
+    shortest: int = 2  # characters of it: taking one costs a keystroke too
+    words: int = 3  # offered beside it
+    least: float = 0.02  # by the model; a less probable word is not offered
+    steps: int = 32  # places a search looks at
+    kept: int = 24  # places whose states a session keeps
 
-    @property
-    def score(self) -> float:
-        """Nats a token, so that long continuations are not held back for being long."""
-        return self.log_prob / max(self.tokens, 1)
+    def __post_init__(self) -> None:
+        """Check ranges."""
+        if not 0 <= self.reserve < self.deadline:
+            raise ConfigError(f"`typing.reserve` must lie in [0, `typing.deadline`); got {self.reserve} and {self.deadline}")
+        if min(self.longest, self.shortest, self.words, self.steps, self.kept) < 1 or not 0 <= self.least < 1:
+            raise ConfigError(
+                "`typing.longest`, `.shortest`, `.words`, `.steps` and `.kept` must be at least 1, `.least` in [0, 1); "
+                f"got {self.longest}, {self.shortest}, {self.words}, {self.steps}, {self.kept}, {self.least}"
+            )
 
 
 @dataclass(frozen=True)
-class _Path:
-    state: Any  # before its last token
-    token: int | None  # the last token, not yet read; None at the beginning
-    owed: bytes  # letters of the draft that the next tokens must still spell
-    made: bytes  # bytes beyond the draft
-    log_prob: float
-    tokens: int
-    ended: bool = False
+class _Voice:
+    name: str
+    pieces: Pieces
+    calibration: Calibration
+    reader: Reader
 
 
-def complete(model: LanguageModel, query: Query, k: int = 3, words: int = 8, beam: int = 8) -> list[Continuation]:
-    """At most `k` continuations of the draft, of at most `words` words, best first, each beginning with another word.
+class Engine:
+    """The models, from the best to the cheapest, and how far to trust each. Immutable: one serves all sessions and threads."""
 
-    Continuations that hold a link, an e-mail address or no word, or go round in circles, are left out; `[]` is a legal answer.
-    """
-    paths = [_begin(model, query)]
-    finished: list[_Path] = []
-    for _ in range(4 * words):
-        grown = _grow(model, paths, beam)
-        grown.sort(key=lambda path: -path.log_prob)
-        paths = []
-        for path in _varied(grown, beam):
-            (finished if path.ended or _is_long(path.made, words) else paths).append(path)
-        if not paths or len(finished) >= 4 * k * beam:
-            break
-    return _choose(finished + paths, k, words)
+    def __init__(
+        self,
+        voices: Mapping[str, LanguageModel],
+        gates: Mapping[str, Calibration],
+        phrases: Phrases | None = None,
+        config: TypingConfig | None = None,
+    ) -> None:
+        """Use these models.
 
+        Args:
+            voices: by the name of their rung, the best first.
+            gates: their calibrations; one without believes its model.
+            phrases: whose words they have read, so that these are not passed off as new.
+            config: how to help.
 
-def _begin(model: LanguageModel, query: Query) -> _Path:
-    """The state before the last word, and the letters owed."""
-    match = _LAST_WORD.search(query.draft)
-    cut = match.start() if match else len(query.draft)
-    owed = query.draft[cut:].encode("utf-8", "replace")
-    if len(owed) > _LONGEST_WORD:
-        cut, owed = len(query.draft), b""
-    state = model.start(query.context)
-    for token in model.tokenizer.encode(query.draft[:cut]):
-        state = model.advance(state, token)
-    return _Path(state, None, owed, b"", 0.0, 0)
+        Raises:
+            ConfigError: there is no voice.
+        """
+        if not voices:
+            raise ConfigError("a typing engine needs at least one rung that predicts text; run `rejoinder fit`")
+        self.config = config or TypingConfig()
+        self.phrases = phrases
+        self.voices = dict(voices)
+        self.gates = {name: gates.get(name, Calibration()) for name in voices}
+        self._pieces = {name: Pieces(model.tokenizer) for name, model in voices.items()}
 
+    def open(self, context: Sequence[Post] = (), *, blocked: Collection[str] = (), own: Counting | None = None) -> TypingSession:
+        """A session for one draft that answers `context`.
 
-def _grow(model: LanguageModel, paths: Sequence[_Path], beam: int) -> list[_Path]:
-    """The paths with one more token each. Only what was kept is read on, all of it at once, since that is what costs."""
-    unread = [path for path in paths if path.token is not None]
-    read = iter(model.advance_many([path.state for path in unread], [path.token for path in unread if path.token is not None]))
-    states = [path.state if path.token is None else next(read) for path in paths]
-    rows = model.log_probs_many(states)
-    return [new for path, state, row in zip(paths, states, rows, strict=True) for new in _steps(model, path, state, row, beam)]
-
-
-def _steps(model: LanguageModel, path: _Path, state: Any, log_probs: LogProbs, beam: int) -> Iterator[_Path]:
-    """A path with one more token: those that spell what is owed, or a beginning of it."""
-    tokens = model.tokenizer
-    fitting = tokens.starting_with(path.owed) if path.owed else np.arange(tokens.vocabulary)
-    steps = best(fitting, log_probs[fitting], beam)
-    steps += [(token, float(log_probs[token])) for token in tokens.inside(path.owed)]
-    for token, log_prob in steps:
-        piece = tokens.bytes[token]
-        total = path.log_prob + log_prob
-        if token == tokens.end:
-            yield _Path(state, token, b"", path.made, total, path.tokens + 1, ended=True)
-        else:
-            made = path.made + piece[len(path.owed) :]
-            yield _Path(state, token, path.owed[len(piece) :], made, total, path.tokens + 1)
+        Args:
+            context: the posts answered, from the root on.
+            blocked: words never shown.
+            own: counts of what this person wrote, to be heard too.
+        """
+        voices = []
+        for name, model in self.voices.items():
+            heard = model if own is None else with_personal(name, model, own)
+            reader = Reader(heard, heard.start(context), self.config.kept)
+            voices.append(_Voice(name, self._pieces[name], self.gates[name], reader))
+        manners = Manners(context, frozenset(word.casefold() for word in blocked), self.phrases)
+        return TypingSession(voices, manners, self.config)
 
 
-def _varied(paths: Sequence[_Path], beam: int) -> Iterator[_Path]:
-    """The best paths, no two with the same bytes, and not all with the same first word."""
-    seen: set[tuple[bytes, bytes]] = set()
-    firsts: dict[str, int] = {}
-    kept = 0
-    for path in paths:
-        if (path.made, path.owed) in seen:
-            continue
-        first = _first_word(path.made)
-        if firsts.get(first, 0) >= max(beam // 3, 1):
-            continue
-        seen.add((path.made, path.owed))
-        firsts[first] = firsts.get(first, 0) + 1
-        kept += 1
-        yield path
-        if kept == beam:
-            return
+def _always(probability: float, words: int) -> bool:
+    return True
 
 
-def _is_long(made: bytes, words: int) -> bool:
-    text = made.decode("utf-8", "ignore")
-    return len(text.split()) > words or _SENTENCE_END.search(text) is not None
+def never() -> bool:
+    """Nobody gives up waiting."""
+    return False
 
 
-def _choose(paths: Sequence[_Path], k: int, words: int) -> list[Continuation]:
-    found: list[Continuation] = []
-    firsts: set[str] = set()
-    for path in sorted(paths, key=lambda path: -path.log_prob / max(path.tokens, 1)):
-        text = _trimmed(path.made.decode("utf-8", "ignore"), words)
-        if path.owed or not text.strip() or unfit(text, None) or _goes_round(text) or _first_word(text.encode()) in firsts:
-            continue
-        firsts.add(_first_word(text.encode()))
-        found.append(Continuation(text, path.log_prob, path.tokens))
-        if len(found) == k:
-            break
-    return found
+class TypingSession:
+    """One draft, from keystroke to keystroke."""
 
+    def __init__(self, voices: Sequence[_Voice], manners: Manners, config: TypingConfig) -> None:
+        """Use `Engine.open`."""
+        self._voices = tuple(voices)
+        self._manners = manners
+        self._config = config
+        self._lock = Lock()  # a keystroke waits for the one before it to be cancelled
 
-def _trimmed(text: str, words: int) -> str:
-    """`text` up to the end of its first sentence, and of at most so many words."""
-    end = _SENTENCE_END.search(text)
-    if end:
-        text = text[: end.end()].rstrip("\n")
-    kept = re.match(rf"(?:\s*\S+){{0,{words}}}", text)
-    return kept.group() if kept else ""
+    def suggest(
+        self,
+        draft: str,
+        *,
+        gate: Gate = Gate.NORMAL,
+        deadline: float | None = None,
+        cancelled: Callable[[], bool] = never,
+    ) -> Typed:
+        """What to show at the end of `draft`.
 
+        Args:
+            draft: all that is written so far, the caret at its end.
+            gate: how sure ghost text must be.
+            deadline: when the answer is due, by time.perf_counter(), seconds; none: the config's time from now on.
+            cancelled: asked before each step; once it says so, the answer is what was found till then.
+        """
+        watch = Watch(perf_counter() + self._config.deadline if deadline is None else deadline, cancelled)
+        with self._lock:
+            return self._suggest(Unfinished.of(draft), draft, gate, watch)
 
-def _goes_round(text: str) -> bool:
-    """Whether a run of three words comes again: what a model falls into when it has nothing to say."""
-    runs = list(shingles(words_of(text), 3))
-    return len(set(runs)) < len(runs)
+    def _suggest(self, cut: Unfinished, draft: str, gate: Gate, watch: Watch) -> Typed:
+        config = self._config
+        wanted = Wanted(config.words, config.steps, config.least, self._manners.blocked)
+        voice, found, late = self._voices[0], Found(), False
+        for place, voice in enumerate(self._voices):
+            behind = len(self._voices) - 1 - place
+            found = search(voice.reader, voice.pieces, cut, wanted, watch.earlier(config.reserve if behind else 0.0))
+            late = late or found.cut
+            if found.words or not found.cut or watch.cancelled():
+                break
+        if not found.words:
+            return Typed("", 0.0, (), voice.name, late)
+        sure = [voice.calibration(word.probability, case_of(cut, word.text)) for word in found.words]
+        words = tuple(NextWord(word.text, p) for word, p in zip(found.words, sure, strict=True))
+        ghost, whole = self._ghost(voice, cut, draft, found.words[0], voice.calibration.threshold(gate), watch)
+        return Typed(ghost, sure[0], words, voice.name, late or not whole)
 
+    def _ghost(self, voice: _Voice, cut: Unfinished, draft: str, word: Word, threshold: float, watch: Watch) -> tuple[str, bool]:
+        """The longest run that passes the gate and may be shown; and whether there was time to look for a longer one."""
+        shown, case = "", case_of(cut, word.text)
 
-def _first_word(made: bytes) -> str:
-    parts = made.decode("utf-8", "ignore").split()
-    return parts[0].casefold() if parts else ""
+        def worth(probability: float, words: int) -> bool:
+            return voice.calibration(probability, case, words) >= threshold
+
+        if not worth(word.probability, 1):
+            return "", True
+        whole = True
+        try:
+            for run in Extension(voice.reader, voice.pieces, cut, watch).runs(word, self._config.longest, worth):
+                if self._manners.allowed(draft, run.text) != run.text:
+                    break
+                shown = run.text
+        except TimeUp:
+            whole = False
+        return shown if len(shown) >= self._config.shortest else "", whole
+
+    def observe(self, draft: str, longest: int) -> list[tuple[Run, int]]:
+        """The ghost texts that might be shown, without a gate, of one to `longest` words, and the case; for fitting gates."""
+        watch, voice, cut = Watch(float("inf"), never), self._voices[0], Unfinished.of(draft)
+        found = search(voice.reader, voice.pieces, cut, Wanted(1, self._config.steps), watch).words
+        if not found:
+            return []
+        runs = Extension(voice.reader, voice.pieces, cut, watch).runs(found[0], longest, _always)
+        return [(run, case_of(cut, found[0].text)) for run in runs]

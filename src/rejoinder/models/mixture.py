@@ -263,6 +263,15 @@ class Mixture:
         return np.stack(scored, axis=1).astype(np.float64), lengths, certainty
 
 
+def with_personal(name: str, model: LanguageModel, own: Counting) -> Mixture:
+    """The rung of that name with a model of what one person wrote mixed in.
+
+    Raises:
+        ModelError: it has another tokenizer.
+    """
+    return (model if isinstance(model, Mixture) else Mixture.of_one(name, model)).with_personal(own)
+
+
 @dataclass(frozen=True)
 class Weights:
     """The weights of every bucket."""
