@@ -17,6 +17,7 @@ from llm_server import Fault, LLMServer, choice, status, value
 from typer.testing import CliRunner
 
 from rejoinder.cli import app
+from rejoinder.climb.entries import entries
 from rejoinder.engine.replying import Replier
 from rejoinder.errors import ConfigError, DamagedModel, ModelError, SourceError
 from rejoinder.forgetting import forget_everywhere
@@ -389,6 +390,8 @@ def run(*arguments: object) -> Any:
 def test_it_is_fitted_used_and_measured_only_where_it_is_named(space: Workspace, server: LLMServer) -> None:
     assert "llm" not in without_extras() and "llm" not in those_that(Can.PROPOSE) and "llm" not in those_that(Can.RANK)
     assert "llm" in those_that(Can.PROPOSE, asked=True)
+    assert "llm" not in {entry.rung for entry in entries(None, {})}
+    assert [(entry.rung, entry.net) for entry in entries(["llm", "bm25"], {})] == [("bm25", False), ("llm", True)]
     settings = {"llm": {"base_url": server.url}}
     assert space.fit([*TRAINLESS, "llm"], FitConfig(vocabulary=300), settings) == {}
     assert space.fit(["trigger"], FitConfig(vocabulary=300), {}) == {}

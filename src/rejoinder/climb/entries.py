@@ -45,7 +45,7 @@ class Entry:
 
 
 def entries(names: Iterable[str] | None, settings: Settings) -> list[Entry]:
-    """The rows for rungs of these names (all that are measured without being named, if None), from the cheapest up, and for those of the package.
+    """The rows for rungs of these names, from the cheapest up; if None, all that need not be named, and those of the package.
 
     Where a fusion has nets in it, another one without them stands before it, since whether nets are worth it is the question.
 
