@@ -36,6 +36,7 @@ from rejoinder.text.tensors import TOKENIZER_FILE, open_tokenizer, open_tokens, 
 from rejoinder.workspace import Workspace
 
 _SAID_EVERY = 0.25  # seconds
+_RANKING = 0.8  # of the time for a ranker; the rest is for whole replies
 Done = dict[str, Any]
 
 
@@ -170,7 +171,7 @@ def rank(work: Work) -> Done:
     done: Done = {"load_seconds": round(loading, 4), "whole": True}
     if Can.RANK in LADDER[work.what["rung"]].can:
         kinds = work.what["kinds"]
-        until = _until(work)
+        until = _until(work, _RANKING)
         for number, kind in enumerate(kinds):
             share = until if until == float("inf") else monotonic() + (until - monotonic()) / (len(kinds) - number)
             asked = {**work.what, "pairs": work.limits["pairs"], "seed": work.seed}
@@ -180,7 +181,8 @@ def rank(work: Work) -> Done:
     if work.what.get("latency"):
         sources = {name: work.model(key) for name, key in work.what["sources"].items()}
         ranker = model if Can.RANK in LADDER[work.what["rung"]].can else None
-        done |= {"reply_ms": replying.latency(sources, cast(ReplyRanker | None, ranker), pool, np.random.default_rng(work.seed))}
+        rng, until = np.random.default_rng(work.seed), _until(work, 1 - _RANKING)
+        done |= {"reply_ms": replying.latency(sources, cast(ReplyRanker | None, ranker), pool, rng, until)}
     return done
 
 
@@ -227,9 +229,9 @@ def _read_by_package(held: HeldOut) -> np.ndarray[Any, np.dtype[np.bool_]]:
     return np.array([known.holds(post.own_text) for post in held.posts], bool)
 
 
-def _until(work: Work) -> float:
+def _until(work: Work, share: float = 1.0) -> float:
     seconds = work.limits.get("seconds")
-    return float("inf") if seconds is None else monotonic() + float(seconds)
+    return float("inf") if seconds is None else monotonic() + share * float(seconds)
 
 
 def _half(until: float) -> float:
