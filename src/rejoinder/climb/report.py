@@ -21,7 +21,7 @@ from rejoinder.climb.plan import DRAWS, Plan, Row
 from rejoinder.climb.units import Unit
 from rejoinder.engine.replay import POLICY
 from rejoinder.ladder import metrics
-from rejoinder.ladder.curve import POINTS, Laws, crossing
+from rejoinder.ladder.curve import POINTS, Crossing, Laws, crossing
 from rejoinder.ladder.metrics import Estimate
 from rejoinder.ladder.predicting import LETTERS, LONGEST, THRESHOLDS
 from rejoinder.ladder.verdict import KINDS, MARGIN, Contender, Kind, verdict
@@ -222,11 +222,7 @@ class Reporter:
                     if self.gain(kind)(upper, lower).value > 0:
                         continue
                     at = crossing(self.laws[lower, kind], self.laws[upper, kind])
-                    words = (
-                        f"with about {at.times:.2g} times more data ({at.low:.2g} to {at.high:.2g}), {upper} would overtake {lower}"
-                        if at
-                        else f"whether more data would bring {upper} above {lower}: cannot tell"
-                    )
+                    words = _told(lower, upper, at)
                     found.append(
                         {
                             "kind": kind,
@@ -339,6 +335,12 @@ class Reporter:
             "verdict": {kind: self.verdict(kind) for kind in KINDS},
             "skipped": [{"what": what, "why": why} for what, why in plan.skipped],
         }
+
+
+def _told(lower: str, upper: str, at: Crossing | None) -> str:
+    if at is None:
+        return f"whether more data would bring {upper} above {lower}: cannot tell"
+    return f"with about {at.times:.2g} times more data ({at.low:.2g} to {at.high:.2g}), {upper} would overtake {lower}"
 
 
 def _arrays(unit: Unit, done: dict[str, Any]) -> dict[str, Any]:

@@ -32,7 +32,7 @@ from rejoinder.models import LADDER, Can
 from rejoinder.models.directory import read_manifest, seal
 from rejoinder.models.interfaces import Job, LanguageModel, ReplyRanker, Suggester
 from rejoinder.text.fingerprints import Fingerprints
-from rejoinder.text.tensors import TOKENIZER_FILE, open_tokenizer, open_tokens, train_tokenizer, write_tokens
+from rejoinder.text.tensors import open_tokenizer, open_tokens, train_tokenizer, write_tokens
 from rejoinder.workspace import Workspace
 
 _SAID_EVERY = 0.25  # seconds

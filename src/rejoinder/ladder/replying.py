@@ -1,4 +1,4 @@
-"""Rankers against the clock: as many pairs as there is time for, in an order that is the same for all; and the time replies take."""
+"""Rankers against the clock: as many pairs as there is time for, in one order for all; and the time replies take."""
 
 from __future__ import annotations
 
@@ -76,7 +76,7 @@ def enough(pool: Pool, kind: str) -> int:
 def latency(
     sources: Mapping[str, Any], model: ReplyRanker | None, pool: Pool, rng: np.random.Generator, until: float = float("inf")
 ) -> list[float]:
-    """Milliseconds that each of some whole replies took: proposed by `sources`, ordered by `model` (if there is one), filtered."""
+    """Milliseconds that each of some whole replies took: proposed by `sources`, ordered by `model` if there is one."""
     replier = Replier({name: cast(ReplySource, one) for name, one in sources.items()}, model)
     chosen = rng.permutation(len(pool.pairs))[:_ASKED]
     times = []
