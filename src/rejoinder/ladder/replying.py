@@ -79,7 +79,7 @@ def latency(
     """Milliseconds that each of some whole replies took: proposed by `sources`, ordered by `model` if there is one."""
     replier = Replier({name: cast(ReplySource, one) for name, one in sources.items()}, model)
     chosen = rng.permutation(len(pool.pairs))[:_ASKED]
-    times = []
+    times: list[float] = []
     for place in [*chosen[:1], *chosen]:  # the first opens files, and does not count
         if len(times) > 1 and monotonic() > until:
             break
