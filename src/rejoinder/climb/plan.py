@@ -13,6 +13,7 @@ Without a budget nothing is cut short.
 from __future__ import annotations
 
 from rejoinder.climb.doing import ALL, PATIENT, SHARES, Doing, Row, fraction
+from rejoinder.models import LADDER
 
 _FITTING, _COMPOSING, _MEASURING = 0.42, 0.62, 0.9  # of the budget, by when each must be over
 _KEPT = 0.3  # of the time to fit, for the net that is trained as long as there is time
@@ -22,13 +23,16 @@ def follow(doing: Doing) -> None:
     """Do all of it."""
     doing.prepare()
     own = [row for row in doing.rows if not row.entry.shipped]
-    base = [row for row in own if not row.entry.parts]
+    for row in own:
+        if LADDER[row.entry.rung].asked:  # it does not learn, so that a share of the data is all the same to it
+            doing.fit(row, 1.0, doing.left(_FITTING))
+    base = [row for row in own if not row.entry.parts and not LADDER[row.entry.rung].asked]
     composite = [row for row in own if row.entry.parts]
     _fit_base(doing, base)
     for place, row in enumerate(composite):
         doing.fit(row, 1.0, max(doing.left(_COMPOSING) / (len(composite) - place), 5.0))
     _measure(doing)
-    _fill_curves(doing, own)
+    _fill_curves(doing, [*base, *composite])
 
 
 def _fit_base(doing: Doing, base: list[Row]) -> None:

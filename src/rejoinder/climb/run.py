@@ -16,8 +16,8 @@ import numpy as np
 from rejoinder.archive.reader import fingerprint, held_out, part_counts
 from rejoinder.archive.split import Method
 from rejoinder.archive.store import Archive
-from rejoinder.climb.entries import entries
 from rejoinder.climb.doing import Doing
+from rejoinder.climb.entries import entries
 from rejoinder.climb.plan import follow
 from rejoinder.climb.report import Reporter
 from rejoinder.climb.units import Setup, code_version

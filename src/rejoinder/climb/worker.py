@@ -38,6 +38,7 @@ from rejoinder.workspace import Workspace
 _CONSIDERED = 3_000  # held-out posts, of which some are left out
 _GATED = 0.2  # of the time of a measurement, that its gate is fitted in
 _SAID_EVERY = 0.25  # seconds
+_RANKING = 0.8  # of the time for a ranker; the rest is for whole replies
 Done = dict[str, Any]
 
 
@@ -172,7 +173,7 @@ def rank(work: Work) -> Done:
     done: Done = {"load_seconds": round(loading, 4), "whole": True}
     if Can.RANK in LADDER[work.what["rung"]].can:
         kinds = work.what["kinds"]
-        until = _until(work)
+        until = _until(work, _RANKING)
         for number, kind in enumerate(kinds):
             share = _part(until, 1 / (len(kinds) - number))
             asked = {**work.what, "pairs": work.limits["pairs"], "seed": work.seed}
@@ -182,7 +183,8 @@ def rank(work: Work) -> Done:
     if work.what["sources"]:
         sources = {name: work.model(key) for name, key in work.what["sources"].items()}
         ranker = model if Can.RANK in LADDER[work.what["rung"]].can else None
-        done |= {"reply_ms": replying.latency(sources, cast(ReplyRanker | None, ranker), pool, np.random.default_rng(work.seed))}
+        rng, until = np.random.default_rng(work.seed), _until(work, 1 - _RANKING)
+        done |= {"reply_ms": replying.latency(sources, cast(ReplyRanker | None, ranker), pool, rng, until)}
     return done
 
 
@@ -230,9 +232,9 @@ def _read_by_package(held: HeldOut) -> np.ndarray[Any, np.dtype[np.bool_]]:
     return np.array([known.holds(post.own_text) for post in held.posts], bool)
 
 
-def _until(work: Work) -> float:
+def _until(work: Work, share: float = 1.0) -> float:
     seconds = work.limits.get("seconds")
-    return float("inf") if seconds is None else monotonic() + float(seconds)
+    return float("inf") if seconds is None else monotonic() + share * float(seconds)
 
 
 def _part(until: float, share: float) -> float:
