@@ -22,6 +22,7 @@ PATIENT = "lstm"  # trained for as long as there is time
 ALL = 0.96  # of the budget, by when everything must be over but the report
 _SLOWER = 1.1  # than in proportion: what more data costs
 _CUT = {"lstm": {"least_steps": 1, "dev_tokens": 100_000}, "fusion": {"pairs": 1_000, "train_pairs": 20_000}}  # with a budget
+_SHORTEST = 1.5  # seconds, with which no fit is begun
 _LONG = 1_800.0  # seconds of a budget with which nothing is cut
 
 
@@ -113,9 +114,14 @@ class Doing:
         parts = self._parts(row, share)
         if parts is None:
             return
+        name = f"{row.entry.name} on {fraction(share)} of the data"
         limits = self._limits(row, share, seconds)
         unit = self._fit_unit(row.entry, share, parts, limits)
-        name = f"{row.entry.name} on {fraction(share)} of the data"
+        if seconds < _SHORTEST and unit.found is None:
+            self.skipped.append((name, "the budget"))
+            if not row.fits:
+                row.leave("stopped", "was stopped by the budget before it was fitted")
+            return
         done = self.run(f"fitting {name}", unit, seconds * (1.3 if row.entry.rung == PATIENT else 1.0))
         if "stopped" in done:
             self.skipped.append((name, f"it was not fitted in {seconds:.0f} s"))

@@ -39,14 +39,16 @@ def _fit_base(doing: Doing, base: list[Row]) -> None:
     """Fit what stands on its own."""
     patient = [row for row in base if row.entry.rung == PATIENT]
     quick = [row for row in base if row not in patient]
-    for share in SHARES[:2]:
-        for row in [*quick, *(patient if share == SHARES[0] else [])]:
-            doing.fit(row, share, doing.left(_FITTING))
     kept = _KEPT * max(doing.left(_FITTING), 0.0) if patient and doing.budget else 0.0
+    for share in SHARES[:2]:
+        for row in quick:
+            doing.fit(row, share, doing.left(_FITTING) - kept)
     for row in sorted((row for row in quick if row.fits), key=lambda row: row.seconds(1.0)):
         _fit_most(doing, row, doing.left(_FITTING) - kept)
     for row in patient:
-        doing.fit(row, 1.0, max(doing.left(_FITTING), 10.0))
+        doing.fit(row, SHARES[0], doing.left(_FITTING) / 2)
+        if row.fits:
+            doing.fit(row, 1.0, max(doing.left(_FITTING), 5.0))
 
 
 def _fit_most(doing: Doing, row: Row, seconds: float) -> None:
