@@ -452,6 +452,23 @@ def test_the_report_of_the_ladder(toy_home: Workspace, tmp_path: Path) -> None:
     assert policy.startswith("sandbox allow-scripts; default-src 'none'") and "same-origin" not in policy
 
 
+def test_text_of_ones_own_is_heard_shown_and_erased(tmp_path: Path) -> None:
+    """Nobody in the toy archive thanks a kitchen."""
+    draft = "Thank you k"
+    with client_of(make_home(tmp_path)) as client:
+        before = suggest(client, draft)
+        session = before["session"]
+        text = "Thank you kitchen .\n\n" * 20
+        assert client.post("/v1/own", json={"text": text}).json()["words"] == 80
+        assert client.get("/v1/own").json()["text"].startswith("Thank you kitchen .")
+        heard = suggest(client, draft, session=session)
+        assert heard["words"][0]["text"] == "itchen" and heard["probability"] > before["probability"]
+        assert suggest(client, draft, session=session, own=False)["words"] == before["words"]
+        assert client.delete("/v1/own").json() == client.get("/v1/own").json() == {"text": "", "words": 0}
+        assert suggest(client, draft, session=session)["words"] == before["words"]
+        assert client.post("/v1/own", json={"text": " "}).status_code == 400
+
+
 # --- what is counted, and what is not said ---------------------------------------------------------------------------
 
 

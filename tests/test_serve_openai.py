@@ -129,7 +129,10 @@ def test_what_is_made_is_what_the_rung_says(client: TestClient, model: Any) -> N
     told = choice["logprobs"]
     assert "".join(told["tokens"]) == choice["text"]
     assert told["token_logprobs"] == pytest.approx(scores)
-    assert all(len(top) == 2 and max(top.values()) == pytest.approx(score) for top, score in zip(told["top_logprobs"], scores, strict=True))
+    assert all(
+        len(top) == 2 and max(top.values()) == pytest.approx(score)
+        for top, score in zip(told["top_logprobs"], scores, strict=True)
+    )
     assert told["text_offset"] == [sum(map(len, told["tokens"][:place])) for place in range(6)]
     read = len(model.tokenizer.encode(PROMPT))
     assert found["usage"] == {"prompt_tokens": read, "completion_tokens": 6, "total_tokens": read + 6}

@@ -6,7 +6,7 @@ What a rung can do is declared here and nowhere sniffed.
 from __future__ import annotations
 
 import importlib
-from collections.abc import Collection
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from enum import Flag, auto
 from typing import Any, cast
@@ -119,6 +119,11 @@ def rung(name: str) -> Rung:
     if name not in LADDER:
         raise UsageError(f"no rung `{name}`{spelt_alike(name, LADDER)}; rungs: {', '.join(LADDER)}")
     return LADDER[name]
+
+
+def is_net(name: str, parts: Iterable[str]) -> bool:
+    """Whether a rung is a neural net, or is made of one."""
+    return LADDER[name].net or any(LADDER[part].net for part in parts)
 
 
 def those_that(can: Can) -> list[str]:

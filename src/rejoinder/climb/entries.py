@@ -1,0 +1,88 @@
+"""What is to be measured: rungs to fit here, and those that came with the package."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from typing import Any
+
+from rejoinder.config import Settings, as_dict, resolve
+from rejoinder.models import LADDER, NOTHING, Can, is_net, parts_of, rung
+from rejoinder.workspace import Workspace
+
+_WITHOUT_NETS = "fusion without nets"
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One row of the ladder to be."""
+
+    name: str  # in the report
+    rung: str
+    config: dict[str, Any] = field(default_factory=dict)
+    parts: tuple[str, ...] = ()  # the rungs it is made of
+    shipped: bool = False
+
+    @property
+    def net(self) -> bool:
+        """Whether it is a neural net, or is made of one."""
+        return is_net(self.rung, self.parts)
+
+    @property
+    def types(self) -> bool:
+        """Whether it predicts text."""
+        return Can.PREDICT in LADDER[self.rung].can
+
+    @property
+    def replies(self) -> bool:
+        """Whether it has to do with replies."""
+        return bool(LADDER[self.rung].can & (Can.PROPOSE | Can.RANK))
+
+    @property
+    def what(self) -> str:
+        """In half a line."""
+        return LADDER[self.rung].what + (", from the package" if self.shipped else "")
+
+
+def entries(names: Iterable[str] | None, settings: Settings) -> list[Entry]:
+    """The rows for rungs of these names (all that are measured, if None), from the cheapest up, and for those of the package.
+
+    Where a fusion has nets in it, another one without them stands before it, since whether nets are worth it is the question.
+
+    Raises:
+        UsageError: no such rung.
+        ConfigError: a setting is wrong.
+    """
+    wanted = list(LADDER) if names is None else [name for name in dict.fromkeys(names) if rung(name)]
+    measured = Can.PREDICT | Can.PROPOSE | Can.RANK
+    found: list[Entry] = []
+    chosen: set[str] = set()
+    for name in wanted:  # and what it is made of
+        chosen |= {name, *parts_of(name, _config(name, settings), ())}
+    for name in [name for name in LADDER if name in chosen and LADDER[name].can & measured]:
+        config = _config(name, settings)
+        ready = [entry.rung for entry in found if entry.rung != name]
+        parts = parts_of(name, config, ready)
+        if LADDER[name].made_of != NOTHING and not config.models and any(is_net(p, ()) for p in parts):
+            plain = tuple(part for part in parts if not is_net(part, ()) and Can.RANK in LADDER[part].can)
+            found.append(Entry(_WITHOUT_NETS, name, {**settings.get(name, {}), "models": plain}, plain))
+        found.append(Entry(name, name, dict(settings.get(name, {})), parts))
+    return found + (_shipped() if names is None else [])
+
+
+def _config(name: str, settings: Settings) -> Any:
+    return resolve(rung(name).load().Config, settings.get(name, {}), name)
+
+
+def _shipped() -> list[Entry]:
+    space = Workspace.shipped()
+    if space is None:
+        return []
+    names = space.fitted_that(Can.PREDICT)
+    parts = {name: tuple(dict(found.manifest.get("parts", {}))) for name in names if (found := space.fitted(name)) is not None}
+    return [Entry(f"{name} (package)", name, parts=parts.get(name, ()), shipped=True) for name in names]
+
+
+def full_config(entry: Entry) -> dict[str, Any]:
+    """All its settings, defaults too."""
+    return as_dict(resolve(LADDER[entry.rung].load().Config, entry.config, entry.rung))

@@ -1,0 +1,54 @@
+"""Novel text, and text that repeats what was learned from: forwards, templates, the same post twice.
+
+Repeats flatter models that count, so figures are told for both kinds apart. A post repeats if half of its runs of `RUN` tokens
+stand in the train part; a shorter one if a post of the train part has the same tokens.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from rejoinder.text.tensors import TokenArrays
+
+RUN = 10  # tokens; chance seldom makes so many, and forwards are longer
+SHARE = 0.5
+_PRIME = np.uint64(0x100000001B3)  # of a polynomial hash, modulo 2**64
+_CHUNK = 2**22  # tokens hashed at a time
+
+
+def repeats(posts: Sequence[Sequence[int]], train: TokenArrays) -> NDArray[np.bool_]:
+    """(P,) bool: which of P posts, as tokens without POST, REPLY and END, repeat the train part."""
+    runs = [_runs(np.asarray(tokens, np.uint64), RUN) for tokens in posts]
+    asked = np.unique(np.concatenate([*runs, np.empty(0, np.uint64)]))
+    found = np.zeros(len(asked), bool)
+    for first in range(0, len(train.tokens), _CHUNK):
+        chunk = np.asarray(train.tokens[first : first + _CHUNK + RUN - 1], np.uint64)
+        found |= np.isin(asked, _runs(chunk, RUN))
+    whole = _short_posts(train)
+    return np.array(
+        [
+            found[np.searchsorted(asked, own)].mean() >= SHARE if len(own) else tuple(int(token) for token in tokens) in whole
+            for tokens, own in zip(posts, runs, strict=True)
+        ],
+        bool,
+    )
+
+
+def _runs(tokens: NDArray[np.uint64], run: int) -> NDArray[np.uint64]:
+    """(N - run + 1,) uint64: the hash of each run of tokens."""
+    number = max(len(tokens) - run + 1, 0)
+    hashes = np.zeros(number, np.uint64)
+    with np.errstate(over="ignore"):
+        for place in range(run):
+            hashes = hashes * _PRIME + tokens[place : place + number] + np.uint64(1)
+    return hashes
+
+
+def _short_posts(train: TokenArrays) -> set[tuple[int, ...]]:
+    """The posts too short for a run, without what stands before and after them."""
+    lengths = np.diff(train.offsets) - 2
+    places = np.flatnonzero(lengths < RUN)
+    return {tuple(train.tokens[train.offsets[p] + 1 : train.offsets[p + 1] - 1].tolist()) for p in places}
