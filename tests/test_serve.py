@@ -294,8 +294,10 @@ class Slow:
         self.seconds = seconds
         self.begun = threading.Event()
         self.cancelled: list[str] = []
+        self.hasty: list[bool] = []
 
-    def suggest(self, draft: str, *, gate: Any, deadline: float, cancelled: Callable[[], bool]) -> Typed:
+    def suggest(self, draft: str, *, gate: Any, deadline: float, cancelled: Callable[[], bool], haste: bool) -> Typed:
+        self.hasty.append(haste)
         self.begun.set()
         ends = perf_counter() + self.seconds
         while perf_counter() < ends:
