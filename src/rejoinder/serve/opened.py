@@ -1,7 +1,7 @@
 """What the server has opened: each rung is loaded once, when it is first needed, and again when the home has changed.
 
-Language models come from the home; where none there may be used, from the package; else from the embedded sample. Posts and replies
-come from the home, or the sample while it is empty.
+Language models come from the home; where none there may be used, from the package; else from the embedded sample. Posts and
+replies come from the home, or the sample while it is empty.
 """
 
 from __future__ import annotations
