@@ -1,4 +1,4 @@
-"""Whether accepted ghost text makes valid text: held-out posts, prefix after prefix, and what comes of accepting three times over.
+"""Whether accepted ghost text makes valid text: held-out posts, prefix after prefix, accepting three times over.
 
 Every `stride`-th prefix of each post is asked, beginning at another one in each post; the eager gate, so that much is shown.
 """

@@ -45,8 +45,9 @@ def held_out_posts(home: str, *, repeats: bool) -> Iterator[HeldOut]:
             subprocess.run(command, check=True, capture_output=True)
         with space.open_archive() as archive:
             found = HeldOut.of(held_out(archive), np.random.default_rng(0))
-            if repeats:
-                tokenizer = next(iter(shipped_engine().voices.values())).tokenizer
+        if repeats:
+            tokenizer = next(iter(shipped_engine().voices.values())).tokenizer
+            with space.open_archive() as archive:
                 corpus = ArchiveCorpus(archive, Path(scratch) / "tokens")
                 write_tokens(corpus, tokenizer, corpus.tokens)
                 found = found.told_apart(tokenizer, open_tokens(corpus.tokens, "train"))

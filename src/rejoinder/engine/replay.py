@@ -52,7 +52,7 @@ def replay(session: TypingSession, text: str, gate: Gate = Gate.NORMAL) -> Repla
         whole = bool(typed.ghost) and starts_so(follows, typed.ghost)
         letters = Unfinished.of(text[:place]).letters
         rows.append((bool(typed.ghost), fitting[:1] == [True], any(fitting), whole, typed.probability, letters))
-        takes.append(_taken(follows, typed.ghost, whole=whole))
+        takes.append(taken(follows, typed.ghost, whole=whole))
     columns = np.array(rows, dtype=np.float64).reshape(-1, 6).T
     shown, right, among, everything = (column.astype(np.bool_) for column in columns[:4])
     return Replay(shown, right, among, everything, columns[4], columns[5].astype(np.int64), keys_pressed(takes))
@@ -91,7 +91,7 @@ def keys_pressed(takes: list[tuple[int, int]]) -> int:
     return keys
 
 
-def _taken(follows: str, ghost: str, *, whole: bool) -> tuple[int, int]:
+def taken(follows: str, ghost: str, *, whole: bool) -> tuple[int, int]:
     """The characters that come of the policy's next keys, and the keys; 1 and 1 for typing a character."""
     if whole and len(ghost) > 1:
         return len(ghost), 1

@@ -29,6 +29,11 @@ class Workers:
         """How many jobs wait."""
         return max(self._jobs - self._threads, 0)
 
+    @property
+    def share(self) -> float:
+        """The part of the time left that a job may take, so that those that wait have as much."""
+        return self._threads / (self._threads + self.waiting)
+
     async def __call__(self, job: Callable[[], T]) -> T:
         """What `job` returns, done by one of the threads.
 
