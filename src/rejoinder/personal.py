@@ -59,7 +59,7 @@ def remember(home: Path, text: str) -> None:
     text = text.strip().encode(errors="replace").decode()
     if not text:
         raise UsageError("there is nothing to remember: the text is empty")
-    posts = _BETWEEN_POSTS.split(f"{remembered(home)}\n\n{text}".strip())
+    posts = [post.strip() for post in _BETWEEN_POSTS.split(f"{remembered(home)}\n\n{text}".strip())]
     while len(posts) > 1 and sum(map(len, posts)) > MOST:
         posts.pop(0)
     write_atomically(home / FILE, ("\n\n".join(posts) + "\n").encode(), 0o600)

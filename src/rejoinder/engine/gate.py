@@ -92,7 +92,7 @@ class Calibration:
         fitted = cls(tuple(a.tolist()), tuple(b.tolist()), d, keystrokes=int((seen.words == 1).sum()))
         first = np.flatnonzero((seen.words == 1) & seen.showable)
         sure = np.array([fitted(float(seen.probability[i]), int(seen.case[i])) for i in first])
-        found = {gate: _lowest(sure, seen.right[first], share) for gate, share in PROMISED.items()}
+        found = {gate: lowest(sure, seen.right[first], share) for gate, share in PROMISED.items()}
         quiet, normal, eager = (
             round(value, 4) if (value := found[gate]) is not None else fitted.threshold(gate) for gate in PROMISED
         )
@@ -124,12 +124,12 @@ class Calibration:
         return made
 
 
-def _lowest(sure: Floats, right: NDArray[np.bool_], share: float) -> float | None:
+def lowest(sure: Floats, right: NDArray[np.bool_], share: float, fewest: int = _FEWEST) -> float | None:
     """The lowest threshold on (N,) `sure` at and above which that share is `right`; None if too few are."""
     order = np.argsort(-sure, kind="stable")
     precision = np.cumsum(right[order]) / np.arange(1, len(order) + 1)
     last = np.append(sure[order][1:] < sure[order][:-1], True)  # equals are shown together
-    good = np.flatnonzero((precision >= share) & last & (np.arange(len(order)) >= _FEWEST - 1))
+    good = np.flatnonzero((precision >= share) & last & (np.arange(len(order)) + 1 >= fewest))
     return float(sure[order][good[-1]]) if len(good) else None
 
 

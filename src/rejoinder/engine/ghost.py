@@ -5,6 +5,7 @@ Beyond the first word the most probable token is taken each time. A run ends at 
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -24,6 +25,7 @@ from rejoinder.text.phrases import COPIED, Phrases
 from rejoinder.text.words import words as words_of
 
 _FEWEST_COPIED = 4  # words of a line that say it is copied, unless it is shorter
+_LINK_BEGUN = re.compile(r"://|\b(?:https?|www)\b", re.IGNORECASE)
 _TAIL = 25 * COPIED  # characters of the draft in which a copied phrase may begin
 
 
@@ -132,7 +134,7 @@ class Manners:
     def allowed(self, draft: str, text: str) -> str:
         """So much of `text`, which goes on with `draft`, as may be shown; "" for nothing."""
         begun = draft[len(draft.rstrip()) :] if draft[-1:].isspace() else draft.split()[-1] if draft else ""
-        if unfit(begun + text, None):
+        if unfit(begun + text, None) or _LINK_BEGUN.search(begun + text):
             return ""
         if self.blocked and not self.blocked.isdisjoint(words_of(begun + text)):
             return ""

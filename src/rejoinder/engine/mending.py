@@ -4,7 +4,7 @@ A draft is cut before the word being typed, so that a model may spell this word 
 on with the word or ends it and brings the next one: at most one space, a few marks, then letters.
 
     w  a letter, a digit, or what belongs to the one before (a combining mark, a joiner)      '  an apostrophe
-    s  a space      .  what ends a sentence      m  any other mark      x  any other white space, which is never offered
+    s  a space      .  what ends a sentence      m  any other mark      x  any other white space, and @, which are never offered
 
 A next word is read as a string of these kinds. Byte-level tokens may hold a piece of a character; nothing is offered that ends in
 one, since it would be no text, nor before a combining mark, since it would tear a letter in two.
@@ -25,6 +25,7 @@ from rejoinder.text.tokenizer import AnyTokenizer
 
 LONGEST_WORD = 64  # bytes of an unfinished word; a longer one is no word
 _LAST_WORD = re.compile(r"[^\S\x1c-\x1f]?(?:\S|[\x1c-\x1f])*\Z")  # the separators are no space to the tokenizer
+_FEWEST_REPEATED = 3  # letters; "coco" and "haha" are words
 _JOINERS = "\u200c\u200d"
 
 
@@ -46,7 +47,7 @@ class Piece(IntEnum):
     ON = 1  # with a letter
     APOSTROPHE = 2
     MARK = 3
-    SPACE = 4  # with one space, then something else
+    SPACE = 4  # with one space
     BYTES = 5  # inside a character, or it holds no whole one
 
 
@@ -98,6 +99,11 @@ class Unfinished:
         """How many letters of the word are typed."""
         return len(kinds(self.owed)) - len(kinds(self.owed).rstrip("w"))
 
+    def says_again(self, text: str) -> bool:
+        """Whether `text` at the caret would repeat the letters typed."""
+        letters = self.letters
+        return letters >= _FEWEST_REPEATED and text.startswith(self.owed[-letters:])
+
 
 class Pieces:
     """The tokens of a vocabulary of V, by how they begin. Immutable."""
@@ -139,7 +145,7 @@ def kinds(text: str) -> str:
 def _kind(character: str) -> str:
     if character.isalnum() or character in _JOINERS or unicodedata.category(character).startswith("M"):
         return "w"
-    if character.isspace():
+    if character.isspace() or character == "@":
         return "s" if character == " " else "x"
     if character in "'’":
         return "'"
@@ -169,6 +175,6 @@ def _piece(piece: bytes) -> Piece:
         found = kinds(piece[: error.start].decode())
         if not found.strip("s"):  # no whole character, or a space alone, before the piece of one
             return Piece.SPACE if found == "s" else Piece.NEVER if found else Piece.BYTES
-    if not found or found[0] == "x" or found[:2] in ("s", "ss", "sx") or found.endswith(("..", "x")):
+    if not found or found[0] == "x" or found[:2] in ("ss", "sx") or found.endswith(("..", "x")):
         return Piece.NEVER
     return {"w": Piece.ON, "'": Piece.APOSTROPHE, "s": Piece.SPACE}.get(found[0], Piece.MARK)

@@ -1,7 +1,8 @@
 """What a model has read of one draft, kept from keystroke to keystroke: a tree of tokens with the states after them.
 
 One letter more inside a word reads nothing new, going back finds what was there, and what has not been used for long is dropped:
-the `kept` places used last stay, and of the others every 32nd token's state, so that going far back costs few steps.
+the `kept` places used last stay, of the words written last their beginnings, and of the rest every 32nd token's state, so that
+going far back costs few steps.
 """
 
 from __future__ import annotations
@@ -14,8 +15,9 @@ from typing import Any
 from rejoinder.models.interfaces import LanguageModel, LogProbs
 
 _STRIDE = 32  # tokens between states that are kept for going far back
-_FAR = 64  # of them at most
-_SMOOTH = 0.1  # weight of the newest step in the mean time of one
+_FAR = 16  # of them at most
+_HEADS = 8  # beginnings of words
+_SMOOTH = 0.05  # weight of the newest in a mean time
 
 
 class TimeUp(Exception):
@@ -39,6 +41,11 @@ class Watch:
         if perf_counter() + seconds > self.deadline or self.cancelled():
             raise TimeUp
 
+    @property
+    def left(self) -> float:
+        """Seconds that are left."""
+        return self.deadline - perf_counter()
+
     def earlier(self, seconds: float) -> Watch:
         """A watch that ends so much earlier."""
         return Watch(self.deadline - seconds, self.cancelled)
@@ -60,16 +67,35 @@ class Place:
         self.facts: dict[str, Any] = {}  # what was worked out of the row
 
 
+class Pace:
+    """How long a model takes on this machine, as it was lately; all its readers share it, and a lost update does no harm."""
+
+    def __init__(self) -> None:
+        """Not known yet."""
+        self.step = 0.0  # seconds that one step takes, about
+        self.keystroke = 0.0  # seconds that a keystroke takes, about
+
+    def spared(self) -> None:
+        """Note that the model was not asked, for want of time; after a few such it is tried again."""
+        self.keystroke *= 1 - _SMOOTH
+
+    def took(self, what: str, seconds: float) -> None:
+        """Note how long a `step` or a `keystroke` took."""
+        mean = getattr(self, what)
+        setattr(self, what, mean + _SMOOTH * (seconds - mean) if mean else seconds)
+
+
 class Reader:
     """A model reading one draft. Not for several threads at once."""
 
-    def __init__(self, model: LanguageModel, state: Any, kept: int) -> None:
+    def __init__(self, model: LanguageModel, state: Any, kept: int, pace: Pace | None = None) -> None:
         """`state`: before the first token; `kept`: places."""
         self.model = model
-        self.step = 0.0  # seconds that one step takes, about
+        self.pace = pace or Pace()
         self._kept = kept
         self._near: OrderedDict[int, Place] = OrderedDict()
         self._far: OrderedDict[int, Place] = OrderedDict()
+        self._heads: OrderedDict[int, Place] = OrderedDict()
         self._root = Place(None, -1)
         self._root.state = state
         self._head, self._head_tokens = "", list[int]()
@@ -93,6 +119,7 @@ class Reader:
         for token in tokens:
             place = place.below.get(token) or self.after(place, token, watch)
         self._read(place, watch)
+        self._hold(self._heads, place, _HEADS)
         return place
 
     def after(self, place: Place, token: int, watch: Watch) -> Place:
@@ -103,11 +130,33 @@ class Reader:
         """
         found = place.below.get(token)
         if found is None:
-            self._read(place, watch)
             found = Place(place, token)
-            self._advance(found, watch)
-            place.below[token] = found
+            self._advance([found], [self._read(place, watch)], watch)
         return found
+
+    def look(self, next_to: Sequence[tuple[Place, int]], watch: Watch) -> list[tuple[Place, LogProbs]]:
+        """The places one token on from each of these, and what may come next there: all in one step, which costs little more.
+
+        Raises:
+            TimeUp: before they were known.
+        """
+        places = [above.below.get(token) or Place(above, token) for above, token in next_to]
+        unread = [place for place in places if place.state is None]
+        if unread:
+            self._advance(unread, [self._read(place.above, watch) for place in unread if place.above], watch)
+        blank = [place for place in places if place.row is None]
+        if blank:
+            states = [self._read(place, watch) for place in blank]
+            watch.check(self.pace.step)
+            began = perf_counter()
+            rows = self.model.log_probs_many(states)
+            self.pace.took("step", perf_counter() - began)
+            for place, row in zip(blank, rows, strict=True):
+                place.row = row.copy()  # which keeps no other row alive
+        looked_at = [(place, place.row) for place in places if place.row is not None]
+        for place in places:
+            self._touch(place)
+        return looked_at
 
     def log_probs(self, place: Place, watch: Watch) -> LogProbs:
         """(V,) float32, nats: what may come next there.
@@ -116,53 +165,59 @@ class Reader:
             TimeUp: before it was known.
         """
         if place.row is None:
-            self._read(place, watch)
-            watch.check(self.step)
+            state = self._read(place, watch)
+            watch.check(self.pace.step)
             began = perf_counter()
-            place.row = self.model.log_probs(place.state)
-            self._took(perf_counter() - began)
+            place.row = self.model.log_probs(state)
+            self.pace.took("step", perf_counter() - began)
         self._touch(place)
         return place.row
 
-    def _read(self, place: Place, watch: Watch) -> None:
-        """The states on the way to `place`, from the nearest that is known."""
+    def _read(self, place: Place, watch: Watch) -> Any:
+        """The state at `place`, from the nearest on the way to it that is known."""
         way = []
         while place.state is None:
             way.append(place)
             assert place.above is not None  # noqa: S101 - the root has a state
             place = place.above
+        state = place.state
         for below in reversed(way):
-            self._advance(below, watch)
+            state = self._advance([below], [state], watch)[0]
+        return state
 
-    def _advance(self, place: Place, watch: Watch) -> None:
-        """The state of a place, from that of the one above."""
-        assert place.above is not None  # noqa: S101 - the root has a state
-        watch.check(self.step)
-        place.state = self.model.advance(place.above.state, place.token)
-        self._touch(place)
-
-    def _took(self, seconds: float) -> None:
-        self.step += _SMOOTH * (seconds - self.step)
+    def _advance(self, places: Sequence[Place], above: Sequence[Any], watch: Watch) -> list[Any]:
+        """The states of places, from those above them."""
+        watch.check(self.pace.step)
+        began = perf_counter()
+        states = self.model.advance_many(above, [place.token for place in places])
+        self.pace.took("step", perf_counter() - began)
+        for place, state in zip(places, states, strict=True):
+            place.state = state
+            if place.above is not None:
+                place.above.below[place.token] = place
+            self._touch(place)
+        return states
 
     def _touch(self, place: Place) -> None:
         """Mark as just used; what was used longest ago is forgotten."""
+        if place.depth % _STRIDE == 0:
+            self._hold(self._far, place, _FAR)
+        self._hold(self._near, place, self._kept)
+
+    def _hold(self, places: OrderedDict[int, Place], place: Place, most: int) -> None:
         if place is self._root:
             return
-        if place.depth % _STRIDE == 0:
-            self._far[id(place)] = place
-            self._far.move_to_end(id(place))
-        self._near[id(place)] = place
-        self._near.move_to_end(id(place))
-        if len(self._near) > self._kept:
-            old = self._near.popitem(last=False)[1]
-            old.row, old.facts = None, {}
+        places[id(place)] = place
+        places.move_to_end(id(place))
+        if len(places) > most:
+            old = places.popitem(last=False)[1]
+            if places is self._near:
+                old.row, old.facts = None, {}
             self._drop(old)
-        if len(self._far) > _FAR:
-            self._drop(self._far.popitem(last=False)[1])
 
     def _drop(self, place: Place) -> None:
         """Forget the state of a place that is kept no more, and the place itself with all above that only led to it."""
-        if id(place) not in self._near and id(place) not in self._far:
+        if not any(id(place) in places for places in (self._near, self._far, self._heads)):
             place.state = None
         while place.above is not None and place.state is None and not place.below:
             above = place.above

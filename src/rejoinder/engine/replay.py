@@ -52,7 +52,7 @@ def replay(session: TypingSession, text: str, gate: Gate = Gate.NORMAL) -> Repla
         whole = bool(typed.ghost) and starts_so(follows, typed.ghost)
         letters = Unfinished.of(text[:place]).letters
         rows.append((bool(typed.ghost), fitting[:1] == [True], any(fitting), whole, typed.probability, letters))
-        takes.append(_taken(follows, typed.ghost, whole=whole))
+        takes.append(taken(follows, typed.ghost, whole=whole))
     columns = np.array(rows, dtype=np.float64).reshape(-1, 6).T
     shown, right, among, everything = (column.astype(np.bool_) for column in columns[:4])
     return Replay(shown, right, among, everything, columns[4], columns[5].astype(np.int64), keys_pressed(takes))
@@ -67,6 +67,21 @@ def starts_so(follows: str, said: str) -> bool:
     return not (inside and kinds(said[-1:]) == "w")
 
 
+def seam_fault(draft: str, ghost: str) -> str | None:
+    """What is wrong with ghost text as the continuation of a draft, to the letter; None if nothing is."""
+    letters = draft[len(draft.rstrip()) :] or draft.split()[-1] if draft.strip() else ""
+    faults = {
+        "no Unicode text": any("\ud800" <= character <= "\udfff" for character in ghost),
+        "a piece of a character": "\ufffd" in ghost,
+        "white space other than single spaces": "  " in ghost or any(c.isspace() and c != " " for c in ghost),
+        "a doubled space": ghost[:1].isspace() and (not draft or draft[-1].isspace()),
+        "a space at the end": ghost[-1:].isspace(),
+        "the letters typed, again": len(letters.strip()) > 2 and ghost.startswith(letters),
+        "dots": ".." in ghost or "…" in ghost,
+    }
+    return next((fault for fault, found in faults.items() if ghost and found), None)
+
+
 def keys_pressed(takes: list[tuple[int, int]]) -> int:
     """How many keys the policy presses, from what it takes at each of N characters: so many characters for so many keys."""
     place = keys = 0
@@ -76,7 +91,7 @@ def keys_pressed(takes: list[tuple[int, int]]) -> int:
     return keys
 
 
-def _taken(follows: str, ghost: str, *, whole: bool) -> tuple[int, int]:
+def taken(follows: str, ghost: str, *, whole: bool) -> tuple[int, int]:
     """The characters that come of the policy's next keys, and the keys; 1 and 1 for typing a character."""
     if whole and len(ghost) > 1:
         return len(ghost), 1

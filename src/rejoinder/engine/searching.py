@@ -7,13 +7,14 @@ the unfinished word on, times the probability that no letter follows, given that
 
 A text has only one sequence of tokens that a model has seen: the tokenizer's own. Others are passed over. Probabilities only fall
 as tokens are added, so that the most probable path of a heap is followed first and a word that comes out of it is the best of
-all those left (Dijkstra 1959): the search is exact as far as it comes, and a step of the model is taken only for what may win.
+all those left (Dijkstra 1959): the search is exact as far as it comes. A few paths are read in one step of the model, since this
+costs little more than reading one.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from heapq import heappop, heappush
 from math import exp, log
 
@@ -26,6 +27,7 @@ from rejoinder.models.interfaces import LogProbs, best
 from rejoinder.text.words import words as words_of
 
 _AT_FIRST = 16  # of the tokens that may follow a place; the others are sorted when these are used up
+_AT_ONCE = 4  # paths read in one step, the later ones in the hope that they are needed too
 _EASED = "'’"  # an apostrophe may yet join what stands before it to one token with what follows
 
 
@@ -60,14 +62,18 @@ class Found:
 def search(reader: Reader, pieces: Pieces, draft: Unfinished, wanted: Wanted, watch: Watch) -> Found:
     """The next words after a draft."""
     found = Found()
-    if not draft.too_long:
-        try:
-            for word in _Search(reader, pieces, draft, wanted, watch).words():
-                found.words.append(word)
-                if len(found.words) == wanted.words:
-                    break
-        except TimeUp:
-            found.cut = True
+    if draft.too_long:
+        return found
+    walk = _Search(reader, pieces, draft, wanted, watch)
+    paths: list[tuple[_Path, float]] = []
+    try:
+        for path in walk.words():
+            paths.append(path)
+            if len(paths) == wanted.words:
+                break
+    except TimeUp:
+        found.cut = True
+    found.words = [walk.word(*path) for path in paths]
     return found
 
 
@@ -103,52 +109,68 @@ class _Search:
         self.covered = 0.0  # probability of what was found to begin with what is typed
         self.heap: list[tuple[float, tuple[int, ...], int, _Path, _Next | None]] = []  # minus nats first; then it is settled
 
-    def words(self) -> Iterator[Word]:
-        """All next words, best first."""
+    def words(self) -> Iterator[tuple[_Path, float]]:
+        """All next words, best first, and the nats of each, its end counted in."""
         head = self.reader.reach(self.reader.tokens(self.draft.head), self.watch)
-        self._open(_Path((), b"", 0.0, head, head))
+        self._open(_Path((), b"", 0.0, head, head), head, self.reader.log_probs(head, self.watch))
         steps = 0
-        while self.heap:
-            minus, _, rank, path, following = heappop(self.heap)
-            if self.covered and exp(-minus) < self.wanted.least * self.covered:
-                return
+        while self.heap and self._is_enough(self.heap[0][0]):
+            minus, _, _, path, following = self.heap[0]
             if following is None:  # a word, and how it ends is counted in
+                heappop(self.heap)
                 if not self._is_blocked(path):
-                    yield self._word(path, -minus)
+                    yield path, -minus
                 continue
-            self._push(path, following, rank + 1)
-            token = following.get(rank)
-            assert token is not None  # noqa: S101 - it was put there
-            longer = _Path(
-                (*path.tokens, token[0]), path.text + self.pieces.tokenizer.bytes[token[0]], -minus, path.place or path.above
-            )
-            if steps == self.wanted.steps:
-                return
-            steps += self._open(longer)
+            paths = self._some_paths(min(_AT_ONCE, self.wanted.steps - steps))
+            if not paths:
+                if steps == self.wanted.steps:
+                    return
+                continue
+            steps += len(paths)
+            looked_at = self.reader.look([(path.above, path.tokens[-1]) for path in paths], self.watch)
+            for path, (place, row) in zip(paths, looked_at, strict=True):
+                self._open(replace(path, place=place), place, row)
 
-    def _open(self, path: _Path) -> bool:
-        """Read a path's last token and put into the heap what may follow; whether there was anything to read."""
-        owed, made = self.owed[len(path.text) :], path.text[len(self.owed) :]
-        shape = shape_of(made, spaced=self.draft.spaced) if not owed else Shape.SHUT
-        if shape is Shape.NEVER or not self._is_spelled(path):
-            return False
-        place = self.reader.after(path.above, path.tokens[-1], self.watch) if path.tokens else path.above
-        row = self.reader.log_probs(place, self.watch)
-        here = _Path(path.tokens, path.text, path.log_prob, path.above, place)
+    def _some_paths(self, most: int) -> list[_Path]:
+        """The best paths of the heap that are to be read, at most so many, none behind a word: read now, read at once."""
+        found: list[_Path] = []
+        while len(found) < most and self.heap and self.heap[0][4] is not None and self._is_enough(self.heap[0][0]):
+            minus, _, rank, path, following = heappop(self.heap)
+            assert following is not None  # noqa: S101 - it was not a moment ago
+            self._push(path, following, rank + 1)
+            token, _ = following.get(rank) or (0, 0.0)
+            text = path.text + self.pieces.tokenizer.bytes[token]
+            longer = _Path((*path.tokens, token), text, -minus, path.place or path.above)
+            if self._shape(longer) is not Shape.NEVER and self._is_spelled(longer):
+                found.append(longer)
+        return found
+
+    def _is_enough(self, minus: float) -> bool:
+        return not self.covered or exp(-minus) >= self.wanted.least * self.covered
+
+    def _shape(self, path: _Path) -> Shape:
+        """What a path has put at the caret so far; while it still spells what is typed, nothing."""
+        if len(path.text) < len(self.owed):
+            return Shape.SHUT
+        return shape_of(path.text[len(self.owed) :], spaced=self.draft.spaced)
+
+    def _open(self, path: _Path, place: Place, row: LogProbs) -> None:
+        """Put into the heap what may follow a path, read up to `place`; (V,) `row`, nats, is what comes next there."""
+        owed = self.owed[len(path.text) :]
         if owed:
             whole = self.pieces.starting_with(owed)
             self.covered += exp(path.log_prob) * float(np.exp(row[whole]).sum(dtype=np.float64))
             inside = np.array(self.pieces.tokenizer.inside(owed), np.int64)
-            self._push(here, _Next(np.concatenate([whole, inside]), row), 0)
-            return True
+            self._push(path, _Next(np.concatenate([whole, inside]), row), 0)
+            return
         if not path.tokens:
             self.covered = 1.0
+        shape = self._shape(path)
         if shape is Shape.WORD:
             ends = no_letter_next(self.pieces, place, row)
             if ends > 0:
-                heappush(self.heap, (-(path.log_prob + log(ends)), path.tokens, -1, here, None))
-        self._push(here, _Next(self.pieces.after(shape), row), 0)
-        return True
+                heappush(self.heap, (-(path.log_prob + log(ends)), path.tokens, -1, path, None))
+        self._push(path, _Next(self.pieces.after(shape), row), 0)
 
     def _push(self, path: _Path, following: _Next, rank: int) -> None:
         token = following.get(rank)
@@ -165,11 +187,12 @@ class _Search:
 
     def _is_blocked(self, path: _Path) -> bool:
         text = path.text.decode()
-        if not self.pieces.spells(path.tokens, text):
+        if not self.pieces.spells(path.tokens, text) or self.draft.says_again(path.text[len(self.owed) :].decode()):
             return True
         return bool(self.wanted.blocked) and not self.wanted.blocked.isdisjoint(words_of(text)[-1:])
 
-    def _word(self, path: _Path, log_prob: float) -> Word:
+    def word(self, path: _Path, log_prob: float) -> Word:
+        """A word that was found, its probability by all that was looked at."""
         assert path.place is not None  # noqa: S101 - it was opened
         text = path.text[len(self.owed) :].decode()
         return Word(text, min(exp(log_prob) / self.covered, 1.0), path.tokens, path.place)

@@ -2,7 +2,8 @@
 
 An engine holds the models of a home and what goes with them, and never changes; a session holds one draft's states, so that a
 keystroke costs only what it adds. The voices speak from the best to the cheapest: the best one as long as there is time, and
-where it found nothing in time, a cheaper one. What is late is not said.
+where it found nothing in time, a cheaper one. Where it is plain from the start that there is too little time, since many are
+typing, the best one is not begun. What is late is not said.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ from time import perf_counter
 from rejoinder.engine.gate import Calibration, Gate, case_of
 from rejoinder.engine.ghost import Extension, Manners, Run
 from rejoinder.engine.mending import Pieces, Unfinished
-from rejoinder.engine.reading import Reader, TimeUp, Watch
+from rejoinder.engine.reading import Pace, Reader, TimeUp, Watch
 from rejoinder.engine.searching import Found, Wanted, Word, search
 from rejoinder.errors import ConfigError
 from rejoinder.models.interfaces import Counting, LanguageModel
@@ -52,12 +53,15 @@ class TypingConfig:
     """How typing is helped."""
 
     deadline: float = 0.05  # seconds for an answer, where a request names no time
+    calm: float = (
+        5.0  # a voice is not begun with less time than so many of its keystrokes took lately, where there is a cheaper one
+    )
     reserve: float = 0.002  # of them, kept for a cheaper voice
     longest: int = 8  # words of a ghost text
     shortest: int = 2  # characters of it: taking one costs a keystroke too
     words: int = 3  # offered beside it
     least: float = 0.02  # by the model; a less probable word is not offered
-    steps: int = 32  # places a search looks at
+    steps: int = 16  # places a search looks at
     kept: int = 24  # places whose states a session keeps
 
     def __post_init__(self) -> None:
@@ -106,6 +110,7 @@ class Engine:
         self.phrases = phrases
         self.voices = dict(voices)
         self.gates = {name: gates.get(name, Calibration()) for name in voices}
+        self._paces = {name: Pace() for name in voices}
         self._pieces = {name: Pieces(model.tokenizer) for name, model in voices.items()}
 
     def open(self, context: Sequence[Post] = (), *, blocked: Collection[str] = (), own: Counting | None = None) -> TypingSession:
@@ -119,7 +124,7 @@ class Engine:
         voices = []
         for name, model in self.voices.items():
             heard = model if own is None else with_personal(name, model, own)
-            reader = Reader(heard, heard.start(context), self.config.kept)
+            reader = Reader(heard, heard.start(context), self.config.kept, self._paces[name])
             voices.append(_Voice(name, self._pieces[name], self.gates[name], reader))
         manners = Manners(context, frozenset(word.casefold() for word in blocked), self.phrases)
         return TypingSession(voices, manners, self.config)
@@ -170,8 +175,13 @@ class TypingSession:
         wanted = Wanted(config.words, config.steps, config.least, self._manners.blocked)
         voice, found, late = self._voices[0], Found(), False
         for place, voice in enumerate(self._voices):
-            behind = len(self._voices) - 1 - place
+            pace, behind = voice.reader.pace, len(self._voices) - 1 - place
+            if behind and watch.left < config.calm * pace.keystroke:
+                pace.spared()
+                continue
+            began = perf_counter()
             found = search(voice.reader, voice.pieces, cut, wanted, watch.earlier(config.reserve if behind else 0.0))
+            pace.took("keystroke", perf_counter() - began)
             late = late or found.cut
             if found.words or not found.cut or watch.cancelled():
                 break
