@@ -17,7 +17,7 @@ from rejoinder.text.phrases import Phrases
 from rejoinder.workspace import Workspace
 
 Note = Callable[[str], None]  # told, in a sentence, what a person may want to know
-_MAKERS = ("lstm", "mixture")  # the rungs that make replies: the mixture is a little better, and takes twice as long
+MAKERS = ("lstm", "mixture")  # the rungs that make replies: the mixture is a little better, and takes twice as long
 
 
 def replier(
@@ -58,7 +58,7 @@ def generator(space: Workspace, name: str | None, seed: int, note: Note, *, allo
         NotFitted: there is none.
     """
     homes = [home for home in (space, Workspace.shipped()) if home is not None]
-    wanted = [name] if name else [*_MAKERS, *reversed(space.fitted_that(Can.PREDICT))]
+    wanted = [name] if name else [*MAKERS, *reversed(space.fitted_that(Can.PREDICT))]
     found = next(((home, one) for one in wanted for home in homes if one in home.fitted_that(Can.PREDICT)), None)
     if found is None:
         raise NotFitted(f"no rung that predicts text is fitted; run `rejoinder fit{f' {name}' if name else ''}`")

@@ -15,7 +15,6 @@ if TYPE_CHECKING:
     from rejoinder.engine.looking import Look
 
 _MOVED = 4  # cells named for each token
-_DIGITS = 4
 
 inspect_app = typer.Typer(help="Look inside a model.", no_args_is_help=True, rich_markup_mode=None)
 inspect_app.command("word")(wordvectors.word)
@@ -63,15 +62,9 @@ def cell(
         draw(seen, shown, out)
         note(f"wrote {out}")
     if as_json:
-        _as_json(seen, shown)
+        print_json(seen.as_json(shown))
     else:
         _as_table(seen)
-
-
-def _as_json(seen: Look, shown: list[int]) -> None:
-    values = {name: [[round(float(v), _DIGITS) for v in row[shown]] for row in grid] for name, grid in seen.values.items()}
-    means = {name: [round(float(v), _DIGITS) for v in row] for name, row in seen.means().items()}
-    print_json({"tokens": seen.tokens, "layer": seen.layer, "cells": shown, "values": values, "means": means})
 
 
 def _as_table(seen: Look) -> None:

@@ -22,6 +22,7 @@ GATES = {"i": "input gate", "f": "forget gate", "o": "output gate"}  # 0 to 1
 SIGNED = {"g": "candidate", "c": "cell", "h": "output"}  # around 0
 NAMES = {**GATES, **SIGNED}
 PICTURES = (".png", ".svg")
+_DIGITS = 4
 MOST_TOKENS = 200  # in a picture
 _LONGEST_LABEL = 14  # characters
 _TOKEN_WIDTH, _CELL_HEIGHT = 0.34, 0.17  # inches
@@ -46,11 +47,21 @@ class Look:
         gates = {name: self.values[name].mean(axis=1) for name in GATES}
         return {**gates, **{f"|{name}|": np.abs(self.values[name]).mean(axis=1) for name in ("c", "h")}}
 
+    def as_json(self, cells: Sequence[int]) -> dict[str, Any]:
+        """All of it as plain values: `values` of these cells, `means` of all, a number for each token."""
+        values = {name: _rounded(grid[:, list(cells)]) for name, grid in self.values.items()}
+        means = {name: _rounded(row) for name, row in self.means().items()}
+        return {"tokens": self.tokens, "layer": self.layer, "cells": list(cells), "values": values, "means": means}
+
     def moved(self, token: int, k: int) -> list[tuple[int, float]]:
         """The `k` places whose memory that token changed most, with by how much."""
         c = self.values["c"]
         change = c[token] - (c[token - 1] if token else 0)
         return [(int(place), float(change[place])) for place in np.argsort(-np.abs(change), kind="stable")[:k]]
+
+
+def _rounded(array: NDArray[np.float32]) -> Any:
+    return np.round(array.astype(np.float64), _DIGITS).tolist()
 
 
 def look(steps: Sequence[Sequence[Step]], labels: Sequence[str], layer: int) -> Look:

@@ -9,6 +9,7 @@ Nothing here posts; a suggestion is something to read. An empty list is a legal 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from copy import copy
 from dataclasses import dataclass, replace
 from math import log
 from typing import Self
@@ -76,6 +77,12 @@ class Replier:
         """With the sources and the ranker of a trigger that has learned something; nothing is shown that it does not trust."""
         found = cls(trigger.sources, trigger.ranker, url, config, generated)
         found._trigger = trigger
+        return found
+
+    def asked(self, config: ReplyConfig, generated: Generated | None = None) -> Self:
+        """The same sources and ranker, asked in another way."""
+        found = copy(self)
+        found.config, found._generated = config, generated
         return found
 
     @property

@@ -76,28 +76,76 @@ def text_of(tokenizer: AnyTokenizer, tokens: Sequence[int]) -> str:
     return tokenizer.decode_bytes(tokens).decode("utf-8", "ignore")
 
 
+class Drawn(NamedTuple):
+    """One token of one text."""
+
+    place: int  # which text
+    token: int
+    log_prob: float  # nats, by the model itself whatever the temperature
+    row: NDArray[np.float32]  # (V,) nats: of all tokens that might have come
+
+
+class Sampler:
+    """Texts in the making, a token each at every step."""
+
+    def __init__(
+        self,
+        model: LanguageModel,
+        states: Sequence[State],
+        config: SampleConfig,
+        rng: np.random.Generator,
+        owed: bytes = b"",
+    ) -> None:
+        """One text goes on from each of `states`; the first token's bytes begin with `owed`, of one byte at most."""
+        self._model, self._config, self._rng = model, config, rng
+        self._states = list(states)
+        self._alive = list(range(len(self._states)))
+        self._read: list[int] = []  # the last token of each, not yet read
+        self._steps = 0
+        self._first = model.tokenizer.starting_with(owed) if owed else None
+
+    def step(self) -> list[Drawn]:
+        """The next token of each text that goes on; empty when none does."""
+        if self._steps == self._config.longest or not self._alive:
+            return []
+        if self._steps:
+            self._states = self._model.advance_many(self._states, self._read)
+        rows = self._model.log_probs_many(self._states)
+        chosen = _draw(rows if self._steps or self._first is None else _only(rows, self._first), self._config, self._rng)
+        drawn = [
+            Drawn(place, token, float(rows[row, token]), rows[row])
+            for row, (place, token) in enumerate(zip(self._alive, chosen, strict=True))
+        ]
+        self._read = chosen
+        self._steps += 1
+        self._keep([token != self._model.tokenizer.end for token in chosen])
+        return drawn
+
+    def drop(self, place: int) -> None:
+        """End a text."""
+        self._keep([other != place for other in self._alive])
+
+    def _keep(self, going: Sequence[bool]) -> None:
+        self._states, self._alive, self._read = (
+            [one for one, stays in zip(column, going, strict=True) if stays]
+            for column in (self._states, self._alive, self._read or [0] * len(going))
+        )
+
+
 def sample(model: LanguageModel, state: State, n: int, config: SampleConfig, rng: np.random.Generator) -> list[Made]:
     """`n` independent texts that go on from `state`."""
     tokens: list[list[int]] = [[] for _ in range(n)]
     each: list[list[float]] = [[] for _ in range(n)]
     totals = [0.0] * n
     ended = [False] * n
-    alive, states = list(range(n)), [state] * n
-    for _ in range(config.longest):
-        if not alive:
-            break
-        log_probs = model.log_probs_many(states)
-        chosen = _draw(log_probs, config, rng)
-        for row, (place, token) in enumerate(zip(alive, chosen, strict=True)):
-            value = float(log_probs[row, token])
+    making = Sampler(model, [state] * n, config, rng)
+    while drawn := making.step():
+        for place, token, value, _ in drawn:
             totals[place] += value
             ended[place] = token == model.tokenizer.end
             if not ended[place]:
                 tokens[place].append(token)
                 each[place].append(value)
-        going = [row for row, place in enumerate(alive) if not ended[place]]
-        states = model.advance_many([states[row] for row in going], [chosen[row] for row in going])
-        alive = [alive[row] for row in going]
     return [Made(tuple(tokens[place]), totals[place], ended[place], tuple(each[place])) for place in range(n)]
 
 
@@ -135,6 +183,13 @@ def _cut(probs: NDArray[np.float64], config: SampleConfig) -> None:
     if surplus:
         left[np.flatnonzero(probs == ranked[number - 1])[-surplus:]] = False
     probs[~left] = 0.0
+
+
+def _only(rows: NDArray[np.float32], tokens: NDArray[np.int64]) -> NDArray[np.float32]:
+    """(B, V) nats: `rows` with only `tokens` left."""
+    left = np.full_like(rows, -np.inf)
+    left[:, tokens] = rows[:, tokens]
+    return left
 
 
 def _draw(log_probs: NDArray[np.floating[Any]], config: SampleConfig, rng: np.random.Generator) -> list[int]:

@@ -118,13 +118,23 @@ class BM25:
         """The replies to the `k` posts most like the last of `context`; the score is BM25, a sum of nats."""
         if not context or k <= 0:
             return []
-        terms = self._rarest(words(context[-1].own_text), "context")
+        found = self._hits(words(context[-1].own_text), "context", k)
+        return [_suggestion(self._searcher.doc(address), score) for score, address in found]
+
+    def search(self, text: str, k: int, *, answered: bool = False) -> list[tuple[int, float]]:
+        """At most `k` replies that hold words of `text` (or, if `answered`, whose parents do), with their BM25, best first."""
+        found = self._hits(words(text), "context" if answered else "reply", k) if k > 0 else []
+        return [(int(self._searcher.doc(address).to_dict()["post"][0]), float(score)) for score, address in found]
+
+    def _hits(self, query: list[str], field: str, k: int) -> list[tuple[float, Any]]:
+        """The `k` best documents for the rarest words of a query in one field; terms, so nothing of it is parsed."""
+        terms = self._rarest(query, field)
         if not terms:
             return []
         schema = self._index.schema
-        parts = [(tantivy.Occur.Should, tantivy.Query.term_query(schema, "context", term, "freq")) for term in terms]
-        found = self._searcher.search(tantivy.Query.boolean_query(parts), limit=k, count=False).hits
-        return [_suggestion(self._searcher.doc(address), score) for score, address in found]
+        parts = [(tantivy.Occur.Should, tantivy.Query.term_query(schema, field, term, "freq")) for term in terms]
+        hits: list[tuple[float, Any]] = self._searcher.search(tantivy.Query.boolean_query(parts), limit=k, count=False).hits
+        return hits
 
     def score_replies(self, context: Sequence[Post], candidates: Sequence[str]) -> Scores:
         """(C,) float64: BM25 of each candidate for the words of the last post of `context`."""

@@ -1,0 +1,48 @@
+"""The settings of the server."""
+
+from __future__ import annotations
+
+import ipaddress
+from dataclasses import dataclass
+
+from rejoinder.errors import ConfigError
+
+
+@dataclass(frozen=True)
+class ServeConfig:
+    """Who may ask, and how much."""
+
+    host: str = "127.0.0.1"  # the address to listen at
+    token: str | None = None  # what every request must bring; None only at a loopback address
+    body: int = 1_000_000  # bytes of a request at most
+    patience: float = 10.0  # seconds for a request to arrive
+    longest: float = 60.0  # seconds for an answer to be ready
+    quick: int = 2  # threads that finish sentences
+    slow: int = 1  # threads for everything else
+    waiting: int = 64  # jobs that may wait for either
+    sessions: int = 1_000  # drafts whose state is kept
+    idle: float = 1_800.0  # seconds after which a draft's state is dropped
+    tokens: int = 512  # tokens of one completion at most
+    connections: int = 512  # open at a time
+
+    def __post_init__(self) -> None:
+        """Check ranges, and that whoever listens to the world asks who is there."""
+        for name in ("body", "patience", "longest", "quick", "slow", "waiting", "sessions", "idle", "tokens", "connections"):
+            if not getattr(self, name) > 0:
+                raise ConfigError(f"`{name}` must be more than 0; got {getattr(self, name)}")
+        if self.token is not None and not (self.token.isascii() and self.token.isprintable() and self.token.strip()):
+            raise ConfigError("the token must be of printable ASCII characters, without blanks alone; choose another")
+        if self.token is None and not is_loopback(self.host):
+            raise ConfigError(
+                f"`{self.host}` can be reached from other machines, so a token is needed: give --token or set REJOINDER_TOKEN"
+            )
+
+
+def is_loopback(host: str) -> bool:
+    """Whether only this machine can reach the address."""
+    if host == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False

@@ -1,0 +1,39 @@
+"""What the routes of one app share."""
+
+from __future__ import annotations
+
+import threading
+from dataclasses import dataclass, field
+from typing import cast
+
+from fastapi import Request
+
+from rejoinder.serve.config import ServeConfig
+from rejoinder.serve.opened import Opened
+from rejoinder.serve.sessions import Sessions
+from rejoinder.serve.watch import Metrics
+from rejoinder.serve.work import Workers
+
+
+@dataclass
+class Parts:
+    """One of each."""
+
+    config: ServeConfig
+    opened: Opened
+    sessions: Sessions
+    metrics: Metrics
+    quick: Workers  # what a keystroke waits for
+    slow: Workers  # everything else
+    generation: int = 0  # how often the home has changed
+    stopping: threading.Event = field(default_factory=threading.Event)  # streams end when it is set
+
+    def refresh(self) -> None:
+        """See whether the home has changed, and begin anew if so."""
+        if self.opened.refresh():
+            self.generation += 1
+
+
+def parts_of(request: Request) -> Parts:
+    """Those of the app that was asked."""
+    return cast(Parts, request.app.state.parts)
