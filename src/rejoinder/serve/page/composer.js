@@ -153,7 +153,7 @@ export class Composer {
       button.textContent = word ? wholeWord(draft, word.text) : "";
       button.title = word ? `${percent(word.probability)} likely` : "";
     }
-    this.#spoke.textContent = rung && !silent ? `${rung}: next word ${percent(probability)} likely${ghost ? "" : ", so it keeps silent"}` : "";
+    this.#spoke.textContent = rung && !silent ? `${rung}: next word ${percent(probability)} likely` : "";
   }
 
   #takeWord(place) {

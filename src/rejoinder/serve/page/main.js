@@ -16,12 +16,14 @@ const composer = new Composer(settings, (draft) => api.suggest({ draft, context,
 const replies = new Replies(composer, () => context);
 const inside = new Inside(composer);
 
-new ThreadPane((chosen, title) => {
+function answer(chosen, title) {
   context = chosen;
   byId("answering").replaceChildren("Answers ", make("strong", {}, title));
   replies.clear();
   composer.refresh();
-});
+}
+
+new ThreadPane(answer, () => byId("draft").focus());
 showLadder();
 showSettings();
 byId("draft").addEventListener("input", () => inside.soon());

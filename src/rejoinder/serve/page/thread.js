@@ -17,11 +17,16 @@ export class ThreadPane {
   #status = byId("thread-status");
   #place = byId("found");
   #choose;
+  #write;
   #asked = 0;
 
-  /** @param {(context: object | null, title: string) => void} choose told of the post to answer */
-  constructor(choose) {
+  /**
+   * @param {(context: object, title: string) => void} choose told of the post to answer
+   * @param {() => void} write called when the writer is ready to
+   */
+  constructor(choose, write) {
     this.#choose = choose;
+    this.#write = write;
     byId("find").addEventListener("submit", (event) => {
       event.preventDefault();
       const words = byId("query").value;
@@ -73,9 +78,8 @@ export class ThreadPane {
   }
 
   #article(post, { depth, answered }) {
-    const answer = make("button", { type: "button", className: "answer" }, answered ? "Answering this" : "Answer this");
-    answer.disabled = answered;
-    answer.addEventListener("click", () => this.#show(() => this.#open(post.id)));
+    const answer = make("button", { type: "button", className: "answer" }, answered ? "Write the answer" : "Answer this");
+    answer.addEventListener("click", () => (answered ? this.#write() : this.#show(() => this.#open(post.id))));
     const when = post.time ? make("time", { dateTime: day(post.time) }, day(post.time)) : null;
     const number = post.id ? link(post.url, `post ${post.id}`) : null;
     const made = make(
