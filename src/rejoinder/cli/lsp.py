@@ -25,12 +25,15 @@ def lsp(
     Example:
       rejoinder lsp --gate quiet
     """
+    from rejoinder.cli.output import note
     from rejoinder.engine.typing import Gate
     from rejoinder.errors import UsageError
-    from rejoinder.opening import engine
     from rejoinder.serve.lsp import Wishes, make_server
+    from rejoinder.serve.opened import Opened
 
     if gate not in list(Gate):
         raise UsageError(f"`--gate` must be one of {', '.join(Gate)}; got {gate!r}")
-    wishes = Wishes(Gate(gate), deadline / 1000, tuple(block or ()))
-    make_server(engine(workspace(home)), wishes).start_io()
+    opened = Opened(workspace(home), note)
+    blocked = block or []
+    server = make_server(lambda context: opened.open_typing(context, blocked, own=True), Wishes(Gate(gate), deadline / 1000))
+    server.start_io()

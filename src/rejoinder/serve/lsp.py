@@ -10,14 +10,14 @@ from __future__ import annotations
 
 import asyncio
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from time import perf_counter
 from typing import TYPE_CHECKING, NamedTuple
 
 from rejoinder import __version__
-from rejoinder.engine.typing import Engine, Gate, Typed, TypingSession
+from rejoinder.engine.typing import Gate, Typed, TypingSession
 from rejoinder.errors import missing_extra
 from rejoinder.post import Post
 from rejoinder.serve.document import read_document
@@ -26,6 +26,8 @@ if TYPE_CHECKING:
     from lsprotocol.types import CompletionItem, Position
     from pygls.lsp.server import LanguageServer
     from pygls.workspace import TextDocument
+
+Open = Callable[[Sequence[Post]], TypingSession]  # a typing session for a draft that answers these posts
 
 _UNFINISHED = re.compile(r"\S*\Z")
 
@@ -36,7 +38,6 @@ class Wishes:
 
     gate: Gate = Gate.NORMAL
     deadline: float = 0.08  # seconds for an answer
-    blocked: tuple[str, ...] = ()
 
 
 class Helped(NamedTuple):
@@ -49,9 +50,9 @@ class Helped(NamedTuple):
 class Help:
     """Answers keystrokes in any number of documents. Asked from one event loop; one thread works."""
 
-    def __init__(self, engine: Engine, wishes: Wishes) -> None:
-        """Answers of `engine`."""
-        self._engine, self._wishes = engine, wishes
+    def __init__(self, open_typing: Open, wishes: Wishes) -> None:
+        """`open_typing` is called once a document, and again when it answers something else."""
+        self._open, self._wishes = open_typing, wishes
         self._worker = ThreadPoolExecutor(1, thread_name_prefix="typing")
         self._sessions: dict[str, tuple[str, TypingSession]] = {}  # by document: what it answers, and its session
 
@@ -83,11 +84,11 @@ class Help:
         kept = self._sessions.get(uri)
         if kept is None or kept[0] != answered:
             context = (Post(0, text=answered),) if answered else ()
-            kept = self._sessions[uri] = (answered, self._engine.open(context, blocked=self._wishes.blocked))
+            kept = self._sessions[uri] = (answered, self._open(context))
         return kept[1]
 
 
-def make_server(engine: Engine, wishes: Wishes) -> LanguageServer:
+def make_server(open_typing: Open, wishes: Wishes) -> LanguageServer:
     """The server, ready for `start_io`.
 
     Raises:
@@ -100,7 +101,7 @@ def make_server(engine: Engine, wishes: Wishes) -> LanguageServer:
         raise missing_extra("`rejoinder lsp`", "lsp") from error
 
     server = LanguageServer("rejoinder", __version__)
-    help_ = Help(engine, wishes)
+    help_ = Help(open_typing, wishes)
 
     def document(params: types.CompletionParams | types.InlineCompletionParams) -> TextDocument:
         return server.workspace.get_text_document(params.text_document.uri)

@@ -26,6 +26,7 @@ const put = (path, body) => ask(path, { method: "POST", headers: json, body: JSO
 
 export const search = (words, k) => ask(`/v1/search?q=${encodeURIComponent(words)}&k=${k}`);
 export const post = (id) => ask(`/v1/posts/${encodeURIComponent(id)}`);
+export const thread = (id) => ask(`/v1/threads/${encodeURIComponent(id)}`);
 export const reply = (body) => put("/v1/reply", body);
 export const inspectCell = (text) => put("/v1/inspect/cell", { text });
 export const rungs = () => ask("/v1/rungs");
@@ -37,9 +38,10 @@ let sequence = 0;
 /** Ask about a draft; null if a newer question has overtaken this one, or the server has too much to do. */
 export async function suggest(body) {
   try {
-    return await put("/v1/suggest", { ...body, session, sequence: ++sequence });
+    const said = await put("/v1/suggest", { ...body, session, sequence: ++sequence });
+    return said.superseded ? null : said;
   } catch (error) {
-    if (error.status === 409 || error.status === 503) return null;
+    if (error.status === 503) return null;
     throw error;
   }
 }

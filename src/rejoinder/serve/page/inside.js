@@ -70,9 +70,9 @@ export class Inside {
 }
 
 /** A row for each token: its strip, the means of the gates, and the probability each rung had for it. */
-function table({ tokens, means, rungs = {} }, strips) {
+function table({ tokens, means, probabilities }, strips) {
   const gates = SHARES.map((name) => [GRIDS[name], means[name]]);
-  const columns = [...gates, ...Object.entries(rungs)];
+  const columns = [...gates, ...Object.entries(probabilities)];
   const names = ["token", "places", ...columns.map(([name]) => name)];
   const head = make("thead", {}, make("tr", {}, ...names.map((name) => make("th", { scope: "col" }, name))));
   const rows = tokens.map((token, at) => {

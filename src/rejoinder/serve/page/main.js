@@ -16,8 +16,10 @@ const composer = new Composer(settings, (draft) => api.suggest({ draft, context,
 const replies = new Replies(composer, () => context);
 const inside = new Inside(composer);
 
-function answer(chosen, title) {
+function answer(chosen, title, notice) {
   context = chosen;
+  byId("notice").textContent = notice;
+  byId("notice").hidden = !notice;
   byId("answering").replaceChildren("Answers ", make("strong", {}, title));
   replies.clear();
   composer.refresh();

@@ -21,7 +21,7 @@ export class ThreadPane {
   #asked = 0;
 
   /**
-   * @param {(context: object, title: string) => void} choose told of the post to answer
+   * @param {(context: object, title: string, notice: string) => void} choose told of the post to answer
    * @param {() => void} write called when the writer is ready to
    */
   constructor(choose, write) {
@@ -39,7 +39,7 @@ export class ThreadPane {
       this.#status.textContent = "";
       const text = byId("pasted").value;
       this.#place.replaceChildren(this.#article({ text }, { depth: 0, answered: true }));
-      this.#choose({ text }, shortened(text, 80));
+      this.#choose({ text }, shortened(text, 80), "");
     });
   }
 
@@ -59,22 +59,37 @@ export class ThreadPane {
   }
 
   async #search(words) {
-    const { posts } = await api.search(words, FOUND);
-    const items = posts.map((post) => {
-      const open = make("button", { type: "button", className: "hit" }, make("strong", {}, heading(post)), shortened(post.text ?? "", 160));
+    const { found } = await api.search(words, FOUND);
+    const items = found.map(({ post, opening }) => {
+      const title = make("strong", {}, post.title || opening);
+      const open = make("button", { type: "button", className: "hit" }, title, shortened(post.text, 160));
       open.addEventListener("click", () => this.#show(() => this.#open(post.id)));
       return make("li", {}, open);
     });
-    return { said: posts.length ? `${posts.length} posts` : "No post has these words.", elements: [make("ol", { className: "hits" }, ...items)] };
+    return { said: found.length ? counted(found.length) : "No post has these words.", elements: [make("ol", { className: "hits" }, ...items)] };
   }
 
+  /** The post of that number between what it answers and what answers it. */
   async #open(id) {
-    const { post, context, replies } = await api.post(id);
+    const { post, context, replies, notice } = await api.post(id);
     const path = [...context, post];
-    const above = path.map((one, depth) => this.#article(one, { depth, answered: one.id === post.id }));
+    const above = path.map((one, depth) => this.#article(one, { depth, answered: one === post }));
     const below = replies.map((one) => this.#article(one, { depth: path.length, answered: false }));
-    this.#choose({ item: post.id }, heading(post) || shortened(post.text ?? "", 80));
-    return { said: "", elements: [...above, ...below] };
+    this.#choose({ item: post.id }, post.title || shortened(post.text, 80), notice);
+    return { said: "", elements: [...above, ...below, this.#wholeThread(post)] };
+  }
+
+  #wholeThread(post) {
+    const all = make("button", { type: "button" }, "Show the whole thread");
+    all.hidden = post.thread === null;
+    all.addEventListener("click", () =>
+      this.#show(async () => {
+        const { posts, whole } = await api.thread(post.thread);
+        const said = whole ? counted(posts.length) : `the first ${counted(posts.length)}`;
+        return { said, elements: posts.map((one) => this.#article(one, { depth: one.depth, answered: one.id === post.id })) };
+      }),
+    );
+    return all;
   }
 
   #article(post, { depth, answered }) {
@@ -95,5 +110,5 @@ export class ThreadPane {
   }
 }
 
-const heading = (post) => post.title || "";
+const counted = (posts) => `${posts} ${posts === 1 ? "post" : "posts"}`;
 const day = (seconds) => new Date(seconds * 1000).toISOString().slice(0, 10);
