@@ -12,6 +12,7 @@ import { byId, percent } from "./elements.js";
 import { Voice } from "./voice.js";
 
 const NOTHING = { draft: "", ghost: "", words: [], rung: "", probability: 0 };
+const PAUSE = 250; // milliseconds after which a writer who waits is given the answer there was no time for
 const IS_MAC = /Mac|iPhone|iPad/.test(navigator.platform);
 
 export class Composer {
@@ -29,14 +30,16 @@ export class Composer {
   #dismissed = null; // the draft at which the ghost was waved away
   #composing = false; // an input method is at work
   #drawn = ""; // the field as it was last looked at
+  #later = 0; // the timer of a question that is put again
+  #patient = false; // whether that question is on its way
 
   /**
    * @param {Settings} settings
-   * @param {(draft: string) => Promise<object>} suggest asks the server about a draft
+   * @param {(draft: string, patient: boolean) => Promise<object>} suggest asks the server about a draft
    */
   constructor(settings, suggest) {
     this.#settings = settings;
-    this.#asking = new Asking(suggest, (draft, said) => this.#answered(draft, said));
+    this.#asking = new Asking((draft) => suggest(draft, this.#patient), (draft, said) => this.#answered(draft, said));
     this.#listen();
     this.#draw();
   }
@@ -111,7 +114,9 @@ export class Composer {
   }
 
   /** The field has changed, or the caret has moved. */
-  #look() {
+  #look({ patient = false } = {}) {
+    clearTimeout(this.#later);
+    this.#patient = patient;
     const draft = this.#draft();
     if (draft !== this.#dismissed) this.#dismissed = null;
     this.#draw();
@@ -129,6 +134,8 @@ export class Composer {
     if (!said || !agrees) return; // it came too late to be of use
     this.#said = { ...said, draft };
     this.#draw();
+    const unheard = said.cut && (!this.#patient || !said.rung); // no time for the best answer, or for any
+    if (unheard && now === draft) this.#later = setTimeout(() => this.#look({ patient: true }), PAUSE);
   }
 
   #draw() {

@@ -12,7 +12,14 @@ import { ThreadPane } from "./thread.js";
 const settings = new Settings();
 let context = null; // what is answered, as the server wants it said
 
-const composer = new Composer(settings, (draft) => api.suggest({ draft, context, gate: settings.gate, blocked: settings.blocked }));
+const QUICK = 80; // milliseconds for an answer while somebody types
+const PATIENT = 1000; // and when the writer waits
+
+function suggest(draft, patient) {
+  return api.suggest({ draft, context, gate: settings.gate, blocked: settings.blocked, deadline_ms: patient ? PATIENT : QUICK });
+}
+
+const composer = new Composer(settings, suggest);
 const replies = new Replies(composer, () => context);
 const inside = new Inside(composer);
 
