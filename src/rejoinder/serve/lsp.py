@@ -99,6 +99,7 @@ def make_server(open_typing: Open, wishes: Wishes) -> LanguageServer:
         from pygls.lsp.server import LanguageServer
     except ImportError as error:
         raise missing_extra("`rejoinder lsp`", "lsp") from error
+    from rejoinder.serve.lines import Documents
 
     server = LanguageServer("rejoinder", __version__)
     help_ = Help(open_typing, wishes)
@@ -106,7 +107,11 @@ def make_server(open_typing: Open, wishes: Wishes) -> LanguageServer:
     def document(params: types.CompletionParams | types.InlineCompletionParams) -> TextDocument:
         return server.workspace.get_text_document(params.text_document.uri)
 
-    @server.feature(types.TEXT_DOCUMENT_INLINE_COMPLETION)
+    @server.feature(types.INITIALIZE)
+    def begun(_: types.InitializeParams) -> None:
+        server.protocol._workspace = Documents(server.workspace)
+
+    @server.feature(types.TEXT_DOCUMENT_INLINE_COMPLETION, types.InlineCompletionOptions())
     async def ghost(params: types.InlineCompletionParams) -> types.InlineCompletionList:
         helped = await help_.at(document(params), params.position)
         here = types.Range(params.position, params.position)
