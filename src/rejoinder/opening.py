@@ -5,18 +5,22 @@ The command line and the server open them the same way.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from rejoinder.archive.reader import ArchiveCorpus
+from rejoinder.engine.gate import Calibration
 from rejoinder.engine.generating import Generated
 from rejoinder.engine.replying import Replier, ReplyConfig
+from rejoinder.engine.typing import Engine, TypingConfig
 from rejoinder.errors import NotFitted
 from rejoinder.models import LADDER, Can
+from rejoinder.models.interfaces import LanguageModel
 from rejoinder.text.phrases import Phrases
 from rejoinder.workspace import Workspace
 
 Note = Callable[[str], None]  # told, in a sentence, what a person may want to know
+_QUICK = ("kneser_ney", "markov")  # the rungs that know a next word in less than a millisecond
 MAKERS = ("lstm", "mixture")  # the rungs that make replies: the mixture is a little better, and takes twice as long
 
 
@@ -65,6 +69,22 @@ def generator(space: Workspace, name: str | None, seed: int, note: Note, *, allo
     home, name = found
     model = home.load_those(Can.PREDICT, [name], allow_stale=allow_stale)[name]
     return Generated(name, model, phrases_of(home, name, note), seed=seed)
+
+
+def typist(space: Workspace, models: Mapping[str, LanguageModel], note: Note, config: TypingConfig | None = None) -> Engine:
+    """What finishes sentences: the best of `models`, which are fitted in `space`, and a cheaper one for when time is short.
+
+    Raises:
+        NotFitted: there is no model.
+    """
+    if not models:
+        raise NotFitted("no rung that predicts text is fitted; run `rejoinder fit`")
+    best = list(models)[-1]
+    cheaper = next((name for name in (*_QUICK, *models) if name in models), best)
+    voices = {name: models[name] for name in (best, cheaper)}
+    found = {name: space.fitted(name) for name in voices}
+    gates = {name: Calibration.load(fitted.directory) for name, fitted in found.items() if fitted is not None}
+    return Engine(voices, gates, phrases_of(space, best, note), config)
 
 
 def phrases_of(space: Workspace, name: str, note: Note) -> Phrases:

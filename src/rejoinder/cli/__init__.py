@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from rejoinder import __version__
-from rejoinder.cli import archive, audit, bundle, exact, inspect, lsp, rungs, write
+from rejoinder.cli import archive, audit, bundle, exact, inspect, lsp, rungs, serve, write
 from rejoinder.errors import RejoinderError
 
 app = typer.Typer(
@@ -45,6 +45,7 @@ app.command("fit")(rungs.fit)
 app.command("rungs")(rungs.list_rungs)
 app.command("reply")(write.reply)
 app.command("complete")(write.complete)
+app.command("serve")(serve.serve)
 app.command("lsp")(lsp.lsp)
 app.command("forget")(exact.forget)
 app.command("bundle")(bundle.bundle)

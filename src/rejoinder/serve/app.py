@@ -1,6 +1,6 @@
 """The app: routes, and what stands before them.
 
-    watch (counts)  ->  guard (who may ask)  ->  limits (how much)  ->  routes  ->  a few threads  ->  engine, archive
+watch (counts)  ->  guard (who may ask)  ->  limits (how much)  ->  routes  ->  a few threads  ->  engine, archive
 """
 
 from __future__ import annotations

@@ -28,7 +28,7 @@ _STATUS: tuple[tuple[type[RejoinderError], int], ...] = (  # the first that fits
 _CODES = {404: "not_found", 429: "busy"}
 
 
-class Failure(Exception):  # noqa: N818 - named for what it is
+class Failure(Exception):
     """An answer that is not what was asked for."""
 
     def __init__(self, status: int, message: str, *, param: str | None = None, code: str | None = None) -> None:

@@ -15,6 +15,7 @@ import orjson
 from fastapi import APIRouter, Request
 from fastapi.responses import Response
 
+from rejoinder.engine.typing import Gate, TypingSession
 from rejoinder.post import Post
 from rejoinder.serve.bodies import Context, ItemContext, RepliesAnswer, ReplyBody, SuggestAnswer, SuggestBody, TextContext
 from rejoinder.serve.limits import ARRIVED
@@ -70,7 +71,7 @@ async def _searched(parts: Parts, body: SuggestBody, session: Session, number: i
 
     def ask(typing: Any) -> Any:
         return typing.suggest(
-            body.draft, gate=body.gate, deadline=deadline - MARGIN, cancelled=lambda: session.overtaken(number)
+            body.draft, gate=Gate(body.gate), deadline=deadline - MARGIN, cancelled=lambda: session.overtaken(number)
         )
 
     def job() -> Any:
@@ -89,7 +90,7 @@ async def _searched(parts: Parts, body: SuggestBody, session: Session, number: i
     return {"ghost": typed.ghost, "probability": typed.probability, "words": words, "rung": typed.rung, "cut": typed.cut}
 
 
-def _open(parts: Parts, body: SuggestBody) -> Any:
+def _open(parts: Parts, body: SuggestBody) -> TypingSession:
     context = _UNANSWERED if body.context is None else posts_of(parts.opened, body.context)
     return parts.opened.open_typing(context, body.blocked, own=body.own)
 

@@ -7,18 +7,21 @@ come from the home, or the sample while it is empty.
 from __future__ import annotations
 
 import threading
+from collections import defaultdict
 from collections.abc import Callable, Sequence
 from typing import Any
 
 from rejoinder.archive.forums import Forum
+from rejoinder.archive.html import clean
 from rejoinder.archive.store import Archive
 from rejoinder.engine.generating import Generated
 from rejoinder.engine.replying import Replier, ReplyConfig
+from rejoinder.engine.typing import Engine, TypingSession
 from rejoinder.errors import NotFitted, UsageError
 from rejoinder.models import LADDER, Can, rung
 from rejoinder.models.interfaces import LanguageModel
-from rejoinder.opening import MAKERS, Note, phrases_of, replier
-from rejoinder.post import Post
+from rejoinder.opening import MAKERS, Note, phrases_of, replier, typist
+from rejoinder.post import Kind, Post
 from rejoinder.workspace import Fitted, Workspace
 
 
@@ -29,29 +32,32 @@ class Opened:
         """Nothing is read yet; `note` is told what a person may want to know."""
         self.home = space
         self._note = note
-        self._lock = threading.RLock()
+        self._locks: defaultdict[str, threading.RLock] = defaultdict(threading.RLock)  # whoever types waits for no reply
         self._kept: dict[str, Any] = {}
         self._seen = self._signature()
 
     def _once(self, key: str, make: Callable[[], Any]) -> Any:
-        found = self._kept.get(key)
+        kept = self._kept
+        found = kept.get(key)
         if found is None:
-            with self._lock:
-                found = self._kept.get(key)
+            with self._locks[key]:
+                found = kept.get(key)
                 if found is None:
-                    found = self._kept[key] = make()
+                    found = kept[key] = make()
         return found
+
+    def warm(self) -> None:
+        """Have ready what a keystroke needs."""
+        self.open_typing((), ()).suggest("The ")
 
     # --- the home changes ----------------------------------------------------------------------------------------
 
     def refresh(self) -> bool:
         """Let go of what is not as it lies on disk any more: fitted again, or forgotten. Whether there was such a change."""
         now = self._signature()
-        with self._lock:
-            changed = now != self._seen
-            if changed:
-                self._seen = now
-                self._kept = {}
+        changed = now != self._seen
+        if changed:
+            self._seen, self._kept = now, {}  # what is being loaded meanwhile goes where nobody looks
         return changed
 
     def _signature(self) -> tuple[Any, ...]:
@@ -90,6 +96,15 @@ class Opened:
             raise NotFitted(f"no model `{name}` here; models: {', '.join(self.models) or 'none'}")
         return self.models[name]
 
+    @property
+    def engine(self) -> Engine:
+        """What finishes sentences."""
+        return self._once("engine", lambda: typist(self.voices, self.models, self._note))  # type: ignore[no-any-return]
+
+    def open_typing(self, context: Sequence[Post], blocked: Sequence[str], *, own: bool = True) -> TypingSession:
+        """A session for one draft that answers `context`; `own` counts in what the person wrote."""
+        return self.engine.open(context, blocked=blocked)
+
     # --- posts and replies ---------------------------------------------------------------------------------------
 
     @property
@@ -98,10 +113,7 @@ class Opened:
         return self._once("archive", self._archive_home)  # type: ignore[no-any-return]
 
     def _archive_home(self) -> Workspace:
-        if not self.home.is_empty:
-            return self.home
-        self._note(f"no posts in {self.home.home} yet: using the embedded sample (`rejoinder import FILE` brings your own)")
-        return self.home.sample()
+        return self.home.sample() if self.home.is_empty else self.home
 
     def archive(self) -> Archive:
         """The archive, opened for one job; whoever asked closes it."""
@@ -146,9 +158,6 @@ def context_of(given: Sequence[tuple[str, str]]) -> tuple[Post, ...]:
     Raises:
         UsageError: one of them has no words.
     """
-    from rejoinder.archive.html import clean
-    from rejoinder.post import Kind
-
     posts: list[Post] = []
     for place, (title, text) in enumerate(given):
         number = -1 - place  # no post of an archive has a number below 0

@@ -80,7 +80,12 @@ def _by_reply(posts: Sequence[Post]) -> list[tuple[Post, int]]:
 
 def _told(found: Post, opened: Opened) -> dict[str, Any]:
     facts = ("id", "title", "text", "parent", "thread", "time")
-    return {**{name: getattr(found, name) for name in facts}, "kind": found.kind.value, "url": opened.forum.url(found.id), "depth": 0}
+    return {
+        **{name: getattr(found, name) for name in facts},
+        "kind": found.kind.value,
+        "url": opened.forum.url(found.id),
+        "depth": 0,
+    }
 
 
 @router.get("/v1/search", responses={200: {"model": SearchAnswer}})
@@ -125,7 +130,12 @@ async def rungs(request: Request) -> Response:
 
     def job() -> dict[str, Any]:
         opened = parts.opened
-        return {"rungs": opened.rungs(), "typing": opened.speakers(), "forum": opened.forum.name, "notice": opened.forum.notice}
+        return {
+            "rungs": opened.rungs(),
+            "typing": list(opened.engine.voices),
+            "forum": opened.forum.name,
+            "notice": opened.forum.notice,
+        }
 
     return JSON(await parts.slow(job))
 

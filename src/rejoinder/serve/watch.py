@@ -33,7 +33,9 @@ class Metrics:
         )
         self.shown = Counter("rejoinder_suggest_shown", "Keystrokes answered with ghost text.", registry=self._registry)
         self.cut = Counter("rejoinder_suggest_cut", "Searches that the deadline ended.", registry=self._registry)
-        self.superseded = Counter("rejoinder_suggest_superseded", "Keystrokes that a newer one overtook.", registry=self._registry)
+        self.superseded = Counter(
+            "rejoinder_suggest_superseded", "Keystrokes that a newer one overtook.", registry=self._registry
+        )
         self.rung = Counter("rejoinder_suggest_rung", "Which rung answered a keystroke.", ["rung"], registry=self._registry)
         self.tokens = Counter("rejoinder_tokens", "Tokens of completions.", ["model"], registry=self._registry)
         self.sessions = Gauge("rejoinder_sessions", "Drafts whose state is kept.", registry=self._registry)

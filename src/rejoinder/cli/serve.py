@@ -1,0 +1,68 @@
+"""`serve`: the server."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from rejoinder.cli.archive import or_sample
+from rejoinder.cli.options import Home, workspace
+from rejoinder.cli.output import note
+
+
+def serve(
+    host: Annotated[
+        str, typer.Option(metavar="ADDRESS", help="The address to listen at; any but this machine's own needs a token.")
+    ] = "127.0.0.1",
+    port: Annotated[int, typer.Option(min=0, max=65_535, help="The port; 0 takes a free one.")] = 8765,
+    token: Annotated[
+        str | None,
+        typer.Option(
+            envvar="REJOINDER_TOKEN", metavar="TOKEN", help="What every request must bring as Bearer.", show_default=False
+        ),
+    ] = None,
+    open_page: Annotated[bool, typer.Option("--open", help="Open the page in a browser.")] = False,
+    log: Annotated[bool, typer.Option("--log", help="A line for each request: route, status and time, no text.")] = False,
+    home: Home = None,
+) -> None:
+    """Serve the page, the API and an OpenAI-compatible API, to this machine alone.
+
+    Nothing that is written is logged or sent anywhere.
+
+    \b
+    Example:
+      rejoinder serve --open
+      rejoinder serve --port 0
+      REJOINDER_TOKEN=... rejoinder serve --host 0.0.0.0
+    """
+    import logging
+
+    from rejoinder.serve.config import ServeConfig
+
+    config = ServeConfig(host=host, token=token or None)
+    space = workspace(home)
+    logging.basicConfig(level=logging.WARNING, format="%(message)s")
+    logging.getLogger("rejoinder.serve").setLevel(logging.INFO if log else logging.WARNING)
+
+    from rejoinder.serve.app import create_app
+    from rejoinder.serve.running import listen, run, url_of
+
+    listening = listen(host, port)
+    or_sample(space)
+    app = create_app(space, config)
+    opened = app.state.parts.opened
+    opened.warm()
+    voices = list(opened.engine.voices)
+    whose = "of the home" if opened.voices is space else "in the package"
+    note(f"typing: {', and in haste '.join(voices)} ({whose}); replies are loaded when they are first asked for")
+    url = url_of(listening)
+
+    def ready() -> None:
+        typer.echo(f"rejoinder is at {url} (Ctrl-C ends it)")
+        if open_page:
+            import webbrowser
+
+            webbrowser.open(url)
+
+    run(app, config, listening, ready)
