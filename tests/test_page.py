@@ -1,4 +1,4 @@
-"""The web page in a real browser: nothing typed is lost, no ghost is stale, foreign text stays text, and all of it by keyboard."""
+"""The web page in a real browser: nothing typed is lost, no ghost is stale, foreign text stays text, all of it by keyboard."""
 
 from __future__ import annotations
 

@@ -22,7 +22,7 @@ function reason(said) {
   return told?.message;
 }
 
-const put = (path, body) => ask(path, { method: "POST", headers: json, body: JSON.stringify(body) });
+const put = (path, body, more = {}) => ask(path, { method: "POST", headers: json, body: JSON.stringify(body), ...more });
 
 export const search = (words, k) => ask(`/v1/search?q=${encodeURIComponent(words)}&k=${k}`);
 export const post = (id) => ask(`/v1/posts/${encodeURIComponent(id)}`);
@@ -38,7 +38,7 @@ let sequence = 0;
 /** Ask about a draft; null if a newer question has overtaken this one, or the server has too much to do. */
 export async function suggest(body) {
   try {
-    const said = await put("/v1/suggest", { ...body, session, sequence: ++sequence });
+    const said = await put("/v1/suggest", { ...body, session, sequence: ++sequence }, { priority: "high" });
     return said.superseded ? null : said;
   } catch (error) {
     if (error.status === 503) return null;

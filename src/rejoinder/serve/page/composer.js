@@ -141,9 +141,9 @@ export class Composer {
   #draw() {
     const { value, selectionEnd } = this.#field;
     const ghost = this.#visible();
-    this.#before.data = value.slice(0, selectionEnd);
-    this.#ghost.data = ghost;
-    this.#after.data = `${value.slice(selectionEnd)}\u200b`; // gives a last empty line its height
+    change(this.#before, value.slice(0, selectionEnd));
+    change(this.#ghost, ghost);
+    change(this.#after, `${value.slice(selectionEnd)}\u200b`); // gives a last empty line its height
     this.#ghost.parentNode.classList.toggle("inside", selectionEnd < value.length);
     this.#drawn = this.#signature();
     this.#drawStrip(ghost);
@@ -200,6 +200,11 @@ export class Composer {
     }
     return null;
   }
+}
+
+/** Give a text node another text; where it is the same, nothing is drawn anew. */
+function change(node, text) {
+  if (node.data !== text) node.data = text;
 }
 
 /** A suggested word as it will stand in the draft: with the letters of it that are there already. */
