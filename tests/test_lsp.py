@@ -75,7 +75,7 @@ def in_editor(home: Path, do: Callable[[Editor], Awaitable[None]]) -> types.Init
 
 
 def test_an_editor_is_helped(tmp_path: Path) -> None:
-    """Ghost text and words for a draft that is edited in place, where letters count one or two units."""
+    """Ghost text and words for a draft that is edited in place, where characters count one or two units."""
 
     async def do(editor: Editor) -> None:
         editor.open("markdown", f"# 😀 heading\n\n{BEGUN}\n")
@@ -93,21 +93,15 @@ def test_an_editor_is_helped(tmp_path: Path) -> None:
         editor.edit((0, 0), (0, 0), "\f\u2028")  # ends no line
         editor.edit((2, 3), (2, len(BEGUN) + 3), "A lot of peop")
         assert (await editor.ghost(2, 16) or "").startswith("le")
+        editor.open("python", BEGUN)  # programs are left alone
+        assert await editor.ghost(0, len(BEGUN)) is None
+        assert not await editor.words(0, len(BEGUN))
 
     said = in_editor(tmp_path, do)
     assert said.capabilities.inline_completion_provider
     assert said.capabilities.completion_provider
     assert isinstance(said.capabilities.text_document_sync, types.TextDocumentSyncOptions)
     assert said.capabilities.text_document_sync.change == types.TextDocumentSyncKind.Incremental
-
-
-def test_programs_are_left_alone(tmp_path: Path) -> None:
-    async def do(editor: Editor) -> None:
-        editor.open("python", BEGUN)
-        assert await editor.ghost(0, len(BEGUN)) is None
-        assert not await editor.words(0, len(BEGUN))
-
-    in_editor(tmp_path, do)
 
 
 MAIL = "From: me\nSubject: bread\n\n> How long should\n> the dough rest?\n\nUntil it\n> and then?\n"

@@ -23,4 +23,4 @@ export function shortened(text, most) {
 }
 
 /** A probability as a person reads it. */
-export const percent = (share) => `${Math.round(share * 100)}%`;
+export const percent = (share) => (share > 0 && share < 0.005 ? "<1%" : `${Math.round(share * 100)}%`);

@@ -22,7 +22,7 @@ export function showLadder() {
 }
 
 const reportLink = () => make("p", {}, make("a", { href: "/ladder", target: "_blank", rel: "noopener" }, "The full report: quality and cost, rung by rung"));
-const hint = () => make("p", { className: "hint" }, "No report yet. `rejoinder ladder` measures every rung on this archive.");
+const hint = () => make("p", { className: "hint" }, "No report yet. ", make("code", {}, "rejoinder ladder"), " measures every rung on this archive.");
 
 function table(rungs) {
   const head = make("thead", {}, make("tr", {}, ...["rung", "what it is", "here"].map((name) => make("th", { scope: "col" }, name))));

@@ -52,7 +52,7 @@ export class Replies {
   }
 
   #show({ replies, notice, score, threshold }) {
-    const doubt = threshold ? ` What is less than ${percent(threshold)} likely to be on topic is not shown.` : "";
+    const doubt = threshold ? ` What is less than ${percent(threshold)} likely to be on topic is shown with “also unlikely ones”.` : "";
     this.#status.textContent = replies.length ? `${replies.length} found.` : `None to suggest: nothing is near enough.${doubt}`;
     this.#list.replaceChildren(...replies.map((one) => this.#item(one, score === "probability", Boolean(notice))));
   }
