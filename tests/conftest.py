@@ -12,6 +12,7 @@ from rejoinder.archive.reader import ArchiveCorpus
 from rejoinder.archive.store import Archive
 from rejoinder.post import Kind, Post
 from rejoinder.text.tensors import train_tokenizer, write_tokens
+from rejoinder.workspace import Workspace
 
 BREAD = (
     "How long should bread dough rest in a cold kitchen ?",
@@ -64,3 +65,11 @@ def real_data() -> Path:
     if directory is None:
         pytest.skip("the real archives (hn.jsonl.gz) are not beside this checkout; set REJOINDER_DATA")
     return directory
+
+
+@pytest.fixture(scope="session")
+def toy_home(tmp_path_factory: pytest.TempPathFactory) -> Workspace:
+    """A home with the toy archive and a few fitted rungs. Not to be written to."""
+    from serving import make_home
+
+    return make_home(tmp_path_factory.mktemp("home"))

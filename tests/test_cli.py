@@ -36,7 +36,7 @@ from rejoinder.workspace import FitConfig, Workspace
 HERE = Path(__file__).parent
 COMMANDS = (
     "import", "fetch hn", "info", "fit", "rungs", "reply", "complete", "forget", "arpa export", "arpa import", "audit",
-    "inspect cell", "inspect word", "inspect analogy", "inspect map", "inspect vectors", "bundle",
+    "serve", "inspect cell", "inspect word", "inspect analogy", "inspect map", "inspect vectors", "bundle",
 )  # fmt: skip
 CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")  # what a terminal might obey; newline and tab are text
 BUILT = get_command(app)  # once: building the commands takes longer than running most of them

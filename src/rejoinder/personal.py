@@ -1,13 +1,17 @@
 """A personal model: what one person wrote, counted, and mixed into any rung that predicts.
 
-The text stays where it is: nothing of it is written to the home folder, and the model is gone when the process ends.
+The text is either a file of the person's own, which is only read, or what they asked to be remembered: one plain file in the home
+folder, readable by them alone, which they can look at and erase (`rejoinder own`). No model of it is ever written: counting
+takes a moment, and what is erased is gone from everywhere.
 """
 
 from __future__ import annotations
 
 import re
+from pathlib import Path
 
-from rejoinder.errors import UsageError
+from rejoinder.errors import SourceError, UsageError
+from rejoinder.files import write_atomically
 from rejoinder.models.interfaces import LanguageModel
 from rejoinder.models.kneser_ney import KneserNey, KneserNeyConfig
 from rejoinder.models.mixture import Mixture, with_personal
@@ -17,6 +21,8 @@ from rejoinder.text.tensors import post_tokens
 from rejoinder.text.tokenizer import AnyTokenizer
 
 ORDER = 3  # tokens of the longest n-grams: a few pages of text hold little more
+FILE = "personal.txt"  # in the home folder
+MOST = 1_000_000  # characters remembered; the oldest posts go first
 _BETWEEN_POSTS = re.compile(r"\n\s*\n")
 
 
@@ -42,3 +48,43 @@ def with_own(name: str, model: LanguageModel, text: str) -> Mixture:
         UsageError: the text has no words.
     """
     return with_personal(name, model, count_own(text, model.tokenizer))
+
+
+def remember(home: Path, text: str) -> None:
+    """Add what somebody wrote to what is remembered.
+
+    Raises:
+        UsageError: it has no words.
+    """
+    text = text.strip().encode(errors="replace").decode()
+    if not text:
+        raise UsageError("there is nothing to remember: the text is empty")
+    posts = _BETWEEN_POSTS.split(f"{remembered(home)}\n\n{text}".strip())
+    while len(posts) > 1 and sum(map(len, posts)) > MOST:
+        posts.pop(0)
+    write_atomically(home / FILE, ("\n\n".join(posts) + "\n").encode(), 0o600)
+
+
+def remembered(home: Path) -> str:
+    """All that is remembered, posts parted by blank lines; "" if nothing is."""
+    try:
+        return (home / FILE).read_text(encoding="utf-8")
+    except FileNotFoundError:
+        return ""
+    except UnicodeDecodeError as error:
+        raise SourceError(f"{home / FILE} is not UTF-8 text; mend it, or erase it: rejoinder own erase") from error
+
+
+def erase(home: Path) -> bool:
+    """Forget everything; whether there was anything."""
+    there = (home / FILE).exists()
+    (home / FILE).unlink(missing_ok=True)
+    return there
+
+
+def own_model(home: Path, tokenizer: AnyTokenizer) -> KneserNey | None:
+    """The model of what is remembered; None where no words are."""
+    try:
+        return count_own(remembered(home), tokenizer)
+    except UsageError:
+        return None

@@ -29,7 +29,7 @@ from rejoinder.corpus import ByThread, Corpus, Part
 from rejoinder.errors import ConfigError, UsageError
 from rejoinder.files import tree_size, write_atomically, write_json
 from rejoinder.models import LADDER, Can, parts_of, rung, those_that
-from rejoinder.models.directory import identity
+from rejoinder.models.directory import identity, seal
 from rejoinder.models.interfaces import Job, LanguageModel, Progress, silent
 from rejoinder.post import Post, Thread, unquoted
 from rejoinder.text.cleaning import stripped
@@ -38,7 +38,7 @@ from rejoinder.text.phrases import Phrases
 from rejoinder.text.tensors import TOKENIZER_FILE, open_tokens, train_tokenizer, write_tokens
 from rejoinder.text.tokenizer import DEFAULT_SIZE, SMALLEST_SIZE
 from rejoinder.text.writers import by_writer
-from rejoinder.workspace import CARD, Workspace
+from rejoinder.workspace import CARD, Workspace, gate_of
 
 CARD_PAGE, POSTS = "MODEL_CARD.md", "posts.npy"
 TOKENIZER = "tokenizer"  # its table beside those of the rungs
@@ -176,6 +176,23 @@ def make(
     shutil.rmtree(work)
 
 
+def refit_gates(space: Workspace, corpus: Corpus, work: Path, progress: Progress = silent) -> None:
+    """Fit the gates of models that are there anew, on the cleaned dev part of what they were made from; all else stays."""
+    cleaned = CleanCorpus(corpus, work)
+    names = [name for name in LADDER if (found := space.fitted(name)) is not None and Can.PREDICT in LADDER[name].can]
+    models = {name: space.load(name) for name in names}
+    for name in names:
+        progress(f"fitting the gate of {name}", 0, None)
+        found = space.fitted(name)
+        assert found is not None  # noqa: S101 - it was there just now
+        gate_of(models[name], cleaned, found.manifest["seed"]).save(found.directory)
+        facts = {key: value for key, value in found.manifest.items() if key not in ("format", "files", "hashes")}
+        if "parts" in facts:  # whose gates were fitted before
+            made_of = {part: space.fitted(part) for part in facts["parts"]}
+            facts["parts"] = {part: identity(there.directory) for part, there in made_of.items() if there is not None}
+        seal(found.directory, facts)
+
+
 @dataclass(frozen=True)
 class _Kitchen:
     """Where one recipe is made."""
@@ -212,7 +229,8 @@ class _Kitchen:
         when = datetime.now(UTC).isoformat(timespec="seconds")
         known = {"revision": 0, "on": "train", "split": "hash", "fitted": when, "seconds": seconds, "bits_per_byte": figures}
         first = recipe.phrases and name == next(iter(recipe.rungs))
-        self.space.keep(model, wanted | known, Phrases.build(self.corpus.posts("train")).save if first else None)
+        phrases = [Phrases.build(self.corpus.posts("train")).save] if first else []
+        self.space.keep(model, wanted | known, gate_of(model, self.corpus, facts["seed"]).save, *phrases)
 
     def card(self, recipe: Recipe, facts: Mapping[str, Any], hashes: int) -> dict[str, Any]:
         """The facts of what was made."""

@@ -20,7 +20,7 @@ from functools import cache
 from importlib import resources
 from pathlib import Path
 from time import perf_counter, time
-from typing import Any, Literal, Self
+from typing import Any, Literal, Self, cast
 
 import numpy as np
 
@@ -32,11 +32,14 @@ from rejoinder.archive.sources.record import Hasher
 from rejoinder.archive.split import Method
 from rejoinder.archive.store import Archive
 from rejoinder.config import Settings, as_dict, resolve
+from rejoinder.corpus import Corpus
+from rejoinder.engine.calibrating import calibrate
+from rejoinder.engine.gate import Calibration
 from rejoinder.errors import ArchiveError, ModelError, NotFitted, RejoinderError, StaleModel, Stopped
 from rejoinder.files import tree_size
 from rejoinder.models import LADDER, Can, parts_of, rung, those_that, without_extras
 from rejoinder.models.directory import MANIFEST, identity, read_manifest, seal
-from rejoinder.models.interfaces import Job, Progress, Suggester, silent
+from rejoinder.models.interfaces import Job, LanguageModel, Progress, Suggester, silent
 from rejoinder.text.phrases import Phrases
 from rejoinder.text.tensors import TOKENIZER_FILE, train_tokenizer, write_tokens
 from rejoinder.text.tokenizer import DEFAULT_SIZE, Tokenizer
@@ -153,7 +156,11 @@ class Workspace:
                     job = Job(scratch / name, progress, parts, self.home / "checkpoints" / name, config.logs)
                     told = {**facts, "parts": made_of} if made_of else facts
                     model, manifest = self._fit_one(name, configs[name], corpus, job, told)
-                    self.keep(model, manifest, (lambda at: whose().save(at)) if LADDER[name].phrases else None)
+                    beside = [lambda at: whose().save(at)] if LADDER[name].phrases else []
+                    if Can.PREDICT in LADDER[name].can:
+                        progress(f"fitting the gate of {name}", 0, None)
+                        beside.append(gate_of(model, corpus, config.seed).save)
+                    self.keep(model, manifest, *beside)
                     for file in job.spent:
                         file.unlink(missing_ok=True)
                 except Stopped:
@@ -223,12 +230,12 @@ class Workspace:
         when = datetime.now(UTC).isoformat(timespec="seconds")
         return model, {"rung": name, "config": as_dict(config), **facts, "fitted": when, "seconds": round(seconds, 3)}
 
-    def keep(self, model: Suggester, manifest: dict[str, Any], beside: Callable[[Path], None] | None = None) -> None:
-        """Save a model (and what `beside` writes next to it) as the newest of its rung, and remove the others."""
+    def keep(self, model: Suggester, manifest: dict[str, Any], *beside: Callable[[Path], None]) -> None:
+        """Save a model (and what `beside` write next to it) as the newest of its rung, and remove the others."""
         directory = self._new_directory(manifest["rung"])
         model.save(directory)
-        if beside is not None:
-            beside(directory)
+        for write in beside:
+            write(directory)
         seal(directory, manifest)
         for other in directory.parent.iterdir():  # older ones, and what a crash left; open files stay readable
             if other != directory and other.name.isdecimal():
@@ -346,6 +353,11 @@ class Workspace:
             return 0, 0, 0
         with self.open_archive() as archive:
             return tuple(int(archive.meta(key, 0)) for key in ("revision", "resplit_at", "forgot_at"))  # type: ignore[return-value]
+
+
+def gate_of(model: Suggester, corpus: Corpus, seed: int) -> Calibration:
+    """When a model that predicts may speak up while somebody types, by dev."""
+    return calibrate(cast(LanguageModel, model), corpus.threads("dev"), np.random.default_rng(seed))
 
 
 def _has_read_dev(found: Fitted, facts: Mapping[str, Any]) -> bool:

@@ -69,6 +69,16 @@ def held_out(archive: Archive, method: Method = "hash") -> Iterator[Thread]:
     return ArchiveCorpus(archive, Path(), method)._threads(Split.TEST)
 
 
+def fingerprint(archive: Archive, method: Method) -> str:
+    """A hash of all parts: of every post, its words and its links."""
+    corpus, digest = ArchiveCorpus(archive, Path(), method), hashlib.blake2b(digest_size=16)
+    for part in Split:
+        for thread in corpus._threads(part):
+            for post in thread.posts:
+                digest.update(f"{part} {thread.key} {post.id} {post.parent} {len(post.body)}\0{post.body}\0".encode())
+    return digest.hexdigest()
+
+
 def part_counts(archive: Archive, method: Method) -> dict[str, dict[str, int]]:
     """Threads and posts of each part."""
     if method == "hash":

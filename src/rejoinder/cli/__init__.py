@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from rejoinder import __version__
-from rejoinder.cli import archive, audit, bundle, exact, inspect, lsp, rungs, serve, write
+from rejoinder.cli import archive, audit, bundle, exact, inspect, ladder, lsp, own, rungs, serve, write
 from rejoinder.errors import RejoinderError
 
 app = typer.Typer(
@@ -47,6 +47,8 @@ app.command("reply")(write.reply)
 app.command("complete")(write.complete)
 app.command("serve")(serve.serve)
 app.command("lsp")(lsp.lsp)
+app.command("ladder")(ladder.ladder)
+app.add_typer(own.own_app, name="own")
 app.command("forget")(exact.forget)
 app.command("bundle")(bundle.bundle)
 app.add_typer(exact.arpa_app, name="arpa")

@@ -23,6 +23,9 @@ def bundle(
     ] = None,
     licence: Annotated[str, typer.Option(metavar="TEXT", help="The licence the card states.")] = "",
     seed: Annotated[int, typer.Option(min=0, help="Seed of what is random.")] = 0,
+    gates: Annotated[
+        bool, typer.Option("--gates", help="Only fit anew when the models that are there may speak up while somebody types.")
+    ] = False,
     as_json: Json = False,
 ) -> None:
     """Make models to give away: cleaned text, nothing that one post alone holds among the counts, and a card.
@@ -44,8 +47,8 @@ def bundle(
     from rejoinder.files import tree_size
     from rejoinder.models import LADDER
     from rejoinder.models.directory import load_json
-    from rejoinder.recipe import TOKENIZER, About, Recipe, make
-    from rejoinder.workspace import CARD
+    from rejoinder.recipe import TOKENIZER, About, Recipe, make, refit_gates
+    from rejoinder.workspace import CARD, Workspace
 
     recipe = Recipe.from_settings(read_settings(config, (), [TOKENIZER, *LADDER]))
     if not file.is_file():
@@ -60,7 +63,10 @@ def bundle(
             about = About(name or file.name, digest, licence, tuple(held_out(archive)))
         with Archive.open(archive_file) as archive:
             corpus = ArchiveCorpus(archive, Path(scratch) / "tokens")
-            make(recipe, corpus, out, np.random.default_rng(seed), about, report)
+            if gates:
+                refit_gates(Workspace(out, models=out), corpus, Path(scratch), report)
+            else:
+                make(recipe, corpus, out, np.random.default_rng(seed), about, report)
     card = load_json(out / CARD)
     if as_json:
         print_json({**card, "directory": str(out), "bytes": tree_size(out)})

@@ -7,8 +7,8 @@ from typing import Annotated
 import typer
 
 from rejoinder.cli.archive import or_sample
-from rejoinder.cli.options import Home, workspace
-from rejoinder.cli.output import note
+from rejoinder.cli.options import Home, Json, workspace
+from rejoinder.cli.output import note, print_json
 
 
 def serve(
@@ -25,6 +25,7 @@ def serve(
     open_page: Annotated[bool, typer.Option("--open", help="Open the page in a browser.")] = False,
     log: Annotated[bool, typer.Option("--log", help="A line for each request: route, status and time, no text.")] = False,
     home: Home = None,
+    as_json: Json = False,
 ) -> None:
     """Serve the page, the API and an OpenAI-compatible API, to this machine alone.
 
@@ -59,7 +60,10 @@ def serve(
     url = url_of(listening)
 
     def ready() -> None:
-        typer.echo(f"rejoinder is at {url} (Ctrl-C ends it)")
+        if as_json:
+            print_json({"url": url, "typing": voices})
+        else:
+            typer.echo(f"rejoinder is at {url} (Ctrl-C ends it)")
         if open_page:
             import webbrowser
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -86,8 +86,3 @@ def _shipped() -> list[Entry]:
 def full_config(entry: Entry) -> dict[str, Any]:
     """All its settings, defaults too."""
     return as_dict(resolve(LADDER[entry.rung].load().Config, entry.config, entry.rung))
-
-
-def neighbours(names: Sequence[str]) -> list[tuple[str, str]]:
-    """Each with the next one up."""
-    return list(zip(names, names[1:], strict=False))

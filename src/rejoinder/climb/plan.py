@@ -18,6 +18,7 @@ from typing import Any
 
 from rejoinder.climb.entries import Entry, full_config
 from rejoinder.climb.units import Setup, Unit, run
+from rejoinder.ladder.replying import KINDS
 from rejoinder.models import LADDER, Can
 from rejoinder.models.interfaces import Progress
 from rejoinder.text.tokenizer import DEFAULT_SIZE
@@ -60,14 +61,22 @@ class Row:
 class Plan:
     """One climb, step by step."""
 
-    def __init__(self, setup: Setup, rows: list[Entry], budget: float | None, progress: Progress, spent: float = 0.0) -> None:
-        """`budget` and what was `spent` of it before, in seconds."""
-        self.setup, self.budget, self.progress = setup, budget, progress
+    def __init__(
+        self,
+        setup: Setup,
+        rows: list[Entry],
+        sizes: Mapping[str, Mapping[str, int]],
+        budget: float | None,
+        spent: float,
+        progress: Progress,
+    ) -> None:
+        """`sizes` are the posts and threads of each part; `budget` and what was `spent` of it before, in seconds."""
+        self.setup, self.sizes, self.budget, self.progress = setup, sizes, budget, progress
         self.rows = [Row(entry) for entry in rows]
         self.began = monotonic() - spent
         self.skipped: list[tuple[str, str]] = []
         self.chosen: tuple[Unit, dict[str, Any]] | None = None
-        self._tokens: dict[str, str] = {}
+        self.token_keys: dict[str, str] = {}
 
     def left(self, share: float = 1.0) -> float:
         """Seconds until so much of the budget is spent."""
@@ -90,20 +99,24 @@ class Plan:
         types = any(row.entry.types for row in self.rows)
         if types:
             self._need_tokens(1.0)
-        what = {"tokens": dict(self._tokens)} if types else {}
+        what = {"tokens": dict(self.token_keys)} if types else {}
         unit = Unit(self.setup, "choose", what)
         self.chosen = unit, self._run("choosing what to measure on", unit)
         if "error" in self.chosen[1]:
             raise_for(self.chosen[1])
 
     def _need_tokens(self, share: float) -> None:
-        if str(share) in self._tokens:
+        if str(share) in self.token_keys:
             return
-        whole = self._tokens.get("1.0")
-        unit = Unit(self.setup, "tokens", {"share": share, "vocabulary": DEFAULT_SIZE, **({"tokenizer": f"{whole}/tokenizer.json"} if whole else {})})
+        whole = self.token_keys.get("1.0")
+        unit = Unit(
+            self.setup,
+            "tokens",
+            {"share": share, "vocabulary": DEFAULT_SIZE, **({"tokenizer": whole} if whole else {})},
+        )
         done = self._run(f"text to tokens, {fraction(share)} of it", unit)
         raise_for(done)
-        self._tokens[str(share)] = unit.key
+        self.token_keys[str(share)] = unit.key
 
     # --- fitting -------------------------------------------------------------------------------------------------
 
@@ -196,9 +209,9 @@ class Plan:
         config = dict(entry.config)
         if "models" in config:
             config["models"] = [model for model in config["models"] if model in parts]
-        what = {"rung": entry.rung, "share": share, "config": config, "parts": dict(parts), "tokens": dict(self._tokens)}
+        what = {"rung": entry.rung, "share": share, "config": config, "parts": dict(parts), "tokens": dict(self.token_keys)}
         if entry.types:
-            what["tokens"] = {str(share): self._tokens[str(share)]}
+            what["tokens"] = {str(share): self.token_keys[str(share)]}
         else:
             del what["tokens"]
         return Unit(self.setup, "fit", what, limits)
@@ -213,7 +226,10 @@ class Plan:
             killed = None if seconds is None else max(2.5 * seconds, seconds + 20)
             done = self._run(f"measuring {row.entry.name}", unit, killed)
             if "error" in done or "stopped" in done:
-                row.fail("stopped" if "stopped" in done else "failed", done.get("error", "was stopped by the budget while it was measured"))
+                row.fail(
+                    "stopped" if "stopped" in done else "failed",
+                    done.get("error", "was stopped by the budget while it was measured"),
+                )
             else:
                 row.measured[do] = unit, done
                 if row.state == "waiting":
@@ -221,6 +237,10 @@ class Plan:
 
     def _measures(self, row: Row) -> list[str]:
         if row.state in ("failed", "skipped") or not (row.fits or row.entry.shipped):
+            return []
+        assert self.chosen is not None  # noqa: S101 - made first
+        if row.entry.replies and not any(self.chosen[1][f"{kind}_pairs"] for kind in KINDS):
+            row.fail("skipped", "too few held-out replies to measure a ranker on; import more")
             return []
         return [do for do, able in (("type", row.entry.types), ("rank", row.entry.replies)) if able]
 
@@ -240,7 +260,7 @@ class Plan:
     def _rank_unit(self, row: Row, seconds: float | None, share: float | None = None) -> Unit:
         assert self.chosen is not None  # noqa: S101 - made first
         curve = share is not None
-        kinds = [kind for kind in ("comment", "story") if self.chosen[1][f"{kind}_pairs"] and not (curve and kind == "story")]
+        kinds = [kind for kind in KINDS if self.chosen[1][f"{kind}_pairs"] and not (curve and kind == "story")]
         sources: dict[str, str] = {}
         if not curve:
             able = [other for other in self.rows if other.fits and Can.PROPOSE in LADDER[other.entry.rung].can]
@@ -248,13 +268,23 @@ class Plan:
             sources = {o.entry.rung: o.key() for o in able if o is row or (not own and o.entry.rung in row.entry.parts)}
         what = {**self._model(row, share), "kinds": kinds, "harder": not curve, "draws": 1 if curve else DRAWS}
         what |= {"sources": sources, "latency": bool(sources)}
-        return Unit(self.setup, "rank", what, {"pairs": CURVE_PAIRS if curve else PAIRS, "seconds": seconds, "effort": seconds or float("inf")})
+        return Unit(
+            self.setup,
+            "rank",
+            what,
+            {"pairs": CURVE_PAIRS if curve else PAIRS, "seconds": seconds, "effort": seconds or float("inf")},
+        )
 
     # --- learning curves -----------------------------------------------------------------------------------------
 
     def _fill_curves(self, base: list[Row]) -> None:
         able = [row for row in base if row.fits and row.state in ("measured", "stopped")]
-        todo = [(self._predicted(row, share) if share not in row.fits else 0.0, place, share) for place, row in enumerate(able) for share in SHARES if row.share and share < row.share]
+        todo = [
+            (self._predicted(row, share) if share not in row.fits else 0.0, place, share)
+            for place, row in enumerate(able)
+            for share in SHARES
+            if row.share and share < row.share
+        ]
         for predicted, place, share in sorted(todo):
             row = able[place]
             if predicted * 1.2 + 3 > self.left(_ALL):
@@ -269,17 +299,24 @@ class Plan:
                 self._measure_point(row, share)
 
     def _measure_point(self, row: Row, share: float) -> None:
-        for kind, able, make in (("typing", row.entry.types, self._type_unit), ("replies", Can.RANK in LADDER[row.entry.rung].can, self._rank_unit)):
+        for kind, able, make in (
+            ("typing", row.entry.types, self._type_unit),
+            ("replies", Can.RANK in LADDER[row.entry.rung].can, self._rank_unit),
+        ):
             if able:
                 unit = make(row, None if self.budget is None else max(self.left(_ALL), 1.0), share)
                 done = self._run(f"measuring {row.entry.name} on {fraction(share)} of the data", unit, self.left(_ALL))
                 if "error" not in done and "stopped" not in done:
                     row.curve[kind, share] = unit
 
-    def _run(self, what: str, unit: Unit, seconds: float = float("inf")) -> dict[str, Any]:
+    def _run(self, what: str, unit: Unit, seconds: float | None = None) -> dict[str, Any]:
         self.progress(what, 0, None)
         limit = min(seconds if seconds is not None else float("inf"), self.left(_ALL))
-        return run(unit, None if limit == float("inf") else max(limit, 1.0), lambda doing, done, total: self.progress(f"{what}: {doing}", done, total))
+        return run(
+            unit,
+            None if limit == float("inf") else max(limit, 1.0),
+            lambda doing, done, total: self.progress(f"{what}: {doing}", done, total),
+        )
 
 
 def fraction(share: float) -> str:

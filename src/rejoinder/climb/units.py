@@ -27,6 +27,7 @@ from rejoinder.files import write_json
 from rejoinder.models.interfaces import Progress, silent
 
 DONE, TASK = "done.json", "task.json"
+_AS_GOOD = 0.75  # of the effort that may be made now, at which what was made of less is kept
 _GRACE = 10.0  # seconds that a process which is told to stop may take for it
 _CODE = ("archive", "text", "models", "engine", "ladder", "climb", "config.py", "corpus.py", "post.py")  # what figures depend on
 
@@ -40,7 +41,7 @@ class Setup:
     split: Method
     seed: int
     data: str  # hash of the archive's words
-    code: str = field(default_factory=lambda: code_version())
+    code: str
 
 
 @dataclass(frozen=True)
@@ -65,12 +66,13 @@ class Unit:
 
     @property
     def found(self) -> dict[str, Any] | None:
-        """What came of it, if it has been done well; errors and stops are not kept against it."""
+        """What came of it, if it has been done, and not with much less time than it may take now."""
         try:
             done: dict[str, Any] = json.loads((self.place / DONE).read_bytes())
+            took = json.loads((self.place / TASK).read_bytes())["limits"].get("effort", 0.0)
         except (OSError, ValueError):
             return None
-        return done
+        return done if done.get("whole") or took >= _AS_GOOD * self.limits.get("effort", 0.0) else None
 
 
 def run(unit: Unit, seconds: float | None = None, progress: Progress = silent) -> dict[str, Any]:
@@ -95,10 +97,15 @@ def run(unit: Unit, seconds: float | None = None, progress: Progress = silent) -
     outcome = _watch(unit.place, seconds, progress)
     wall = round(monotonic() - began, 3)
     if outcome is None:
-        found = unit.found
-        if found is not None:
-            return found
-        outcome = {"error": _last_line(unit.place / "stderr")}
+        try:
+            found = {**json.loads((unit.place / DONE).read_bytes()), "wall_seconds": wall}
+        except (OSError, ValueError):
+            outcome = {"error": _last_line(unit.place / "stderr")}
+        else:
+            if "error" not in found:
+                write_json(unit.place / DONE, found)
+                return found
+            outcome = found
     shutil.rmtree(unit.place, ignore_errors=True)
     return {**outcome, "wall_seconds": wall}
 
@@ -165,4 +172,3 @@ def code_version() -> str:
         for file in [place] if place.is_file() else sorted(place.rglob("*.py")):
             digest.update(f"{file.relative_to(base)}\0".encode() + file.read_bytes())
     return digest.hexdigest()
-

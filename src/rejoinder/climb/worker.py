@@ -21,15 +21,18 @@ from rejoinder.archive.split import Method
 from rejoinder.archive.store import Archive
 from rejoinder.climb.units import DONE
 from rejoinder.config import resolve
+from rejoinder.engine.calibrating import calibrate
+from rejoinder.engine.gate import Calibration
+from rejoinder.engine.typing import Engine
 from rejoinder.errors import ModelError, RejoinderError
 from rejoinder.files import tree_size, write_json
 from rejoinder.ladder import predicting, ranking, replying
 from rejoinder.ladder.heldout import HeldOut
 from rejoinder.models import LADDER, Can
 from rejoinder.models.directory import read_manifest, seal
-from rejoinder.models.interfaces import Job, Suggester
+from rejoinder.models.interfaces import Job, LanguageModel, ReplyRanker, Suggester
 from rejoinder.text.fingerprints import Fingerprints
-from rejoinder.text.tensors import TOKENIZER_FILE, open_tokenizer, open_tokens, train_tokenizer, write_tokens
+from rejoinder.text.tensors import open_tokenizer, open_tokens, train_tokenizer, write_tokens
 from rejoinder.workspace import Workspace
 
 _SAID_EVERY = 0.25  # seconds
@@ -94,13 +97,11 @@ def choose(work: Work) -> Done:
     if tokens_of is not None:
         left = left.told_apart(tokens_of, open_tokens(work.tokens(1.0), "train"))
     left.save(work.place)
-    comments = int(pool.comment.sum())
     return {
         "posts": len(left.posts),
         "read": int(read.sum()),
         "repeats": int(left.repeats.sum()),
-        "comment_pairs": comments,
-        "story_pairs": len(pool.pairs) - comments,
+        **{f"{kind}_pairs": replying.enough(pool, kind) for kind in replying.KINDS},
     }
 
 
@@ -108,7 +109,7 @@ def fit(work: Work) -> Done:
     """Fit a rung on a share of train; then its figure for the learning curve, if it has one of its own."""
     name, share = work.what["rung"], work.what["share"]
     line = LADDER[name]
-    config = resolve(line.load().Config, {**work.what["config"], **work.limits.get("config", {})}, name)
+    config: Any = resolve(line.load().Config, {**work.what["config"], **work.limits.get("config", {})}, name)
     parts = {part: work.model(key) for part, key in work.what["parts"].items()}
     scratch = work.place / "scratch"
     scratch.mkdir()
@@ -144,15 +145,16 @@ def type_text(work: Work) -> Done:
     loading = perf_counter() - began
     with work.open() as archive:
         threads = list(held_out(archive, work.split))
-        dev = list(work.corpus(archive).threads("dev")) if work.what.get("keystrokes") else []
     held = HeldOut.load(work.root / work.what["posts"], threads)
     until = _until(work)
-    columns = {"text": predicting.score_text(cast(Any, model), held, work.limits["posts"], _half(until), say)}
-    done: Done = {"load_seconds": round(loading, 4)}
-    if dev:
-        typed = predicting.type_posts(cast(Any, model), held, dev, work.limits["posts"], until, say)
+    columns = {"text": predicting.score_text(cast(LanguageModel, model), held, work.limits["posts"], _half(until), say)}
+    done: Done = {"load_seconds": round(loading, 4), "whole": len(columns["text"]) == min(len(held.posts), work.limits["posts"])}
+    if work.what["keystrokes"]:
+        engine = _engine(work, cast(LanguageModel, model))
+        typed = predicting.type_posts(engine, held, work.limits["keyed"], until, say)
         columns |= typed.columns
-        done |= {"keystroke_ms": typed.milliseconds}
+        whole = len(columns["keys"]) == min(len(held.posts), work.limits["keyed"])
+        done |= {"keystroke_ms": typed.milliseconds, "whole": done["whole"] and whole, "disk_bytes": _size(work)}
     for name, column in columns.items():
         np.save(work.place / f"{name}.npy", column)
     return done
@@ -165,19 +167,34 @@ def rank(work: Work) -> Done:
     loading = perf_counter() - began
     with work.open() as archive:
         pool = ranking.Pool.of(held_out(archive, work.split))
-    rng = np.random.default_rng(work.seed)
-    done: Done = {"load_seconds": round(loading, 4)}
+    done: Done = {"load_seconds": round(loading, 4), "whole": True}
     if Can.RANK in LADDER[work.what["rung"]].can:
         kinds = work.what["kinds"]
         until = _until(work)
         for number, kind in enumerate(kinds):
-            share = monotonic() + (until - monotonic()) / (len(kinds) - number)
-            found = replying.rank_pairs(cast(Any, model), pool, kind, work.what, rng, (work.limits["pairs"], share), say)
+            share = until if until == float("inf") else monotonic() + (until - monotonic()) / (len(kinds) - number)
+            asked = {**work.what, "pairs": work.limits["pairs"], "seed": work.seed}
+            found = replying.rank_pairs(cast(ReplyRanker, model), pool, kind, asked, share, say)
             np.save(work.place / f"{kind}.npy", found)
+            done["whole"] &= len(found) == min(int((pool.comment == replying.KINDS[kind]).sum()), work.limits["pairs"])
     if work.what.get("latency"):
         sources = {name: work.model(key) for name, key in work.what["sources"].items()}
-        done |= {"reply_ms": replying.latency(sources, model, pool, rng)}
+        ranker = model if Can.RANK in LADDER[work.what["rung"]].can else None
+        done |= {"reply_ms": replying.latency(sources, cast(ReplyRanker | None, ranker), pool, np.random.default_rng(work.seed))}
     return done
+
+
+def _engine(work: Work, model: LanguageModel) -> Engine:
+    """The typing engine with one voice; its gate is the package's own, or is fitted on dev."""
+    name = work.what["rung"]
+    if work.what.get("shipped"):
+        space = Workspace.shipped()
+        found = space.fitted(name) if space else None
+        gate = Calibration.load(found.directory) if found else Calibration()
+    else:
+        with work.open() as archive:
+            gate = calibrate(model, work.corpus(archive).threads("dev"), np.random.default_rng(work.seed))
+    return Engine({name: model}, {name: gate})
 
 
 def _the_model(work: Work) -> Suggester:
@@ -189,6 +206,16 @@ def _the_model(work: Work) -> Suggester:
         return space.load(work.what["rung"])
     read_manifest(work.root / work.what["key"] / "model")
     return work.model(work.what["key"])
+
+
+def _size(work: Work) -> int | None:
+    """Bytes on disk of a model of the package, with all it is made of."""
+    space = Workspace.shipped() if work.what.get("shipped") else None
+    found = space and space.fitted(work.what["rung"])
+    if not space or not found:
+        return None
+    parts = [there.bytes for name in found.manifest.get("parts", {}) if (there := space.fitted(name)) is not None]
+    return found.bytes + sum(parts)
 
 
 def _read_by_package(held: HeldOut) -> np.ndarray[Any, np.dtype[np.bool_]]:
@@ -240,7 +267,7 @@ def main() -> None:
     try:
         done = DOES[task["do"]](work)
     except RejoinderError as error:
-        sys.exit(str(error))
+        done = {"error": str(error), "kind": type(error).__name__}
     write_json(work.place / DONE, done)
 
 

@@ -43,7 +43,7 @@ class Gate(StrEnum):
     EAGER = "eager"
 
 
-PROMISED = {Gate.QUIET: 0.8, Gate.NORMAL: 0.65, Gate.EAGER: 0.5}  # shares of first words shown that are right, on dev
+PROMISED = {Gate.QUIET: 0.85, Gate.NORMAL: 0.75, Gate.EAGER: 0.6}  # shares of first words shown that are right, on dev
 
 
 @dataclass(frozen=True)
@@ -54,6 +54,7 @@ class Observed:
     case: NDArray[np.int64]  # (N,)
     words: NDArray[np.int64]  # (N,) of the ghost text
     right: NDArray[np.bool_]  # (N,) whether the person wrote just that
+    showable: NDArray[np.bool_]  # (N,) whether it is long enough to be shown
 
 
 @dataclass(frozen=True)
@@ -89,7 +90,7 @@ class Calibration:
         weights = logistic(x, seen.right.astype(np.float64), np.ones(len(x)), _SHRINK, prior)
         a, b, d = weights[:CASES], np.maximum(weights[CASES : 2 * CASES], 0.05), float(weights[-1])
         fitted = cls(tuple(a.tolist()), tuple(b.tolist()), d, keystrokes=int((seen.words == 1).sum()))
-        first = np.flatnonzero(seen.words == 1)
+        first = np.flatnonzero((seen.words == 1) & seen.showable)
         sure = np.array([fitted(float(seen.probability[i]), int(seen.case[i])) for i in first])
         found = {gate: _lowest(sure, seen.right[first], share) for gate, share in PROMISED.items()}
         quiet, normal, eager = (
@@ -113,8 +114,8 @@ class Calibration:
             return cls()
         try:
             found = json.loads(file.read_bytes())
-            curves = {key: tuple(map(float, found.pop(key))) for key in ("intercepts", "slopes")}
-            made = cls(**curves, **found)
+            a, b = (tuple(map(float, found.pop(key))) for key in ("intercepts", "slopes"))
+            made = cls(intercepts=a, slopes=b, **found)
             made(0.5, CASES - 1, 2)
             if not all(0 <= made.threshold(gate) <= 1 for gate in Gate):
                 raise ValueError("a threshold lies outside [0, 1]")

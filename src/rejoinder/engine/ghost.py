@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rejoinder.engine.filters import unfit
-from rejoinder.engine.mending import Pieces, Shape, Unfinished, kinds, shape_of
+from rejoinder.engine.mending import LONGEST_WORD, Pieces, Shape, Unfinished, kinds, shape_of
 from rejoinder.engine.reading import Place, Reader, Watch
 from rejoinder.engine.searching import Word, no_letter_next
 from rejoinder.models.interfaces import LogProbs
@@ -94,7 +94,7 @@ class Extension:
         """The path up to the end of the next word, and the probability that it ends there; None if that is not worth it."""
         row = self.reader.log_probs(path.place, self.watch)
         longer = self._longer(path, row, self._best(row, self.pieces.begin_word), worth)
-        while longer is not None:
+        while longer is not None and len(longer.made) <= LONGEST_WORD:
             row = self.reader.log_probs(longer.place, self.watch)
             shape = shape_of(longer.made, spaced=False)
             if shape is Shape.WORD:

@@ -72,6 +72,16 @@ class Reader:
         self._far: OrderedDict[int, Place] = OrderedDict()
         self._root = Place(None, -1)
         self._root.state = state
+        self._head, self._head_tokens = "", list[int]()
+
+    def tokens(self, head: str) -> list[int]:
+        """The tokens of a draft up to the start of a word; of what was there a keystroke ago nothing is encoded again."""
+        encode = self.model.tokenizer.encode
+        if not head.startswith(self._head):
+            self._head, self._head_tokens = "", []
+        if len(head) > len(self._head):
+            self._head, self._head_tokens = head, [*self._head_tokens, *encode(head[len(self._head) :])]
+        return self._head_tokens
 
     def reach(self, tokens: Sequence[int], watch: Watch) -> Place:
         """The place after `tokens`.

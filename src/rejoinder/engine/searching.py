@@ -105,7 +105,7 @@ class _Search:
 
     def words(self) -> Iterator[Word]:
         """All next words, best first."""
-        head = self.reader.reach(self.pieces.encode(self.draft.head), self.watch)
+        head = self.reader.reach(self.reader.tokens(self.draft.head), self.watch)
         self._open(_Path((), b"", 0.0, head, head))
         steps = 0
         while self.heap:

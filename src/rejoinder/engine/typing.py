@@ -25,6 +25,8 @@ from rejoinder.text.phrases import Phrases
 
 __all__ = ["Engine", "Gate", "NextWord", "Typed", "TypingConfig", "TypingSession"]
 
+_UNLIKELY = 0.05
+
 
 @dataclass(frozen=True, slots=True)
 class NextWord:
@@ -123,8 +125,9 @@ class Engine:
         return TypingSession(voices, manners, self.config)
 
 
-def _always(probability: float, words: int) -> bool:
-    return True
+def _likely(probability: float, words: int) -> bool:
+    """What no gate would let pass is not looked for."""
+    return probability >= _UNLIKELY
 
 
 def never() -> bool:
@@ -198,11 +201,11 @@ class TypingSession:
             whole = False
         return shown if len(shown) >= self._config.shortest else "", whole
 
-    def observe(self, draft: str, longest: int) -> list[tuple[Run, int]]:
-        """The ghost texts that might be shown, without a gate, of one to `longest` words, and the case; for fitting gates."""
+    def without_gate(self, draft: str, longest: int) -> list[tuple[Run, int]]:
+        """The best voice's ghost texts of one to `longest` words, and the case of the caret, whatever they are worth."""
         watch, voice, cut = Watch(float("inf"), never), self._voices[0], Unfinished.of(draft)
         found = search(voice.reader, voice.pieces, cut, Wanted(1, self._config.steps), watch).words
         if not found:
             return []
-        runs = Extension(voice.reader, voice.pieces, cut, watch).runs(found[0], longest, _always)
+        runs = Extension(voice.reader, voice.pieces, cut, watch).runs(found[0], longest, _likely)
         return [(run, case_of(cut, found[0].text)) for run in runs]

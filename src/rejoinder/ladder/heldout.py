@@ -32,7 +32,9 @@ class HeldOut:
     def of(cls, threads: Iterable[Thread], rng: np.random.Generator) -> Self:
         """Those of these threads, in random order, all taken for novel."""
         found = [(post, thread.answered(post), thread.key) for thread in threads for post in thread.posts if post.own_text]
-        new = cls([p for p, _, _ in found], [c for _, c, _ in found], _ints(key for _, _, key in found), np.zeros(len(found), bool))
+        new = cls(
+            [p for p, _, _ in found], [c for _, c, _ in found], _ints(key for _, _, key in found), np.zeros(len(found), bool)
+        )
         return new.only(rng.permutation(len(found)))
 
     def only(self, places: NDArray[np.int64]) -> Self:

@@ -62,7 +62,7 @@ def perplexity(nats: Floats) -> float:
 def bootstrap_bits(nats: Floats, bytes_scored: Ints, rng: np.random.Generator, draws: int = DRAWS) -> Estimate:
     """Bits per byte with its percentile interval over pieces drawn with replacement (Efron 1979). (N,) each."""
     value = bits_per_byte(nats, bytes_scored)
-    found = _resampled(np.stack([nats, bytes_scored.astype(np.float64)]), rng, draws)
+    found = resample(np.stack([nats, bytes_scored.astype(np.float64)]), rng, draws)
     return _estimate(value, found[0] / (np.log(2) * found[1]))
 
 
@@ -75,7 +75,7 @@ def bootstrap_change(nats: Floats, other: Floats, rng: np.random.Generator, draw
         rng: which pieces are drawn.
         draws: bootstrap samples.
     """
-    found = _resampled(np.stack([nats, other]), rng, draws)
+    found = resample(np.stack([nats, other]), rng, draws)
     return _estimate(float(1 - nats.sum() / other.sum()), 1 - found[0] / found[1])
 
 
@@ -110,7 +110,7 @@ def bootstrap_mean(sums: Floats, counts: Floats, rng: np.random.Generator, draws
         rng: which pieces are drawn.
         draws: bootstrap samples.
     """
-    found = _resampled(np.stack([sums, counts]), rng, draws)
+    found = resample(np.stack([sums, counts]), rng, draws)
     return _estimate(float(sums.sum() / counts.sum()), found[0] / found[1])
 
 
@@ -120,7 +120,7 @@ def by_thread(threads: Ints, *columns: Floats) -> tuple[Floats, ...]:
     return tuple(np.bincount(place, column).astype(np.float64) for column in columns)
 
 
-def _resampled(columns: Floats, rng: np.random.Generator, draws: int) -> Floats:
+def resample(columns: Floats, rng: np.random.Generator, draws: int = DRAWS) -> Floats:
     """(K, draws): the sums of K columns (K, N) over N pieces drawn with replacement, `draws` times."""
     pieces = columns.shape[1]
     step = max(_BATCH // pieces, 1)

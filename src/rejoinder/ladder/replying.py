@@ -1,4 +1,4 @@
-"""Rankers against the clock: as many pairs as there is time for, in an order that is the same for all; and how long replies take."""
+"""Rankers against the clock: as many pairs as there is time for, in one order for all; and the time replies take."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rejoinder.engine.replying import Replier
-from rejoinder.ladder.ranking import Lists, Pool, draw_lists, find_ranks
+from rejoinder.ladder.ranking import NEGATIVES, Lists, Pool, draw_lists, find_ranks
 from rejoinder.models.interfaces import Progress, ReplyRanker, ReplySource, silent
 
 KINDS = {"comment": True, "story": False}
@@ -22,9 +22,8 @@ def rank_pairs(
     model: ReplyRanker,
     pool: Pool,
     kind: str,
-    lists: Mapping[str, Any],
-    rng: np.random.Generator,
-    limits: tuple[int, float],
+    asked: Mapping[str, Any],
+    until: float,
     progress: Progress = silent,
 ) -> NDArray[np.int64]:
     """Rank the true replies to posts of one kind.
@@ -33,24 +32,23 @@ def rank_pairs(
         model: the ranker.
         pool: all held-out pairs.
         kind: "comment" or "story": what is answered.
-        lists: `draws`, how many lists of others for each pair, and `harder`, whether also with others of the same thread.
-        rng: of a fixed seed, so that pairs and lists are the same for every model.
-        limits: pairs at most, and the `monotonic` second at which to stop.
+        asked: `draws`, how many lists of others for each pair; `harder`, whether also with others of the same thread; `pairs` at
+            most; `seed`, equal for every model, so that pairs and lists are.
+        until: the `monotonic` second at which to stop.
         progress: told how many are done.
 
     Returns:
         (N, D, 1 or 2) int64: the rank of the true reply of each of N pairs, in each of D draws, among replies from other threads,
         then (if `harder`) from the same one.
     """
-    most, until = limits
-    seeds = rng.spawn(3)
-    variants = {"others": False, **({"same thread": True} if lists["harder"] else {})}
+    seeds = np.random.default_rng(asked["seed"]).spawn(3)
+    variants = {"others": False, **({"same thread": True} if asked["harder"] else {})}
     drawn = {
-        name: draw_lists(pool, comment=KINDS[kind], harder=harder, draws=lists["draws"], rng=seeds[harder])
+        name: draw_lists(pool, comment=KINDS[kind], harder=harder, draws=asked["draws"], rng=seeds[harder])
         for name, harder in variants.items()
     }
-    order = seeds[2].permutation(len(drawn["others"].places))[:most]
-    found = []
+    order = seeds[2].permutation(len(drawn["others"].places))[: asked["pairs"]]
+    found: list[NDArray[np.int64]] = []
     for first in range(0, len(order), _ROUND):
         if found and monotonic() > until:
             break
@@ -59,17 +57,24 @@ def rank_pairs(
         ranks = find_ranks(model, pool, some)
         found.append(np.stack([ranks[name] for name in variants], axis=2).transpose(1, 0, 2))
         progress(f"ranking replies to {kind}s", first + len(rows), len(order))
-    return np.concatenate(found) if found else np.empty((0, lists["draws"], len(variants)), np.int64)
+    return np.concatenate(found) if found else np.empty((0, asked["draws"], len(variants)), np.int64)
 
 
-def pair_threads(pool: Pool, kind: str, rng: np.random.Generator) -> NDArray[np.int64]:
-    """(N,) int64: the thread of each pair of that kind, in the order of `rank_pairs` with an equal `rng`."""
+def pair_threads(pool: Pool, kind: str, seed: int) -> NDArray[np.int64]:
+    """(N,) int64: the thread of each pair of that kind, in the order of `rank_pairs` with that seed."""
     places = np.flatnonzero(pool.comment == KINDS[kind])
-    return pool.threads[places[rng.spawn(3)[2].permutation(len(places))]]
+    return pool.threads[places[np.random.default_rng(seed).spawn(3)[2].permutation(len(places))]]
 
 
-def latency(sources: Mapping[str, Any], model: Any, pool: Pool, rng: np.random.Generator) -> list[float]:
-    """Milliseconds that each of some whole replies took: proposed by `sources`, ordered by `model`, filtered."""
+def enough(pool: Pool, kind: str) -> int:
+    """How many pairs of a kind there are; 0 if other threads have too few for any list."""
+    threads = pool.threads[pool.comment == KINDS[kind]]
+    largest = int(np.unique(threads, return_counts=True)[1].max(initial=0))
+    return len(threads) if len(threads) - largest >= NEGATIVES else 0
+
+
+def latency(sources: Mapping[str, Any], model: ReplyRanker | None, pool: Pool, rng: np.random.Generator) -> list[float]:
+    """Milliseconds that each of some whole replies took: proposed by `sources`, ordered by `model` if there is one."""
     replier = Replier({name: cast(ReplySource, one) for name, one in sources.items()}, model)
     chosen = rng.permutation(len(pool.pairs))[:_ASKED]
     times = []

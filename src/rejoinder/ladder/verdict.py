@@ -15,7 +15,8 @@ from typing import Any, Literal
 from rejoinder.ladder.metrics import Estimate
 
 Kind = Literal["typing", "replies"]
-MARGINS: dict[Kind, float] = {"typing": 0.02, "replies": 0.03}  # share of the bits; recall@1
+KINDS: tuple[Kind, ...] = ("typing", "replies")
+MARGIN = 0.03  # of the bits, or of recall@1: what is no further behind is as good
 _JOBS: dict[Kind, str] = {"typing": "finish sentences", "replies": "find replies"}
 _UNITS: dict[Kind, str] = {"typing": "fewer bits", "replies": "more true replies found first"}
 
@@ -45,14 +46,15 @@ def verdict(kind: Kind, contenders: Sequence[Contender], gain: Gain) -> dict[str
     """
     if not contenders:
         return None
-    margin = MARGINS[kind]
     best = max(contenders, key=lambda one: one.score)
     plain = max((one for one in contenders if not one.net), key=lambda one: one.score, default=None)
     net = max((one for one in contenders if one.net), key=lambda one: one.score, default=None)
-    answer, why = _needed(plain, net, gain, margin, [one for one in contenders if not one.settled and one.net])
-    able = [one for one in contenders if one is best or gain(best.name, one.name).value <= margin]
+    answer, why = _needed(plain, net, gain, [one for one in contenders if not one.settled and one.net])
+    able = [one for one in contenders if one is best or gain(best.name, one.name).value <= MARGIN]
     if answer is False:
-        able = [one for one in contenders if not one.net and plain and (one is plain or gain(plain.name, one.name).value <= margin)]
+        able = [
+            one for one in contenders if not one.net and plain and (one is plain or gain(plain.name, one.name).value <= MARGIN)
+        ]
     taken = min(able, key=lambda one: (one.seconds, one.milliseconds or 0.0))
     sentences = [_taking(kind, taken, best, gain), *why, *_steps(kind, contenders, taken, gain)]
     sentences += [f"{one.name} {one.why}, so what it could do with more time cannot be told." for one in contenders if one.why]
@@ -72,7 +74,7 @@ def _headline(kind: Kind, answer: bool | None) -> str:
 
 
 def _needed(
-    plain: Contender | None, net: Contender | None, gain: Gain, margin: float, unsettled: Sequence[Contender]
+    plain: Contender | None, net: Contender | None, gain: Gain, unsettled: Sequence[Contender]
 ) -> tuple[bool | None, list[str]]:
     """Whether a net is needed, and why."""
     if net is None:
@@ -80,23 +82,23 @@ def _needed(
     if plain is None:
         return True, ["Nothing but nets was measured."]
     lead = gain(net.name, plain.name)
-    facts = f"the best net, {net.name}, is {_points(lead)} ahead of the best rung without one, {plain.name}"
-    if lead.value > margin and lead.low > 0:
-        return True, [f"It is needed since {facts}, more than the margin of {margin:.0%}."]
-    if lead.value > margin:
+    facts = f"the best net, {net.name}, is {_apart(lead)} the best rung without one, {plain.name}"
+    if lead.value > MARGIN and lead.low > 0:
+        return True, [f"It is needed since {facts}, more than the margin of {MARGIN:.0%}."]
+    if lead.value > MARGIN:
         return None, [f"It cannot be told since {facts}: too few threads were measured to be sure."]
     if unsettled:
         names = ", ".join(one.name for one in unsettled)
-        return None, [f"So far {facts}, within the margin of {margin:.0%}, but the budget stopped {names}."]
-    behind = facts if lead.value >= 0 else f"the best net, {net.name}, is {_points(lead)} against {plain.name}: it is behind"
-    return False, [f"It is not needed since {behind}; the margin is {margin:.0%}."]
+        return None, [f"So far {facts}, no more than the margin of {MARGIN:.0%}, but the budget stopped {names}."]
+    return False, [f"It is not needed since {facts}; the margin is {MARGIN:.0%}."]
 
 
 def _taking(kind: Kind, taken: Contender, best: Contender, gain: Gain) -> str:
     cost = _cost(kind, taken)
     if taken is best:
-        return f"Take {taken.name}: the best of all, and nothing cheaper is within {MARGINS[kind]:.0%} of it; {cost}."
-    return f"Take {taken.name}, the cheapest that is good enough: the best, {best.name}, gives {_points(gain(best.name, taken.name))} {_UNITS[kind]}; {cost}."
+        return f"Take {taken.name}: the best of all, and nothing cheaper is within {MARGIN:.0%} of it; {cost}."
+    more = f"{_points(gain(best.name, taken.name))} {_UNITS[kind]}"
+    return f"Take {taken.name}, the cheapest that is good enough: the best, {best.name}, gives {more}; {cost}."
 
 
 def _steps(kind: Kind, contenders: Sequence[Contender], taken: Contender, gain: Gain) -> list[str]:
@@ -133,6 +135,12 @@ def _more(cheap: Contender, dear: Contender) -> str:
 def _points(gain: Estimate) -> str:
     """A gain with its interval, in per cent or points, which are the same hundredths here."""
     return f"{100 * gain.value:.1f}% ({100 * gain.low:.1f} to {100 * gain.high:.1f})"
+
+
+def _apart(lead: Estimate) -> str:
+    if lead.value >= 0:
+        return f"{_points(lead)} ahead of"
+    return f"{_points(Estimate(-lead.value, -lead.high, -lead.low))} behind"
 
 
 def _seconds(seconds: float) -> str:

@@ -80,7 +80,8 @@ def load_json(file: Path) -> Any:
 
 def seal(directory: Path, facts: dict[str, Any]) -> None:
     """Write the manifest: `facts` of the fit, and size and hash of every file, so that a changed one is noticed."""
-    present = {str(file.relative_to(directory)): file for file in sorted(directory.rglob("*")) if file.is_file()}
+    files_there = (file for file in sorted(directory.rglob("*")) if file.is_file() and file != directory / MANIFEST)
+    present = {str(file.relative_to(directory)): file for file in files_there}
     files = {name: file.stat().st_size for name, file in present.items()}
     hashes = {name: _hash(file) for name, file in present.items()}
     write_json(directory / MANIFEST, {"format": FORMAT, **facts, "files": files, "hashes": hashes})

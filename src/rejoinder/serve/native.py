@@ -15,7 +15,7 @@ import orjson
 from fastapi import APIRouter, Request
 from fastapi.responses import Response
 
-from rejoinder.engine.typing import Gate, TypingSession
+from rejoinder.engine.typing import Gate, Typed, TypingSession
 from rejoinder.post import Post
 from rejoinder.serve.bodies import Context, ItemContext, RepliesAnswer, ReplyBody, SuggestAnswer, SuggestBody, TextContext
 from rejoinder.serve.limits import ARRIVED
@@ -69,23 +69,22 @@ async def _searched(parts: Parts, body: SuggestBody, session: Session, number: i
     deadline = arrived + body.deadline_ms / 1000
     about = (repr(body.context), tuple(body.blocked), body.own, parts.generation)
 
-    def ask(typing: Any) -> Any:
-        return typing.suggest(
-            body.draft, gate=Gate(body.gate), deadline=deadline - MARGIN, cancelled=lambda: session.overtaken(number)
-        )
+    def unwanted() -> bool:
+        return session.overtaken(number) or perf_counter() >= deadline
 
-    def job() -> Any:
-        if session.overtaken(number):
-            return None
-        return session.work(about, lambda: _open(parts, body), ask)
+    def ask(typing: TypingSession) -> Typed:
+        return typing.suggest(body.draft, gate=Gate(body.gate), deadline=deadline - MARGIN, cancelled=unwanted)
+
+    def job() -> Typed | None:
+        return None if unwanted() else session.work(about, lambda: _open(parts, body), ask)
 
     try:
         async with asyncio.timeout(deadline - perf_counter()):
             typed = await parts.quick(job)
     except TimeoutError:
-        return {**_SILENCE, "cut": True}
+        typed = None
     if typed is None:
-        return {**_SILENCE, "cut": False}
+        return {**_SILENCE, "cut": True}
     words = [{"text": word.text, "probability": word.probability} for word in typed.words]
     return {"ghost": typed.ghost, "probability": typed.probability, "words": words, "rung": typed.rung, "cut": typed.cut}
 

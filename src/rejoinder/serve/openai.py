@@ -74,7 +74,7 @@ async def completions(body: CompletionBody, request: Request) -> Response:
         for place in range(len(read) * body.n)
     ]
     prompt_tokens = sum(start.tokens for start in starts) if starts else sum(len(tokens) for tokens in read)
-    return await _answer(parts, body, shape, _Texts(making, echoed, prompt_tokens))
+    return await _answer(request, body, shape, _Texts(making, echoed, prompt_tokens))
 
 
 @router.post("/chat/completions")
@@ -88,7 +88,7 @@ async def chat_completions(body: ChatBody, request: Request) -> Response:
     shape = Shape(body.model, chat=True, logprobs=bool(body.logprobs))
     read = sum(len(served.tokenizer.encode(post.body)) for post in context)
     making = Making(served, [start], body, min(asked, parts.config.tokens), body.top_logprobs)
-    return await _answer(parts, body, shape, _Texts(making, [], read + start.tokens))
+    return await _answer(request, body, shape, _Texts(making, [], read + start.tokens))
 
 
 class _Texts:
@@ -116,7 +116,8 @@ class _Texts:
         return counted(self._read, self._making.made)
 
 
-async def _answer(parts: Parts, body: Sampled, shape: Shape, texts: _Texts) -> Response:
+async def _answer(request: Request, body: Sampled, shape: Shape, texts: _Texts) -> Response:
+    parts = parts_of(request)
     if body.stream:
         return StreamingResponse(_stream(parts, body, shape, texts), media_type="text/event-stream")
     made: dict[int, tuple[str, list[Told], str]] = {}
@@ -124,6 +125,8 @@ async def _answer(parts: Parts, body: Sampled, shape: Shape, texts: _Texts) -> R
         for piece in pieces:
             text, tokens, _ = made.get(piece.place, ("", [], ""))
             made[piece.place] = (text + piece.text, [*tokens, *piece.tokens], piece.finish or "length")
+        if await request.is_disconnected():
+            break
     return JSON(shape.whole([made[place] for place in sorted(made)], texts.usage))
 
 

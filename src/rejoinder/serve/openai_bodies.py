@@ -1,6 +1,6 @@
 """What the OpenAI-compatible API takes.
 
-Fields that it does not know are passed over, as clients expect; those that would change the answer and are not offered are refused.
+Fields that it does not know are passed over, as clients expect; what would change the answer and is not offered is refused.
 
 Source: the OpenAI API reference, Completions and Chat Completions.
 """

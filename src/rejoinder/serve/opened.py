@@ -19,8 +19,10 @@ from rejoinder.engine.replying import Replier, ReplyConfig
 from rejoinder.engine.typing import Engine, TypingSession
 from rejoinder.errors import NotFitted, UsageError
 from rejoinder.models import LADDER, Can, rung
-from rejoinder.models.interfaces import LanguageModel
+from rejoinder.models.interfaces import Counting, LanguageModel
+from rejoinder.models.lstm.rung import LSTM
 from rejoinder.opening import MAKERS, Note, phrases_of, replier, typist
+from rejoinder.personal import FILE, own_model
 from rejoinder.post import Kind, Post
 from rejoinder.workspace import Fitted, Workspace
 
@@ -62,7 +64,8 @@ class Opened:
 
     def _signature(self) -> tuple[Any, ...]:
         rungs = tuple(sorted(str(path) for path in self.home.models.glob("*/*/manifest.json")))
-        return (*rungs, self.home.revision)
+        own = self.home.home / FILE
+        return (*rungs, self.home.revision, own.stat().st_mtime_ns if own.is_file() else None)
 
     # --- language models -----------------------------------------------------------------------------------------
 
@@ -86,15 +89,18 @@ class Opened:
         names = [name for name in home.fitted_that(Can.PREDICT) if not _of(home, name).forgot]
         return dict(home.load_those(Can.PREDICT, names))
 
-    def language(self, name: str) -> LanguageModel:
-        """The language model of that name.
+    def cell(self) -> LSTM:
+        """The memory cell: the home's, else the one in the package.
 
         Raises:
-            NotFitted: there is none.
+            NotFitted: there is neither.
         """
-        if name not in self.models:
-            raise NotFitted(f"no model `{name}` here; models: {', '.join(self.models) or 'none'}")
-        return self.models[name]
+        return self._once("cell", self._cell)  # type: ignore[no-any-return]
+
+    def _cell(self) -> Any:
+        if "lstm" in self.models:
+            return self.models["lstm"]
+        return (Workspace.shipped() or self.home).load("lstm")
 
     @property
     def engine(self) -> Engine:
@@ -103,7 +109,20 @@ class Opened:
 
     def open_typing(self, context: Sequence[Post], blocked: Sequence[str], *, own: bool = True) -> TypingSession:
         """A session for one draft that answers `context`; `own` counts in what the person wrote."""
-        return self.engine.open(context, blocked=blocked)
+        return self.engine.open(context, blocked=blocked, own=self._own() if own else None)
+
+    def _own(self) -> Counting | None:
+        """Counts of what the person wrote, where that is remembered."""
+        made: list[Counting | None] = self._once("own", self._count_own)
+        return made[0]
+
+    def _count_own(self) -> list[Counting | None]:
+        return [own_model(self.home.home, next(iter(self.models.values())).tokenizer)]
+
+    def forget_own(self) -> None:
+        """What was remembered has changed."""
+        self._kept.pop("own", None)
+        self._seen = self._signature()
 
     # --- posts and replies ---------------------------------------------------------------------------------------
 

@@ -146,7 +146,7 @@ async def cell(body: CellBody, request: Request) -> Response:
     parts = parts_of(request)
 
     def job() -> dict[str, Any]:
-        model: Any = parts.opened.language("lstm")
+        model = parts.opened.cell()
         tokens = [model.tokenizer.post, *model.tokenizer.encode(body.text)]
         shown = tokens[-MOST_TOKENS:]
         seen = look(model.look(shown), labels_of(model.tokenizer, shown), body.layer)

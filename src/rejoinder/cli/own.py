@@ -1,0 +1,62 @@
+"""`own`: text of one's own that typing help may learn from, kept on this machine, shown and erased by one command each."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from rejoinder.cli.options import Home, Json, workspace
+from rejoinder.cli.output import print_json
+
+own_app = typer.Typer(help="Text of your own that typing help learns from; it stays on this machine.", no_args_is_help=True)
+
+
+@own_app.command("add")
+def add(
+    text: Annotated[
+        str | None, typer.Argument(metavar="[TEXT | -]", help="What you wrote; - reads stdin.", show_default=False)
+    ] = None,
+    file: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="A file of it, posts parted by blank lines.", show_default=False)
+    ] = None,
+    home: Home = None,
+) -> None:
+    """Remember text you wrote.
+
+    \b
+    Example:
+      rejoinder own add --file my-posts.txt
+    """
+    from rejoinder.cli.write import _own_text, _stdin
+    from rejoinder.errors import UsageError
+    from rejoinder.personal import FILE, remember, remembered
+
+    if (text is None) == (file is None):
+        raise UsageError("give one of TEXT and --file")
+    folder = workspace(home).home
+    remember(folder, _own_text(file) if file is not None else _stdin() if text == "-" else str(text))
+    typer.echo(f"{len(remembered(folder).split()):,} words are remembered in {folder / FILE}; `rejoinder own erase` forgets them")
+
+
+@own_app.command("show")
+def show(home: Home = None, as_json: Json = False) -> None:
+    """Print all that is remembered."""
+    from rejoinder.personal import FILE, remembered
+
+    folder = workspace(home).home
+    text = remembered(folder)
+    if as_json:
+        print_json({"file": str(folder / FILE), "words": len(text.split()), "text": text})
+    else:
+        typer.echo(text.rstrip("\n") or "Nothing is remembered.")
+
+
+@own_app.command("erase")
+def erase_all(home: Home = None) -> None:
+    """Forget all of it."""
+    from rejoinder.personal import FILE, erase
+
+    file = workspace(home).home / FILE
+    typer.echo(f"{file} is erased" if erase(file.parent) else "Nothing was remembered.")

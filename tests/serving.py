@@ -1,0 +1,61 @@
+"""A home to serve, and a server over it."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from conftest import make_archive, toy_posts
+
+from rejoinder.workspace import FitConfig, Workspace
+
+JSON = {"content-type": "application/json"}
+
+
+def make_home(directory: Path) -> Workspace:
+    """The toy archive, with a rung that predicts and two that propose."""
+    archive = make_archive(directory / "archive.db", toy_posts())
+    archive.set_forum("hn")
+    archive.close()
+    space = Workspace(directory)
+    assert not space.fit(["canned", "markov", "kneser_ney", "bm25"], FitConfig(vocabulary=400), {})
+    return space
+
+
+@dataclass(frozen=True)
+class Server:
+    """A server in a process of its own."""
+
+    url: str
+    process: subprocess.Popen[str]
+
+    @property
+    def port(self) -> int:
+        return int(self.url.rpartition(":")[2])
+
+
+@contextmanager
+def serving(home: Path, *options: str) -> Iterator[Server]:
+    """`rejoinder serve` on a free port; it must end well when it is told to."""
+    ours = {name: value for name, value in os.environ.items() if not name.startswith("REJOINDER_")}
+    command = [sys.executable, "-m", "rejoinder", "serve", "--port", "0", "--home", str(home), *options]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, env=ours) as process:
+        assert process.stdout is not None
+        said = []
+        for line in process.stdout:
+            said.append(line)
+            if "http://" in line:
+                break
+        else:
+            raise AssertionError("".join(said))
+        try:
+            yield Server("http://" + said[-1].partition("http://")[2].split()[0].rstrip("/"), process)
+        finally:
+            if process.poll() is None:
+                process.terminate()
+                process.wait(30)
