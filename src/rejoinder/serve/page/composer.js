@@ -129,13 +129,11 @@ export class Composer {
       this.#spoke.textContent = said.error.message;
       return;
     }
-    const now = this.#draft();
-    const agrees = now !== null && (now === draft || left(draft, said?.ghost ?? "", now) !== "");
-    if (!said || !agrees) return; // it came too late to be of use
+    if (!said) return;
     this.#said = { ...said, draft };
     this.#draw();
     const unheard = said.cut && (!this.#patient || !said.rung); // no time for the best answer, or for any
-    if (unheard && now === draft) this.#later = setTimeout(() => this.#look({ patient: true }), PAUSE);
+    if (unheard && draft === this.#draft()) this.#later = setTimeout(() => this.#look({ patient: true }), PAUSE);
   }
 
   #draw() {
