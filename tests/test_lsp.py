@@ -85,6 +85,7 @@ def test_an_editor_is_helped(tmp_path: Path) -> None:
         assert await editor.ghost(2, 3) is None  # inside a line
         items = await editor.words(2, len(BEGUN))
         assert items[0].label == "problem"
+        assert [item.sort_text for item in items] == [str(place) for place in range(len(items))]
         edit = items[0].text_edit
         assert isinstance(edit, types.TextEdit)
         assert edit == types.TextEdit(types.Range(types.Position(2, len(BEGUN) - 4), types.Position(2, len(BEGUN))), "problem")

@@ -56,6 +56,10 @@ class Help:
         self._worker = ThreadPoolExecutor(1, thread_name_prefix="typing")
         self._sessions: dict[str, tuple[str, TypingSession]] = {}  # by document: what it answers, and its session
 
+    def warm(self) -> None:
+        """Have the models read before the first keystroke."""
+        self._worker.submit(self._open, ())
+
     async def at(self, document: TextDocument, position: Position) -> Helped | None:
         """The answer for the caret at `position`; None where no help belongs, or a newer keystroke has come meanwhile."""
         until = perf_counter() + self._wishes.deadline
@@ -110,6 +114,10 @@ def make_server(open_typing: Open, wishes: Wishes) -> LanguageServer:
     @server.feature(types.INITIALIZE)
     def begun(_: types.InitializeParams) -> None:
         server.protocol._workspace = Documents(server.workspace)
+
+    @server.feature(types.INITIALIZED)
+    def greeted(_: types.InitializedParams) -> None:
+        help_.warm()
 
     @server.feature(types.TEXT_DOCUMENT_INLINE_COMPLETION, types.InlineCompletionOptions())
     async def ghost(params: types.InlineCompletionParams) -> types.InlineCompletionList:

@@ -75,8 +75,7 @@ export class Composer {
     field.addEventListener("keydown", (event) => this.#key(event));
     field.addEventListener("compositionstart", () => {
       this.#composing = true;
-      this.#asking.stop();
-      this.#draw();
+      this.#look();
     });
     field.addEventListener("compositionend", () => {
       this.#composing = false;

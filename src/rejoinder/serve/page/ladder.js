@@ -29,5 +29,5 @@ function table(rungs) {
   const rows = rungs.map(({ name, what, fitted }) =>
     make("tr", {}, make("th", { scope: "row" }, name), make("td", {}, what ?? ""), make("td", {}, fitted ? "fitted" : "–")),
   );
-  return make("div", { className: "wide", tabIndex: 0 }, make("table", {}, head, make("tbody", {}, ...rows)));
+  return make("div", { className: "wide", tabIndex: 0, role: "group", ariaLabel: "The rungs" }, make("table", {}, head, make("tbody", {}, ...rows)));
 }

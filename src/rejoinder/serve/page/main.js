@@ -20,13 +20,12 @@ function suggest(draft, patient) {
 }
 
 const composer = new Composer(settings, suggest);
-const replies = new Replies(composer, () => context);
+const replies = new Replies(composer, () => context, tell);
 const inside = new Inside(composer);
 
 function answer(chosen, title, notice) {
   context = chosen;
-  byId("notice").textContent = notice;
-  byId("notice").hidden = !notice;
+  tell(notice);
   byId("answering").replaceChildren("Answers ", make("strong", {}, title));
   replies.clear();
   composer.refresh();
@@ -49,6 +48,12 @@ byId("blocked").querySelector("form").addEventListener("submit", (event) => {
   settings.block(byId("block").value);
   byId("block").value = "";
 });
+
+/** Say, once and where it is seen, what the forum asks of people who write there. */
+function tell(notice) {
+  byId("notice").textContent = notice;
+  byId("notice").hidden = !notice;
+}
 
 function showSettings() {
   for (const choice of document.querySelectorAll("#gate input")) choice.checked = choice.value === settings.gate;

@@ -9,17 +9,20 @@ const MOST = 5;
 export class Replies {
   #status = byId("replies-status");
   #list = byId("replies-list");
-  #context = () => null;
   #composer;
+  #context;
+  #tell;
   #asked = 0;
 
   /**
    * @param {Composer} composer where a reply may be put
    * @param {() => object | null} context what is answered
+   * @param {(notice: string) => void} tell shows what the forum asks of writers
    */
-  constructor(composer, context) {
+  constructor(composer, context, tell) {
     this.#composer = composer;
     this.#context = context;
+    this.#tell = tell;
     byId("replies").querySelector("form").addEventListener("submit", (event) => {
       event.preventDefault();
       this.#fetch();
@@ -52,6 +55,7 @@ export class Replies {
   }
 
   #show({ replies, notice, score, threshold }) {
+    this.#tell(notice);
     const doubt = threshold ? ` What is less than ${percent(threshold)} likely to be on topic is shown with “also unlikely ones”.` : "";
     this.#status.textContent = replies.length ? `${replies.length} found.` : `None to suggest: nothing is near enough.${doubt}`;
     this.#list.replaceChildren(...replies.map((one) => this.#item(one, score === "probability", Boolean(notice))));
