@@ -1,8 +1,8 @@
 """Many people type at once, over HTTP: how long each keystroke waits for its answer, who answers, and whether memory stays.
 
 The server is a process of its own with the shipped models; the typists share this one. A keystroke's time runs from when it was
-due to when its answer was read, so that a client that falls behind does not hide it. The text typed is that of the embedded archive.
-Then so many drafts are begun one after the other, more than are kept.
+due to when its answer was read. As the page does, a typist asks about the newest draft once the last answer has come. The text
+typed is that of the embedded archive. Then so many drafts are begun one after the other, more than are kept.
 """
 
 from __future__ import annotations
@@ -37,6 +37,7 @@ class Seen:
     statuses: Counter[int] = field(default_factory=Counter)
     cut: int = 0
     shown: int = 0
+    overtaken: int = 0  # keystrokes that nobody asked about, since another had come before the last answer
 
 
 class Typist:
@@ -73,16 +74,20 @@ class Typist:
             self.seen.shown += bool(answer["ghost"])
 
     async def type(self, texts: Sequence[str], every: float, until: float) -> None:
-        """Type text after text, a character every so many seconds."""
+        """Type text after text, a character every so many seconds, and ask about the newest draft."""
         due = perf_counter() + random.random() * every
         for number in range(10**6):
             text = texts[random.randrange(len(texts))]
-            for size in range(1, len(text) + 1):
+            size = 1
+            while size <= len(text):
                 if due > until:
                     return
                 await asyncio.sleep(max(due - perf_counter(), 0))
+                while perf_counter() >= due + every and size < len(text):  # typed while the last answer was awaited
+                    size, due = size + 1, due + every
+                    self.seen.overtaken += 1
                 await self.press(text[:size], f"{self.name}-{number}", due)
-                due += every
+                size, due = size + 1, due + every
 
 
 def texts() -> list[str]:
@@ -131,7 +136,8 @@ def tell(name: str, seen: Seen, as_json: bool) -> None:
     for share in (50, 90, 99):
         report(f"{name}: p{share}", [1000 * float(np.percentile(seen.seconds, share))], "ms", as_json=as_json)
     total = len(seen.seconds)
-    report(f"{name}: keystrokes", [total], "", as_json=as_json)
+    report(f"{name}: keystrokes", [total + seen.overtaken], "", as_json=as_json)
+    report(f"{name}: overtaken", [seen.overtaken / (total + seen.overtaken)], "", as_json=as_json)
     report(f"{name}: not cut short", [1 - seen.cut / total], "", as_json=as_json)
     report(f"{name}: with ghost text", [seen.shown / total], "", as_json=as_json)
     for rung, count in seen.rungs.most_common():

@@ -18,9 +18,10 @@ from fastapi.testclient import TestClient
 from serving import make_home
 
 from rejoinder.engine.typing import Typed
-from rejoinder.errors import ConfigError
+from rejoinder.errors import ConfigError, NotFitted
+from rejoinder.forgetting import forget_everywhere
 from rejoinder.models.kneser_ney import KneserNey
-from rejoinder.post import Post
+from rejoinder.post import Kind, Post
 from rejoinder.serve import native
 from rejoinder.serve.app import create_app
 from rejoinder.serve.config import ServeConfig
@@ -294,8 +295,10 @@ class Slow:
         self.seconds = seconds
         self.begun = threading.Event()
         self.cancelled: list[str] = []
+        self.hasty: list[bool] = []
 
-    def suggest(self, draft: str, *, gate: Any, deadline: float, cancelled: Callable[[], bool]) -> Typed:
+    def suggest(self, draft: str, *, gate: Any, deadline: float, cancelled: Callable[[], bool], haste: bool) -> Typed:
+        self.hasty.append(haste)
         self.begun.set()
         ends = perf_counter() + self.seconds
         while perf_counter() < ends:
@@ -521,3 +524,13 @@ def test_what_changes_at_home_is_seen(tmp_path: Path) -> None:
     parts.refresh()
     after = parts.opened.models["kneser_ney"]
     assert isinstance(after, KneserNey) and after is not before and parts.generation == 1
+    with space.open_archive() as archive:
+        archive.add([Post(99_999, Kind.STORY, "One more.")])
+        parts.refresh()
+        assert parts.opened.models["kneser_ney"] is after  # a post more makes no model worse
+    assert set(parts.opened.models) == {"markov", "kneser_ney"} and parts.opened.searcher().search("flour", 3)
+    forget_everywhere(space, [11], None)
+    parts.refresh()
+    assert "lstm" in parts.opened.models  # the home's may know what was forgotten, so those of the package speak
+    with pytest.raises(NotFitted):
+        parts.opened.searcher()

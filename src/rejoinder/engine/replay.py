@@ -67,6 +67,21 @@ def starts_so(follows: str, said: str) -> bool:
     return not (inside and kinds(said[-1:]) == "w")
 
 
+def seam_fault(draft: str, ghost: str) -> str | None:
+    """What is wrong with ghost text as the continuation of a draft, to the letter; None if nothing is."""
+    letters = draft[len(draft.rstrip()) :] or draft.split()[-1] if draft.strip() else ""
+    faults = {
+        "no Unicode text": any("\ud800" <= character <= "\udfff" for character in ghost),
+        "a piece of a character": "\ufffd" in ghost,
+        "white space other than single spaces": "  " in ghost or any(c.isspace() and c != " " for c in ghost),
+        "a doubled space": ghost[:1].isspace() and (not draft or draft[-1].isspace()),
+        "a space at the end": ghost[-1:].isspace(),
+        "the letters typed, again": len(letters.strip()) > 2 and ghost.startswith(letters),
+        "dots": ".." in ghost or "…" in ghost,
+    }
+    return next((fault for fault, found in faults.items() if ghost and found), None)
+
+
 def keys_pressed(takes: list[tuple[int, int]]) -> int:
     """How many keys the policy presses, from what it takes at each of N characters: so many characters for so many keys."""
     place = keys = 0

@@ -152,6 +152,7 @@ class TypingSession:
         gate: Gate = Gate.NORMAL,
         deadline: float | None = None,
         cancelled: Callable[[], bool] = never,
+        haste: bool = False,
     ) -> Typed:
         """What to show at the end of `draft`.
 
@@ -160,17 +161,19 @@ class TypingSession:
             gate: how sure ghost text must be.
             deadline: when the answer is due, by time.perf_counter(), seconds; none: the config's time from now on.
             cancelled: asked before each step; once it says so, the answer is what was found till then.
+            haste: ask the cheapest voice alone, since others wait.
         """
         watch = Watch(perf_counter() + self._config.deadline if deadline is None else deadline, cancelled)
         with self._lock:
-            return self._suggest(Unfinished.of(draft), draft, gate, watch)
+            return self._suggest(self._voices[-1:] if haste else self._voices, draft, gate, watch)
 
-    def _suggest(self, cut: Unfinished, draft: str, gate: Gate, watch: Watch) -> Typed:
+    def _suggest(self, voices: Sequence[_Voice], draft: str, gate: Gate, watch: Watch) -> Typed:
+        cut = Unfinished.of(draft)
         config = self._config
         wanted = Wanted(config.words, config.steps, config.least, self._manners.blocked)
-        voice, found, late = self._voices[0], Found(), False
-        for place, voice in enumerate(self._voices):
-            behind = len(self._voices) - 1 - place
+        voice, found, late = voices[0], Found(), False
+        for place, voice in enumerate(voices):
+            behind = len(voices) - 1 - place
             found = search(voice.reader, voice.pieces, cut, wanted, watch.earlier(config.reserve if behind else 0.0))
             late = late or found.cut
             if found.words or not found.cut or watch.cancelled():

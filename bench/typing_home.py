@@ -1,0 +1,53 @@
+"""What the benchmarks of typing help share: the engine of the package, and held-out posts that are novel, or not."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import numpy as np
+from figures import real_archive
+
+from rejoinder.archive.reader import ArchiveCorpus, held_out
+from rejoinder.engine.typing import Engine, TypingConfig
+from rejoinder.ladder.heldout import HeldOut
+from rejoinder.models import Can
+from rejoinder.opening import typist
+from rejoinder.text.tensors import open_tokens, write_tokens
+from rejoinder.workspace import Workspace
+
+
+def shipped_engine(config: TypingConfig | None = None) -> Engine:
+    """The typing engine over the models in the package: the mixture, and counts where time is short."""
+    space = Workspace.shipped()
+    if space is None:
+        sys.exit("no models came with this package")
+    models = dict(space.load_those(Can.PREDICT, ["kneser_ney", "mixture"]))
+    return typist(space, models, lambda text: print(text, file=sys.stderr), config)
+
+
+@contextmanager
+def held_out_posts(home: str, *, repeats: bool) -> Iterator[HeldOut]:
+    """Posts of the test part of the real archive, imported once into `home` (none: for now only), in random order.
+
+    Args:
+        home: a folder to keep.
+        repeats: whether near-repeats of the train part are to be told from novel posts; else all count as novel.
+    """
+    with TemporaryDirectory() as scratch:
+        space = Workspace(Path(home or scratch))
+        if space.is_empty:
+            command = [sys.executable, "-m", "rejoinder", "import", str(real_archive("hn.jsonl.gz")), "--home", str(space.home)]
+            subprocess.run(command, check=True, capture_output=True)
+        with space.open_archive() as archive:
+            found = HeldOut.of(held_out(archive), np.random.default_rng(0))
+            if repeats:
+                tokenizer = next(iter(shipped_engine().voices.values())).tokenizer
+                corpus = ArchiveCorpus(archive, Path(scratch) / "tokens")
+                write_tokens(corpus, tokenizer, corpus.tokens)
+                found = found.told_apart(tokenizer, open_tokens(corpus.tokens, "train"))
+        yield found
