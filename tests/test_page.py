@@ -334,6 +334,7 @@ def test_the_mirror_lies_exactly_under_the_text(page: Page) -> None:
 
 def test_no_sideways_scrolling_on_a_phone(page: Page) -> None:
     Server(page)
+    page.route("**/v1/ladder", lambda route: route.fulfill(json={}))  # as if there were a report
     page.set_viewport_size({"width": 320, "height": 640})
     page.fill("#query", "1")
     page.click("#find button")
@@ -344,6 +345,7 @@ def test_no_sideways_scrolling_on_a_phone(page: Page) -> None:
     page.click("#replies button")
     expect(page.locator(".heat tbody tr").first).to_be_visible()
     expect(page.locator("#ladder tbody tr").first).to_be_visible()
+    expect(page.locator("#ladder a")).to_have_attribute("href", "/ladder")
     assert page.evaluate("document.documentElement.scrollWidth") == 320
 
 
