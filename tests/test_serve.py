@@ -294,7 +294,7 @@ class Slow:
     def __init__(self, seconds: float = 0.0) -> None:
         self.seconds = seconds
         self.begun = threading.Event()
-        self.cancelled: list[str] = []
+        self.cancelled: dict[str, bool] = {}  # what nobody waited for any more, and whether that was before its deadline
         self.hasty: list[bool] = []
 
     def suggest(self, draft: str, *, gate: Any, deadline: float, cancelled: Callable[[], bool], haste: bool) -> Typed:
@@ -303,7 +303,7 @@ class Slow:
         ends = perf_counter() + self.seconds
         while perf_counter() < ends:
             if cancelled():
-                self.cancelled.append(draft)
+                self.cancelled[draft] = perf_counter() < deadline
                 break
             sleep(0.002)
         return Typed(f"<{draft}>", 1.0, (), "slow", False)
@@ -334,7 +334,7 @@ def test_a_newer_keystroke_overtakes_an_older_one(toy_home: Workspace, monkeypat
         thread.join()
         assert (newer["superseded"], newer["ghost"]) == (False, "<ab>")
         assert (older[0]["superseded"], older[0]["ghost"], older[0]["sequence"]) == (True, "", 5)
-        assert typing.cancelled == ["a"]
+        assert typing.cancelled == {"a": True}
         late = client.post("/v1/suggest", json={**asked, "sequence": 4}).json()
         assert (late["superseded"], late["ghost"]) == (True, "")
 
@@ -357,6 +357,24 @@ def test_what_would_have_to_wait_too_long_is_turned_away(toy_home: Workspace, mo
         for thread in threads:
             thread.join()
         assert client.get("/health").json()["status"] == "ok"
+
+
+def test_in_a_crowd_the_cheaper_rung_is_asked(toy_home: Workspace, monkeypatch: pytest.MonkeyPatch) -> None:
+    """One thread works on the first of five keystrokes, so the second finds three others waiting behind it, the last none."""
+    typing = Slow(20.0)
+    with slowed(toy_home, typing, monkeypatch, quick=1) as client:
+        asked = {"draft": "a", "deadline_ms": 1_000}
+        threads = [threading.Thread(target=client.post, args=("/v1/suggest",), kwargs={"json": asked}) for _ in range(5)]
+        for thread in threads:
+            thread.start()
+        parts = client.app.state.parts  # type: ignore[attr-defined]
+        while parts.quick.waiting < 4:
+            sleep(0.002)
+        typing.seconds = 0.0
+        next(iter(parts.sessions._by_name.values())).begin(None)  # the first is given up
+        for thread in threads:
+            thread.join()
+        assert typing.hasty[:2] == [False, True] and not typing.hasty[-1]
 
 
 def test_sessions_are_few_and_the_oldest_go_first(monkeypatch: pytest.MonkeyPatch) -> None:
