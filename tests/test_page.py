@@ -129,7 +129,7 @@ def caret(page: Page) -> list[int]:
     return page.eval_on_selector("#draft", "field => [field.selectionStart, field.selectionEnd]")
 
 
-BOTTOM = "[...document.querySelectorAll('#before, #after')].map(e => e.getBoundingClientRect().bottom).reduce((a, b) => Math.max(a, b))"
+BOTTOM = "Math.max(...[...document.querySelectorAll('#before, #after')].map(e => e.getBoundingClientRect().bottom))"
 # every state in which the page is seen: what is written, what is drawn, where the caret is
 WATCH = """() => {
   const field = document.getElementById("draft"), ghost = document.getElementById("ghost");
