@@ -87,6 +87,7 @@ class Server:
         self.sentence = sentence
         self.asked: list[dict[str, Any]] = []
         self.held: list[Route] | None = None  # answers kept back, if not None
+        self.hurried = False  # whether there is time only for who asks with patience
         page.route("**/v1/suggest", self._answer)
 
     def _answer(self, route: Route) -> None:
@@ -97,7 +98,11 @@ class Server:
             self.held.append(route)
 
     def give(self, route: Route) -> None:
-        draft = json.loads(route.request.post_data or "")["draft"]
+        asked = json.loads(route.request.post_data or "")
+        draft = asked["draft"]
+        if self.hurried and asked["deadline_ms"] < 1000:
+            route.fulfill(json={"ghost": "", "probability": 0.0, "words": [], "rung": "", "cut": True, "superseded": False})
+            return
         ghost = self.sentence[len(draft) :] if draft and self.sentence.startswith(draft) else ""
         word = ghost[: len(ghost) - len(ghost.lstrip())] + ghost.split()[0] if ghost else " and"
         words = [{"text": text, "probability": 0.5} for text in (word, " or", " but")]
@@ -179,6 +184,14 @@ def test_one_question_at_a_time_and_late_answers_only_if_they_agree(page: Page) 
     until(page, lambda: len(server.asked) == 3)
     assert ghost(page) == ""
     assert [one["sequence"] for one in server.asked] == [1, 2, 3]
+
+
+def test_who_pauses_is_given_what_there_was_no_time_for(page: Page) -> None:
+    server = Server(page)
+    server.hurried = True
+    write(page, "The")
+    until(page, lambda: ghost(page) == SENTENCE[3:])
+    assert server.asked[-1] == {**server.asked[-2], "deadline_ms": 1000, "sequence": server.asked[-1]["sequence"]}
 
 
 def test_tab_takes_all_and_undo_gives_it_back(page: Page) -> None:
