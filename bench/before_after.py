@@ -49,7 +49,8 @@ def sample(home: Path) -> Workspace:
         ):
             archive.set_forum("sample")
             archive.add(read_dump(file, space.hasher()))
-    names = [name for name, line in LADDER.items() if line.can & (Can.PROPOSE | Can.RANK | Can.TRIGGER)]
+    useful = Can.PROPOSE | Can.RANK | Can.TRIGGER
+    names = [name for name, line in LADDER.items() if line.can & useful and not line.asked]
     missing = [name for name in names if space.fitted(name) is None]
     failed = space.fit(missing, FitConfig(), {"word2vec": {"workers": 1}}) if missing else {}
     for name, error in failed.items():

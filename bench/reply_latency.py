@@ -41,7 +41,7 @@ def prepare(home: Path, posts: int, rungs: str) -> Workspace:
         subprocess.run([*rejoinder, "import", str(file), "--forum", forum, "--home", str(home)], check=True, capture_output=True)
         if posts:
             file.unlink()
-    names = rungs.split(",") if rungs else [name for name, line in LADDER.items() if line.can & REPLY]
+    names = rungs.split(",") if rungs else [name for name, line in LADDER.items() if line.can & REPLY and not line.asked]
     missing = [name for name in names if space.fitted(name) is None]
     if missing:
         subprocess.run([*rejoinder, "fit", *missing, "--home", str(home)], check=True, capture_output=True)

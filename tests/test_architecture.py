@@ -120,8 +120,13 @@ def test_importing_any_module_prints_and_starts_nothing() -> None:
 
 
 def test_nothing_that_is_called_a_post_request_is_ever_sent() -> None:
-    """There is no code that writes to a forum: the only verb spoken over HTTP is GET."""
+    """There is no code that writes to a forum: the only verb spoken to one is GET.
+
+    A model is asked by POST, at the address that the user gave for it; archive and models never import each other.
+    """
     for module in MODULES:
+        if module == SRC / "models" / "llm" / "server.py":
+            continue
         tree = ast.parse(module.read_text(encoding="utf-8"))
         verbs = {n.value for n in ast.walk(tree) if isinstance(n, ast.Constant) and isinstance(n.value, str)}
         assert not verbs & {"POST", "PUT", "PATCH", "DELETE"}, module

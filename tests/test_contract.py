@@ -7,6 +7,7 @@ import math
 from pathlib import Path
 from typing import Any
 
+import llm_server
 import numpy as np
 import pytest
 from conftest import toy_posts
@@ -25,6 +26,7 @@ SMALL: dict[str, dict[str, Any]] = {
     "dual_encoder": {"size": 16, "buckets": 4096, "epochs": 3, "batch": 32, "learning_rate": 0.01},
     "fusion": {"models": ("bm25",)},
     "trigger": {"models": ("bm25",)},
+    "llm": {"base_url": llm_server.shared().url},
 }
 # settings that differ from the defaults, so that save and load cannot pass by forgetting them
 OTHER: dict[str, dict[str, Any]] = {
@@ -71,6 +73,15 @@ OTHER: dict[str, dict[str, Any]] = {
         "dev_pairs": 9,
     },
     "fusion": {"models": (), "lists": 1, "pairs": 9, "train_pairs": 50, "shrink": 1.5},
+    "llm": {
+        **SMALL["llm"],
+        "model": "toy-2",
+        "timeout": 20.0,
+        "temperature": 0.0,
+        "max_tokens": 50,
+        "proposals": 2,
+        "context": 100,
+    },
     "mixture": {
         "models": ("kneser_ney", "markov"),
         "recall": False,
@@ -110,8 +121,8 @@ def fitted(toy: ArchiveCorpus, tmp_path_factory: pytest.TempPathFactory) -> dict
 
 every_rung = pytest.mark.parametrize("name", list(LADDER))
 predictors = pytest.mark.parametrize("name", those_that(Can.PREDICT))
-proposers = pytest.mark.parametrize("name", those_that(Can.PROPOSE))
-rankers = pytest.mark.parametrize("name", those_that(Can.RANK))
+proposers = pytest.mark.parametrize("name", those_that(Can.PROPOSE, asked=True))
+rankers = pytest.mark.parametrize("name", those_that(Can.RANK, asked=True))
 
 
 def states(model: Any) -> list[Any]:
@@ -314,7 +325,7 @@ def test_a_candidate_scores_the_same_in_any_company(name: str, fitted: dict[str,
 # --- the toy archive: two topics that never mix ----------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("name", [n for n in those_that(Can.PROPOSE) if Can.RANK in LADDER[n].can])
+@pytest.mark.parametrize("name", those_that(Can.PROPOSE | Can.RANK, asked=True))
 @pytest.mark.parametrize(
     ("question", "right", "wrong"), [("cold bread dough", "dough", "engine"), ("engine stall", "engine", "dough")]
 )

@@ -14,7 +14,7 @@ from typer.testing import CliRunner
 
 from rejoinder.archive.reader import ArchiveCorpus
 from rejoinder.cli import app
-from rejoinder.engine.generating import GenerateConfig, Generated, finished, goes_round
+from rejoinder.engine.generating import GenerateConfig, Generated, goes_round
 from rejoinder.engine.replying import Replier
 from rejoinder.engine.sampling import SampleConfig
 from rejoinder.errors import ConfigError
@@ -22,6 +22,7 @@ from rejoinder.models.interfaces import Job, score_one_by_one
 from rejoinder.models.kneser_ney import KneserNey, KneserNeyConfig
 from rejoinder.post import Kind, Post, Suggestion
 from rejoinder.text.phrases import Phrases
+from rejoinder.text.sentences import finished
 from rejoinder.text.tokenizer import WordTokenizer
 from rejoinder.text.words import words
 from rejoinder.workspace import FitConfig, Workspace

@@ -149,3 +149,25 @@ def test_a_model_that_cannot_tell_is_last() -> None:
     found = find_ranks(Constant(), pool, {"plain": lists})["plain"]
     assert (found == 1 + ranking.NEGATIVES).all()
     assert figures(found, pool.threads[lists.places], np.random.default_rng(0))["recall@10"].value == 0
+
+
+def test_recall_is_what_scikit_learn_finds() -> None:
+    """The same figure by `top_k_accuracy_score`, where each of 100 candidates is a class and the true one is the first."""
+    from sklearn.metrics import top_k_accuracy_score
+
+    scores = np.random.default_rng(0).standard_normal((300, 100))
+    scores[:, 0] += 1.5
+    found = metrics.ranks(scores[:, 0], scores[:, 1:])
+    for k in (1, 3, 10):
+        expected = top_k_accuracy_score(np.zeros(300, int), scores, k=k, labels=np.arange(100))
+        assert metrics.recall_at(found, k).mean() == pytest.approx(expected)
+
+
+def test_shuffled_labels_give_chance() -> None:
+    """Whatever the scores, if the true one is drawn at random it is first once in a hundred: 4,000 pairs, three deviations."""
+    rng = np.random.default_rng(0)
+    scores = rng.standard_normal((4_000, 100)) * rng.random((4_000, 1))
+    rng.permuted(scores, axis=1, out=scores)
+    found = metrics.ranks(scores[:, 0], scores[:, 1:])
+    for k in (1, 10):
+        assert metrics.recall_at(found, k).mean() == pytest.approx(k / 100, abs=3 * np.sqrt(k / 100 / 4_000))

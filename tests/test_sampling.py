@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 from rejoinder.engine.sampling import (
     BeamConfig,
     SampleConfig,
+    Sampler,
     beam_search,
     kept,
     log_prob_many,
@@ -74,6 +75,22 @@ MODEL: Any = Known()
 
 def rng(seed: int = 1) -> np.random.Generator:
     return np.random.default_rng(seed)
+
+
+def test_the_first_token_gives_what_is_owed() -> None:
+    """Only " b" begins so; its own probability is told, 0.3, and what follows is free."""
+    making = Sampler(MODEL, [None] * 20, SampleConfig(longest=2), rng(), b" b")
+    first, second = making.step(), making.step()
+    assert {drawn.token for drawn in first} == {B} and first[0].log_prob == pytest.approx(math.log(0.3))
+    assert len({drawn.token for drawn in second}) > 1 and making.step() == []
+
+
+def test_a_text_that_is_dropped_gets_no_more_tokens() -> None:
+    making = Sampler(MODEL, [None] * 3, SampleConfig(longest=5, temperature=0), rng())
+    making.drop(1)
+    assert [drawn.place for drawn in making.step()] == [0, 2]
+    making.drop(0)
+    assert [(drawn.place, drawn.token) for drawn in making.step()] == [(2, B)]  # the most probable after A
 
 
 def all_texts(longest: int) -> dict[tuple[tuple[int, ...], bool], float]:

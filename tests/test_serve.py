@@ -18,9 +18,10 @@ from fastapi.testclient import TestClient
 from serving import make_home
 
 from rejoinder.engine.typing import Typed
-from rejoinder.errors import ConfigError
+from rejoinder.errors import ConfigError, NotFitted
+from rejoinder.forgetting import forget_everywhere
 from rejoinder.models.kneser_ney import KneserNey
-from rejoinder.post import Post
+from rejoinder.post import Kind, Post
 from rejoinder.serve import native
 from rejoinder.serve.app import create_app
 from rejoinder.serve.config import ServeConfig
@@ -293,14 +294,16 @@ class Slow:
     def __init__(self, seconds: float = 0.0) -> None:
         self.seconds = seconds
         self.begun = threading.Event()
-        self.cancelled: list[str] = []
+        self.cancelled: dict[str, bool] = {}  # what nobody waited for any more, and whether that was before its deadline
+        self.left: list[float] = []  # seconds
 
     def suggest(self, draft: str, *, gate: Any, deadline: float, cancelled: Callable[[], bool]) -> Typed:
+        self.left.append(deadline - perf_counter())
         self.begun.set()
         ends = perf_counter() + self.seconds
         while perf_counter() < ends:
             if cancelled():
-                self.cancelled.append(draft)
+                self.cancelled[draft] = perf_counter() < deadline
                 break
             sleep(0.002)
         return Typed(f"<{draft}>", 1.0, (), "slow", False)
@@ -331,7 +334,7 @@ def test_a_newer_keystroke_overtakes_an_older_one(toy_home: Workspace, monkeypat
         thread.join()
         assert (newer["superseded"], newer["ghost"]) == (False, "<ab>")
         assert (older[0]["superseded"], older[0]["ghost"], older[0]["sequence"]) == (True, "", 5)
-        assert typing.cancelled == ["a"]
+        assert typing.cancelled == {"a": True}
         late = client.post("/v1/suggest", json={**asked, "sequence": 4}).json()
         assert (late["superseded"], late["ghost"]) == (True, "")
 
@@ -354,6 +357,24 @@ def test_what_would_have_to_wait_too_long_is_turned_away(toy_home: Workspace, mo
         for thread in threads:
             thread.join()
         assert client.get("/health").json()["status"] == "ok"
+
+
+def test_in_a_crowd_each_has_its_share_of_the_time(toy_home: Workspace, monkeypatch: pytest.MonkeyPatch) -> None:
+    """One thread works on the first of five keystrokes; the second finds three waiting behind it: a quarter of a second."""
+    typing = Slow(20.0)
+    with slowed(toy_home, typing, monkeypatch, quick=1) as client:
+        asked = {"draft": "a", "deadline_ms": 1_000}
+        threads = [threading.Thread(target=client.post, args=("/v1/suggest",), kwargs={"json": asked}) for _ in range(5)]
+        for thread in threads:
+            thread.start()
+        parts = client.app.state.parts  # type: ignore[attr-defined]
+        while parts.quick.waiting < 4:
+            sleep(0.002)
+        typing.seconds = 0.0
+        next(iter(parts.sessions._by_name.values())).begin(None)  # the first is given up
+        for thread in threads:
+            thread.join()
+        assert len(typing.left) == 5 and typing.left[1] <= 0.25 < typing.left[0]
 
 
 def test_sessions_are_few_and_the_oldest_go_first(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -452,6 +473,23 @@ def test_the_report_of_the_ladder(toy_home: Workspace, tmp_path: Path) -> None:
     assert policy.startswith("sandbox allow-scripts; default-src 'none'") and "same-origin" not in policy
 
 
+def test_text_of_ones_own_is_heard_shown_and_erased(tmp_path: Path) -> None:
+    """Nobody in the toy archive thanks a kitchen."""
+    draft = "Thank you k"
+    with client_of(make_home(tmp_path)) as client:
+        before = suggest(client, draft)
+        session = before["session"]
+        text = "Thank you kitchen .\n\n" * 20
+        assert client.post("/v1/own", json={"text": text}).json()["words"] == 80
+        assert client.get("/v1/own").json()["text"].startswith("Thank you kitchen .")
+        heard = suggest(client, draft, session=session)
+        assert heard["words"][0]["text"] == "itchen" and heard["probability"] > before["probability"]
+        assert suggest(client, draft, session=session, own=False)["words"] == before["words"]
+        assert client.delete("/v1/own").json() == client.get("/v1/own").json() == {"text": "", "words": 0}
+        assert suggest(client, draft, session=session)["words"] == before["words"]
+        assert client.post("/v1/own", json={"text": " "}).status_code == 400
+
+
 # --- what is counted, and what is not said ---------------------------------------------------------------------------
 
 
@@ -504,3 +542,13 @@ def test_what_changes_at_home_is_seen(tmp_path: Path) -> None:
     parts.refresh()
     after = parts.opened.models["kneser_ney"]
     assert isinstance(after, KneserNey) and after is not before and parts.generation == 1
+    with space.open_archive() as archive:
+        archive.add([Post(99_999, Kind.STORY, "One more.")])
+        parts.refresh()
+        assert parts.opened.models["kneser_ney"] is after  # a post more makes no model worse
+    assert set(parts.opened.models) == {"markov", "kneser_ney"} and parts.opened.searcher().search("flour", 3)
+    forget_everywhere(space, [11], None)
+    parts.refresh()
+    assert "lstm" in parts.opened.models  # the home's may know what was forgotten, so those of the package speak
+    with pytest.raises(NotFitted):
+        parts.opened.searcher()

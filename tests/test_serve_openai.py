@@ -16,7 +16,7 @@ from rejoinder.engine.wording import Wording
 from rejoinder.post import Kind, Post
 from rejoinder.serve.app import create_app
 from rejoinder.serve.config import ServeConfig
-from rejoinder.serve.making import conversation
+from rejoinder.serve.making import MOST_READ, conversation
 from rejoinder.serve.openai_bodies import Message
 from rejoinder.workspace import Workspace
 
@@ -129,7 +129,10 @@ def test_what_is_made_is_what_the_rung_says(client: TestClient, model: Any) -> N
     told = choice["logprobs"]
     assert "".join(told["tokens"]) == choice["text"]
     assert told["token_logprobs"] == pytest.approx(scores)
-    assert all(len(top) == 2 and max(top.values()) == pytest.approx(score) for top, score in zip(told["top_logprobs"], scores, strict=True))
+    assert all(
+        len(top) == 2 and max(top.values()) == pytest.approx(score)
+        for top, score in zip(told["top_logprobs"], scores, strict=True)
+    )
     assert told["text_offset"] == [sum(map(len, told["tokens"][:place])) for place in range(6)]
     read = len(model.tokenizer.encode(PROMPT))
     assert found["usage"] == {"prompt_tokens": read, "completion_tokens": 6, "total_tokens": read + 6}
@@ -198,6 +201,13 @@ def test_a_text_that_is_only_read(client: TestClient, model: Any, prompt: str) -
     assert told["token_logprobs"][0] is None and told["top_logprobs"][0] is None
     assert told["token_logprobs"][1:] == pytest.approx(model.score_tokens(model.start((Post(0),)), tokens)[1:].tolist())
     assert found["usage"] == {"prompt_tokens": len(tokens), "completion_tokens": 0, "total_tokens": len(tokens)}
+
+
+def test_of_a_long_prompt_the_end_is_read(client: TestClient) -> None:
+    used = complete(client, prompt="Let the dough rest . " * 400, max_tokens=1)["usage"]
+    assert used["prompt_tokens"] == MOST_READ
+    short = complete(client, prompt="Let the dough rest . " * 20, max_tokens=1)["usage"]
+    assert 60 < short["prompt_tokens"] < MOST_READ
 
 
 def test_many_texts_are_read_at_once(client: TestClient) -> None:

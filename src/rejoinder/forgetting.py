@@ -56,7 +56,7 @@ def forget_everywhere(space: Workspace, items: Sequence[int], author: str | None
             outcome.removed.append(name)
         elif name == "kneser_ney" and _subtract(space, forgotten):
             outcome.exact.append(name)
-        elif any(directory.iterdir()):
+        elif any(directory.iterdir()) and not LADDER[name].asked:  # which learned nothing
             outcome.marked.append(name)
     for unfinished in ("scratch", "checkpoints"):
         shutil.rmtree(space.home / unfinished, ignore_errors=True)

@@ -279,7 +279,7 @@ class Workspace:
             raise ModelError(
                 f"{numbered[-1]} holds the rung `{manifest.get('rung')}`, not `{name}`; fit again: rejoinder fit {name}"
             )
-        revision, resplit, forgot = self._revisions()
+        revision, resplit, forgot = (0, 0, 0) if rung(name).asked else self._revisions()  # it knows nothing of the archive
         at = manifest.get("revision", 0)
         parts = dict(manifest.get("parts", {}))
         outdated = any((there := self.fitted_or_none(part)) is None or identity(there.directory) != parts[part] for part in parts)
@@ -332,7 +332,7 @@ class Workspace:
             names = list(only)
             for name in names:
                 if can not in rung(name).can:
-                    able = ", ".join(other for other in LADDER if can in LADDER[other].can)
+                    able = ", ".join(those_that(can, asked=True))
                     raise ModelError(f"the rung `{name}` cannot do this; those that can: {able}")
         else:
             names = self.fitted_that(can)
@@ -340,7 +340,10 @@ class Workspace:
         return {name: self._load(name, loaded, allow_stale=allow_stale) for name in names}
 
     def fitted_that(self, can: Can) -> list[str]:
-        """The names of the fitted rungs with a capability, from the cheapest up; one whose parts have changed is passed over."""
+        """The names of the fitted rungs with a capability, from the cheapest up, that can be used without being named.
+
+        One whose parts have changed is passed over.
+        """
         return [name for name in those_that(can) if (found := self.fitted(name)) is not None and not found.outdated]
 
     @property

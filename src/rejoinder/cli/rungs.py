@@ -35,6 +35,10 @@ def fit(
     memory: Annotated[
         int | None, typer.Option(min=1, metavar="MIB", help="What counting may take, about.", show_default=False)
     ] = None,
+    base_url: Annotated[
+        str | None,
+        typer.Option("--base-url", metavar="URL", help="The server of the rung llm, mostly up to /v1.", show_default=False),
+    ] = None,
     logs: Annotated[
         Path | None, typer.Option(metavar="DIR", help="Write how a training goes, for TensorBoard.", show_default=False)
     ] = None,
@@ -56,9 +60,10 @@ def fit(
     if on not in ("train", "all"):
         raise UsageError(f"--on must be train or all; got {on!r}")
     overrides = [*(settings or ()), *([f"kneser_ney.memory={memory * 2**20}"] if memory else [])]
+    overrides += [f"llm.base_url={base_url}"] if base_url else []
     space = workspace(home)
     wanted = list(names or without_extras())
-    trained = [name for name in LADDER if name not in without_extras()]
+    trained = [name for name, line in LADDER.items() if name not in without_extras() and not line.asked]
     there = [name for name in trained if space.fitted_or_none(name) is not None]
     if retrain_tokenizer:
         wanted = list(

@@ -45,7 +45,7 @@ class Entry:
 
 
 def entries(names: Iterable[str] | None, settings: Settings) -> list[Entry]:
-    """The rows for rungs of these names (all that are measured, if None), from the cheapest up, and for those of the package.
+    """The rows for rungs of these names, from the cheapest up; if None, all that need not be named, and those of the package.
 
     Where a fusion has nets in it, another one without them stands before it, since whether nets are worth it is the question.
 
@@ -53,7 +53,8 @@ def entries(names: Iterable[str] | None, settings: Settings) -> list[Entry]:
         UsageError: no such rung.
         ConfigError: a setting is wrong.
     """
-    wanted = list(LADDER) if names is None else [name for name in dict.fromkeys(names) if rung(name)]
+    unnamed = [name for name, line in LADDER.items() if not line.asked]
+    wanted = unnamed if names is None else [name for name in dict.fromkeys(names) if rung(name)]
     measured = Can.PREDICT | Can.PROPOSE | Can.RANK
     found: list[Entry] = []
     chosen: set[str] = set()

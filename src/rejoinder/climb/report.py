@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import platform
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict
 from datetime import UTC, datetime
 from itertools import pairwise
@@ -17,11 +17,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rejoinder import __version__
-from rejoinder.climb.plan import DRAWS, Plan, Row
+from rejoinder.climb.doing import DRAWS, Doing, Row
 from rejoinder.climb.units import Unit
 from rejoinder.engine.replay import POLICY
 from rejoinder.ladder import metrics
-from rejoinder.ladder.curve import POINTS, Laws, crossing
+from rejoinder.ladder.curve import POINTS, Crossing, Laws, crossing
 from rejoinder.ladder.metrics import Estimate
 from rejoinder.ladder.predicting import LETTERS, LONGEST, THRESHOLDS
 from rejoinder.ladder.verdict import KINDS, MARGIN, Contender, Kind, verdict
@@ -36,16 +36,25 @@ Ints = NDArray[np.int64]
 class Reporter:
     """All figures of one plan; the posts and pairs of each kind that every rung got to are those that count."""
 
-    def __init__(self, plan: Plan, threads: Ints, repeats: NDArray[np.bool_], pair_threads: dict[str, Ints]) -> None:
+    def __init__(
+        self,
+        plan: Doing,
+        sizes: Mapping[str, Mapping[str, int]],
+        threads: Ints,
+        repeats: NDArray[np.bool_],
+        pair_threads: dict[str, Ints],
+    ) -> None:
         """Read what was measured.
 
         Args:
             plan: what was done.
+            sizes: posts and threads of each part of the archive.
             threads: (P,) the thread of each held-out post, in the order measured.
             repeats: (P,) whether it repeats what was learned from.
             pair_threads: for "comment" and "story", (N,) the thread of each pair, in the order measured.
         """
-        self.plan, self.threads, self.repeats, self.pair_threads = plan, threads, repeats, pair_threads
+        self.plan, self.sizes = plan, sizes
+        self.threads, self.repeats, self.pair_threads = threads, repeats, pair_threads
         self.columns = {row.entry.name: _arrays(*row.measured["type"]) for row in plan.rows if "type" in row.measured}
         self.ranks = {row.entry.name: _arrays(*row.measured["rank"]) for row in plan.rows if "rank" in row.measured}
         self.ranks = {name: found for name, found in self.ranks.items() if found}
@@ -198,7 +207,7 @@ class Reporter:
         return list(found.values())
 
     def _size(self, share: float) -> int:
-        return max(round(share * self.plan.sizes["train"]["posts"]), 1)
+        return max(round(share * self.sizes["train"]["posts"]), 1)
 
     def _law(self, row: Row, kind: Kind) -> Laws | None:
         points = self._points(row, kind)
@@ -222,11 +231,7 @@ class Reporter:
                     if self.gain(kind)(upper, lower).value > 0:
                         continue
                     at = crossing(self.laws[lower, kind], self.laws[upper, kind])
-                    words = (
-                        f"with about {at.times:.2g} times more data ({at.low:.2g} to {at.high:.2g}), {upper} would overtake {lower}"
-                        if at
-                        else f"whether more data would bring {upper} above {lower}: cannot tell"
-                    )
+                    words = _told(lower, upper, at)
                     found.append(
                         {
                             "kind": kind,
@@ -293,11 +298,10 @@ class Reporter:
         """Seconds to fit a rung and all it is made of."""
         if row.entry.shipped:
             return 0.0
-        others = {other.entry.rung: other for other in self.plan.rows if other.fits and not other.entry.parts}
-        own = float(row.fits[max(row.fits)][1]["fit_seconds"])
-        return own + sum(
-            float(others[part].fits[max(others[part].fits)][1]["fit_seconds"]) for part in row.entry.parts if part in others
-        )
+        others = {other.entry.name: other for other in self.plan.rows if other.fits}
+        names = {row.entry.name, *row.entry.parts}
+        names |= {deeper for name in row.entry.parts if name in others for deeper in others[name].entry.parts}
+        return sum(float(others[name].fits[others[name].share][1]["fit_seconds"]) for name in names if name in others)
 
     def report(self, forum: str) -> dict[str, Any]:
         """The whole of `ladder.json`."""
@@ -317,8 +321,8 @@ class Reporter:
             "archive": {
                 "forum": forum,
                 "hash": plan.setup.data,
-                "posts": {part: plan.sizes[part]["posts"] for part in plan.sizes},
-                "threads": {part: plan.sizes[part]["threads"] for part in plan.sizes},
+                "posts": {part: self.sizes[part]["posts"] for part in self.sizes},
+                "threads": {part: self.sizes[part]["threads"] for part in self.sizes},
             },
             "scored": {
                 "typing_posts": number,
@@ -341,6 +345,12 @@ class Reporter:
         }
 
 
+def _told(lower: str, upper: str, at: Crossing | None) -> str:
+    if at is None:
+        return f"whether more data would bring {upper} above {lower}: cannot tell"
+    return f"with about {at.times:.2g} times more data ({at.low:.2g} to {at.high:.2g}), {upper} would overtake {lower}"
+
+
 def _arrays(unit: Unit, done: dict[str, Any]) -> dict[str, Any]:
     return {file.stem: np.load(file) for file in sorted(unit.place.glob("*.npy"))}
 
@@ -352,7 +362,7 @@ def _shortest(several: Any, column: str) -> int:
 
 def _cost(row: Row) -> dict[str, Any]:
     """What a rung costs."""
-    done = row.fits[max(row.fits)][1] if row.fits else {}
+    done = row.fits[row.share][1] if row.fits else {}
     typed, ranked = (row.measured[do][1] if do in row.measured else {} for do in ("type", "rank"))
     return {
         "fit_seconds": 0.0 if row.entry.shipped else done.get("fit_seconds"),

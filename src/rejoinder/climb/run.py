@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import shutil
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from time import monotonic
@@ -16,8 +16,9 @@ import numpy as np
 from rejoinder.archive.reader import fingerprint, held_out, part_counts
 from rejoinder.archive.split import Method
 from rejoinder.archive.store import Archive
+from rejoinder.climb.doing import Doing
 from rejoinder.climb.entries import entries
-from rejoinder.climb.plan import Plan
+from rejoinder.climb.plan import follow
 from rejoinder.climb.report import Reporter
 from rejoinder.climb.units import Setup, code_version
 from rejoinder.config import Settings
@@ -71,20 +72,20 @@ def climb(space: Workspace, config: ClimbConfig, settings: Settings, progress: P
     if kept.get("key") == key:
         return kept
     spent = _spent(root, key, config)
-    plan = Plan(setup, rows, sizes, config.budget, spent, progress)
+    plan = Doing(setup, rows, config.budget, spent, progress)
     try:
-        plan.go()
+        follow(plan)
     finally:
         write_json(root / _RUN, {"key": key, "spent": round(monotonic() - plan.began, 1)})
     progress("drawing conclusions", 0, None)
-    report = {"key": key, **_reporter(plan, space).report(forum)}
+    report = {"key": key, **_reporter(plan, sizes, space).report(forum)}
     write_json(root / REPORT, report)
     (root / _RUN).unlink()
     _sweep(plan, root)
     return report
 
 
-def _reporter(plan: Plan, space: Workspace) -> Reporter:
+def _reporter(plan: Doing, sizes: Mapping[str, Mapping[str, int]], space: Workspace) -> Reporter:
     assert plan.chosen is not None  # noqa: S101 - nothing goes on without
     place = plan.chosen[0].place
     with space.open_archive() as archive:
@@ -92,7 +93,7 @@ def _reporter(plan: Plan, space: Workspace) -> Reporter:
     threads = {
         kind: pair_threads(pool, kind, plan.setup.seed) for kind in ("comment", "story") if plan.chosen[1][f"{kind}_pairs"]
     }
-    return Reporter(plan, np.load(place / "threads.npy"), np.load(place / "repeats.npy"), threads)
+    return Reporter(plan, sizes, np.load(place / "threads.npy"), np.load(place / "repeats.npy"), threads)
 
 
 def _check_sizes(sizes: dict[str, dict[str, int]]) -> None:
@@ -134,7 +135,7 @@ def _read(file: Path) -> dict[str, Any]:
     return found if isinstance(found, dict) else {}
 
 
-def _sweep(plan: Plan, root: Path) -> None:
+def _sweep(plan: Doing, root: Path) -> None:
     """Remove what no figure of this climb came from; an earlier one's models are of no use to anybody."""
     used = set(_used(plan))
     for place in root.iterdir():
@@ -142,7 +143,7 @@ def _sweep(plan: Plan, root: Path) -> None:
             shutil.rmtree(place, ignore_errors=True)
 
 
-def _used(plan: Plan) -> Iterator[str]:
+def _used(plan: Doing) -> Iterator[str]:
     chosen: Sequence[str] = [plan.chosen[0].key] if plan.chosen else []
     yield from [*chosen, *plan.token_keys.values()]
     for row in plan.rows:

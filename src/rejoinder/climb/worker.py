@@ -21,7 +21,7 @@ from rejoinder.archive.split import Method
 from rejoinder.archive.store import Archive
 from rejoinder.climb.units import DONE
 from rejoinder.config import resolve
-from rejoinder.engine.calibrating import calibrate
+from rejoinder.engine.calibrating import GateConfig, calibrate
 from rejoinder.engine.gate import Calibration
 from rejoinder.engine.typing import Engine
 from rejoinder.errors import ModelError, RejoinderError
@@ -32,10 +32,13 @@ from rejoinder.models import LADDER, Can
 from rejoinder.models.directory import read_manifest, seal
 from rejoinder.models.interfaces import Job, LanguageModel, ReplyRanker, Suggester
 from rejoinder.text.fingerprints import Fingerprints
-from rejoinder.text.tensors import TOKENIZER_FILE, open_tokenizer, open_tokens, train_tokenizer, write_tokens
+from rejoinder.text.tensors import open_tokenizer, open_tokens, train_tokenizer, write_tokens
 from rejoinder.workspace import Workspace
 
+_CONSIDERED = 3_000  # held-out posts, of which some are left out
+_GATED = 0.2  # of the time of a measurement, that its gate is fitted in
 _SAID_EVERY = 0.25  # seconds
+_RANKING = 0.8  # of the time for a ranker; the rest is for whole replies
 Done = dict[str, Any]
 
 
@@ -89,7 +92,7 @@ def choose(work: Work) -> Done:
     rng = np.random.default_rng(work.seed)
     with work.open() as archive:
         threads = list(held_out(archive, work.split))
-        held = HeldOut.of(threads, rng)
+        held = HeldOut.of(threads, rng).first(_CONSIDERED)
         pool = ranking.Pool.of(threads)
     read = _read_by_package(held)
     left = held.only(np.flatnonzero(~read))
@@ -147,7 +150,7 @@ def type_text(work: Work) -> Done:
         threads = list(held_out(archive, work.split))
     held = HeldOut.load(work.root / work.what["posts"], threads)
     until = _until(work)
-    columns = {"text": predicting.score_text(cast(LanguageModel, model), held, work.limits["posts"], _half(until), say)}
+    columns = {"text": predicting.score_text(cast(LanguageModel, model), held, work.limits["posts"], _part(until, 0.25), say)}
     done: Done = {"load_seconds": round(loading, 4), "whole": len(columns["text"]) == min(len(held.posts), work.limits["posts"])}
     if work.what["keystrokes"]:
         engine = _engine(work, cast(LanguageModel, model))
@@ -170,17 +173,18 @@ def rank(work: Work) -> Done:
     done: Done = {"load_seconds": round(loading, 4), "whole": True}
     if Can.RANK in LADDER[work.what["rung"]].can:
         kinds = work.what["kinds"]
-        until = _until(work)
+        until = _until(work, _RANKING)
         for number, kind in enumerate(kinds):
-            share = until if until == float("inf") else monotonic() + (until - monotonic()) / (len(kinds) - number)
+            share = _part(until, 1 / (len(kinds) - number))
             asked = {**work.what, "pairs": work.limits["pairs"], "seed": work.seed}
             found = replying.rank_pairs(cast(ReplyRanker, model), pool, kind, asked, share, say)
             np.save(work.place / f"{kind}.npy", found)
             done["whole"] &= len(found) == min(int((pool.comment == replying.KINDS[kind]).sum()), work.limits["pairs"])
-    if work.what.get("latency"):
+    if work.what["sources"]:
         sources = {name: work.model(key) for name, key in work.what["sources"].items()}
         ranker = model if Can.RANK in LADDER[work.what["rung"]].can else None
-        done |= {"reply_ms": replying.latency(sources, cast(ReplyRanker | None, ranker), pool, np.random.default_rng(work.seed))}
+        rng, until = np.random.default_rng(work.seed), _until(work, 1 - _RANKING)
+        done |= {"reply_ms": replying.latency(sources, cast(ReplyRanker | None, ranker), pool, rng, until)}
     return done
 
 
@@ -192,8 +196,9 @@ def _engine(work: Work, model: LanguageModel) -> Engine:
         found = space.fitted(name) if space else None
         gate = Calibration.load(found.directory) if found else Calibration()
     else:
+        most = GateConfig(seconds=min(_GATED * (work.limits["seconds"] or np.inf), GateConfig().seconds))
         with work.open() as archive:
-            gate = calibrate(model, work.corpus(archive).threads("dev"), np.random.default_rng(work.seed))
+            gate = calibrate(model, work.corpus(archive).threads("dev"), np.random.default_rng(work.seed), most)
     return Engine({name: model}, {name: gate})
 
 
@@ -227,14 +232,14 @@ def _read_by_package(held: HeldOut) -> np.ndarray[Any, np.dtype[np.bool_]]:
     return np.array([known.holds(post.own_text) for post in held.posts], bool)
 
 
-def _until(work: Work) -> float:
+def _until(work: Work, share: float = 1.0) -> float:
     seconds = work.limits.get("seconds")
-    return float("inf") if seconds is None else monotonic() + float(seconds)
+    return float("inf") if seconds is None else monotonic() + share * float(seconds)
 
 
-def _half(until: float) -> float:
-    """Halfway from now: what costs little must leave time for the rest."""
-    return until if until == float("inf") else monotonic() + (until - monotonic()) / 2
+def _part(until: float, share: float) -> float:
+    """A share of the way from now: what costs little must leave time for the rest."""
+    return until if until == float("inf") else monotonic() + share * (until - monotonic())
 
 
 _last = [0.0]
@@ -244,7 +249,8 @@ def say(what: str, done: int, total: int | None) -> None:
     """Tell the parent how it goes, not too often."""
     if monotonic() - _last[0] > _SAID_EVERY:
         _last[0] = monotonic()
-        print(json.dumps([what, done, total]), flush=True)  # noqa: T201 - it is read by a program
+        sys.stdout.write(json.dumps([what, done, total]) + "\n")
+        sys.stdout.flush()
 
 
 DOES: dict[str, Callable[[Work], Done]] = {"tokens": tokens, "choose": choose, "fit": fit, "type": type_text, "rank": rank}

@@ -10,7 +10,6 @@ author (`rejoinder.text.phrases`).
 
 from __future__ import annotations
 
-import re
 from bisect import bisect_left
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -23,11 +22,11 @@ from rejoinder.errors import ConfigError
 from rejoinder.models.interfaces import LanguageModel
 from rejoinder.post import Post, Suggestion
 from rejoinder.text.phrases import Phrases
+from rejoinder.text.sentences import finished
 from rejoinder.text.tokenizer import AnyTokenizer
 from rejoinder.text.words import ADDRESS, shingles, words
 
 MARK = "generated"
-_SENTENCE_END = re.compile(r"[.!?…][\"'”’)\]]*(?=\s|\Z)")
 _RUN = 3  # words of a run that may not come again and again
 _NOTHING = (Post(0),)  # a context without words
 
@@ -111,14 +110,6 @@ class Generated:
 def _reach(tokenizer: AnyTokenizer, tokens: Sequence[int], characters: int) -> int:
     """How many of `tokens` it takes to say so many characters, white space before them left out."""
     return bisect_left(range(len(tokens)), characters, key=lambda size: len(text_of(tokenizer, tokens[:size]).lstrip()))
-
-
-def finished(text: str, *, whole: bool) -> str:
-    """`text` as far as it is finished: all of it if it is `whole`, else up to the end of its last sentence."""
-    if not whole:
-        ends = [match.end() for match in _SENTENCE_END.finditer(text) if match.end() < len(text)]
-        text = text[: ends[-1]] if ends else ""
-    return text.strip()
 
 
 def goes_round(found: list[str], share: float) -> bool:

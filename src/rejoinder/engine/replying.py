@@ -113,7 +113,10 @@ class Replier:
         if self._trigger is not None:
             shown = self._trusted(self._trigger, context, repetition, wanted)
         else:
-            shown = self._filtered(self._ordered(context), context, repetition, wanted)
+            ordered = self._ordered(context)
+            shown = []
+            for made in (False, True):
+                shown += self._filtered([s for s in ordered if s.generated == made], context, repetition, wanted)
         if self._generated is not None:
             shown += self._filtered(self._made(self._generated, context), context, repetition, wanted)
         return shown
@@ -153,18 +156,20 @@ class Replier:
         """All candidates, best first; what was retrieved stands before what is said to anything.
 
         A retrieved reply counts for itself (the ranker) and, where the ranker found them all, for how near the post it answered
-        is: the two are then of one scale, and add. What several sources found is ordered by the ranker alone.
+        is: the two are then of one scale, and add. What several sources found is ordered by the ranker alone. What a source made
+        keeps its order.
         """
         by_source: list[tuple[object, list[Suggestion]]] = [
             (source, source.propose(context, self.config.candidates)) for source in self._sources.values()
         ]
-        proposed = [suggestion for _, some in by_source for suggestion in some]
+        made = [suggestion for _, some in by_source for suggestion in some if suggestion.generated]
+        proposed = [suggestion for _, some in by_source for suggestion in some if not suggestion.generated]
         if self._ranker is None or not proposed:
-            return proposed
+            return proposed + made
         alone = all(source is self._ranker or s.post is None for source, some in by_source for s in some)
         scores = self._ranker.score_replies(context, [suggestion.text for suggestion in proposed])
         scored = [
             replace(s, score=float(score) + (s.score if alone and s.post is not None else 0.0))
             for s, score in zip(proposed, scores, strict=True)
         ]
-        return sorted(scored, key=lambda s: (s.post is None, -s.score))
+        return sorted(scored, key=lambda s: (s.post is None, -s.score)) + made

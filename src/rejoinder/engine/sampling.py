@@ -96,7 +96,7 @@ class Sampler:
         rng: np.random.Generator,
         owed: bytes = b"",
     ) -> None:
-        """One text goes on from each of `states`; the first token's bytes begin with `owed`, of one byte at most."""
+        """One text goes on from each of `states`; the first token's bytes begin with `owed`."""
         self._model, self._config, self._rng = model, config, rng
         self._states = list(states)
         self._alive = list(range(len(self._states)))

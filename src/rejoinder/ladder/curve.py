@@ -3,9 +3,9 @@
     m(n) = c + a n^-b        n: posts learned from; a power law with a floor (Hestness et al. 2017)
 
 For each b of a grid, a and c are those of least squares, kept where they can be (bits: a, c >= 0; shares: a <= 0, c <= 1). The
-law is fitted once to the figures and once to each bootstrap draw of the threads they were measured on, so that what it says of more
-data has an interval. It is never carried further than the range it was fitted over: with a curve from 1/16 of the data to all of
-it, no further than 16 times more.
+law is fitted once to the figures and once to each bootstrap draw of the threads they were measured on, so that what it says of
+more data has an interval. It is never carried further than the range it was fitted over: with a curve from 1/16 of the data to
+all of it, no further than 16 times more.
 """
 
 from __future__ import annotations

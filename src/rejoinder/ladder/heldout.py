@@ -43,6 +43,10 @@ class HeldOut:
         posts, contexts = [self.posts[p] for p in chosen], [self.contexts[p] for p in chosen]
         return type(self)(posts, contexts, self.threads[chosen], self.repeats[chosen])
 
+    def first(self, number: int) -> Self:
+        """The first of them."""
+        return self.only(np.arange(min(number, len(self.posts))))
+
     def told_apart(self, tokenizer: AnyTokenizer, train: TokenArrays) -> Self:
         """With repeats of the train part known as such."""
         tokens = tokenizer.encode_many([post.own_text for post in self.posts])

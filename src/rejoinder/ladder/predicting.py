@@ -31,8 +31,8 @@ from rejoinder.post import Post, Query
 LETTERS = 4  # 0 to 3 letters typed
 LONGEST = 8  # words of ExactMatch@N
 THRESHOLDS = np.round(np.linspace(0.0, 0.95, 20), 2)  # of the gate
-_TYPED = 300  # characters of a post that are typed
-_EXACT = 4  # places in a post where its next words are asked for
+_TYPED = 200  # characters of a post that are typed
+_EXACT = 3  # places in a post where its next words are asked for
 _SPACE = " "
 
 Floats = NDArray[np.float64]

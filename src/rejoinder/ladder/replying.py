@@ -1,4 +1,4 @@
-"""Rankers against the clock: as many pairs as there is time for, in an order that is the same for all; and the time replies take."""
+"""Rankers against the clock: as many pairs as there is time for, in one order for all; and the time replies take."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from rejoinder.ladder.ranking import NEGATIVES, Lists, Pool, draw_lists, find_ra
 from rejoinder.models.interfaces import Progress, ReplyRanker, ReplySource, silent
 
 KINDS = {"comment": True, "story": False}
-_ROUND = 20  # pairs between two looks at the clock
+_ROUND = 1  # pairs between two looks at the clock: a model behind a server may take a minute for one
 _ASKED = 100  # posts that whole replies are timed on
 
 
@@ -73,12 +73,16 @@ def enough(pool: Pool, kind: str) -> int:
     return len(threads) if len(threads) - largest >= NEGATIVES else 0
 
 
-def latency(sources: Mapping[str, Any], model: ReplyRanker | None, pool: Pool, rng: np.random.Generator) -> list[float]:
-    """Milliseconds that each of some whole replies took: proposed by `sources`, ordered by `model` (if there is one), filtered."""
+def latency(
+    sources: Mapping[str, Any], model: ReplyRanker | None, pool: Pool, rng: np.random.Generator, until: float = float("inf")
+) -> list[float]:
+    """Milliseconds that each of some whole replies took: proposed by `sources`, ordered by `model` if there is one."""
     replier = Replier({name: cast(ReplySource, one) for name, one in sources.items()}, model)
     chosen = rng.permutation(len(pool.pairs))[:_ASKED]
-    times = []
+    times: list[float] = []
     for place in [*chosen[:1], *chosen]:  # the first opens files, and does not count
+        if len(times) > 1 and monotonic() > until:
+            break
         began = perf_counter()
         replier.reply(pool.pairs[place].context)
         times.append((perf_counter() - began) * 1000)

@@ -82,16 +82,15 @@ def _needed(
     if plain is None:
         return True, ["Nothing but nets was measured."]
     lead = gain(net.name, plain.name)
-    facts = f"the best net, {net.name}, is {_points(lead)} ahead of the best rung without one, {plain.name}"
+    facts = f"the best net, {net.name}, is {_apart(lead)} the best rung without one, {plain.name}"
     if lead.value > MARGIN and lead.low > 0:
         return True, [f"It is needed since {facts}, more than the margin of {MARGIN:.0%}."]
     if lead.value > MARGIN:
         return None, [f"It cannot be told since {facts}: too few threads were measured to be sure."]
     if unsettled:
         names = ", ".join(one.name for one in unsettled)
-        return None, [f"So far {facts}, within the margin of {MARGIN:.0%}, but the budget stopped {names}."]
-    behind = facts if lead.value >= 0 else f"the best net, {net.name}, is {_points(lead)} against {plain.name}: it is behind"
-    return False, [f"It is not needed since {behind}; the margin is {MARGIN:.0%}."]
+        return None, [f"So far {facts}, no more than the margin of {MARGIN:.0%}, but the budget stopped {names}."]
+    return False, [f"It is not needed since {facts}; the margin is {MARGIN:.0%}."]
 
 
 def _taking(kind: Kind, taken: Contender, best: Contender, gain: Gain) -> str:
@@ -136,6 +135,12 @@ def _more(cheap: Contender, dear: Contender) -> str:
 def _points(gain: Estimate) -> str:
     """A gain with its interval, in per cent or points, which are the same hundredths here."""
     return f"{100 * gain.value:.1f}% ({100 * gain.low:.1f} to {100 * gain.high:.1f})"
+
+
+def _apart(lead: Estimate) -> str:
+    if lead.value >= 0:
+        return f"{_points(lead)} ahead of"
+    return f"{_points(Estimate(-lead.value, -lead.high, -lead.low))} behind"
 
 
 def _seconds(seconds: float) -> str:

@@ -44,6 +44,7 @@ class Rung:
     net: bool = False  # a neural net, in its own right
     phrases: bool = False  # whose words it learned from is kept beside it (rejoinder.text.phrases), to see what it copies
     verbatim: bool = False  # it keeps posts as they were written, so it is removed where one of them is forgotten
+    asked: bool = False  # others do its work, and it learns nothing here: fitted, used and measured only where it is named
 
     def load(self) -> type[Suggester]:
         """The class."""
@@ -107,6 +108,13 @@ LADDER: dict[str, Rung] = {
         "how sure a proposed reply is, and when to stay silent",
         made_of=Can.PROPOSE | Can.RANK,
     ),
+    "llm": Rung(
+        "rejoinder.models.llm.rung:LLM",
+        Can.PROPOSE | Can.RANK,
+        "a language model behind a server that you run",
+        net=True,
+        asked=True,
+    ),
 }
 
 
@@ -126,9 +134,9 @@ def is_net(name: str, parts: Iterable[str]) -> bool:
     return LADDER[name].net or any(LADDER[part].net for part in parts)
 
 
-def those_that(can: Can) -> list[str]:
-    """The names of the rungs with that capability, from the cheapest up."""
-    return [name for name, line in LADDER.items() if can in line.can]
+def those_that(can: Can, *, asked: bool = False) -> list[str]:
+    """The names of the rungs with that capability, from the cheapest up; with `asked`, those too that must be named."""
+    return [name for name, line in LADDER.items() if can in line.can and (asked or not line.asked)]
 
 
 def parts_of(name: str, config: Any, fitted: Collection[str] = ()) -> tuple[str, ...]:
@@ -150,5 +158,5 @@ def parts_of(name: str, config: Any, fitted: Collection[str] = ()) -> tuple[str,
 
 
 def without_extras() -> list[str]:
-    """The names of the rungs that the base install can fit, and so all they are made of."""
-    return [name for name, line in LADDER.items() if not any(LADDER[n].extra for n in (name, *line.parts))]
+    """The names of the rungs that the base install can fit, and so all they are made of, but for those that must be named."""
+    return [name for name, line in LADDER.items() if not line.asked and not any(LADDER[n].extra for n in (name, *line.parts))]

@@ -28,7 +28,7 @@ from numpy.typing import NDArray
 from rejoinder.corpus import Corpus, Part
 from rejoinder.errors import ConfigError, DamagedModel, ModelError
 from rejoinder.files import write_json
-from rejoinder.models import LADDER, Can
+from rejoinder.models import LADDER, Can, those_that
 from rejoinder.models.directory import load_array, load_config, load_json, save_array, save_config
 from rejoinder.models.interfaces import Job, ReplyRanker, Scores, Suggester
 from rejoinder.models.overlap import NAMES, Overlap
@@ -57,7 +57,7 @@ class FusionConfig:
     def __post_init__(self) -> None:
         """Check names and ranges."""
         object.__setattr__(self, "models", tuple(self.models))  # JSON and TOML know lists only
-        able = [name for name, line in LADDER.items() if Can.RANK in line.can and name != "fusion"]
+        able = [name for name in those_that(Can.RANK) if name != "fusion"]
         if len({*self.models}) < len(self.models) or not {*self.models} <= {*able}:
             raise ConfigError(f"`fusion.models` must be different ones of {', '.join(able)}; got {self.models}")
         if not (self.lists >= 1 and self.pairs >= 1 and self.train_pairs >= 1 and self.shrink > 0):

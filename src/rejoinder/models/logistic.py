@@ -69,7 +69,7 @@ class LogisticConfig:
     learning_rate: float = 0.2  # AdaGrad's, at the beginning
     frequent: int = 512  # tokens of the softmax that are always summed over
     drawn: int = 512  # of the others, drawn anew at each step; 0: all are summed over
-    dev_tokens: int = 50_000  # of the dev part, to stop early
+    dev_tokens: int = 10_000  # of the dev part, to stop early
 
     def __post_init__(self) -> None:
         """Check ranges."""

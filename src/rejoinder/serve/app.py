@@ -16,7 +16,7 @@ from fastapi import FastAPI
 from fastapi.staticfiles import StaticFiles
 
 from rejoinder import __version__
-from rejoinder.serve import native, openai, reading
+from rejoinder.serve import native, openai, own, reading
 from rejoinder.serve.config import ServeConfig
 from rejoinder.serve.failures import add_failures
 from rejoinder.serve.guard import Guard
@@ -62,7 +62,7 @@ def create_app(space: Workspace, config: ServeConfig | None = None) -> FastAPI:
     )
     app.state.parts = parts
     add_failures(app)
-    for router in (native.router, reading.router, openai.router):
+    for router in (native.router, reading.router, own.router, openai.router):
         app.include_router(router)
     if _PAGE.is_dir():
         app.mount("/", StaticFiles(directory=_PAGE, html=True), name="page")

@@ -190,3 +190,10 @@ class OwnBody(Body):
     """Text that the person wrote, blank lines between posts."""
 
     text: Text
+
+
+class OwnAnswer(BaseModel):
+    """All that is remembered."""
+
+    text: str
+    words: int

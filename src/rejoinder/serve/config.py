@@ -20,7 +20,7 @@ class ServeConfig:
     quick: int = 2  # threads that finish sentences
     slow: int = 1  # threads for everything else
     waiting: int = 64  # jobs that may wait for either
-    sessions: int = 1_000  # drafts whose state is kept
+    sessions: int = 128  # drafts whose state is kept, some 2.4 MB each with the shipped mixture
     idle: float = 1_800.0  # seconds after which a draft's state is dropped
     tokens: int = 512  # tokens of one completion at most
     connections: int = 512  # open at a time

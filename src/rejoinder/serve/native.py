@@ -73,7 +73,8 @@ async def _searched(parts: Parts, body: SuggestBody, session: Session, number: i
         return session.overtaken(number) or perf_counter() >= deadline
 
     def ask(typing: TypingSession) -> Typed:
-        return typing.suggest(body.draft, gate=Gate(body.gate), deadline=deadline - MARGIN, cancelled=unwanted)
+        share = parts.quick.share * (deadline - MARGIN - perf_counter())
+        return typing.suggest(body.draft, gate=Gate(body.gate), deadline=perf_counter() + share, cancelled=unwanted)
 
     def job() -> Typed | None:
         return None if unwanted() else session.work(about, lambda: _open(parts, body), ask)

@@ -1,7 +1,7 @@
 """What the server has opened: each rung is loaded once, when it is first needed, and again when the home has changed.
 
-Language models come from the home; where none is fitted there, from the package; else from the embedded sample. Posts and replies
-come from the home, or the sample while it is empty.
+Language models come from the home; where none there may be used, from the package; else from the embedded sample. Posts and
+replies come from the home, or the sample while it is empty.
 """
 
 from __future__ import annotations
@@ -19,18 +19,19 @@ from rejoinder.engine.replying import Replier, ReplyConfig
 from rejoinder.engine.typing import Engine, TypingSession
 from rejoinder.errors import NotFitted, UsageError
 from rejoinder.models import LADDER, Can, rung
-from rejoinder.models.interfaces import LanguageModel
+from rejoinder.models.interfaces import Counting, LanguageModel
 from rejoinder.models.lstm.rung import LSTM
 from rejoinder.opening import MAKERS, Note, phrases_of, replier, typist
+from rejoinder.personal import FILE, own_model
 from rejoinder.post import Kind, Post
-from rejoinder.workspace import Fitted, Workspace
+from rejoinder.workspace import Workspace
 
 
 class Opened:
     """The parts of one home that answer. May be asked from several threads."""
 
     def __init__(self, space: Workspace, note: Note) -> None:
-        """Nothing is read yet; `note` is told what a person may want to know."""
+        """No rung is loaded yet; `note` is told what a person may want to know."""
         self.home = space
         self._note = note
         self._locks: defaultdict[str, threading.RLock] = defaultdict(threading.RLock)  # whoever types waits for no reply
@@ -63,7 +64,12 @@ class Opened:
 
     def _signature(self) -> tuple[Any, ...]:
         rungs = tuple(sorted(str(path) for path in self.home.models.glob("*/*/manifest.json")))
-        return (*rungs, self.home.revision)
+        own = self.home.home / FILE
+        forgot = None
+        if self.home.archive_file.is_file():
+            with self.home.open_archive() as archive:
+                forgot = archive.meta("forgot_at", 0)
+        return (*rungs, self.home.is_empty, forgot, own.stat().st_mtime_ns if own.is_file() else None)
 
     # --- language models -----------------------------------------------------------------------------------------
 
@@ -73,7 +79,7 @@ class Opened:
         return self._once("voices", self._voices)  # type: ignore[no-any-return]
 
     def _voices(self) -> Workspace:
-        if self.home.fitted_that(Can.PREDICT):
+        if _usable(self.home):
             return self.home
         return Workspace.shipped() or self.archive_home
 
@@ -83,9 +89,7 @@ class Opened:
         return self._once("models", self._models)  # type: ignore[no-any-return]
 
     def _models(self) -> dict[str, LanguageModel]:
-        home = self.voices
-        names = [name for name in home.fitted_that(Can.PREDICT) if not _of(home, name).forgot]
-        return dict(home.load_those(Can.PREDICT, names))
+        return dict(self.voices.load_those(Can.PREDICT, _usable(self.voices)))
 
     def cell(self) -> LSTM:
         """The memory cell: the home's, else the one in the package.
@@ -107,7 +111,20 @@ class Opened:
 
     def open_typing(self, context: Sequence[Post], blocked: Sequence[str], *, own: bool = True) -> TypingSession:
         """A session for one draft that answers `context`; `own` counts in what the person wrote."""
-        return self.engine.open(context, blocked=blocked)
+        return self.engine.open(context, blocked=blocked, own=self._own() if own else None)
+
+    def _own(self) -> Counting | None:
+        """Counts of what the person wrote, where that is remembered."""
+        made: list[Counting | None] = self._once("own", self._count_own)
+        return made[0]
+
+    def _count_own(self) -> list[Counting | None]:
+        return [own_model(self.home.home, next(iter(self.models.values())).tokenizer)]
+
+    def forget_own(self) -> None:
+        """What was remembered has changed."""
+        self._kept.pop("own", None)
+        self._seen = self._signature()
 
     # --- posts and replies ---------------------------------------------------------------------------------------
 
@@ -172,11 +189,10 @@ def context_of(given: Sequence[tuple[str, str]]) -> tuple[Post, ...]:
     return tuple(posts)
 
 
-def _of(home: Workspace, name: str) -> Fitted:
-    found = home.fitted(name)
-    if found is None:
-        raise NotFitted(f"the rung `{name}` is not fitted in {home.home}; run `rejoinder fit {name}`")
-    return found
+def _usable(home: Workspace) -> list[str]:
+    """The fitted language models but those that may know what was forgotten, from the cheapest up."""
+    found = (home.fitted(name) for name in home.fitted_that(Can.PREDICT))
+    return [fitted.rung for fitted in found if fitted is not None and not fitted.forgot]
 
 
 def _line(name: str, homes: Sequence[Workspace]) -> dict[str, Any]:

@@ -33,6 +33,11 @@ class Parts:
         if self.opened.refresh():
             self.generation += 1
 
+    def own_changed(self) -> None:
+        """What the person wrote is not as it was: the drafts under way begin anew with it."""
+        self.opened.forget_own()
+        self.generation += 1
+
 
 def parts_of(request: Request) -> Parts:
     """Those of the app that was asked."""

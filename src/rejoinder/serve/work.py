@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import threading
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from typing import TypeVar
 
 from rejoinder.serve.failures import Failure
@@ -21,11 +22,17 @@ class Workers:
         self._threads = threads
         self._most = threads + waiting
         self._jobs = 0  # begun and waiting
+        self._counting = threading.Lock()
 
     @property
     def waiting(self) -> int:
         """How many jobs wait."""
         return max(self._jobs - self._threads, 0)
+
+    @property
+    def share(self) -> float:
+        """The part of the time left that a job may take, so that those that wait have as much."""
+        return self._threads / (self._threads + self.waiting)
 
     async def __call__(self, job: Callable[[], T]) -> T:
         """What `job` returns, done by one of the threads.
@@ -37,20 +44,16 @@ class Workers:
         """
         if self._jobs >= self._most:
             raise Failure(503, "too much to do at the moment; try again in a second", code="busy")
-        loop = asyncio.get_running_loop()
-        self._jobs += 1
+        with self._counting:
+            self._jobs += 1
         future = self._pool.submit(job)
-        future.add_done_callback(lambda _: _soon(loop, self._done))
+        future.add_done_callback(self._done)  # in the thread that did it, before it takes the next
         return await asyncio.wrap_future(future)
 
-    def _done(self) -> None:
-        self._jobs -= 1
+    def _done(self, _: Future[T]) -> None:
+        with self._counting:
+            self._jobs -= 1
 
     def close(self) -> None:
         """Begin nothing more, and wait for what was begun."""
         self._pool.shutdown(wait=True, cancel_futures=True)
-
-
-def _soon(loop: asyncio.AbstractEventLoop, call: Callable[[], None]) -> None:
-    if not loop.is_closed():
-        loop.call_soon_threadsafe(call)
