@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import gc
 import json
+import weakref
 from collections.abc import Iterator
 from functools import cache
 from importlib import resources
@@ -327,6 +329,20 @@ def test_a_session_keeps_so_many_places_and_no_more() -> None:
     assert len(states) <= 5 + reading._FAR
     assert sum(place.row is not None for place in below) <= 5 + 1
     assert len(below) < 400
+
+
+def test_a_session_that_is_over_lets_go_of_all_it_held_at_once() -> None:
+    typist = session(parrot(words(), SPARK))
+    typist.suggest("Check the spark")
+    row = next(place.row for place in typist._voices[0].reader._near.values() if place.row is not None)
+    gone = weakref.ref(row)
+    del row
+    gc.disable()
+    try:
+        del typist
+        assert gone() is None
+    finally:
+        gc.enable()
 
 
 def test_two_sessions_share_nothing() -> None:

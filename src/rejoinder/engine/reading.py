@@ -15,8 +15,8 @@ from typing import Any
 from rejoinder.models.interfaces import LanguageModel, LogProbs
 
 _STRIDE = 32  # tokens between states that are kept for going far back
-_FAR = 8  # of them at most
-_HEADS = 8  # beginnings of words
+_FAR = 4  # of them at most
+_HEADS = 4  # beginnings of words
 _CROWD = 64.0  # at most
 _SMOOTH = 0.05  # weight of the newest in a mean time
 
@@ -110,6 +110,13 @@ class Reader:
         self._root = Place(None, -1)
         self._root.state = state
         self._head, self._head_tokens = "", list[int]()
+
+    def __del__(self) -> None:
+        """Let go of states and rows at once: places know each other, and would wait for the collector with all they hold."""
+        for places in (self._near, self._far, self._heads):
+            for place in places.values():
+                place.state, place.row, place.below = None, None, {}
+        self._root.state, self._root.below = None, {}
 
     def tokens(self, head: str) -> list[int]:
         """The tokens of a draft up to the start of a word; of what was there a keystroke ago nothing is encoded again."""

@@ -60,7 +60,7 @@ class TypingConfig:
     words: int = 3  # offered beside it
     least: float = 0.02  # by the model; a less probable word is not offered
     steps: int = 16  # places a search looks at
-    kept: int = 20  # places whose states a session keeps
+    kept: int = 16  # places whose states a session keeps
 
     def __post_init__(self) -> None:
         """Check ranges."""
