@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 SOURCES := src tests bench
 
-.PHONY: try setup format check test bench clean
+.PHONY: try setup format check test browser bench clean
 
 try: .venv/base                       ## the main job on the embedded archive
 	@$(BIN)/rejoinder reply --home .try -k 3 "Why do people still use Makefiles?"
@@ -21,8 +21,14 @@ check: .venv/dev                      ## shape, lint, types
 	$(BIN)/ruff check $(SOURCES)
 	$(BIN)/mypy
 
-test: check                           ## every check, then every test
+test: check browser                   ## every check, then every test
 	$(BIN)/python -m pytest
+
+browser:                              ## the Chromium that the tests of the page drive, where there is none
+	@command -v chromium >/dev/null || command -v chromium-browser >/dev/null || command -v google-chrome >/dev/null || [ "$$REJOINDER_NO_BROWSER" = 1 ] || \
+	if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; \
+	then apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -qq --no-install-recommends chromium fonts-dejavu-core; \
+	else echo "the tests of the page need Chromium: install it, or skip them with REJOINDER_NO_BROWSER=1" >&2; exit 1; fi
 
 bench: .venv/dev                      ## the figures of the README, on this machine
 	$(BIN)/python bench/import_speed.py

@@ -9,6 +9,7 @@ server would do.
 from __future__ import annotations
 
 import os
+import sys
 from collections import Counter
 from dataclasses import dataclass, field
 from heapq import heapify, heapreplace
@@ -24,6 +25,7 @@ from rejoinder.engine.typing import Engine, Typed, TypingSession
 from rejoinder.ladder.heldout import HeldOut
 
 _WORKERS = 2  # threads that answer
+_SWITCH = 5e-4  # seconds after which Python's threads take turns, so that none waits long to go on with its next step
 
 
 def alone(engine: Engine, held: HeldOut, posts: int, characters: int, *, as_json: bool) -> None:
@@ -74,8 +76,11 @@ def together(engine: Engine, held: HeldOut, how: tuple[int, float, float, float]
     """`how`: typists, keystrokes a second of each, seconds until an answer is due, minutes."""
     typists, rate, due, minutes = how
     everyone = [_Typist(number % len(held.posts)) for number in range(typists)]
+    for typist in everyone:  # who opens a page does so before the first key
+        typist.session = engine.open(held.contexts[typist.place])
     queue: SimpleQueue[tuple[_Typist, str, float] | None] = SimpleQueue()
     seen = _Seen()
+    sys.setswitchinterval(_SWITCH)
     workers = [Thread(target=_answer, args=(engine, held, queue, due, seen), daemon=True) for _ in range(_WORKERS)]
     for worker in workers:
         worker.start()

@@ -36,7 +36,7 @@ from rejoinder.workspace import FitConfig, Workspace
 HERE = Path(__file__).parent
 COMMANDS = (
     "import", "fetch hn", "info", "fit", "rungs", "reply", "complete", "forget", "arpa export", "arpa import", "audit",
-    "serve", "inspect cell", "inspect word", "inspect analogy", "inspect map", "inspect vectors", "bundle",
+    "serve", "lsp", "inspect cell", "inspect word", "inspect analogy", "inspect map", "inspect vectors", "bundle",
 )  # fmt: skip
 CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")  # what a terminal might obey; newline and tab are text
 BUILT = get_command(app)  # once: building the commands takes longer than running most of them
@@ -181,7 +181,8 @@ def test_help_is_as_written_down(rejoinder: Rejoinder, command: str) -> None:
 def test_help_of_every_command_has_an_example_json_and_home(rejoinder: Rejoinder, command: str) -> None:
     shown = rejoinder(*command.split(), "--help").out
     assert f"Example:\n    rejoinder {command}" in shown
-    assert "--json" in shown and ("--home" in shown or command == "bundle")  # that one has an archive of its own
+    assert "--json" in shown or command in ("serve", "lsp")  # which speak nothing else
+    assert "--home" in shown or command == "bundle"  # which has an archive of its own
 
 
 @pytest.mark.parametrize("command", COMMANDS)

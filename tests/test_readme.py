@@ -32,8 +32,8 @@ def test_the_session_in_the_readme_is_what_make_try_prints(tmp_path: Path) -> No
     assert len(sources) >= 3
 
 
-def test_every_module_has_its_line_in_the_file_map() -> None:
-    found = re.search(r"```\n(src/rejoinder/.*?)```", README, re.DOTALL)
+def test_every_module_has_its_line_in_the_map() -> None:
+    found = re.search(r"```\n(src/rejoinder/.*?)```", (ROOT / "docs" / "map.md").read_text(encoding="utf-8"), re.DOTALL)
     assert found
     modules = {p.relative_to(ROOT / "src/rejoinder") for p in (ROOT / "src/rejoinder").rglob("*.py")}
     expected = {str(module) for module in modules if module.name not in ("__init__.py", "__main__.py")}

@@ -360,7 +360,7 @@ def test_what_would_have_to_wait_too_long_is_turned_away(toy_home: Workspace, mo
 
 
 def test_in_a_crowd_each_has_its_share_of_the_time(toy_home: Workspace, monkeypatch: pytest.MonkeyPatch) -> None:
-    """One thread works on the first of five keystrokes; the second finds three behind it, so it has a quarter of its second."""
+    """One thread works on the first of five keystrokes; the second finds three waiting behind it: a quarter of a second."""
     typing = Slow(20.0)
     with slowed(toy_home, typing, monkeypatch, quick=1) as client:
         asked = {"draft": "a", "deadline_ms": 1_000}

@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from rejoinder import __version__
-from rejoinder.cli import archive, audit, bundle, exact, inspect, ladder, own, rungs, serve, write
+from rejoinder.cli import archive, audit, bundle, exact, inspect, ladder, lsp, own, rungs, serve, write
 from rejoinder.errors import RejoinderError
 
 app = typer.Typer(
@@ -46,6 +46,7 @@ app.command("rungs")(rungs.list_rungs)
 app.command("reply")(write.reply)
 app.command("complete")(write.complete)
 app.command("serve")(serve.serve)
+app.command("lsp")(lsp.lsp)
 app.command("ladder")(ladder.ladder)
 app.add_typer(own.own_app, name="own")
 app.command("forget")(exact.forget)

@@ -249,7 +249,8 @@ def say(what: str, done: int, total: int | None) -> None:
     """Tell the parent how it goes, not too often."""
     if monotonic() - _last[0] > _SAID_EVERY:
         _last[0] = monotonic()
-        print(json.dumps([what, done, total]), flush=True)  # noqa: T201 - it is read by a program
+        sys.stdout.write(json.dumps([what, done, total]) + "\n")
+        sys.stdout.flush()
 
 
 DOES: dict[str, Callable[[Work], Done]] = {"tokens": tokens, "choose": choose, "fit": fit, "type": type_text, "rank": rank}

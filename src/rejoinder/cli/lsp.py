@@ -1,0 +1,39 @@
+"""`lsp`: ghost text in the editors people already use."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from rejoinder.cli.options import Home, workspace
+
+
+def lsp(
+    gate: Annotated[str, typer.Option(help="When to speak: quiet, normal or eager.")] = "normal",
+    deadline: Annotated[int, typer.Option(min=1, max=1000, metavar="MS", help="Milliseconds for an answer.")] = 80,
+    block: Annotated[
+        list[str] | None, typer.Option("--block", metavar="WORD", help="A word never to suggest.", show_default=False)
+    ] = None,
+    home: Home = None,
+) -> None:
+    """Finish sentences in an editor, by the Language Server Protocol over stdin and stdout.
+
+    Editors start it themselves; docs/editors.md says how to tell yours.
+
+    \b
+    Example:
+      rejoinder lsp --gate quiet
+    """
+    from rejoinder.cli.output import note
+    from rejoinder.engine.typing import Gate
+    from rejoinder.errors import UsageError
+    from rejoinder.serve.lsp import Wishes, make_server
+    from rejoinder.serve.opened import Opened
+
+    if gate not in list(Gate):
+        raise UsageError(f"`--gate` must be one of {', '.join(Gate)}; got {gate!r}")
+    opened = Opened(workspace(home), note)
+    blocked = block or []
+    server = make_server(lambda context: opened.open_typing(context, blocked, own=True), Wishes(Gate(gate), deadline / 1000))
+    server.start_io()

@@ -1,0 +1,82 @@
+/** Whole replies, each with where it comes from. */
+
+import * as api from "./api.js";
+import { byId, link, make, percent } from "./elements.js";
+import { postText } from "./posttext.js";
+
+const MOST = 5;
+
+export class Replies {
+  #status = byId("replies-status");
+  #list = byId("replies-list");
+  #composer;
+  #context;
+  #tell;
+  #asked = 0;
+
+  /**
+   * @param {Composer} composer where a reply may be put
+   * @param {() => object | null} context what is answered
+   * @param {(notice: string) => void} tell shows what the forum asks of writers
+   */
+  constructor(composer, context, tell) {
+    this.#composer = composer;
+    this.#context = context;
+    this.#tell = tell;
+    byId("replies").querySelector("form").addEventListener("submit", (event) => {
+      event.preventDefault();
+      this.#fetch();
+    });
+  }
+
+  /** Another post is answered: what was found for the last one goes. */
+  clear() {
+    this.#asked += 1;
+    this.#status.textContent = "";
+    this.#list.replaceChildren();
+  }
+
+  async #fetch() {
+    const context = this.#context();
+    if (context === null) {
+      this.#status.textContent = "Choose a post to answer first.";
+      return;
+    }
+    this.clear();
+    const mine = this.#asked;
+    this.#status.textContent = "Looking …";
+    const wanted = { context, k: MOST, generate: byId("generate").checked, all: byId("everything").checked };
+    try {
+      const found = await api.reply(wanted);
+      if (mine === this.#asked) this.#show(found);
+    } catch (error) {
+      if (mine === this.#asked) this.#status.textContent = error.message;
+    }
+  }
+
+  #show({ replies, notice, score, threshold }) {
+    this.#tell(notice);
+    const doubt = threshold ? ` What is less than ${percent(threshold)} likely to be on topic is shown with “also unlikely ones”.` : "";
+    this.#status.textContent = replies.length ? `${replies.length} found.` : `None to suggest: nothing is near enough.${doubt}`;
+    this.#list.replaceChildren(...replies.map((one) => this.#item(one, score === "probability", Boolean(notice))));
+  }
+
+  #item(reply, sure, noticed) {
+    const put = make("button", { type: "button" }, "Put in the draft");
+    put.addEventListener("click", () => this.#composer.insert(reply.text));
+    const likely = sure && !reply.generated ? `${percent(reply.score)} likely on topic` : `score ${reply.score.toFixed(2)}`;
+    return make(
+      "li",
+      { className: reply.generated ? "reply generated" : "reply" },
+      ...postText(reply.text),
+      make("footer", {}, make("span", {}, `${reply.rung} · ${likely}`), origin(reply), noticed ? null : put),
+    );
+  }
+}
+
+/** Who wrote it, and where. */
+function origin(reply) {
+  if (reply.generated) return make("span", {}, "made by a model: nobody wrote this");
+  if (reply.post === null || reply.post === undefined) return make("span", {}, "not from a post");
+  return make("span", {}, link(reply.url, `post ${reply.post}`), reply.title ? `, a reply to “${reply.title}”` : "");
+}

@@ -1,0 +1,137 @@
+"""The language server as an editor meets it: a process, spoken to over its stdin and stdout by an independent client."""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+from collections.abc import Awaitable, Callable, Sequence
+from pathlib import Path
+
+import pytest
+from lsprotocol import types
+from pygls.lsp.client import LanguageClient
+
+from rejoinder.serve.document import Reading, read_document
+
+URI = "file:///draft.md"
+BEGUN = "I think that the prob"
+
+
+class Editor(LanguageClient):
+    """A document, and what is asked about it."""
+
+    def __init__(self) -> None:
+        super().__init__("editor", "1")
+        self.version = 0
+
+    def open(self, language: str, text: str, uri: str = URI) -> None:
+        document = types.TextDocumentItem(uri, language, self.version, text)
+        self.text_document_did_open(types.DidOpenTextDocumentParams(document))
+
+    def edit(self, start: tuple[int, int], end: tuple[int, int], text: str) -> None:
+        self.version += 1
+        change = types.TextDocumentContentChangePartial(
+            range=types.Range(types.Position(*start), types.Position(*end)), text=text
+        )
+        which = types.VersionedTextDocumentIdentifier(version=self.version, uri=URI)
+        self.text_document_did_change(types.DidChangeTextDocumentParams(which, [change]))
+
+    async def ghost(self, line: int, character: int) -> str | None:
+        context = types.InlineCompletionContext(types.InlineCompletionTriggerKind.Automatic)
+        where = types.TextDocumentIdentifier(URI), types.Position(line, character)
+        found = await self.text_document_inline_completion_async(types.InlineCompletionParams(context, *where))
+        assert isinstance(found, types.InlineCompletionList)
+        texts = [item.insert_text for item in found.items]
+        assert len(texts) <= 1
+        return str(texts[0]) if texts else None
+
+    async def words(self, line: int, character: int) -> Sequence[types.CompletionItem]:
+        where = types.TextDocumentIdentifier(URI), types.Position(line, character)
+        found = await self.text_document_completion_async(types.CompletionParams(*where))
+        assert isinstance(found, types.CompletionList)
+        assert found.is_incomplete  # other letters, other words
+        return found.items
+
+
+def in_editor(home: Path, do: Callable[[Editor], Awaitable[None]]) -> types.InitializeResult:
+    """Start the server, do something, and end it as editors do; what the server said it can."""
+
+    async def session() -> types.InitializeResult:
+        editor = Editor()
+        await editor.start_io(
+            sys.executable, "-m", "rejoinder", "lsp", "--home", str(home), "--deadline", "1000", "--gate", "eager"
+        )
+        said = await editor.initialize_async(types.InitializeParams(capabilities=types.ClientCapabilities(), process_id=None))
+        editor.initialized(types.InitializedParams())
+        await do(editor)
+        await editor.shutdown_async(None)
+        editor.exit(None)
+        assert editor._server is not None
+        assert await editor._server.wait() == 0
+        await editor.stop()
+        return said
+
+    return asyncio.run(asyncio.wait_for(session(), 30))
+
+
+def test_an_editor_is_helped(tmp_path: Path) -> None:
+    """Ghost text and words for a draft that is edited in place, where characters count one or two units."""
+
+    async def do(editor: Editor) -> None:
+        editor.open("markdown", f"# 😀 heading\n\n{BEGUN}\n")
+        while (first := await editor.ghost(2, len(BEGUN))) is None:
+            await asyncio.sleep(0.1)  # the models are being read
+        assert first.startswith("lem")
+        assert await editor.ghost(2, 3) is None  # inside a line
+        items = await editor.words(2, len(BEGUN))
+        assert items[0].label == "problem"
+        assert [item.sort_text for item in items] == [str(place) for place in range(len(items))]
+        edit = items[0].text_edit
+        assert isinstance(edit, types.TextEdit)
+        assert edit == types.TextEdit(types.Range(types.Position(2, len(BEGUN) - 4), types.Position(2, len(BEGUN))), "problem")
+        editor.edit((2, 0), (2, 0), "😀 ")  # three units, two characters
+        assert (await editor.ghost(2, len(BEGUN) + 3) or "").startswith("lem")
+        editor.edit((0, 0), (0, 0), "\f\u2028")  # ends no line
+        editor.edit((2, 3), (2, len(BEGUN) + 3), "A lot of peop")
+        assert (await editor.ghost(2, 16) or "").startswith("le")
+        editor.open("python", BEGUN)  # programs are left alone
+        assert await editor.ghost(0, len(BEGUN)) is None
+        assert not await editor.words(0, len(BEGUN))
+
+    said = in_editor(tmp_path, do)
+    assert said.capabilities.inline_completion_provider
+    assert said.capabilities.completion_provider
+    assert isinstance(said.capabilities.text_document_sync, types.TextDocumentSyncOptions)
+    assert said.capabilities.text_document_sync.change == types.TextDocumentSyncKind.Incremental
+
+
+MAIL = "From: me\nSubject: bread\n\n> How long should\n> the dough rest?\n\nUntil it\n> and then?\n"
+
+
+@pytest.mark.parametrize(
+    ("language", "text", "caret", "expected"),
+    [
+        ("markdown", "One.\n\nTwo", 9, Reading("", "One.\n\nTwo")),
+        ("plaintext", "One\r\nTwo", 8, Reading("", "One\nTwo")),
+        ("plaintext", "One\r\nTwo", 3, Reading("", "One")),
+        ("plaintext", "One Two", 3, None),  # inside a line
+        ("python", "One", 3, None),
+        ("gitcommit", "Mend\n# On branch\nthe", 20, Reading("", "Mend\nthe")),
+        ("git-commit", "# On branch", 11, None),
+        ("mail", MAIL, MAIL.index("Until it") + 8, Reading("How long should\nthe dough rest?\nand then?", "Until it")),
+        ("mail", MAIL, MAIL.index(" bread") + 6, None),  # in the header
+        ("mail", MAIL, MAIL.index("should") + 6, None),  # in what others wrote
+        ("message", "No header here", 14, Reading("", "No header here")),
+    ],
+)
+def test_what_the_draft_is(language: str, text: str, caret: int, expected: Reading | None) -> None:
+    assert read_document(language, text, caret) == expected
+
+
+def test_of_a_long_document_the_end_is_read() -> None:
+    lines = "".join(f"line {number}\n" for number in range(10_000))
+    found = read_document("markdown", lines, len(lines))
+    assert found is not None
+    assert len(found.draft) <= 4_000
+    assert lines.endswith(found.draft)
+    assert found.draft.startswith("line ")

@@ -1,0 +1,429 @@
+"""The web page in a real browser: nothing typed is lost, no ghost is stale, foreign text stays text, all of it by keyboard."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from time import monotonic
+from typing import Any
+
+import pytest
+from playwright.sync_api import Browser, Page, Route, expect, sync_playwright
+
+from rejoinder.post import Kind, Post
+from rejoinder.workspace import FitConfig, Workspace
+
+HOSTILE = "<img src=x onerror=\"document.title='taken'\"><script>document.title='taken'</script>"
+SENTENCE = "The problem with this is that nobody knows where it ends."
+QUICK = 5  # milliseconds between keystrokes
+
+
+def posts() -> Iterator[Post]:
+    """A few threads about bread, one of them written by somebody who means harm."""
+    yield Post(1, Kind.STORY, HOSTILE, title=f"Bread {HOSTILE}", time=1)
+    yield Post(2, Kind.COMMENT, f"Let the dough rest. {HOSTILE}\n\n> a quote\n\n  code", parent=1, time=2)
+    for number in range(3, 40, 2):
+        yield Post(number, Kind.STORY, f"How long should bread dough number {number} rest?", title="Bread dough", time=number)
+        yield Post(number + 1, Kind.COMMENT, f"Let dough {number} rest until it doubles.", parent=number, time=number + 1)
+
+
+def browser_path() -> str:
+    """The system's Chromium; the tests are skipped without one only where REJOINDER_NO_BROWSER=1 says so."""
+    found = next((path for name in ("chromium", "chromium-browser", "google-chrome") if (path := shutil.which(name))), None)
+    if found is None and os.environ.get("REJOINDER_NO_BROWSER") == "1":
+        pytest.skip("no Chromium, and REJOINDER_NO_BROWSER=1")
+    if found is None:
+        pytest.fail("no Chromium: `make browser` installs one (REJOINDER_NO_BROWSER=1 skips these tests)")
+    return found
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    with sync_playwright() as playwright:
+        launched = playwright.chromium.launch(executable_path=browser_path(), args=["--no-sandbox"])
+        yield launched
+        launched.close()
+
+
+@pytest.fixture(scope="module")
+def address(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """A real server over a small archive; what finishes sentences is the package's."""
+    home = tmp_path_factory.mktemp("home")
+    space = Workspace(home)
+    with space.open_archive(create=True) as archive:
+        archive.set_forum("hn")
+        archive.add(posts())
+    assert not space.fit(["canned", "bm25"], FitConfig(), {})
+    command = [sys.executable, "-m", "rejoinder", "serve", "--port", "0", "--home", str(home)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True) as server:
+        assert server.stdout is not None
+        line = next(line for line in server.stdout if "http://" in line)
+        yield "http://" + line.partition("http://")[2].split()[0].rstrip("/")
+        server.terminate()
+
+
+@pytest.fixture
+def page(browser: Browser, address: str) -> Iterator[Page]:
+    """The page, just opened. Whatever it throws fails the test."""
+    context = browser.new_context(viewport={"width": 1100, "height": 900}, reduced_motion="reduce")
+    opened = context.new_page()
+    thrown: list[str] = []
+    opened.on("pageerror", lambda error: thrown.append(str(error)))
+    opened.on("console", lambda said: thrown.append(said.text) if "Content Security Policy" in said.text else None)
+    opened.goto(address)
+    yield opened
+    context.close()
+    assert not thrown
+
+
+class Server:
+    """Stands in for the typing engine: knows one sentence, notes what it is asked, and can be made to wait."""
+
+    def __init__(self, page: Page, sentence: str = SENTENCE) -> None:
+        self.sentence = sentence
+        self.asked: list[dict[str, Any]] = []
+        self.held: list[Route] | None = None  # answers kept back, if not None
+        self.hurried = False  # whether there is time only for who asks with patience
+        page.route("**/v1/suggest", self._answer)
+
+    def _answer(self, route: Route) -> None:
+        self.asked.append(json.loads(route.request.post_data or ""))
+        if self.held is None:
+            self.give(route)
+        else:
+            self.held.append(route)
+
+    def give(self, route: Route) -> None:
+        asked = json.loads(route.request.post_data or "")
+        draft = asked["draft"]
+        if self.hurried and asked["deadline_ms"] < 1000:
+            route.fulfill(json={"ghost": "", "probability": 0.0, "words": [], "rung": "", "cut": True, "superseded": False})
+            return
+        ghost = self.sentence[len(draft) :] if draft and self.sentence.startswith(draft) else ""
+        word = ghost[: len(ghost) - len(ghost.lstrip())] + ghost.split()[0] if ghost else " and"
+        words = [{"text": text, "probability": 0.5} for text in (word, " or", " but")]
+        said = {"ghost": ghost, "probability": 0.7, "words": words, "rung": "mixture", "superseded": False}
+        route.fulfill(json=said)
+
+
+def ghost(page: Page) -> str:
+    return page.locator("#ghost").text_content() or ""
+
+
+def draft(page: Page) -> str:
+    return page.locator("#draft").input_value()
+
+
+def write(page: Page, text: str) -> None:
+    page.locator("#draft").press_sequentially(text, delay=QUICK)
+
+
+def until(page: Page, true: Callable[[], bool]) -> None:
+    """Wait for something that the browser does."""
+    ends = monotonic() + 10
+    while not true():
+        assert monotonic() < ends, "it never came"
+        page.wait_for_timeout(5)
+
+
+def caret(page: Page) -> list[int]:
+    return page.eval_on_selector("#draft", "field => [field.selectionStart, field.selectionEnd]")
+
+
+BOTTOM = "Math.max(...[...document.querySelectorAll('#before, #after')].map(e => e.getBoundingClientRect().bottom))"
+# every state in which the page is seen: what is written, what is drawn, where the caret is
+WATCH = """() => {
+  const field = document.getElementById("draft"), ghost = document.getElementById("ghost");
+  window.seen = [];
+  const look = () => window.seen.push([field.value, ghost.textContent, field.selectionStart]);
+  field.addEventListener("input", look);
+  new MutationObserver(look).observe(ghost, { childList: true, characterData: true, subtree: true });
+}"""
+
+
+def test_the_real_engine_helps_and_no_letter_is_lost(page: Page) -> None:
+    begun, text = "I think that the prob", "lem with most of the software is that people do not want to pay for it."
+    page.evaluate(WATCH)
+    write(page, begun)
+    until(page, lambda: ghost(page).startswith("lem"))
+    write(page, text)
+    assert draft(page) == begun + text
+    assert caret(page) == [len(begun + text)] * 2
+    assert all(at == len(value) for value, _, at in page.evaluate("window.seen"))
+
+
+def test_a_typed_letter_that_agrees_trims_the_ghost_at_once(page: Page) -> None:
+    server = Server(page)
+    write(page, "The")
+    until(page, lambda: ghost(page) == SENTENCE[3:])
+    page.evaluate(WATCH)
+    server.held = []
+    write(page, SENTENCE[3:12])
+    assert all(value + drawn == SENTENCE for value, drawn, _ in page.evaluate("window.seen")[1::2])
+    assert ghost(page) == SENTENCE[12:]
+    write(page, "!")  # does not agree: gone in the same moment
+    assert ghost(page) == ""
+
+
+def test_one_question_at_a_time_and_late_answers_only_if_they_agree(page: Page) -> None:
+    server = Server(page)
+    server.held = []
+    write(page, "The")  # asked about "T" only; then the latest, "The", waits
+    until(page, lambda: len(server.asked) == 1)
+    page.wait_for_timeout(50)
+    assert [one["draft"] for one in server.asked] == ["T"]
+    server.give(server.held.pop())  # an answer about "T", while "The" stands there: it agrees, so it is shown, trimmed
+    until(page, lambda: ghost(page) == SENTENCE[3:])
+    until(page, lambda: [one["draft"] for one in server.asked] == ["T", "The"])
+    write(page, "x")
+    server.give(server.held.pop())  # an answer about "The", while "Thex" stands there
+    until(page, lambda: len(server.asked) == 3)
+    assert ghost(page) == ""
+    assert [one["sequence"] for one in server.asked] == [1, 2, 3]
+
+
+def test_who_pauses_is_given_what_there_was_no_time_for(page: Page) -> None:
+    server = Server(page)
+    server.hurried = True
+    write(page, "The")
+    until(page, lambda: ghost(page) == SENTENCE[3:])
+    assert server.asked[-1] == {**server.asked[-2], "deadline_ms": 1000, "sequence": server.asked[-1]["sequence"]}
+
+
+def test_tab_takes_all_and_undo_gives_it_back(page: Page) -> None:
+    Server(page)
+    write(page, "The prob")
+    until(page, lambda: ghost(page) != "")
+    page.keyboard.press("Tab")
+    assert draft(page) == SENTENCE
+    assert caret(page) == [len(SENTENCE)] * 2
+    page.keyboard.press("Control+z")
+    assert draft(page) == "The prob"
+    page.keyboard.press("Control+Shift+z")
+    assert draft(page) == SENTENCE
+
+
+def test_ctrl_right_takes_one_word_after_the_other(page: Page) -> None:
+    Server(page)
+    write(page, "The prob")
+    until(page, lambda: ghost(page) != "")
+    for expected in ("The problem", "The problem with", "The problem with this"):
+        page.keyboard.press("Control+ArrowRight")
+        assert draft(page) == expected
+        assert ghost(page) == SENTENCE[len(expected) :]
+
+
+def test_escape_dismisses_and_tab_leaves_the_field(page: Page) -> None:
+    Server(page)
+    write(page, "The")
+    until(page, lambda: ghost(page) != "")
+    page.keyboard.press("Escape")
+    assert ghost(page) == ""
+    page.wait_for_timeout(50)
+    assert ghost(page) == ""
+    page.keyboard.press("Tab")
+    assert draft(page) == "The"
+    assert page.evaluate("document.activeElement.id") != "draft"
+    page.locator("#draft").focus()
+    write(page, " ")  # another draft is another matter
+    until(page, lambda: ghost(page) != "")
+    page.keyboard.press("Shift+Tab")  # and backwards there is always a way out
+    assert page.evaluate("document.activeElement.id") != "draft"
+
+
+def test_the_words_of_the_strip_by_click_and_key(page: Page) -> None:
+    Server(page)
+    write(page, "The prob")
+    first = page.locator("#strip .word").first
+    expect(first).to_have_text("problem")
+    first.click()
+    assert draft(page) == "The problem"
+    assert page.evaluate("document.activeElement.id") == "draft"
+    until(page, lambda: first.text_content() == "with")
+    page.keyboard.press("Alt+1")
+    assert draft(page) == "The problem with"
+    until(page, lambda: first.text_content() == "this")
+    page.keyboard.press("Alt+2")
+    assert draft(page) == "The problem with or"
+
+
+def test_no_ghost_inside_a_line_but_one_word_above_others(page: Page) -> None:
+    server = Server(page, f"The {'w' * 80} end")
+    write(page, "The")
+    until(page, lambda: ghost(page) != "")
+    page.keyboard.press("ArrowLeft")
+    until(page, lambda: ghost(page) == "")
+    asked = len(server.asked)
+    page.wait_for_timeout(50)
+    assert len(server.asked) == asked
+    page.keyboard.press("End")
+    write(page, "\nbelow")
+    low = page.evaluate(BOTTOM)
+    page.keyboard.press("ArrowUp")
+    page.keyboard.press("End")
+    until(page, lambda: ghost(page) == f" {'w' * 80}")
+    assert page.evaluate(BOTTOM) == low  # what is below stays where it was
+
+
+def test_an_input_method_is_left_alone(page: Page) -> None:
+    server = Server(page, "日本語の文章")
+    page.locator("#draft").focus()
+    tool = page.context.new_cdp_session(page)
+    for text in ("に", "にほ", "日本"):
+        tool.send("Input.imeSetComposition", {"text": text, "selectionStart": len(text), "selectionEnd": len(text)})
+        assert (draft(page), ghost(page)) == (text, "")
+    page.wait_for_timeout(50)
+    assert not server.asked
+    tool.send("Input.insertText", {"text": "日本"})
+    assert draft(page) == "日本"
+    until(page, lambda: ghost(page) == "語の文章")
+    assert [one["draft"] for one in server.asked] == ["日本"]
+
+
+def test_gate_and_blocked_words_are_sent_and_kept(page: Page) -> None:
+    server = Server(page)
+    page.check("#gate input[value=quiet]", force=True)
+    page.click("#blocked summary")
+    page.fill("#block", "Nobody")
+    page.keyboard.press("Enter")
+    page.reload()
+    server.asked.clear()
+    write(page, "T")
+    until(page, lambda: bool(server.asked))
+    assert (server.asked[0]["gate"], server.asked[0]["blocked"]) == ("quiet", ["nobody"])
+    until(page, lambda: ghost(page) != "")
+    page.check("#gate input[value=off]", force=True)  # one touch
+    assert ghost(page) == ""
+    asked = len(server.asked)
+    write(page, "he")
+    page.wait_for_timeout(50)
+    assert (len(server.asked), draft(page)) == (asked, "The")
+
+
+def test_foreign_text_stays_text(page: Page) -> None:
+    Server(page, f"The {HOSTILE} end")
+    page.fill("#query", "bread")
+    page.click("#find button")
+    expect(page.locator(".hit").first).to_be_visible()
+    page.fill("#query", "https://news.ycombinator.com/item?id=2")
+    page.click("#find button")
+    expect(page.locator(".answered p").first).to_contain_text("<img src=x onerror=")
+    expect(page.locator("#found h3")).to_contain_text("<script>")
+    expect(page.locator(".answered blockquote")).to_have_text("a quote")
+    expect(page.locator("#notice")).to_contain_text("generated")  # what the forum asks for, before anything is written
+    write(page, "The ")
+    until(page, lambda: ghost(page).startswith("<img"))
+    page.click("#replies summary")
+    page.check("#everything")
+    page.click("#replies button")
+    expect(page.locator(".reply footer").first).to_contain_text("post")
+    assert page.title() == "rejoinder"
+    assert page.locator("main img, main script").count() == 0
+
+
+def test_the_mirror_lies_exactly_under_the_text(page: Page) -> None:
+    Server(page)
+    page.locator("#draft").fill("A long line that wraps, with letters of all widths: iiii WWWW.\n\n\tA tab, and an end \n" * 6)
+    heights = page.evaluate(
+        "['#draft', '.mirror'].map(what => { const e = document.querySelector(what);"
+        " Object.assign(e.style, { height: 0, minHeight: 0 }); const high = e.scrollHeight; e.style = ''; return high; })"
+    )
+    assert heights[0] == heights[1]
+    page.locator("#draft").fill("The")
+    until(page, lambda: ghost(page) != "")
+    edges = page.evaluate(
+        "() => { const pen = document.createElement('canvas').getContext('2d');"
+        " const field = document.getElementById('draft'), style = getComputedStyle(field);"
+        " pen.font = style.font;"
+        " const caret = field.getBoundingClientRect().x + parseFloat(style.paddingLeft) + pen.measureText('The').width;"
+        " return [caret, document.getElementById('ghost').getClientRects()[0].x]; }"
+    )
+    assert edges[0] == pytest.approx(edges[1], abs=1)
+
+
+def test_no_sideways_scrolling_on_a_phone(page: Page) -> None:
+    Server(page)
+    page.route("**/v1/ladder", lambda route: route.fulfill(json={}))  # as if there were a report
+    page.set_viewport_size({"width": 320, "height": 640})
+    page.fill("#query", "1")
+    page.click("#find button")
+    expect(page.locator(".answered")).to_be_visible()
+    for details in ("paste", "blocked", "replies", "inside", "ladder"):
+        page.click(f"#{details} summary")
+    write(page, "The problem W" + "w" * 80)
+    page.click("#replies button")
+    expect(page.locator(".heat tbody tr").first).to_be_visible()
+    expect(page.locator("#ladder tbody tr").first).to_be_visible()
+    expect(page.locator("#ladder a")).to_have_attribute("href", "/ladder")
+    assert page.evaluate("document.documentElement.scrollWidth") == 320
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_both_schemes_can_be_read(page: Page, scheme: Any) -> None:
+    """Contrast as WCAG 2.2 counts it: 4.5 to 1 for text, the ghost too."""
+    page.emulate_media(color_scheme=scheme)
+    Server(page)
+    write(page, "The")
+    until(page, lambda: ghost(page) != "")
+    colours = page.evaluate(
+        "() => { const of = (what, key) => getComputedStyle(document.querySelector(what))[key];"
+        " return { paper: of('body', 'backgroundColor'), sheet: of('.sheet', 'backgroundColor'), ink: of('#draft', 'color'),"
+        " ghost: of('#ghost', 'color'), soft: of('.hint', 'color'), accent: of('.take', 'color') }; }"
+    )
+    assert (luminance(colours["paper"]) > 0.5) == (scheme == "light")
+    for text, ground in (("ink", "sheet"), ("ghost", "sheet"), ("soft", "paper"), ("accent", "sheet")):
+        assert contrast(colours[text], colours[ground]) >= 4.5, text
+
+
+def luminance(colour: str) -> float:
+    """Relative luminance of "rgb(r, g, b)", https://www.w3.org/TR/WCAG22/#dfn-relative-luminance."""
+    shares = [int(part) / 255 for part in colour.removeprefix("rgb(").removesuffix(")").split(",")]
+    linear = [share / 12.92 if share <= 0.04045 else ((share + 0.055) / 1.055) ** 2.4 for share in shares]
+    return 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
+
+
+def contrast(one: str, other: str) -> float:
+    dark, light = sorted((luminance(one), luminance(other)))
+    return (light + 0.05) / (dark + 0.05)
+
+
+def test_screen_readers_are_told_after_a_pause_and_every_control_has_a_name(page: Page) -> None:
+    page.clock.install()
+    Server(page)
+    write(page, "The")
+    until(page, lambda: ghost(page) != "")
+    voice = page.locator("#voice")
+    assert (voice.get_attribute("aria-live"), voice.text_content()) == ("polite", "")
+    page.clock.run_for(1500)
+    assert voice.text_content() == f"Suggestion: {SENTENCE[3:].strip()}"
+    write(page, "x")
+    assert voice.text_content() == ""
+    assert page.locator(".mirror").get_attribute("aria-hidden") == "true"
+    nameless = page.evaluate(
+        "() => [...document.querySelectorAll('input, textarea, select, button:enabled, summary')].filter(e =>"
+        " !(e.ariaLabel || e.textContent.trim() || [...(e.labels ?? [])].some(l => l.textContent.trim()))).map(e => e.outerHTML)"
+    )
+    assert nameless == []
+    assert page.evaluate("document.documentElement.lang") == "en"
+    assert page.locator("h1").count() == 1
+    assert page.locator("main").count() == 1
+
+
+def test_a_server_that_has_gone_is_named_and_typing_goes_on(page: Page) -> None:
+    page.route("**/v1/suggest", lambda route: route.abort())
+    write(page, "The end")
+    expect(page.locator("#spoke")).to_contain_text("does not answer")
+    assert draft(page) == "The end"
+
+
+def test_nothing_is_fetched_from_elsewhere(page: Page, address: str) -> None:
+    asked: list[str] = []
+    page.on("request", lambda request: asked.append(request.url))
+    page.reload()
+    write(page, "The")
+    assert asked
+    assert all(url.startswith(address) for url in asked)
