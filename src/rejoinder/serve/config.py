@@ -17,7 +17,7 @@ class ServeConfig:
     body: int = 1_000_000  # bytes of a request at most
     patience: float = 10.0  # seconds for a request to arrive
     longest: float = 60.0  # seconds for an answer to be ready
-    quick: int = 2  # threads that finish sentences
+    quick: int = 1  # threads that finish sentences; of two, each waits for the other to let go of the interpreter
     slow: int = 1  # threads for everything else
     waiting: int = 64  # jobs that may wait for either
     sessions: int = 128  # drafts whose state is kept, some 2.4 MB each with the shipped mixture

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import signal
 import socket
+import sys
 from collections.abc import Callable
 from types import FrameType
 from typing import Any
@@ -18,6 +19,7 @@ from rejoinder.serve.config import ServeConfig
 from rejoinder.serve.parts import Parts
 
 _BACKLOG = 512
+_TURN = 0.0005  # seconds a thread keeps the interpreter while another wants it: whoever answers must not wait for who searches
 _LAST_SECONDS = 10  # for what is under way when the server is told to stop
 
 
@@ -64,6 +66,7 @@ def run(app: FastAPI, config: ServeConfig, listening: socket.socket, ready: Call
         timeout_graceful_shutdown=_LAST_SECONDS,
     )
     server = _Server(settings, app.state.parts, ready)
+    sys.setswitchinterval(_TURN)
     before = {number: signal.signal(number, _ended) for number in (signal.SIGINT, signal.SIGTERM)}
     try:
         server.run(sockets=[listening])
