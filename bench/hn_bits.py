@@ -26,6 +26,7 @@ from rejoinder.archive.reader import held_out
 from rejoinder.archive.sources.dump import read_dump
 from rejoinder.config import read_settings, resolve
 from rejoinder.ladder.metrics import bootstrap_bits, bootstrap_change, by_thread
+from rejoinder.ladder.predicting import post_nats
 from rejoinder.models import LADDER, parts_of, rung
 from rejoinder.post import Post
 from rejoinder.recipe import clean
@@ -98,11 +99,7 @@ def other_contexts(replies: Scored) -> list[Context]:
 
 def score(model: Any, posts: Sequence[Post], contexts: Sequence[Context]) -> NDArray[np.float64]:
     """(P,) float64, nats: what the model pays for the own words and END of each post, given the context."""
-    paid = np.empty(len(posts))
-    for place, (post, context) in enumerate(zip(posts, contexts, strict=True)):
-        tokens = [*model.tokenizer.encode(post.own_text), model.tokenizer.end]
-        paid[place] = -model.score_tokens(model.start(context), tokens).sum(dtype=np.float64)
-    return paid
+    return np.array([post_nats(model, post, context) for post, context in zip(posts, contexts, strict=True)])
 
 
 def main() -> None:

@@ -30,7 +30,7 @@ MAY = {
     "personal": BASE | {"text", "models"},
     "workspace": BASE | {"text", "models", "engine", "ladder", "archive"},
     "forgetting": BASE | {"text", "models", "archive", "workspace"},
-    "recipe": BASE | {"text", "models", "workspace"},
+    "recipe": BASE | {"text", "models", "ladder", "workspace"},
     "opening": BASE | {"text", "models", "engine", "archive", "workspace"},
     "climb": BASE | {"text", "models", "engine", "ladder", "archive", "workspace", "opening"},
     "serve": BASE | {"text", "models", "engine", "archive", "workspace", "opening", "personal"},

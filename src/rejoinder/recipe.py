@@ -28,6 +28,7 @@ from rejoinder.config import Settings, as_dict, resolve
 from rejoinder.corpus import ByThread, Corpus, Part
 from rejoinder.errors import ConfigError, UsageError
 from rejoinder.files import tree_size, write_atomically, write_json
+from rejoinder.ladder.predicting import post_nats
 from rejoinder.models import LADDER, Can, parts_of, rung, those_that
 from rejoinder.models.directory import identity, seal
 from rejoinder.models.interfaces import Job, LanguageModel, Progress, silent
@@ -265,9 +266,8 @@ def bits_per_byte(model: LanguageModel, threads: Sequence[Thread]) -> float | No
     chosen = np.sort(np.random.default_rng(0).permutation(len(posts))[:_SCORED])
     nats, size = 0.0, 0
     for context, post in (posts[place] for place in chosen):
-        tokens = [*model.tokenizer.encode(post.own_text), model.tokenizer.end]
-        nats -= float(model.score_tokens(model.start(context), tokens).sum(dtype=np.float64))
-        size += len(model.tokenizer.decode_bytes(tokens))
+        nats += post_nats(model, post, context)
+        size += len(post.own_text.encode("utf-8", "replace"))
     return round(nats / log(2) / size, 4) if size else None
 
 

@@ -16,6 +16,12 @@ Home = Annotated[
         "--home", metavar="DIR", envvar="REJOINDER_HOME", help="The folder with archive and models.", show_default=False
     ),
 ]
+Split = Annotated[str, typer.Option(metavar="hash|time", help="How threads are dealt to train, dev and test.")]
+Sets = Annotated[list[str] | None, typer.Option("--set", metavar="RUNG.KEY=VALUE", help="A setting.", show_default=False)]
+ConfigFile = Annotated[
+    Path | None, typer.Option(metavar="FILE", help="Settings as TOML, a table for each rung.", show_default=False)
+]
+Seed = Annotated[int, typer.Option(min=0, help="Seed of what is random.")]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON, for programs.")]
 
 

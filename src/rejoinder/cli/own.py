@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from rejoinder.cli.input import read_stdin, read_text
 from rejoinder.cli.options import Home, Json, workspace
 from rejoinder.cli.output import print_json
 
@@ -29,14 +30,13 @@ def add(
     Example:
       rejoinder own add --file my-posts.txt
     """
-    from rejoinder.cli.write import _own_text, _stdin
     from rejoinder.errors import UsageError
     from rejoinder.personal import FILE, remember, remembered
 
     if (text is None) == (file is None):
         raise UsageError("give one of TEXT and --file")
     folder = workspace(home).home
-    remember(folder, _own_text(file) if file is not None else _stdin() if text == "-" else str(text))
+    remember(folder, read_text(file) if file is not None else read_stdin() if text == "-" else str(text))
     typer.echo(f"{len(remembered(folder).split()):,} words are remembered in {folder / FILE}; `rejoinder own erase` forgets them")
 
 

@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from rejoinder.cli.archive import or_sample, split_method
-from rejoinder.cli.options import Home, Json, workspace
+from rejoinder.cli.options import ConfigFile, Home, Json, Seed, Sets, Split, workspace
 from rejoinder.cli.output import note, print_json, progress, size, table
 from rejoinder.errors import DamagedModel, UsageError
 
@@ -21,14 +21,10 @@ def fit(
     on: Annotated[
         str, typer.Option(metavar="train|all", help="Learn from the train part, or (daily use) from everything.")
     ] = "train",
-    split: Annotated[str, typer.Option(metavar="hash|time", help="How threads are dealt to train, dev and test.")] = "hash",
-    settings: Annotated[
-        list[str] | None, typer.Option("--set", metavar="RUNG.KEY=VALUE", help="A setting.", show_default=False)
-    ] = None,
-    config: Annotated[
-        Path | None, typer.Option(metavar="FILE", help="Settings as TOML, a table for each rung.", show_default=False)
-    ] = None,
-    seed: Annotated[int, typer.Option(min=0, help="Seed of what is random.")] = 0,
+    split: Split = "hash",
+    settings: Sets = None,
+    config: ConfigFile = None,
+    seed: Seed = 0,
     retrain_tokenizer: Annotated[
         bool, typer.Option("--retrain-tokenizer", help="Learn the tokenizer anew; fits every language model.")
     ] = False,

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 import textwrap
 from contextlib import nullcontext
 from dataclasses import asdict, replace
@@ -12,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from rejoinder.cli.archive import or_sample, or_shipped
+from rejoinder.cli.input import read_stdin, read_text
 from rejoinder.cli.options import Home, Json, workspace
 from rejoinder.cli.output import note, print_json
 from rejoinder.errors import NotFitted, SourceError, UsageError
@@ -124,7 +124,7 @@ def complete(
     from rejoinder.post import Post, Query
 
     space = or_shipped(workspace(home), rung) if item is None else or_sample(workspace(home))
-    typed = clean(_stdin() if draft == "-" else draft)
+    typed = clean(read_stdin() if draft == "-" else draft)
     with nullcontext() if space.is_empty else space.open_archive() as archive:  # models in the package have no archive
         context = _context(archive, None, item, thread, needed=False) or (Post(0),)  # a draft answers something, as most do
     names = [rung] if rung else space.fitted_that(Can.PREDICT)[-1:]
@@ -135,7 +135,7 @@ def complete(
     if own is not None:
         from rejoinder.personal import with_own
 
-        model = with_own(names[0], model, clean(_own_text(own)))
+        model = with_own(names[0], model, clean(read_text(own)))
     made = continuations(model, Query(context, typed), count, words)
     whose = phrases_of(space, names[0], note)
     found = [replace(c, text=kept) for c in made if (kept := whose.before_copy(typed, c.text))]
@@ -186,7 +186,7 @@ def _context(
         from rejoinder.archive.html import clean
         from rejoinder.post import Kind, Post
 
-        return (Post(0, Kind.STORY, clean(_stdin() if text == "-" else text).strip()),)
+        return (Post(0, Kind.STORY, clean(read_stdin() if text == "-" else text).strip()),)
     if needed:
         raise UsageError("nothing to reply to: give TEXT, - for stdin, --item ID or --thread FILE")
     return ()
@@ -201,19 +201,3 @@ def _thread_file(file: Path) -> tuple[Post, ...]:
     if not posts:
         raise SourceError(f"{file}: no item that could be read; expected items as the Hacker News API gives them")
     return (*Thread(0, posts).context(posts[-1]), posts[-1])
-
-
-def _own_text(file: Path) -> str:
-    try:
-        return file.read_text(encoding="utf-8")
-    except UnicodeDecodeError as error:
-        raise SourceError(f"{file} is not UTF-8 text ({error.reason} at byte {error.start})") from None
-    except OSError as error:
-        raise SourceError(f"{file}: {error.strerror}") from None
-
-
-def _stdin() -> str:
-    try:
-        return sys.stdin.buffer.read().decode("utf-8").rstrip("\n")
-    except UnicodeDecodeError as error:
-        raise UsageError(f"standard input is not UTF-8 text ({error.reason} at byte {error.start})") from None

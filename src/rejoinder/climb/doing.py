@@ -131,7 +131,7 @@ class Doing:
             row.leave("skipped" if done.get("kind") == "MissingExtra" else "failed", done["error"])
         else:
             row.fits[share] = unit, done
-            row.why = row.why or self._unsettled(row, limits, share)
+            row.why = row.why or self._unsettled(row, done, share)
 
     def _parts(self, row: Row, share: float) -> dict[str, str] | None:
         """The keys of what a rung is made of, fitted on the same share, or on the most there is; None if it cannot be made."""
@@ -144,14 +144,17 @@ class Doing:
             return None
         return {part: others[part].fits[share if share in others[part].fits else others[part].share][0].key for part in ready}
 
-    def _unsettled(self, row: Row, limits: Mapping[str, Any], share: float) -> str:
-        """Why more time might change it; nothing, if none would."""
+    def _unsettled(self, row: Row, done: Mapping[str, Any], share: float) -> str:
+        """Why more time might change it; nothing, if none would: training that got no better on dev ended by itself."""
         others = {other.entry.name: other for other in self.rows}
         if share < 1.0:
             return ""
-        if row.entry.rung == PATIENT and limits:
-            wanted, given = float(full_config(row.entry)["epochs"]), limits["effort"]
-            return f"was stopped by the budget after {given:.2g} of {wanted:g} passes" if given < wanted else ""
+        if row.entry.rung == PATIENT:
+            full = full_config(row.entry)
+            given, figures = done["config"].get("epochs", full["epochs"]), [figure for _, figure in done["dev"]]
+            flat = full["patience"] and len(figures) - figures.index(min(figures)) > full["patience"] if figures else False
+            stopped = given < full["epochs"] and not flat
+            return f"was stopped by the budget after {given:.2g} of {full['epochs']:g} passes" if stopped else ""
         unsettled = [part for part in row.entry.parts if others[part].why or 0 < others[part].share < 1]
         return f"is made of {', '.join(unsettled)}, which the budget stopped" if unsettled else ""
 

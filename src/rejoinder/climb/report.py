@@ -34,11 +34,11 @@ Ints = NDArray[np.int64]
 
 
 class Reporter:
-    """All figures of one plan; the posts and pairs of each kind that every rung got to are those that count."""
+    """All figures of one climb; the posts and pairs of each kind that every rung got to are those that count."""
 
     def __init__(
         self,
-        plan: Doing,
+        doing: Doing,
         sizes: Mapping[str, Mapping[str, int]],
         threads: Ints,
         repeats: NDArray[np.bool_],
@@ -47,20 +47,20 @@ class Reporter:
         """Read what was measured.
 
         Args:
-            plan: what was done.
+            doing: what was done.
             sizes: posts and threads of each part of the archive.
             threads: (P,) the thread of each held-out post, in the order measured.
             repeats: (P,) whether it repeats what was learned from.
             pair_threads: for "comment" and "story", (N,) the thread of each pair, in the order measured.
         """
-        self.plan, self.sizes = plan, sizes
+        self.doing, self.sizes = doing, sizes
         self.threads, self.repeats, self.pair_threads = threads, repeats, pair_threads
-        self.columns = {row.entry.name: _arrays(*row.measured["type"]) for row in plan.rows if "type" in row.measured}
-        self.ranks = {row.entry.name: _arrays(*row.measured["rank"]) for row in plan.rows if "rank" in row.measured}
+        self.columns = {row.entry.name: _arrays(row.measured["type"][0]) for row in doing.rows if "type" in row.measured}
+        self.ranks = {row.entry.name: _arrays(row.measured["rank"][0]) for row in doing.rows if "rank" in row.measured}
         self.ranks = {name: found for name, found in self.ranks.items() if found}
         self.posts = {c: _shortest(self.columns.values(), c) for c in ("text", "next", "exact", "keys", "gate")}
         self.pairs = {kind: _shortest(self.ranks.values(), kind) for kind in pair_threads}
-        self.laws = {(row.entry.name, kind): law for row in plan.rows for kind in KINDS if (law := self._law(row, kind))}
+        self.laws = {(row.entry.name, kind): law for row in doing.rows for kind in KINDS if (law := self._law(row, kind))}
 
     # --- figures -------------------------------------------------------------------------------------------------
 
@@ -131,7 +131,7 @@ class Reporter:
         return asdict(metrics.bootstrap_mean(of_threads, over, self._rng()))
 
     def _rng(self) -> np.random.Generator:
-        return np.random.default_rng(self.plan.setup.seed)
+        return np.random.default_rng(self.doing.setup.seed)
 
     # --- comparing -----------------------------------------------------------------------------------------------
 
@@ -161,7 +161,7 @@ class Reporter:
     def names(self, kind: Kind) -> list[str]:
         """The measured rungs, in the order of the ladder."""
         able = self.columns if kind == "typing" else {n: r for n, r in self.ranks.items() if self.main in r}
-        return [row.entry.name for row in self.plan.rows if row.entry.name in able]
+        return [row.entry.name for row in self.doing.rows if row.entry.name in able]
 
     def neighbours(self) -> list[dict[str, Any]]:
         """Each rung against the next one up, paired."""
@@ -184,7 +184,7 @@ class Reporter:
             unit = row.measured["type" if kind == "typing" else "rank"][0] if own else row.curve.get((kind, share))
             if unit is None:
                 continue
-            arrays = _arrays(unit, unit.found or {})
+            arrays = _arrays(unit)
             if kind == "typing" and "text" in arrays:
                 found.append((share, arrays["text"][:, 0] / np.log(2), arrays["text"][:, 1]))
             elif kind == "replies" and self.main in arrays:
@@ -273,7 +273,7 @@ class Reporter:
 
     def verdict(self, kind: Kind) -> dict[str, Any] | None:
         """What to take."""
-        rows = {row.entry.name: row for row in self.plan.rows}
+        rows = {row.entry.name: row for row in self.doing.rows}
         found = []
         for name in self.names(kind):
             row, cost = rows[name], _cost(rows[name])
@@ -298,29 +298,29 @@ class Reporter:
         """Seconds to fit a rung and all it is made of."""
         if row.entry.shipped:
             return 0.0
-        others = {other.entry.name: other for other in self.plan.rows if other.fits}
+        others = {other.entry.name: other for other in self.doing.rows if other.fits}
         names = {row.entry.name, *row.entry.parts}
         names |= {deeper for name in row.entry.parts if name in others for deeper in others[name].entry.parts}
         return sum(float(others[name].fits[others[name].share][1]["fit_seconds"]) for name in names if name in others)
 
     def report(self, forum: str) -> dict[str, Any]:
         """The whole of `ladder.json`."""
-        plan = self.plan
-        assert plan.chosen is not None  # noqa: S101 - nothing was measured before
-        chosen = plan.chosen[1]
+        doing = self.doing
+        assert doing.chosen is not None  # noqa: S101 - nothing was measured before
+        chosen = doing.chosen[1]
         number = self.posts["text"]
         scored = int(next(iter(self.columns.values()))["text"][:number, 1].sum()) if self.columns else 0
         return {
             "version": VERSION,
             "when": datetime.now(UTC).isoformat(timespec="seconds"),
-            "seconds": round(monotonic() - plan.began, 1),
-            "budget": plan.budget,
-            "seed": plan.setup.seed,
+            "seconds": round(monotonic() - doing.began, 1),
+            "budget": doing.budget,
+            "seed": doing.setup.seed,
             "code": __version__,
             "machine": machine(),
             "archive": {
                 "forum": forum,
-                "hash": plan.setup.data,
+                "hash": doing.setup.data,
                 "posts": {part: self.sizes[part]["posts"] for part in self.sizes},
                 "threads": {part: self.sizes[part]["threads"] for part in self.sizes},
             },
@@ -337,11 +337,11 @@ class Reporter:
             },
             "policy": POLICY,
             "margin": MARGIN,
-            "rungs": [self.row(row) for row in plan.rows],
+            "rungs": [self.row(row) for row in doing.rows],
             "neighbours": self.neighbours(),
             "crossings": self.crossings(),
             "verdict": {kind: self.verdict(kind) for kind in KINDS},
-            "skipped": [{"what": what, "why": why} for what, why in plan.skipped],
+            "skipped": [{"what": what, "why": why} for what, why in doing.skipped],
         }
 
 
@@ -351,7 +351,7 @@ def _told(lower: str, upper: str, at: Crossing | None) -> str:
     return f"with about {at.times:.2g} times more data ({at.low:.2g} to {at.high:.2g}), {upper} would overtake {lower}"
 
 
-def _arrays(unit: Unit, done: dict[str, Any]) -> dict[str, Any]:
+def _arrays(unit: Unit) -> dict[str, Any]:
     return {file.stem: np.load(file) for file in sorted(unit.place.glob("*.npy"))}
 
 

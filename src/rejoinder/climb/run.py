@@ -72,28 +72,28 @@ def climb(space: Workspace, config: ClimbConfig, settings: Settings, progress: P
     if kept.get("key") == key:
         return kept
     spent = _spent(root, key, config)
-    plan = Doing(setup, rows, config.budget, spent, progress)
+    doing = Doing(setup, rows, config.budget, spent, progress)
     try:
-        follow(plan)
+        follow(doing)
     finally:
-        write_json(root / _RUN, {"key": key, "spent": round(monotonic() - plan.began, 1)})
+        write_json(root / _RUN, {"key": key, "spent": round(monotonic() - doing.began, 1)})
     progress("drawing conclusions", 0, None)
-    report = {"key": key, **_reporter(plan, sizes, space).report(forum)}
+    report = {"key": key, **_reporter(doing, sizes, space).report(forum)}
     write_json(root / REPORT, report)
     (root / _RUN).unlink()
-    _sweep(plan, root)
+    _sweep(doing, root)
     return report
 
 
-def _reporter(plan: Doing, sizes: Mapping[str, Mapping[str, int]], space: Workspace) -> Reporter:
-    assert plan.chosen is not None  # noqa: S101 - nothing goes on without
-    place = plan.chosen[0].place
+def _reporter(doing: Doing, sizes: Mapping[str, Mapping[str, int]], space: Workspace) -> Reporter:
+    assert doing.chosen is not None  # noqa: S101 - nothing goes on without
+    place = doing.chosen[0].place
     with space.open_archive() as archive:
-        pool = Pool.of(held_out(archive, plan.setup.split))
+        pool = Pool.of(held_out(archive, doing.setup.split))
     threads = {
-        kind: pair_threads(pool, kind, plan.setup.seed) for kind in ("comment", "story") if plan.chosen[1][f"{kind}_pairs"]
+        kind: pair_threads(pool, kind, doing.setup.seed) for kind in ("comment", "story") if doing.chosen[1][f"{kind}_pairs"]
     }
-    return Reporter(plan, sizes, np.load(place / "threads.npy"), np.load(place / "repeats.npy"), threads)
+    return Reporter(doing, sizes, np.load(place / "threads.npy"), np.load(place / "repeats.npy"), threads)
 
 
 def _check_sizes(sizes: dict[str, dict[str, int]]) -> None:
@@ -135,17 +135,17 @@ def _read(file: Path) -> dict[str, Any]:
     return found if isinstance(found, dict) else {}
 
 
-def _sweep(plan: Doing, root: Path) -> None:
+def _sweep(doing: Doing, root: Path) -> None:
     """Remove what no figure of this climb came from; an earlier one's models are of no use to anybody."""
-    used = set(_used(plan))
+    used = set(_used(doing))
     for place in root.iterdir():
         if place.is_dir() and place.name not in used:
             shutil.rmtree(place, ignore_errors=True)
 
 
-def _used(plan: Doing) -> Iterator[str]:
-    chosen: Sequence[str] = [plan.chosen[0].key] if plan.chosen else []
-    yield from [*chosen, *plan.token_keys.values()]
-    for row in plan.rows:
+def _used(doing: Doing) -> Iterator[str]:
+    chosen: Sequence[str] = [doing.chosen[0].key] if doing.chosen else []
+    yield from [*chosen, *doing.token_keys.values()]
+    for row in doing.rows:
         yield from (unit.key for unit, _ in [*row.fits.values(), *row.measured.values()])
         yield from (unit.key for unit in row.curve.values())

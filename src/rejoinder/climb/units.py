@@ -112,13 +112,12 @@ def run(unit: Unit, seconds: float | None = None, progress: Progress = silent) -
 
 def _watch(place: Path, seconds: float | None, progress: Progress) -> dict[str, Any] | None:
     """Run the worker on the task in `place`; None if it came to its end."""
-    quiet = {"TF_CPP_MIN_LOG_LEVEL": "3", "TF_ENABLE_ONEDNN_OPTS": os.environ.get("TF_ENABLE_ONEDNN_OPTS", "1")}
     with (place / "stderr").open("wb") as errors:
         child = subprocess.Popen(  # noqa: S603 - our own module, on a file of our own
             [sys.executable, "-m", "rejoinder.climb.worker", str(place / TASK)],
             stdout=subprocess.PIPE,
             stderr=errors,
-            env={**os.environ, **quiet},
+            env={**os.environ, "TF_CPP_MIN_LOG_LEVEL": "3"},
         )
         try:
             return _listen(child, seconds, progress)

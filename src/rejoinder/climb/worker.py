@@ -109,7 +109,7 @@ def choose(work: Work) -> Done:
 
 
 def fit(work: Work) -> Done:
-    """Fit a rung on a share of train; then its figure for the learning curve, if it has one of its own."""
+    """Fit a rung on a share of train."""
     name, share = work.what["rung"], work.what["share"]
     line = LADDER[name]
     config: Any = resolve(line.load().Config, {**work.what["config"], **work.limits.get("config", {})}, name)

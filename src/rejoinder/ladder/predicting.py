@@ -38,6 +38,12 @@ _SPACE = " "
 Floats = NDArray[np.float64]
 
 
+def post_nats(model: LanguageModel, post: Post, context: Sequence[Post]) -> float:
+    """Nats that a model pays for a post's own words and END, given what it answers."""
+    tokens = [*model.tokenizer.encode(post.own_text), model.tokenizer.end]
+    return -float(model.score_tokens(model.start(context), tokens).sum(dtype=np.float64))
+
+
 def score_text(model: LanguageModel, held: HeldOut, most: int, until: float, progress: Progress = silent) -> Floats:
     """(P, 3) float64: nats, bytes and words of each of the first P posts: at most `most`, and those there is time for.
 
@@ -52,9 +58,7 @@ def score_text(model: LanguageModel, held: HeldOut, most: int, until: float, pro
     for post, context in zip(held.posts[:most], held.contexts, strict=False):
         if rows and monotonic() > until:
             break
-        tokens = [*model.tokenizer.encode(post.own_text), model.tokenizer.end]
-        nats = -float(model.score_tokens(model.start(context), tokens).sum(dtype=np.float64))
-        rows.append((nats, len(post.own_text.encode("utf-8", "replace")), len(post.own_text.split())))
+        rows.append((post_nats(model, post, context), len(post.own_text.encode("utf-8", "replace")), len(post.own_text.split())))
         progress("scoring posts", len(rows), min(most, len(held.posts)))
     return np.array(rows, np.float64).reshape(-1, 3)
 
