@@ -15,7 +15,8 @@ from __future__ import annotations
 from rejoinder.climb.doing import ALL, PATIENT, SHARES, Doing, Row, fraction
 from rejoinder.models import LADDER
 
-_FITTING, _COMPOSING, _MEASURING = 0.42, 0.62, 0.9  # of the budget, by when each must be over
+_FITTING, _COMPOSING, _MEASURING = 0.36, 0.66, 0.84  # of the budget, by when each must be over
+_LEFT = 25.0  # seconds that are left for each of the others that are made of others
 _KEPT = 0.3  # of the time to fit, for the net that is trained as long as there is time
 
 
@@ -30,7 +31,9 @@ def follow(doing: Doing) -> None:
     composite = [row for row in own if row.entry.parts]
     _fit_base(doing, base)
     for place, row in enumerate(composite):
-        doing.fit(row, 1.0, max(doing.left(_COMPOSING) / (len(composite) - place), 5.0))
+        others = len(composite) - place - 1
+        left = doing.left(_COMPOSING)
+        doing.fit(row, 1.0, max(left - _LEFT * others, left / (others + 1), 5.0))
     _measure(doing)
     _fill_curves(doing, [*base, *composite])
 
