@@ -78,3 +78,20 @@ def test_without_a_net_there_is_nothing_to_compare_with() -> None:
     assert found is not None
     assert (found["neural"], found["rung"]) == (None, "kneser_ney")
     assert verdict("replies", [], gain()) is None
+
+
+def test_too_few_threads_to_be_sure_that_it_is_not() -> None:
+    """1.97 against 2.0 is 1.5% ahead, and with 5% to each side perhaps 6.5%: more than twice the margin."""
+    found = verdict("typing", contenders(lstm=1.97), gain(width=0.05, lstm=1.97))
+    assert found is not None
+    assert found["neural"] is None
+
+
+def test_a_net_that_was_never_measured_cannot_be_ruled_out() -> None:
+    found = verdict("typing", contenders(lstm=2.5), gain(lstm=2.5), ["mixture"])
+    assert found is not None
+    assert found["neural"] is None
+    assert any("stopped mixture" in sentence for sentence in found["sentences"])
+    ahead = verdict("typing", contenders(), gain(), ["mixture"])
+    assert ahead is not None
+    assert ahead["neural"] is True

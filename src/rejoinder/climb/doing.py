@@ -16,7 +16,13 @@ from rejoinder.models.interfaces import Progress
 from rejoinder.text.tokenizer import DEFAULT_SIZE
 
 SHARES = (1 / 16, 1 / 8, 1 / 4, 1 / 2, 1.0)
-POSTS, KEYED_POSTS, PAIRS, DRAWS = 1_000, 200, 600, 5  # measured at most; the keystrokes of the first `KEYED_POSTS` only
+POSTS, KEYED_POSTS, PAIRS, DRAWS, FEW_DRAWS = (
+    1_000,
+    200,
+    600,
+    5,
+    2,
+)  # measured at most; the keystrokes of the first `KEYED_POSTS` only
 CURVE_POSTS, CURVE_PAIRS = 300, 300
 PATIENT = "lstm"  # trained for as long as there is time
 ALL = 0.96  # of the budget, by when everything must be over but the report
@@ -76,6 +82,11 @@ class Doing:
     def left(self, share: float = 1.0) -> float:
         """Seconds until so much of the budget is spent."""
         return float("inf") if self.budget is None else self.began + share * self.budget - monotonic()
+
+    @property
+    def draws(self) -> int:
+        """Lists for each pair; with little time more pairs tell more."""
+        return DRAWS if self.budget is None or self.budget >= _LONG else FEW_DRAWS
 
     def run(self, what: str, unit: Unit, seconds: float = float("inf")) -> dict[str, Any]:
         """What comes of a unit, in so many seconds at most."""
@@ -236,7 +247,7 @@ class Doing:
             return Unit(self.setup, do, what, limits)
         kinds = [kind for kind in KINDS if self.chosen[1][f"{kind}_pairs"]][: 1 if curve else None]
         sources = {} if curve else self._sources(row)
-        what |= {"kinds": kinds, "harder": not curve, "draws": 1 if curve else DRAWS, "sources": sources}
+        what |= {"kinds": kinds, "harder": not curve, "draws": 1 if curve else self.draws, "sources": sources}
         return Unit(self.setup, do, what, {**limits, "pairs": CURVE_PAIRS if curve else PAIRS})
 
     def _sources(self, row: Row) -> dict[str, str]:

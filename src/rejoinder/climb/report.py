@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rejoinder import __version__
-from rejoinder.climb.doing import DRAWS, Doing, Row
+from rejoinder.climb.doing import Doing, Row
 from rejoinder.climb.units import Unit
 from rejoinder.engine.replay import POLICY
 from rejoinder.ladder import metrics
@@ -287,7 +287,12 @@ class Reporter:
                     name, row.entry.net, score, self._seconds(row), times and times["p50"], cost["disk_bytes"] or 0, not why, why
                 )
             )
-        return verdict(kind, found, self.gain(kind))
+        return verdict(kind, found, self.gain(kind), self._unmeasured(kind))
+
+    def _unmeasured(self, kind: Kind) -> list[str]:
+        """The nets that the budget stopped before they were measured."""
+        able = [row for row in self.doing.rows if (row.entry.types if kind == "typing" else row.entry.replies)]
+        return [row.entry.name for row in able if row.entry.net and row.state == "stopped" and not row.measured]
 
     def _score(self, name: str, kind: Kind) -> float:
         if kind == "typing":
@@ -332,7 +337,7 @@ class Reporter:
                 "repeat_posts": int(self.repeats[:number].sum()),
                 "comment_pairs": self.pairs.get("comment", 0),
                 "story_pairs": self.pairs.get("story", 0),
-                "draws": DRAWS,
+                "draws": doing.draws,
                 "left_out": chosen["read"],
             },
             "policy": POLICY,

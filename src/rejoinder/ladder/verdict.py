@@ -2,7 +2,8 @@
 
 A rung is good enough if the best one is ahead of it by no more than a stated margin. Of those that are, the cheapest to fit is
 taken. A net is needed if the best net is ahead of the best rung without one by more than the margin, and the 95% interval of that
-paired difference lies above 0. What a budget stopped before its dev curve was flat might do better with more time, so a "no" that
+paired difference lies above 0. It is not if the net is ahead by no more than the margin, and surely by no more than twice that.
+What a budget stopped before its dev curve was flat, or before it was measured, might do better with more time, so a "no" that
 depends on it becomes "cannot tell".
 """
 
@@ -38,8 +39,8 @@ class Contender:
 Gain = Callable[[str, str], Estimate]  # how far the first is ahead of the second, paired: a share of the bits, or recall@1
 
 
-def verdict(kind: Kind, contenders: Sequence[Contender], gain: Gain) -> dict[str, Any] | None:
-    """What to take, in plain words; None if nothing was measured.
+def verdict(kind: Kind, contenders: Sequence[Contender], gain: Gain, unmeasured: Sequence[str] = ()) -> dict[str, Any] | None:
+    """What to take, in plain words; None if nothing was measured. `unmeasured` are nets that the budget left no time for.
 
     Returns:
         `neural` (true, false, or None: cannot tell), `headline`, `rung`, `best` and `sentences`.
@@ -49,7 +50,7 @@ def verdict(kind: Kind, contenders: Sequence[Contender], gain: Gain) -> dict[str
     best = max(contenders, key=lambda one: one.score)
     plain = max((one for one in contenders if not one.net), key=lambda one: one.score, default=None)
     net = max((one for one in contenders if one.net), key=lambda one: one.score, default=None)
-    answer, why = _needed(plain, net, gain, [one for one in contenders if not one.settled and one.net])
+    answer, why = _needed(plain, net, gain, [*(one.name for one in contenders if one.net and not one.settled), *unmeasured])
     able = [one for one in contenders if one is best or gain(best.name, one.name).value <= MARGIN]
     if answer is False:
         able = [
@@ -74,7 +75,7 @@ def _headline(kind: Kind, answer: bool | None) -> str:
 
 
 def _needed(
-    plain: Contender | None, net: Contender | None, gain: Gain, unsettled: Sequence[Contender]
+    plain: Contender | None, net: Contender | None, gain: Gain, unsettled: Sequence[str]
 ) -> tuple[bool | None, list[str]]:
     """Whether a net is needed, and why."""
     if net is None:
@@ -88,8 +89,9 @@ def _needed(
     if lead.value > MARGIN:
         return None, [f"It cannot be told since {facts}: too few threads were measured to be sure."]
     if unsettled:
-        names = ", ".join(one.name for one in unsettled)
-        return None, [f"So far {facts}, no more than the margin of {MARGIN:.0%}, but the budget stopped {names}."]
+        return None, [f"So far {facts}, no more than the margin of {MARGIN:.0%}, but the budget stopped {', '.join(unsettled)}."]
+    if lead.high > 2 * MARGIN:
+        return None, [f"It cannot be told since {facts}: too few threads were measured to be sure that it is not."]
     return False, [f"It is not needed since {facts}; the margin is {MARGIN:.0%}."]
 
 
