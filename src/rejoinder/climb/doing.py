@@ -144,6 +144,16 @@ class Doing:
             row.fits[share] = unit, done
             row.why = row.why or self._unsettled(row, done, share)
 
+    def common(self, row: Row) -> float:
+        """The share of the data to fit what is made of others on: the largest that all of them learned from, if they are fixed.
+
+        What only weighs others (`made_of`) takes each as it is.
+        """
+        others = {other.entry.name: other for other in self.rows}
+        if not LADDER[row.entry.rung].parts or not all(others[part].fits for part in row.entry.parts):
+            return 1.0
+        return max(share for share in SHARES if all(share in others[part].fits for part in row.entry.parts))
+
     def _parts(self, row: Row, share: float) -> dict[str, str] | None:
         """The keys of what a rung is made of, fitted on the same share, or on the most there is; None if it cannot be made."""
         others = {other.entry.name: other for other in self.rows}

@@ -38,6 +38,7 @@ from rejoinder.workspace import Workspace
 _CONSIDERED = 3_000  # held-out posts, of which some are left out
 _GATED = 0.2  # of the time of a measurement, that its gate is fitted in
 _SAID_EVERY = 0.25  # seconds
+_SCORED = 0.4  # of the time for a language model; the rest is for typing
 _RANKING = 0.8  # of the time for a ranker; the rest is for whole replies
 Done = dict[str, Any]
 
@@ -150,7 +151,7 @@ def type_text(work: Work) -> Done:
         threads = list(held_out(archive, work.split))
     held = HeldOut.load(work.root / work.what["posts"], threads)
     until = _until(work)
-    columns = {"text": predicting.score_text(cast(LanguageModel, model), held, work.limits["posts"], _part(until, 0.25), say)}
+    columns = {"text": predicting.score_text(cast(LanguageModel, model), held, work.limits["posts"], _part(until, _SCORED), say)}
     done: Done = {"load_seconds": round(loading, 4), "whole": len(columns["text"]) == min(len(held.posts), work.limits["posts"])}
     if work.what["keystrokes"]:
         engine = _engine(work, cast(LanguageModel, model))
