@@ -2,14 +2,10 @@
 
 from __future__ import annotations
 
-import os
-import platform
-import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import asdict
 from datetime import UTC, datetime
 from itertools import pairwise
-from pathlib import Path
 from time import monotonic
 from typing import Any
 
@@ -17,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rejoinder import __version__
+from rejoinder.climb.cost import cost_of, machine
 from rejoinder.climb.doing import Doing, Row
 from rejoinder.climb.units import Unit
 from rejoinder.engine.replay import POLICY
@@ -25,7 +22,6 @@ from rejoinder.ladder.curve import POINTS, Crossing, Laws, crossing
 from rejoinder.ladder.metrics import Estimate
 from rejoinder.ladder.predicting import LETTERS, LONGEST, THRESHOLDS
 from rejoinder.ladder.verdict import KINDS, MARGIN, Contender, Kind, verdict
-from rejoinder.models import LADDER
 
 VERSION = 1
 _SETTLED = 0.005  # a rung is settled if twice the data would surely change its figure by less
@@ -261,7 +257,7 @@ class Reporter:
             "why": row.why,
             "typing": self.typing(name) if name in self.columns else None,
             "replies": self.replies(name) if name in self.ranks else None,
-            "cost": _cost(row),
+            "cost": cost_of(row),
             "curve": self.curve(row) if len(row.fits) > 1 else [],
             "law": law
             and {
@@ -276,7 +272,7 @@ class Reporter:
         rows = {row.entry.name: row for row in self.doing.rows}
         found = []
         for name in self.names(kind):
-            row, cost = rows[name], _cost(rows[name])
+            row, cost = rows[name], cost_of(rows[name])
             law = self.laws.get((name, kind))
             flat = law is not None and max(abs(law.doubling().low), abs(law.doubling().high)) < _SETTLED
             why = "" if flat else row.why
@@ -363,43 +359,3 @@ def _arrays(unit: Unit) -> dict[str, Any]:
 def _shortest(several: Any, column: str) -> int:
     """The rows of a column that all have."""
     return min((len(arrays[column]) for arrays in several if column in arrays), default=0)
-
-
-def _cost(row: Row) -> dict[str, Any]:
-    """What a rung costs."""
-    done = row.fits[row.share][1] if row.fits else {}
-    typed, ranked = (row.measured[do][1] if do in row.measured else {} for do in ("type", "rank"))
-    return {
-        "fit_seconds": 0.0 if row.entry.shipped else done.get("fit_seconds"),
-        "cpu_seconds": 0.0 if row.entry.shipped else done.get("cpu_seconds"),
-        "peak_bytes": done.get("peak_bytes"),
-        "disk_bytes": done.get("disk_bytes") or typed.get("disk_bytes"),
-        "load_seconds": typed.get("load_seconds", ranked.get("load_seconds")),
-        "keystroke_ms": _percentiles(typed.get("keystroke_ms")),
-        "reply_ms": _percentiles(ranked.get("reply_ms")),
-        "needs": [LADDER[row.entry.rung].extra] if LADDER[row.entry.rung].extra and not row.entry.shipped else [],
-    }
-
-
-def _percentiles(times: Sequence[float] | None) -> dict[str, float] | None:
-    return {f"p{p}": round(float(np.percentile(times, p)), 3) for p in (50, 99)} if times else None
-
-
-def machine() -> dict[str, Any]:
-    """What the figures of cost were taken on."""
-    names = [line.partition(":")[2].strip() for line in _lines("/proc/cpuinfo") if line.startswith("model name")]
-    pages = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") if hasattr(os, "sysconf") else 0
-    return {
-        "cpu": names[0] if names else platform.processor() or platform.machine(),
-        "cores": len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count(),
-        "memory": pages,
-        "python": sys.version.split()[0],
-        "system": platform.system(),
-    }
-
-
-def _lines(file: str) -> list[str]:
-    try:
-        return Path(file).read_text(encoding="utf-8", errors="replace").splitlines()
-    except OSError:
-        return []
