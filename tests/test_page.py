@@ -269,6 +269,24 @@ def test_no_ghost_inside_a_line_but_one_word_above_others(page: Page) -> None:
     assert page.evaluate(BOTTOM) == low  # what is below stays where it was
 
 
+def test_an_answer_that_is_drawn_before_the_carets_move_is_told_hides_no_move(page: Page) -> None:
+    page.evaluate("addEventListener('selectionchange', told => window.late && told.stopImmediatePropagation(), true)")
+    server = Server(page)
+    write(page, "The")
+    until(page, lambda: ghost(page) != "")
+    server.held = []
+    write(page, "\n")
+    until(page, lambda: len(server.held or []) == 1)
+    page.evaluate("window.late = true")
+    page.keyboard.press("ArrowUp")
+    page.keyboard.press("End")
+    server.give(server.held.pop())
+    page.wait_for_timeout(50)
+    server.held = None
+    page.evaluate("window.late = false; document.dispatchEvent(new Event('selectionchange'))")
+    until(page, lambda: ghost(page) == " problem")
+
+
 def test_an_input_method_is_left_alone(page: Page) -> None:
     server = Server(page, "日本語の文章")
     page.locator("#draft").focus()

@@ -29,7 +29,7 @@ export class Composer {
   #said = NOTHING; // the last answer, and of which draft
   #dismissed = null; // the draft at which the ghost was waved away
   #composing = false; // an input method is at work
-  #drawn = ""; // the field as it was last looked at
+  #looked = ""; // the field as it was when its draft was last asked about, or found to be none
   #later = 0; // the timer of a question that is put again
   #patient = false; // whether that question is on its way
 
@@ -82,7 +82,7 @@ export class Composer {
       this.#look();
     });
     document.addEventListener("selectionchange", () => {
-      if (document.activeElement === field && this.#signature() !== this.#drawn) this.#look();
+      if (document.activeElement === field && this.#signature() !== this.#looked) this.#look();
     });
     for (const [place, button] of this.#buttons.entries()) {
       button.addEventListener("mousedown", (event) => event.preventDefault()); // the caret stays in the field
@@ -116,6 +116,7 @@ export class Composer {
   #look({ patient = false } = {}) {
     clearTimeout(this.#later);
     this.#patient = patient;
+    this.#looked = this.#signature(); // here and not in #draw: an answer may be drawn between a caret's move and its event
     const draft = this.#draft();
     if (draft !== this.#dismissed) this.#dismissed = null;
     this.#draw();
@@ -142,7 +143,6 @@ export class Composer {
     change(this.#ghost, ghost);
     change(this.#after, `${value.slice(selectionEnd)}\u200b`); // gives a last empty line its height
     this.#ghost.parentNode.classList.toggle("inside", selectionEnd < value.length);
-    this.#drawn = this.#signature();
     this.#drawStrip(ghost);
     this.#voice.soon(ghost);
   }
