@@ -94,7 +94,9 @@ def test_curves_have_all_shares(report: dict[str, Any]) -> None:
 
 
 def test_a_second_climb_does_nothing_again(space: Workspace, monkeypatch: pytest.MonkeyPatch) -> None:
-    report = climb(space, ClimbConfig(RUNGS, budget=None), {})  # another test's climb may have swept away what an earlier one made
+    report = climb(
+        space, ClimbConfig(RUNGS, budget=None), {}
+    )  # another test's climb may have swept away what an earlier one made
 
     def forbidden(*_: Any) -> None:
         raise AssertionError("something was done again")

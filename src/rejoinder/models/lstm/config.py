@@ -25,6 +25,7 @@ class LSTMConfig:
     sharpness: float = 1.3  # how much more a place counts that is more like the present one
     half: bool = True  # weights on disk in half precision
     # the training
+    vectors: str | None = None  # a file of word vectors that the tokens' begin from, in a format of word2vec; None: random
     epochs: float = 6  # passes over the train part, or a part of one
     least_steps: int = 600  # steps at least: a small archive is read more often
     batch: int = 64  # B, lanes of text read side by side; a small archive fills fewer
@@ -71,5 +72,5 @@ class LSTMConfig:
 
 def network_settings(config: LSTMConfig) -> dict[str, object]:
     """What a checkpoint must agree with before training may go on from it: all but where and how often it is written."""
-    free = {"half", "context", "recall", "sharpness", "checkpoint_minutes"}
+    free = {"half", "context", "recall", "sharpness", "checkpoint_minutes", "vectors"}  # what vectors say is told apart by itself
     return {field.name: getattr(config, field.name) for field in fields(config) if field.name not in free}

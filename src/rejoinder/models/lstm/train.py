@@ -29,6 +29,7 @@ from rejoinder.models.lstm.cell import Weights
 from rejoinder.models.lstm.checkpoint import Checkpoint, Checkpoints
 from rejoinder.models.lstm.config import LSTMConfig, network_settings
 from rejoinder.models.lstm.distributed import join
+from rejoinder.models.lstm.start import begun_from, token_vectors
 from rejoinder.text.streams import Stream, Windows, write_stream
 from rejoinder.text.tensors import open_tokenizer
 
@@ -45,6 +46,7 @@ class Reading:
     dev: Stream | None  # None: nothing to stop by
     bytes: NDArray[np.int64]  # (V,) UTF-8 bytes of each token
     never: tuple[int, ...]  # tokens that can never come next
+    vectors: NDArray[np.float32] | None = None  # (V, D) what is known of each token, zeros for nothing; None: all is random
 
 
 def train(corpus: Corpus, config: LSTMConfig, *, rng: np.random.Generator, job: Job) -> Weights:
@@ -53,13 +55,16 @@ def train(corpus: Corpus, config: LSTMConfig, *, rng: np.random.Generator, job: 
     Raises:
         MissingExtra: Keras is not installed.
         ModelError: no posts to train on, a loss that is no number, a checkpoint that cannot be written, or a signal to stop.
+        SourceError, ConfigError: the file of vectors to begin with is none, or does not fit.
     """
     tokenizer = open_tokenizer(corpus.tokens)
     parts = [write_stream(corpus, tokenizer, part, config.context, job.workdir / "streams") for part in ("train", "dev")]
     if not parts[0].scored.any():
         raise ModelError("the train part has no words to learn from; import more (`rejoinder info` shows the parts)")
     sizes = np.array([len(piece) for piece in tokenizer.bytes], dtype=np.int64)
-    reading = Reading(parts[0], parts[1] if parts[1].scored.any() else None, sizes, (tokenizer.post, tokenizer.reply))
+    vectors = token_vectors(Path(config.vectors), tokenizer) if config.vectors else None
+    dev = parts[1] if parts[1].scored.any() else None
+    reading = Reading(parts[0], dev, sizes, (tokenizer.post, tokenizer.reply), vectors)
     return Run(reading, config, int(rng.integers(2**31)), job).finish()
 
 
@@ -72,7 +77,7 @@ class Run:
             self.team = join()  # before JAX computes anything
             import keras
 
-            from rejoinder.models.lstm.network import Network
+            from rejoinder.models.lstm.network import Network, numbers
         except ImportError as error:
             if error.name == "torch":
                 raise UsageError(
@@ -94,6 +99,8 @@ class Run:
         counts = np.bincount(reading.train.tokens, minlength=len(reading.bytes))
         self.network = Network(config, counts, reading.never, seed)
         self.network.build()
+        if reading.vectors is not None:
+            self.network.embedding.assign(begun_from(reading.vectors, numbers(self.network.embedding)))
         warmup = min(config.warmup, self.total // 2)
         rate = keras.optimizers.schedules.CosineDecay(
             0.0 if warmup else config.learning_rate,
@@ -213,6 +220,8 @@ class Run:
         for stream in (self.reading.train, self.reading.dev):
             for array in vars(stream).values() if stream else ():
                 digest.update(np.ascontiguousarray(array).data)
+        if self.reading.vectors is not None:
+            digest.update(self.reading.vectors.data)
         return digest.hexdigest()
 
     def _variables(self) -> dict[str, Any]:
