@@ -41,6 +41,7 @@ export class Composer {
     this.#settings = settings;
     this.#asking = new Asking((draft) => suggest(draft, this.#patient), (draft, said) => this.#answered(draft, said));
     this.#listen();
+    this.#looked = this.#signature();
     this.#draw();
   }
 
