@@ -260,18 +260,20 @@ def test_the_cache_by_hand() -> None:
     # history a b a, half-life 1 token: the last counts 1/2, the one before 1/4, the first 1/8: a 5/8, b 2/8, together 7/8
     cache = Cache(10, 1.0, (0.5, 0.2))
     history = cache.remember(b"", 0, 1, 0)
-    even = np.full(4, 0.25)
-    assert cache.mix(even, history).tolist() == pytest.approx([0.125 + 0.5 * 5 / 7, 0.125 + 0.5 * 2 / 7, 0.125, 0.125])
+    even = np.log(np.full(4, 0.25, np.float32))
+    assert np.exp(cache.mix(even, history)).tolist() == pytest.approx([0.125 + 0.5 * 5 / 7, 0.125 + 0.5 * 2 / 7, 0.125, 0.125])
     # after a, b came once (a is the last token too, but nothing has followed it yet): all of the second weight goes to b
-    first = cache.mix(even, history)
+    first = np.exp(cache.mix(even, history))
     expected = 0.8 * first + 0.2 * np.array([0, 1, 0, 0])
-    assert cache.mix(even, history, (0,)).tolist() == pytest.approx(expected.tolist())
+    assert np.exp(cache.mix(even, history, (0,))).tolist() == pytest.approx(expected.tolist())
+    never = np.where(np.arange(4) == 2, -np.inf, even).astype(np.float32)
+    assert cache.mix(never, history)[2] == -np.inf
 
 
 def test_a_cache_whose_only_match_is_old_is_no_less_sure_of_it() -> None:
     cache = Cache(3_000, 1.0, (0.5, 0.5))
     history = cache.remember(b"", 1, 2, *[3] * 2_500)
-    mixed = cache.mix(np.full(4, 0.25), history, (1,))
+    mixed = np.exp(cache.mix(np.log(np.full(4, 0.25, np.float32)), history, (1,)))
     assert np.isfinite(mixed).all() and mixed.sum() == pytest.approx(1) and mixed[2] > 0.5
 
 

@@ -14,7 +14,7 @@ ALL = 10_000
 
 
 def past_of(outputs: Any, tokens: list[int], reach: int = ALL) -> Past:
-    past = Past.empty(len(outputs[0]))
+    past = Past(len(outputs[0]))
     for output, token in zip(outputs, tokens, strict=True):
         past = past.after(np.array([output], np.float32), np.array([token]), reach)
     return past
@@ -71,9 +71,9 @@ def test_a_past_is_a_value() -> None:
 
 
 def test_an_empty_past_recalls_nothing() -> None:
-    recalled = Past.empty(2).recall(np.ones(2, np.float32), 1.0, ALL)
+    recalled = Past(2).recall(np.ones(2, np.float32), 1.0, ALL)
     assert not len(recalled.tokens) and recalled.certainty == -np.inf
-    nats, certainty = score(Past.empty(2), np.ones((1, 2), np.float32), np.array([4]), np.ones(1, dtype=bool), (1.0, ALL))
+    nats, certainty = score(Past(2), np.ones((1, 2), np.float32), np.array([4]), np.ones(1, dtype=bool), (1.0, ALL))
     assert nats.tolist() == certainty.tolist() == [-np.inf]
-    nats, certainty = score(Past.empty(2), np.ones((0, 2), np.float32), np.empty(0, np.int64), np.ones(0, dtype=bool), (1.0, ALL))
+    nats, certainty = score(Past(2), np.ones((0, 2), np.float32), np.empty(0, np.int64), np.ones(0, dtype=bool), (1.0, ALL))
     assert not len(nats) and not len(certainty)

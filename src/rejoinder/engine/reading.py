@@ -13,6 +13,7 @@ from time import perf_counter
 from typing import Any
 
 from rejoinder.models.interfaces import LanguageModel, LogProbs
+from rejoinder.post import Post
 
 _STRIDE = 32  # tokens between states that are kept for going far back
 _FAR = 4  # of them at most
@@ -77,6 +78,7 @@ class Pace:
 
     def __init__(self) -> None:
         """Not known yet."""
+        self.start = 0.0  # seconds that reading what is answered takes, about
         self.step = 0.0  # seconds that one step takes, about
         self.keystroke = 0.0  # seconds that a keystroke takes, about
         self.crowd = 1.0  # how many times as much must be left as when nobody else types
@@ -91,7 +93,7 @@ class Pace:
         self.keystroke *= 0.98
 
     def took(self, what: str, seconds: float) -> None:
-        """Note how long a `step` or a `keystroke` took."""
+        """Note how long a `start`, a `step` or a `keystroke` took."""
         mean = getattr(self, what)
         setattr(self, what, mean + _SMOOTH * (seconds - mean) if mean else seconds)
 
@@ -99,16 +101,16 @@ class Pace:
 class Reader:
     """A model reading one draft. Not for several threads at once."""
 
-    def __init__(self, model: LanguageModel, state: Any, kept: int, pace: Pace | None = None) -> None:
-        """`state`: before the first token; `kept`: places."""
+    def __init__(self, model: LanguageModel, context: Sequence[Post], kept: int, pace: Pace | None = None) -> None:
+        """`context`: what is answered, read when the first word is asked for; `kept`: places."""
         self.model = model
+        self._context = context
         self.pace = pace or Pace()
         self._kept = kept
         self._near: OrderedDict[int, Place] = OrderedDict()
         self._far: OrderedDict[int, Place] = OrderedDict()
         self._heads: OrderedDict[int, Place] = OrderedDict()
         self._root = Place(None, -1)
-        self._root.state = state
         self._head, self._head_tokens = "", list[int]()
 
     def __del__(self) -> None:
@@ -126,6 +128,19 @@ class Reader:
         if len(head) > len(self._head):
             self._head, self._head_tokens = head, [*self._head_tokens, *encode(head[len(self._head) :])]
         return self._head_tokens
+
+    def owing(self, tokens: Sequence[int]) -> float:
+        """Seconds, about, until it has read up to the end of `tokens`."""
+        place, unread = self._root, 0
+        for token in tokens:
+            below = place.below.get(token)
+            if below is None:
+                break
+            unread = 0 if below.state is not None else unread + 1
+            place = below
+        unread += len(tokens) - place.depth
+        begun = self._root.state is not None or unread < len(tokens)
+        return unread * self.pace.step + (0.0 if begun else self.pace.start)
 
     def reach(self, tokens: Sequence[int], watch: Watch) -> Place:
         """The place after `tokens`.
@@ -194,14 +209,22 @@ class Reader:
     def _read(self, place: Place, watch: Watch) -> Any:
         """The state at `place`, from the nearest on the way to it that is known."""
         way = []
-        while place.state is None:
+        while place.state is None and place.above is not None:
             way.append(place)
-            assert place.above is not None  # noqa: S101 - the root has a state
             place = place.above
-        state = place.state
+        state = self._start(watch) if place is self._root else place.state
         for below in reversed(way):
             state = self._advance([below], [state], watch)[0]
         return state
+
+    def _start(self, watch: Watch) -> Any:
+        """The state before the first token."""
+        if self._root.state is None:
+            watch.check(self.pace.start)
+            began = perf_counter()
+            self._root.state = self.model.start(self._context)
+            self.pace.took("start", perf_counter() - began)
+        return self._root.state
 
     def _advance(self, places: Sequence[Place], above: Sequence[Any], watch: Watch) -> list[Any]:
         """The states of places, from those above them."""

@@ -122,7 +122,7 @@ class Engine:
         voices = []
         for name, model in self.voices.items():
             heard = model if own is None else with_personal(name, model, own)
-            reader = Reader(heard, heard.start(context), self.config.kept, self._paces[name])
+            reader = Reader(heard, context, self.config.kept, self._paces[name])
             voices.append(_Voice(name, self._pieces[name], self.gates[name], reader))
         manners = Manners(context, frozenset(word.casefold() for word in blocked), self.phrases)
         return TypingSession(voices, manners, self.config)
@@ -182,11 +182,12 @@ class TypingSession:
         crowded = watch.left <= 0
         for place, voice in enumerate(self._voices):
             mine, behind = voice.reader.pace, len(self._voices) - 1 - place
-            if behind and watch.left < config.calm * mine.crowd * mine.keystroke:
+            owing = voice.reader.owing(voice.reader.tokens(cut.head))
+            if behind and watch.left < mine.crowd * (owing + config.calm * mine.keystroke):
                 continue
             began = perf_counter()
             found = search(voice.reader, voice.pieces, cut, self._wanted, watch.earlier(config.reserve if behind else 0.0))
-            mine.took("keystroke", perf_counter() - began)
+            mine.took("keystroke", max(perf_counter() - began - owing, 0.0))
             late = late or found.cut
             if watch.cancelled():
                 break

@@ -9,9 +9,11 @@ Kuhn & De Mori 1990 (n = 0), Clarkson & Robinson 1997 (decay). The history is pa
 from __future__ import annotations
 
 from dataclasses import dataclass
+from math import log
 
 import numpy as np
-from numpy.typing import NDArray
+
+from rejoinder.models.interfaces import LogProbs
 
 _TOKEN = np.dtype("<u4")
 
@@ -29,13 +31,15 @@ class Cache:
         added = np.array(tokens, dtype=_TOKEN).tobytes()
         return (history + added)[-self.size * _TOKEN.itemsize :]
 
-    def mix(self, probs: NDArray[np.float64], history: bytes, context: tuple[int, ...] = ()) -> NDArray[np.float64]:
-        """(V,) float64: `probs` with the cache mixed in; `context` are the tokens just before, for n = 1, 2.
+    def mix(self, log_probs: LogProbs, history: bytes, context: tuple[int, ...] = ()) -> LogProbs:
+        """(V,) float32, nats: `log_probs` with the cache mixed in; `context` are the tokens just before, for n = 1, 2.
 
-        The last tokens of `history` are the same as `context`, unless a post has just begun.
+        The last tokens of `history` are the same as `context`, unless a post has just begun. All tokens lose the same share;
+        only those of the history are worked out anew.
         """
         tokens = np.frombuffer(history, dtype=_TOKEN)
         here = np.arange(len(tokens))  # places whose n tokens before are the context's
+        kept, added = 1.0, np.zeros(len(log_probs))
         for n, weight in enumerate(self.weights):
             if n:
                 if n > len(context):
@@ -45,6 +49,9 @@ class Cache:
             if not len(here):
                 break
             fading = 0.5 ** ((here[-1] - here) / self.half_life)  # from the newest on, so that it never fades to nothing
-            seen = np.bincount(tokens[here], weights=fading, minlength=len(probs))
-            probs = (1 - weight) * probs + weight * (seen / seen.sum())
-        return probs
+            kept, added = kept * (1 - weight), added * (1 - weight)
+            np.add.at(added, tokens[here], fading * (weight / fading.sum()))
+        mixed = log_probs + np.float32(log(kept))
+        seen = np.flatnonzero(added)
+        mixed[seen] = np.log(np.exp(mixed[seen].astype(np.float64)) + added[seen])
+        return mixed

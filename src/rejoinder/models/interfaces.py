@@ -171,4 +171,5 @@ def best(tokens: NDArray[np.int64], log_probs: NDArray[np.floating[Any]], k: int
         near = np.flatnonzero(log_probs >= threshold)
         tokens, log_probs = tokens[near], log_probs[near]
     order = np.lexsort((tokens, -log_probs))[:k]
-    return [(int(tokens[i]), float(log_probs[i])) for i in order if log_probs[i] > -np.inf]
+    order = order[log_probs[order] > -np.inf]
+    return list(zip(tokens[order].tolist(), log_probs[order].tolist(), strict=True))

@@ -275,9 +275,7 @@ class KneserNey:
             seen = slice(level.first[node], level.first[node + 1])
             probs[level.token[seen]] = level.log_prob[seen]
         if self._cache and state.history:
-            mixed = self._cache.mix(np.exp(probs.astype(np.float64)), state.history, state.last)
-            with np.errstate(divide="ignore"):
-                probs = np.log(mixed).astype(np.float32)
+            return self._cache.mix(probs, state.history, state.last)
         return probs
 
     def top(self, state: State, k: int, prefix: bytes = b"") -> list[tuple[int, float]]:

@@ -11,60 +11,86 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any, Self
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from rejoinder.models.interfaces import NOTHING, Recalled
 
-_TAIL = 64  # places that are copied with each token, at most
+_BLOCK = 64  # places that texts which begin alike share as one array
 _AT_ONCE = 256  # tokens scored at a time
 
 Outputs = NDArray[np.float32]  # (N, H)
 Tokens = NDArray[np.int64]  # (N,)
 
 
+class _Link(NamedTuple):
+    """The newest place, and the one before it: a text that goes on in two ways has what came before once."""
+
+    output: Outputs  # (1, H)
+    token: int
+    before: _Link | None
+
+
 @dataclass(frozen=True, eq=False, slots=True)
 class Past:
-    """Outputs and the tokens read after them, the oldest first: a value. The newest lie apart, so that adding one copies few."""
+    """Outputs and the tokens read after them: a value. One place more costs one row, whatever came before."""
 
-    outputs: Outputs
-    tokens: Tokens
-    new_outputs: Outputs
-    new_tokens: Tokens
-
-    @classmethod
-    def empty(cls, hidden: int) -> Self:
-        """Of a text that has not begun; H = `hidden`."""
-        none, no_tokens = np.empty((0, hidden), np.float32), np.empty(0, np.int64)
-        return cls(none, no_tokens, none, no_tokens)
+    hidden: int
+    blocks: tuple[tuple[Outputs, Tokens], ...] = ()  # of 64 places each, the oldest first
+    newest: _Link | None = None  # of the places after them
+    links: int = 0  # how many these are
 
     def __len__(self) -> int:
         """How many places there are."""
-        return len(self.tokens) + len(self.new_tokens)
+        return _BLOCK * len(self.blocks) + self.links
 
     def value(self) -> bytes:
         """Equal for the same tokens."""
-        return self.tokens.tobytes() + self.new_tokens.tobytes()
+        return self.tokens.tobytes()
 
-    def after(self, outputs: Outputs, tokens: Tokens, reach: int) -> Self:
+    @property
+    def outputs(self) -> Outputs:
+        """(N, H) float32, a copy."""
+        return np.concatenate([np.empty((0, self.hidden), np.float32), *(outputs for outputs, _ in self._pieces())])
+
+    @property
+    def tokens(self) -> Tokens:
+        """(N,) int64, a copy."""
+        return np.concatenate([np.empty(0, np.int64), *(tokens for _, tokens in self._pieces())])
+
+    def after(self, outputs: Outputs, tokens: Tokens, reach: int) -> Past:
         """With N more places; those more than `reach` places back may be forgotten, nearer ones never."""
-        outputs, tokens = np.concatenate([self.new_outputs, outputs]), np.concatenate([self.new_tokens, tokens])
-        if len(tokens) < _TAIL:
-            return type(self)(self.outputs, self.tokens, outputs, tokens)
-        outputs, tokens = np.concatenate([self.outputs, outputs])[-reach:], np.concatenate([self.tokens, tokens])[-reach:]
-        return type(self)(outputs, tokens, outputs[:0], tokens[:0])
+        past, most = self, -(-reach // _BLOCK)
+        for row, token in enumerate(tokens.tolist()):
+            newest = _Link(outputs[row : row + 1].copy(), token, past.newest)
+            past = Past(self.hidden, past.blocks, newest, past.links + 1)
+            if past.links == _BLOCK:
+                past = Past(self.hidden, tuple(past._pieces())[-most:])
+        return past
 
     def recall(self, output: NDArray[np.float32], sharpness: float, reach: int) -> Recalled:
         """What came next at the last `reach` places like `output` (H,)."""
         if not len(self):
             return NOTHING
-        likeness = np.concatenate([self.outputs @ output, self.new_outputs @ output])[-reach:] * sharpness
+        pieces = list(self._pieces())
+        likeness = np.concatenate([outputs @ output for outputs, _ in pieces])[-reach:] * sharpness
         most = likeness.max()
         shares = np.exp(likeness - most)
         total = shares.sum()
-        return Recalled(np.concatenate([self.tokens, self.new_tokens])[-reach:], shares / total, float(most + np.log(total)))
+        return Recalled(np.concatenate([tokens for _, tokens in pieces])[-reach:], shares / total, float(most + np.log(total)))
+
+    def _pieces(self) -> Iterator[tuple[Outputs, Tokens]]:
+        """All places in order, as few arrays."""
+        yield from self.blocks
+        rows, tokens, link = list[Outputs](), list[int](), self.newest
+        while link is not None:
+            rows.append(link.output)
+            tokens.append(link.token)
+            link = link.before
+        if rows:
+            yield np.concatenate(rows[::-1]), np.array(tokens[::-1], np.int64)
 
 
 def score(
@@ -96,8 +122,8 @@ def score(
 def _windows(past: Past, outputs: Outputs, tokens: Tokens, able: NDArray[np.bool_], reach: int) -> Iterator[tuple[Any, ...]]:
     """For some tokens at a time: which, the (M, H) outputs before them, the (M,) tokens there, (., M) which each may recall."""
     behind = len(past)
-    outputs = np.concatenate([past.outputs, past.new_outputs, outputs])
-    tokens = np.concatenate([past.tokens, past.new_tokens, tokens])
+    outputs = np.concatenate([past.outputs, outputs])
+    tokens = np.concatenate([past.tokens, tokens])
     able = np.concatenate([np.ones(behind, dtype=bool), able])
     number = np.concatenate(
         [np.arange(behind), behind + np.cumsum(able[behind:]) - able[behind:]]

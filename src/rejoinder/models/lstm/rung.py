@@ -95,7 +95,7 @@ class LSTM:
 
     def log_probs(self, state: Memory) -> LogProbs:
         """(V,) float32, nats, read only; asking again costs nothing."""
-        return self._decoder.log_probs([state])[0]
+        return self._decoder.log_probs(state)
 
     def top(self, state: Memory, k: int, prefix: bytes = b"") -> list[tuple[int, float]]:
         """The `k` best of the tokens whose bytes begin with `prefix`."""
@@ -107,7 +107,7 @@ class LSTM:
 
     def log_probs_many(self, states: Sequence[Memory]) -> NDArray[np.float32]:
         """(B, V) float32, nats, in one pass over the weights."""
-        return np.stack(self._decoder.log_probs(states)) if states else np.empty((0, self._decoder.vocabulary), np.float32)
+        return self._decoder.log_probs_many(states) if states else np.empty((0, self._decoder.vocabulary), np.float32)
 
     def score_tokens(self, state: Memory, tokens: Sequence[int]) -> NDArray[np.float32]:
         """(N,) float32, nats: a whole text at once, several times as fast as token by token."""

@@ -74,7 +74,7 @@ class Decoder:
         self._able[list(never)] = False
         self._reach = reach
         empty = np.zeros((len(weights.layers), weights.hidden), np.float32)
-        self._empty = Memory(_fixed(empty), _fixed(empty), Past.empty(weights.hidden))
+        self._empty = Memory(_fixed(empty), _fixed(empty), Past(weights.hidden))
 
     def start_after(self, tokens: Sequence[int]) -> Memory:
         """The memory after `tokens`, from an empty one."""
@@ -99,13 +99,15 @@ class Decoder:
             for row, (state, token) in enumerate(zip(states, tokens, strict=True))
         ]
 
-    def log_probs(self, states: Sequence[Memory]) -> list[LogProbs]:
-        """(V,) float32, nats, read only, for each of B memories; what was asked before is remembered."""
-        new = [state for state in states if not state.said]
-        if new:
-            for state, row in zip(new, self._run_output(np.stack([state.h[-1] for state in new])), strict=True):
-                state.said[:] = [_fixed(row)]
-        return [state.said[0] for state in states]
+    def log_probs(self, state: Memory) -> LogProbs:
+        """(V,) float32, nats, read only; the memory keeps it, so that asking again costs nothing."""
+        if not state.said:
+            state.said[:] = [_fixed(self._run_output(state.h[-1:])[0])]
+        return state.said[0]
+
+    def log_probs_many(self, states: Sequence[Memory]) -> NDArray[np.float32]:
+        """(B, V) float32, nats, for each of B memories, which keep nothing of it."""
+        return self._run_output(np.stack([state.h[-1] for state in states]))
 
     def score(self, state: Memory, tokens: Sequence[int]) -> NDArray[np.float32]:
         """(N,) float32, nats: the log probability of each of `tokens`, the first after `state`, the next after the first."""
