@@ -11,7 +11,7 @@ from figures import arguments, report
 from typing_home import held_out_posts, shipped_engine
 
 from rejoinder.engine.replay import seam_fault
-from rejoinder.engine.typing import Gate, TypingSession
+from rejoinder.engine.typing import Engine, Gate, TypingSession
 
 _TIMES = 3  # that ghost text is accepted in a row
 
@@ -30,11 +30,14 @@ def accept(session: TypingSession, draft: str) -> tuple[int, str | None]:
 def main() -> None:
     options = {
         "posts": (int, 1_000, "posts"),
-        "stride": (int, 9, "of the prefixes"),
+        "stride": (int, 1, "of the prefixes"),
+        "voice": (str, "", "the rung that speaks; none: the best there is"),
         "home": (str, "", "a home with the real archive"),
     }
     args = arguments(__doc__ or "", **options)
     engine = shipped_engine()
+    if args.voice:
+        engine = Engine({args.voice: engine.voices[args.voice]}, engine.gates, engine.phrases)
     asked = shown = 0
     faults: Counter[str] = Counter()
     with held_out_posts(args.home, repeats=False) as held:

@@ -70,6 +70,15 @@ def test_a_past_is_a_value() -> None:
     assert other.recall(np.ones(2, np.float32), 1.0, ALL).tokens[-1] == 98
 
 
+def test_texts_that_begin_alike_have_their_beginning_once() -> None:
+    past = past_of([(1, 0)] * 200, list(range(200)))
+    one, other = (past.after(np.ones((1, 2), np.float32), np.array([token]), ALL) for token in (98, 99))
+    assert len(one.blocks) == 3
+    assert all(mine is its for mine, its in zip(one.blocks, other.blocks, strict=True))
+    assert one.newest and other.newest and one.newest.before is other.newest.before is past.newest
+    assert len(past_of([(1, 0)] * 500, list(range(500)), reach=100)) <= 100 + 2 * 64  # what is out of reach goes
+
+
 def test_an_empty_past_recalls_nothing() -> None:
     recalled = Past(2).recall(np.ones(2, np.float32), 1.0, ALL)
     assert not len(recalled.tokens) and recalled.certainty == -np.inf
