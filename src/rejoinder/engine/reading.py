@@ -19,6 +19,7 @@ _STRIDE = 32  # tokens between states that are kept for going far back
 _FAR = 4  # of them at most
 _HEADS = 4  # beginnings of words
 _CROWD = 64.0  # at most
+_EASE = 0.99  # what is left of it after an answer in time
 _SMOOTH = 0.05  # weight of the newest in a mean time
 
 
@@ -73,7 +74,7 @@ class Pace:
     """How long a model takes on this machine, as it was lately; all its readers share it, and a lost update does no harm.
 
     Where answers come late, more time must be left for the model to be asked at all (twice as much each time); where they do
-    not, less (2% each time): with many typing at once about one answer in 35 is then cut short.
+    not, less (1% each time): with many typing at once about one answer in 70 is then cut short.
     """
 
     def __init__(self) -> None:
@@ -89,8 +90,8 @@ class Pace:
 
     def in_time(self) -> None:
         """Note that there was time enough, for this model or a cheaper one; who was passed over is tried again after a while."""
-        self.crowd = max(self.crowd * 0.98, 1.0)
-        self.keystroke *= 0.98
+        self.crowd = max(self.crowd * _EASE, 1.0)
+        self.keystroke *= _EASE
 
     def took(self, what: str, seconds: float) -> None:
         """Note how long a `start`, a `step` or a `keystroke` took."""
