@@ -105,6 +105,7 @@ def all_words(model: Fake, draft: str, longest: int) -> dict[str, float]:
     found: dict[str, float] = {}
     for tokens, total in walk((), head, 0.0):
         text = tokenizer.decode_bytes(tokens).decode()
-        if tuple(tokenizer.encode(text)) == tokens and not cut.says_again(text[len(cut.owed) :]):
-            found[text[len(cut.owed) :]] = total
+        offered = text[len(cut.owed) :]
+        if tuple(tokenizer.encode(text)) == tokens and not cut.says_again(offered) and ".." not in offered and "…" not in offered:
+            found[offered] = total
     return found

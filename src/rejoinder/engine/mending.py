@@ -100,9 +100,10 @@ class Unfinished:
         return len(kinds(self.owed)) - len(kinds(self.owed).rstrip("w"))
 
     def says_again(self, text: str) -> bool:
-        """Whether `text` at the caret would repeat the letters typed."""
-        letters = self.letters
-        return letters >= _FEWEST_REPEATED and text.startswith(self.owed[-letters:])
+        """Whether `text` at the caret would repeat what is typed of the word, with the marks that are part of it or without."""
+        typed, letters = self.owed.strip(), self.letters
+        again = len(typed) >= _FEWEST_REPEATED and text.startswith(typed)
+        return again or (letters >= _FEWEST_REPEATED and text.startswith(self.owed[-letters:]))
 
 
 class Pieces:

@@ -28,6 +28,7 @@ from rejoinder.text.words import words as words_of
 
 _AT_FIRST = 16  # of the tokens that may follow a place; the others are sorted when these are used up
 _AT_ONCE = 4  # paths read in one step, the later ones in the hope that they are needed too
+_DOTS = ("..", "…")  # never offered
 _EASED = "'’"  # an apostrophe may yet join what stands before it to one token with what follows
 
 
@@ -191,7 +192,8 @@ class _Search:
 
     def _is_blocked(self, path: _Path) -> bool:
         text = path.text.decode()
-        if not self.pieces.spells(path.tokens, text) or self.draft.says_again(path.text[len(self.owed) :].decode()):
+        offered = path.text[len(self.owed) :].decode()
+        if not self.pieces.spells(path.tokens, text) or self.draft.says_again(offered) or any(dots in offered for dots in _DOTS):
             return True
         return bool(self.wanted.blocked) and not self.wanted.blocked.isdisjoint(words_of(text)[-1:])
 
