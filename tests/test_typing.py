@@ -21,7 +21,6 @@ from rejoinder.engine import reading, typing
 from rejoinder.engine.gate import Calibration
 from rejoinder.engine.mending import Unfinished
 from rejoinder.engine.replay import seam_fault
-from rejoinder.engine.replay import seam_fault
 from rejoinder.engine.typing import Engine, Gate, TypingConfig, TypingSession
 from rejoinder.errors import ConfigError
 from rejoinder.models import Can
@@ -141,7 +140,10 @@ def test_links_addresses_dots_and_new_lines_are_never_shown(draft: str, text: st
     assert not set(":@/.\n") & set(ghost) and "http" not in ghost
 
 
-@pytest.mark.parametrize(("draft", "text"), [("Check,", "Check, ..the"), ("the _spark", "the _spark_spark plug")])
+@pytest.mark.parametrize(
+    ("draft", "text"),
+    [("Check.", "Check...the"), ("Check", "Check..the"), ("Check ", "Check ..the"), ("the _spark", "the _spark_spark plug")],
+)
 def test_no_next_word_has_dots_or_repeats_what_is_typed(draft: str, text: str) -> None:
     typed = session(parrot(words(), text)).suggest(draft)
     assert all(seam_fault(draft, said) is None for said in (typed.ghost, *(word.text for word in typed.words)))
