@@ -44,12 +44,14 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def _trial(given: Letters | None) -> tuple[Trial, tuple[str, ...] | None]:
     """The trial, told to the person, and the families of fonts it asks, if it asks fonts."""
-    glyphs = render(faces())
+    drawn = render(faces())
+    glyphs = drawn.distinct()
     families = None
     if given is None:
         trial, families = by_family(glyphs, None)
+        print(f"{len(set(glyphs.families))} families of fonts, {len(set(families))} held out; ", end="")
         print(
-            f"{len(glyphs.families):,} glyphs of {len(set(glyphs.families))} families of fonts; {len(set(families))} are held out"
+            f"{len(drawn.families):,} glyphs, {len(drawn.families) - len(glyphs.families)} left out as near-duplicates of others"
         )
     else:
         trials, _, distinct = deal(given, glyphs.letters, FOLDS)

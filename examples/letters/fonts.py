@@ -68,6 +68,10 @@ class Glyphs(NamedTuple):
         """Those at `places`."""
         return Glyphs(self.letters.at(places), tuple(self.families[place] for place in places))
 
+    def distinct(self) -> Glyphs:
+        """Without near-duplicates: of those alike, the first. So no family has a copy in another."""
+        return self.at(np.flatnonzero(without_copies(self.letters.images)))
+
 
 def font_files(packages: Iterable[str] = PACKAGES) -> list[Path]:
     """The font files of those `packages` that are installed, and matplotlib's, in a fixed order."""
@@ -127,7 +131,7 @@ def faces(packages: Sequence[str] = PACKAGES) -> list[Face]:
 
 
 def render(of: Iterable[Face]) -> Glyphs:
-    """A to J of each face, without near-duplicates: of those alike, the first."""
+    """A to J of each face; many are near-duplicates."""
     images, families = [np.zeros((0, SIDE, SIDE), np.uint8)], list[str]()
     for face in of:
         drawn = draw(face.file)
@@ -135,8 +139,7 @@ def render(of: Iterable[Face]) -> Glyphs:
             images.append(drawn)
             families += [face.family] * len(LETTERS)
     labels = np.tile(np.arange(len(LETTERS)), len(images) - 1)
-    glyphs = Glyphs(Letters(np.concatenate(images), labels), tuple(families))
-    return glyphs.at(np.flatnonzero(without_copies(glyphs.letters.images)))
+    return Glyphs(Letters(np.concatenate(images), labels), tuple(families))
 
 
 def missing(packages: Iterable[str] = PACKAGES) -> list[str]:

@@ -1,8 +1,8 @@
 """The measure: what a rung learns from and is asked, and the share it gets right with its 95% interval.
 
-No image of a test has a near-duplicate in its training. Of the images given with --data, all near-duplicates but one are left
-out before they are dealt into folds. Glyphs drawn from fonts that are near-duplicates of an image of the test are left out of
-its training; the test stays whole. How many were left out is told.
+No image of a test has a near-duplicate in its training. Of the images given with --data, and of the glyphs drawn from
+fonts, all near-duplicates but one are left out before they are dealt. What is learned from besides and is a near-duplicate of
+an image of the test is left out, too; the test stays whole. How many were left out is told.
 """
 
 from __future__ import annotations

@@ -56,14 +56,14 @@ class DeeperConfig(NetConfig):
 class TricksConfig(NetConfig):
     """Settings of the rung with all tricks."""
 
-    epochs: int = 20
+    epochs: int = 22
     dropout: float = 0.4
     average: float | None = 0.99
     warp: Warp | None = field(default_factory=Warp)
-    stem: int = 48  # channels of the first layer, which halves the image
-    stages: tuple[int, ...] = (64, 128)  # channels of two layers each, after which the image is halved
+    stem: int = 32  # channels of the first layer, which halves the image
+    stages: tuple[int, ...] = (48, 96)  # channels of two layers each, after which the image is halved
     hidden: int = 256  # numbers in the last layer but one
-    nets: int = 1  # that vote
+    nets: int = 3  # that vote
     looks: int = 8  # at a test image, besides the one as it is
     look: Warp = _LOOK
 
