@@ -15,7 +15,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from letters.__main__ import main
 from letters.copies import ALIKE, apart_from, without_copies
-from letters.fonts import Glyphs, draw, faces, family_of, font_files, missing, open_face, render
+from letters.fonts import PACKAGES, Glyphs, draw, faces, family_of, font_files, missing, open_face, render
 from letters.idx import LETTERS, BadData, Letters, read_idx, read_letters, write_idx
 from letters.logistic import Weights, fit_logistic, loss_and_gradient
 from letters.measure import bootstrap, by_family, deal, try_rung, wilson
@@ -201,6 +201,9 @@ def test_a_family_is_never_torn_apart(names: tuple[str, ...], family: str) -> No
 
 
 def test_what_is_not_installed_is_named() -> None:
+    assert all(name.startswith(("fonts-", "ttf-")) and not name.endswith("-") for name in PACKAGES)
+    page = (EXAMPLE / "README.md").read_text(encoding="utf-8")
+    assert all(f"`{name}`" in page for name in PACKAGES)
     assert missing(["no-such-package"]) == ["no-such-package"]
     done = subprocess.run([sys.executable, "-m", "letters.fonts"], cwd=EXAMPLE.parent, capture_output=True, text=True, check=True)
     assert done.stdout.split() == missing()

@@ -17,26 +17,27 @@ from letters.copies import without_copies
 from letters.idx import LETTERS, SIDE, Bytes, Ints, Letters
 
 PACKAGES = """
-fonts-adf-accanthis fonts-adf-baskervald fonts-adf-berenis fonts-adf-gillius fonts-adf-ikarius fonts-adf-irianis fonts-adf-
-libris fonts-adf-mekanus fonts-adf-oldania fonts-adf-romande fonts-adf-solothurn fonts-adf-switzera fonts-adf-tribun fonts-
-adf-universalis fonts-adf-verana fonts-aenigma fonts-agave fonts-allerta fonts-amiga fonts-anonymous-pro fonts-apropal fonts-
-arapey fonts-averia-gwf fonts-averia-sans-gwf fonts-averia-serif-gwf fonts-b612 fonts-babelstone-modern fonts-bajaderka
-fonts-bebas-neue fonts-beteckna fonts-blankenburg fonts-breip fonts-bwht fonts-cabin fonts-cabinsketch fonts-cantarell fonts-
-cardo fonts-century-catalogue fonts-cherrybomb fonts-clear-sans fonts-cmu fonts-comfortaa fonts-comic-neue fonts-courier-
-prime fonts-crosextra-caladea fonts-crosextra-carlito fonts-dancingscript fonts-dkg-handwriting fonts-dosis fonts-dustin
-fonts-ebgaramond fonts-ecolier-court fonts-engadget fonts-essays1743 fonts-eurofurence fonts-f500 fonts-fantasma fonts-
-fantasque-sans fonts-fanwood fonts-femkeklaver fonts-ferrite-core fonts-firacode fonts-freefont-ttf fonts-gamaliel fonts-
-georgewilliams fonts-gfs-artemisia fonts-gfs-baskerville fonts-gfs-didot fonts-gfs-neohellenic fonts-glasstty fonts-
-gnutypewriter fonts-go fonts-gotico-antiqua fonts-goudybookletter fonts-havana fonts-hermit fonts-humor-sans fonts-
-inconsolata fonts-isabella fonts-jetbrains-mono fonts-joscelyn fonts-junction fonts-jura fonts-karla fonts-kaushanscript
-fonts-klaudia-berenika fonts-kristi fonts-lato fonts-le-murmure fonts-league-mono fonts-league-spartan fonts-leckerli-one
-fonts-lemonada fonts-levien-museum fonts-levien-typoscript fonts-liberation fonts-lindenhill fonts-linuxlibertine fonts-
-lobster fonts-lobstertwo fonts-manrope fonts-monofur fonts-monoid fonts-mononoki fonts-national-park fonts-ocr-a fonts-ocr-b
-fonts-okolaks fonts-oldstandard fonts-open-sans fonts-opendin fonts-opendyslexic fonts-osifont fonts-oxygen fonts-paratype
-fonts-play fonts-prociono fonts-quattrocento fonts-quicksand fonts-radisnoir fonts-roadgeek fonts-roboto-slab fonts-roboto-
-unhinted fonts-routed-gothic fonts-rufscript fonts-sil-gentium-basic fonts-sixtyfour fonts-sjfonts fonts-sora fonts-staypuft
-fonts-summersby fonts-texgyre fonts-tiresias fonts-tlwg-purisa-ttf fonts-tlwg-sawasdee-ttf fonts-tlwg-typist-ttf fonts-
-tomsontalks fonts-tuffy fonts-ubuntu-title fonts-vollkorn fonts-yanone-kaffeesatz fonts-yrsa-rasa
+fonts-adf-accanthis fonts-adf-baskervald fonts-adf-berenis fonts-adf-gillius fonts-adf-ikarius fonts-adf-irianis
+fonts-adf-libris fonts-adf-mekanus fonts-adf-oldania fonts-adf-romande fonts-adf-solothurn fonts-adf-switzera
+fonts-adf-tribun fonts-adf-universalis fonts-adf-verana fonts-aenigma fonts-agave fonts-allerta fonts-amiga
+fonts-anonymous-pro fonts-apropal fonts-arapey fonts-averia-gwf fonts-averia-sans-gwf fonts-averia-serif-gwf fonts-b612
+fonts-babelstone-modern fonts-bajaderka fonts-bebas-neue fonts-beteckna fonts-blankenburg fonts-breip fonts-bwht fonts-cabin
+fonts-cabinsketch fonts-cantarell fonts-cardo fonts-century-catalogue fonts-cherrybomb fonts-clear-sans fonts-cmu
+fonts-comfortaa fonts-comic-neue fonts-courier-prime fonts-crosextra-caladea fonts-crosextra-carlito fonts-dancingscript
+fonts-dkg-handwriting fonts-dosis fonts-dustin fonts-ebgaramond fonts-ecolier-court fonts-engadget fonts-essays1743
+fonts-eurofurence fonts-f500 fonts-fantasma fonts-fantasque-sans fonts-fanwood fonts-femkeklaver fonts-ferrite-core
+fonts-firacode fonts-freefont-ttf fonts-gamaliel fonts-georgewilliams fonts-gfs-artemisia fonts-gfs-baskerville
+fonts-gfs-didot fonts-gfs-neohellenic fonts-glasstty fonts-gnutypewriter fonts-go fonts-gotico-antiqua fonts-goudybookletter
+fonts-havana fonts-hermit fonts-humor-sans fonts-inconsolata fonts-isabella fonts-jetbrains-mono fonts-joscelyn
+fonts-junction fonts-jura fonts-karla fonts-kaushanscript fonts-klaudia-berenika fonts-kristi fonts-lato fonts-le-murmure
+fonts-league-mono fonts-league-spartan fonts-leckerli-one fonts-lemonada fonts-levien-museum fonts-levien-typoscript
+fonts-liberation fonts-lindenhill fonts-linuxlibertine fonts-lobster fonts-lobstertwo fonts-manrope fonts-monofur
+fonts-monoid fonts-mononoki fonts-national-park fonts-ocr-a fonts-ocr-b fonts-okolaks fonts-oldstandard fonts-open-sans
+fonts-opendin fonts-opendyslexic fonts-osifont fonts-oxygen fonts-paratype fonts-play fonts-prociono fonts-quattrocento
+fonts-quicksand fonts-radisnoir fonts-roadgeek fonts-roboto-slab fonts-roboto-unhinted fonts-routed-gothic fonts-rufscript
+fonts-sil-gentium-basic fonts-sixtyfour fonts-sjfonts fonts-sora fonts-staypuft fonts-summersby fonts-texgyre fonts-tiresias
+fonts-tlwg-purisa-ttf fonts-tlwg-sawasdee-ttf fonts-tlwg-typist-ttf fonts-tomsontalks fonts-tuffy fonts-ubuntu-title
+fonts-vollkorn fonts-yanone-kaffeesatz fonts-yrsa-rasa
 """.split()
 
 # faces that a person does not read as upright Latin letters: ornaments, codes, cubes, letters that lie on their side
