@@ -27,7 +27,7 @@ from letters.idx import LETTERS, SIDE, Bytes, Letters
 from letters.rungs import Floats, softmax
 from letters.warp import Warp
 
-_LOOK = Warp(turn=0.05, slant=0.06, stretch=0.04, shift=0.7, bend=0.3, thick=0)
+_LOOK = Warp(turn=0.05, slant=0.06, stretch=0.04, shift=0.7, bend=0.0, thick=0.0)
 _ASKED = 500  # images at a time
 
 
@@ -49,6 +49,9 @@ class NetConfig:
 class DeeperConfig(NetConfig):
     """Settings of the deeper rung."""
 
+    epochs: int = 12
+    dropout: float = 0.2
+    warp: Warp | None = _LOOK
     widths: tuple[int, ...] = (512, 512)  # numbers in each layer
 
 
@@ -94,11 +97,12 @@ class Batches(keras.utils.PyDataset):  # type: ignore[misc]  # Keras has no type
     """Images in another order each epoch, changed by the warp, with smoothed labels."""
 
     def __init__(self, letters: Letters, config: NetConfig, rng: np.random.Generator) -> None:
-        """Nothing is drawn but from `rng`."""
-        super().__init__()
-        self._images, self._config, self._rng = as_floats(letters.images), config, rng
+        """All chance comes from `rng`, in whatever order the batches are asked for."""
+        super().__init__(workers=2)  # images are changed while the net learns from others
+        self._images, self._config, self._seed = as_floats(letters.images), config, int(rng.integers(2**31))
         self._targets = np.eye(len(LETTERS), dtype=np.float32)[letters.labels] * (1 - config.smoothing)
         self._targets += config.smoothing / len(LETTERS)
+        self._epoch = -1
         self.on_epoch_end()
 
     def __len__(self) -> int:
@@ -110,12 +114,13 @@ class Batches(keras.utils.PyDataset):  # type: ignore[misc]  # Keras has no type
         places = self._order[batch * self._config.batch :][: self._config.batch]
         images = self._images[places]
         if self._config.warp is not None:
-            images = self._config.warp(images, self._rng)
+            images = self._config.warp(images, np.random.default_rng([self._seed, self._epoch, batch]))
         return images[..., None], self._targets[places]
 
     def on_epoch_end(self) -> None:
         """Shuffle."""
-        self._order = self._rng.permutation(len(self._images))
+        self._epoch += 1
+        self._order = np.random.default_rng([self._seed, self._epoch]).permutation(len(self._images))
 
 
 def fit_deeper(letters: Letters, rng: np.random.Generator, config: DeeperConfig = DeeperConfig()) -> Nets:

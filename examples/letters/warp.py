@@ -48,7 +48,8 @@ class Warp:
         cos, sin = np.cos(angle), np.sin(angle)
         rows = tall * (cos * row - sin * column) + draw(self.shift)
         columns = wide * ((sin + slant * cos) * row + (cos - slant * sin) * column) + draw(self.shift)
-        return np.stack([rows, columns], axis=1) + middle + self.bend * smooth(count, rng)
+        straight = np.stack([rows, columns], axis=1) + middle
+        return straight + self.bend * smooth(count, rng) if self.bend else straight
 
 
 def smooth(count: int, rng: np.random.Generator) -> NDArray[np.float32]:
