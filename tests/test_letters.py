@@ -252,7 +252,7 @@ def small(name: str, letters: Letters, rng: np.random.Generator):
     if name == "tricks":
         from letters.nets import TricksConfig, fit_tricks
 
-        return fit_tricks(letters, rng, TricksConfig(epochs=1, stem=4, stages=(4,), hidden=8, nets=1, looks=1))
+        return fit_tricks(letters, rng, TricksConfig(epochs=1, stem=4, stages=(4,), hidden=8, nets=1))
     return rung(name)(letters, rng)
 
 

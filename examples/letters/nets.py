@@ -9,7 +9,7 @@ What each trick is for:
     schedule          the rate rises for an epoch, then falls to 0 along a cosine (Loshchilov & Hutter 2017)
     label smoothing   labels are believed to 90% only: some are wrong (Szegedy et al. 2016)
     averaging         of the weights, over the last steps (Polyak & Juditsky 1992)
-    ensemble          several nets vote, as each errs elsewhere; so do several looks at a test image, a little changed each time
+    ensemble          several nets vote, as each errs elsewhere
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from letters.idx import LETTERS, SIDE, Bytes, Letters
 from letters.rungs import Floats, softmax
 from letters.warp import Warp
 
-_LOOK = Warp(turn=0.05, slant=0.06, stretch=0.04, shift=0.7, bend=0.0, thick=0.0)
+_LITTLE = Warp(turn=0.05, slant=0.06, stretch=0.04, shift=0.7, bend=0.0, thick=0.0)
 _ASKED = 500  # images at a time
 
 
@@ -51,7 +51,7 @@ class DeeperConfig(NetConfig):
 
     epochs: int = 12
     dropout: float = 0.2
-    warp: Warp | None = _LOOK
+    warp: Warp | None = _LITTLE
     widths: tuple[int, ...] = (512, 512)  # numbers in each layer
 
 
@@ -59,26 +59,22 @@ class DeeperConfig(NetConfig):
 class TricksConfig(NetConfig):
     """Settings of the rung with all tricks."""
 
-    epochs: int = 22
+    epochs: int = 13
     dropout: float = 0.4
     average: float | None = 0.99
     warp: Warp | None = field(default_factory=Warp)
     stem: int = 32  # channels of the first layer, which halves the image
     stages: tuple[int, ...] = (48, 96)  # channels of two layers each, after which the image is halved
     hidden: int = 256  # numbers in the last layer but one
-    nets: int = 3  # that vote
-    looks: int = 8  # at a test image, besides the one as it is
-    look: Warp = _LOOK
+    nets: int = 2  # that vote
 
 
 class Nets:
     """Nets that vote."""
 
-    def __init__(self, nets: Sequence[keras.Model], looks: int = 0, look: Warp | None = None) -> None:
-        """Use `fit_deeper` or `fit_tricks`; the changes of a test image are `look`'s."""
+    def __init__(self, nets: Sequence[keras.Model]) -> None:
+        """Use `fit_deeper` or `fit_tricks`."""
         self.nets = nets
-        self._looks = looks
-        self._look = look
 
     @property
     def size(self) -> int:
@@ -86,10 +82,9 @@ class Nets:
         return sum(weight.size * weight.itemsize for net in self.nets for weight in net.get_weights())
 
     def probs(self, images: Bytes) -> Floats:
-        """(N, 10) float32: the mean of all nets over all looks; the same changes each time."""
-        rng, pictures = np.random.default_rng(0), as_floats(images)
-        looks = [pictures] + [self._look(pictures, rng) for _ in range(self._looks) if self._look is not None]
-        votes = [softmax(net.predict(look[..., None], batch_size=_ASKED, verbose=0)) for net in self.nets for look in looks]
+        """(N, 10) float32: the mean of all nets."""
+        pictures = as_floats(images)[..., None]
+        votes = [softmax(net.predict(pictures, batch_size=_ASKED, verbose=0)) for net in self.nets]
         return np.asarray(np.mean(votes, axis=0, dtype=np.float32))
 
 
@@ -130,8 +125,7 @@ def fit_deeper(letters: Letters, rng: np.random.Generator, config: DeeperConfig 
 
 def fit_tricks(letters: Letters, rng: np.random.Generator, config: TricksConfig = TricksConfig()) -> Nets:
     """Convolutional nets, each from another beginning."""
-    nets = [train(lambda: convolutional_net(config), letters, config, rng) for _ in range(config.nets)]
-    return Nets(nets, config.looks, config.look)
+    return Nets([train(lambda: convolutional_net(config), letters, config, rng) for _ in range(config.nets)])
 
 
 def dense_net(config: DeeperConfig) -> keras.Model:
