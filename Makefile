@@ -1,9 +1,9 @@
 # Every verb makes what it needs. `make try` and `make test` are all a newcomer has to know.
 PYTHON ?= python3
 BIN := .venv/bin
-SOURCES := src tests bench
+SOURCES := src tests bench examples
 
-.PHONY: try setup format check test browser bench clean
+.PHONY: try setup format check test browser fonts bench clean
 
 try: .venv/base                       ## the main job on the embedded archive
 	@$(BIN)/rejoinder reply --home .try -k 3 "Why do people still use Makefiles?"
@@ -21,7 +21,7 @@ check: .venv/dev                      ## shape, lint, types
 	$(BIN)/ruff check $(SOURCES)
 	$(BIN)/mypy
 
-test: check browser                   ## every check, then every test
+test: check browser fonts             ## every check, then every test
 	$(BIN)/python -m pytest
 
 browser:                              ## the Chromium that the tests of the page drive, where there is none
@@ -29,6 +29,12 @@ browser:                              ## the Chromium that the tests of the page
 	if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; \
 	then apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -qq --no-install-recommends chromium fonts-dejavu-core; \
 	else echo "the tests of the page need Chromium: install it, or skip them with REJOINDER_NO_BROWSER=1" >&2; exit 1; fi
+
+fonts: .venv/dev                      ## the open fonts that the letters ladder draws from, as far as they are missing
+	@missing=$$(cd examples && ../$(BIN)/python -m letters.fonts); if [ -z "$$missing" ] || [ "$$REJOINDER_NO_FONTS" = 1 ]; then :; \
+	elif [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; \
+	then apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -qq --no-install-recommends $$missing; \
+	else echo "the letters ladder is short of fonts; what is there is used. For all of them: apt-get install $$missing" >&2; fi
 
 bench: .venv/dev                      ## the figures of the README, on this machine
 	$(BIN)/python bench/import_speed.py
