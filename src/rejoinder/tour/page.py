@@ -13,13 +13,15 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from importlib import resources
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
+from rejoinder.archive.reader import ArchiveCorpus, held_out
 from rejoinder.archive.sources.dump import read_dump
 from rejoinder.errors import missing_extra
+from rejoinder.post import Thread
 from rejoinder.workspace import SAMPLE, FitConfig, Workspace
 
 HOME = "REJOINDER_TOUR_HOME"  # where the tour keeps what it fits, else the user's cache
@@ -48,6 +50,12 @@ def sample(*rungs: str) -> Workspace:
         for error in space.fit(missing, FitConfig(vocabulary=VOCABULARY), {}).values():
             raise error
     return space
+
+
+def threads(space: Workspace, part: Literal["train", "dev", "test"]) -> list[Thread]:
+    """The threads of a part: train to learn from, dev to choose by, test for measuring only."""
+    with space.open_archive() as archive:
+        return list(held_out(archive) if part == "test" else ArchiveCorpus(archive, Path()).threads(part))
 
 
 def needs(extra: str) -> None:
