@@ -109,7 +109,8 @@ def shown(text: str) -> str:
 
 def plots() -> Any:
     """Matplotlib's `pyplot`, quiet, in the style of the tour."""
-    logging.getLogger("matplotlib").setLevel(logging.ERROR)  # it says when it looks for fonts
+    for name in ("matplotlib", "rejoinder"):  # one says when it looks for fonts, the other when an archive is tiny
+        logging.getLogger(name).setLevel(logging.ERROR)
     import matplotlib as mpl
     from matplotlib import pyplot
     from matplotlib_inline.backend_inline import set_matplotlib_formats
