@@ -1,9 +1,9 @@
 # Every verb makes what it needs. `make try` and `make test` are all a newcomer has to know.
 PYTHON ?= python3
 BIN := .venv/bin
-SOURCES := src tests bench
+SOURCES := src tests bench docs
 
-.PHONY: try setup format check test browser bench clean
+.PHONY: try setup format check test browser site bench clean
 
 try: .venv/base                       ## the main job on the embedded archive
 	@$(BIN)/rejoinder reply --home .try -k 3 "Why do people still use Makefiles?"
@@ -30,12 +30,15 @@ browser:                              ## the Chromium that the tests of the page
 	then apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -qq --no-install-recommends chromium fonts-dejavu-core; \
 	else echo "the tests of the page need Chromium: install it, or skip them with REJOINDER_NO_BROWSER=1" >&2; exit 1; fi
 
+site: .venv/dev                       ## the documentation, with the tour run anew, in docs/_build/site
+	$(BIN)/python -m sphinx -b html -W --keep-going -q docs docs/_build/site
+
 bench: .venv/dev                      ## the figures of the README, on this machine
 	$(BIN)/python bench/import_speed.py
 	$(BIN)/python bench/reply_latency.py
 
 clean:
-	rm -rf .venv .try .mypy_cache .pytest_cache .ruff_cache
+	rm -rf .venv .try docs/_build .mypy_cache .pytest_cache .ruff_cache
 
 .venv/bin/python:
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "rejoinder needs Python 3.11 or newer; set PYTHON=...")'

@@ -23,8 +23,8 @@ nb_execution_raise_on_error = True
 nb_execution_timeout = 300
 nb_output_stderr = "remove-warn"  # and a warning fails the build: a chapter has nothing to say there
 nb_render_markdown_format = "myst"
-nb_code_prompt_show = "Show the code of this {type}"
-nb_code_prompt_hide = "Hide the code of this {type}"
+nb_code_prompt_show = "Show the code"
+nb_code_prompt_hide = "Hide the code"
 os.environ.setdefault("REJOINDER_TOUR_HOME", str(HERE / "_build" / "tour-home"))
 
 html_theme = "furo"
@@ -33,6 +33,7 @@ html_static_path = ["_static"]
 html_css_files = ["site.css"]
 html_copy_source = False
 html_show_sphinx = False
+html_show_copyright = False
 html_theme_options = {
     "light_css_variables": {"color-brand-primary": "#1f4e8c", "color-brand-content": "#1d5fb0"},
     "dark_css_variables": {"color-brand-primary": "#8ab4f8", "color-brand-content": "#8ab4f8"},

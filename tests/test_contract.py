@@ -345,9 +345,7 @@ def test_a_candidate_scores_the_same_in_any_company(name: str, fitted: Fitted) -
 @pytest.mark.parametrize(
     ("question", "right", "wrong"), [("cold bread dough", "dough", "engine"), ("engine stall", "engine", "dough")]
 )
-def test_replies_are_about_the_topic_of_the_question(
-    name: str, question: str, right: str, wrong: str, fitted: Fitted
-) -> None:
+def test_replies_are_about_the_topic_of_the_question(name: str, question: str, right: str, wrong: str, fitted: Fitted) -> None:
     context = (Post(1, Kind.STORY, question),)
     found = fitted[name].propose(context, 5)
     assert found and all(right in s.text and wrong not in s.text for s in found)

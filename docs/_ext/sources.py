@@ -4,6 +4,7 @@ MyST makes a download of every link to a file that is no page. Those to text of 
 """
 
 import posixpath
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -43,7 +44,8 @@ def pages(app: Any) -> Iterator[tuple[str, dict[str, str], str]]:
     for file in sorted(files):
         name = file.relative_to(ROOT).as_posix()
         code = highlight(file.read_text(encoding="utf-8"), get_lexer_for_filename(name), formatter)
-        title = name.removeprefix("src/")
+        title, up = name.removeprefix("src/"), "../" * (name.count("/") + 1)
+        code = re.sub(r"docs/tour/([\w-]+)\.md", rf'<a href="{up}tour/\1.html">docs/tour/\1.md</a>', code)
         yield f"source/{name}", {"title": title, "body": f"<h1>{title}</h1>\n{code}"}, "page.html"
 
 

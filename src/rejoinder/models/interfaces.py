@@ -3,6 +3,8 @@
 A rung is fitted by `fit`, which is a constructor, so an unfitted model cannot exist; it is saved to a directory and loaded
 from one. What it can do beyond that stands in `LADDER` (see `rejoinder.models`): predict the next token (`LanguageModel`),
 propose whole replies (`ReplySource`), order candidate replies (`ReplyRanker`).
+
+Explained in docs/tour/08-do-i-need-neural-nets.md.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""What a chapter of the tour stands on: the embedded archive, a way to say figures, plots of one style, a hint where an extra is missing.
+"""What a chapter of the tour stands on: the embedded archive, a way to say figures, plots of one style, a hint for what is missing.
 
 It is used inside a notebook, where what is said becomes part of the page.
 """
@@ -112,10 +112,11 @@ def plots() -> Any:
     for name in ("matplotlib", "rejoinder"):  # one says when it looks for fonts, the other when an archive is tiny
         logging.getLogger(name).setLevel(logging.ERROR)
     import matplotlib as mpl
+    from cycler import cycler
     from matplotlib import pyplot
     from matplotlib_inline.backend_inline import set_matplotlib_formats
 
-    set_matplotlib_formats("svg")
+    set_matplotlib_formats("svg")  # type: ignore[no-untyped-call]
     warnings.filterwarnings("ignore", message="Glyph")  # a script that the font lacks is drawn as boxes
     colours = [BLUE, ORANGE, GREEN, RED, GREY]
     mpl.rcParams.update(
@@ -131,9 +132,8 @@ def plots() -> Any:
             "axes.spines.right": False,
             "axes.edgecolor": _INK,
             "axes.labelcolor": _INK,
-            "axes.prop_cycle": mpl.cycler(color=colours),
+            "axes.prop_cycle": cycler(color=colours),
             "text.color": _INK,
-            "text.parse_math": False,
             "xtick.color": _INK,
             "ytick.color": _INK,
             "legend.frameon": False,
@@ -163,7 +163,7 @@ def _embedded() -> Any:
 
 @contextmanager
 def _silence() -> Iterator[None]:
-    """What libraries write to the process's own stderr is dropped: TensorFlow speaks of instructions and cards it did not find."""
+    """What libraries write to the process's own stderr is dropped, such as which cards TensorFlow did not find."""
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     kept = os.dup(2)
     try:
@@ -180,7 +180,7 @@ def _shell() -> Any:
         from IPython import get_ipython
     except ImportError:
         return None
-    return get_ipython()  # type: ignore[no-untyped-call]
+    return get_ipython()
 
 
 def _is_number(value: object) -> bool:
