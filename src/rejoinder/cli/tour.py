@@ -20,7 +20,7 @@ _SAID = {
 
 def tour(
     chapter: Annotated[
-        str | None, typer.Argument(metavar="[CHAPTER]", help="Its number or name; all are listed, if none.", show_default=False)
+        str | None, typer.Argument(metavar="CHAPTER", help="Its number or name; all are listed, if none.", show_default=False)
     ] = None,
     out: Annotated[Path, typer.Option(metavar="DIR", help="The folder that the notebook is written into.")] = Path("tour"),
     no_open: Annotated[bool, typer.Option("--no-open", help="Only write it; do not open Jupyter.")] = False,
