@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from pathlib import Path
+from shutil import get_terminal_size
+from textwrap import shorten
 from typing import Annotated
 
 import typer
 
 from rejoinder.cli.options import Json
-from rejoinder.cli.output import note, print_json, table
+from rejoinder.cli.output import note, print_json
 
 _SAID = {
     "new": "wrote {file}",
@@ -44,7 +46,10 @@ def tour(
         if as_json:
             print_json([{"number": c.number, "name": c.name, "title": c.title, "line": c.line, "extra": c.extra} for c in known])
             return
-        table(["", "chapter", "what"], [[str(c.number), c.title, c.line] for c in known])
+        longest = max(len(c.title) for c in known)
+        room = max(get_terminal_size().columns - longest - 6, 20)
+        for c in known:
+            typer.echo(f"{c.number}  {c.title:{longest}}  {shorten(c.line, room, placeholder=' …')}")
         typer.echo("\nRead one: rejoinder tour 1")
         return
 

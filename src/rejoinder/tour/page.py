@@ -1,4 +1,4 @@
-"""What a chapter of the tour stands on: the embedded archive, figures said in words, plots of one style, hints for what is missing.
+"""What a chapter of the tour stands on: the embedded archive, figures said in words, plots in one style, hints.
 
 It is used inside a notebook, where what is said becomes part of the page.
 """
