@@ -1,9 +1,9 @@
 # Every verb makes what it needs. `make try` and `make test` are all a newcomer has to know.
 PYTHON ?= python3
 BIN := .venv/bin
-SOURCES := src tests bench examples
+SOURCES := src tests bench examples docs
 
-.PHONY: try setup format check test browser fonts bench clean
+.PHONY: try setup format check test browser fonts site bench clean
 
 try: .venv/base                       ## the main job on the embedded archive
 	@$(BIN)/rejoinder reply --home .try -k 3 "Why do people still use Makefiles?"
@@ -33,15 +33,19 @@ browser:                              ## the Chromium that the tests of the page
 fonts: .venv/dev                      ## the open fonts that the letters ladder draws from, as far as they are missing
 	@missing=$$(cd examples && ../$(BIN)/python -m letters.fonts); if [ -z "$$missing" ] || [ "$$REJOINDER_NO_FONTS" = 1 ]; then :; \
 	elif [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; \
-	then apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -qq --no-install-recommends $$missing; \
+	then apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -qq --no-install-recommends $$missing || \
+	echo "not all fonts could be installed; the letters ladder uses what is there" >&2; \
 	else echo "the letters ladder is short of fonts; what is there is used. For all of them: apt-get install $$missing" >&2; fi
+
+site: .venv/dev                       ## the documentation, with the tour run anew, in docs/_build/site
+	$(BIN)/python -m sphinx -b html -W --keep-going -q docs docs/_build/site
 
 bench: .venv/dev                      ## the figures of the README, on this machine
 	$(BIN)/python bench/import_speed.py
 	$(BIN)/python bench/reply_latency.py
 
 clean:
-	rm -rf .venv .try .mypy_cache .pytest_cache .ruff_cache
+	rm -rf .venv .try docs/_build .mypy_cache .pytest_cache .ruff_cache
 
 .venv/bin/python:
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "rejoinder needs Python 3.11 or newer; set PYTHON=...")'

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import importlib
 import os
+import sys
 from collections.abc import Iterable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -19,6 +22,30 @@ BREAD = (
     "Let the dough rest until it doubles , flour and water need time .",
 )
 ENGINE = "Why does my engine stall at the traffic lights ?", "Check the spark plug and the fuel filter , an old engine stalls ."
+
+
+OUTSIDE: dict[str, dict[str, Any]] = {}  # settings of rungs that come with `--rung`, other than the defaults
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """`--rung FILE`: a Python file that puts a line of its own into LADDER, so that the contract suite tests it too.
+
+    It may hold OTHER, a dict of settings that differ from the defaults.
+    """
+    parser.addoption("--rung", metavar="FILE", help="also test the rung that this file puts into LADDER")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Load that file before the tests are made from LADDER."""
+    given = config.getoption("--rung")
+    if given is None:
+        return
+    from rejoinder.models import LADDER
+
+    file, before = Path(given).resolve(), set(LADDER)
+    sys.path.insert(0, str(file.parent))
+    module = importlib.import_module(file.stem)
+    OUTSIDE.update({name: getattr(module, "OTHER", {}) for name in LADDER if name not in before})
 
 
 def toy_posts(threads: int = 80) -> Iterator[Post]:

@@ -35,9 +35,10 @@ MAY = {
     "climb": BASE | {"text", "models", "engine", "ladder", "archive", "workspace", "opening"},
     "serve": BASE | {"text", "models", "engine", "archive", "workspace", "opening", "personal"},
     "audit": BASE | {"text", "models", "engine"},
+    "tour": BASE | {"archive", "workspace"},
     "cli": BASE
     | {"audit", "recipe", "text", "models", "engine", "ladder", "archive", "workspace", "forgetting", "personal"}
-    | {"opening", "climb", "serve"},
+    | {"opening", "climb", "serve", "tour"},
     "__main__": {"cli"},
     "__init__": set(),
 }

@@ -36,7 +36,7 @@ from rejoinder.workspace import FitConfig, Workspace
 HERE = Path(__file__).parent
 COMMANDS = (
     "import", "fetch hn", "info", "fit", "rungs", "reply", "complete", "forget", "arpa export", "arpa import", "audit",
-    "serve", "lsp", "inspect cell", "inspect word", "inspect analogy", "inspect map", "inspect vectors", "bundle",
+    "serve", "lsp", "tour", "inspect cell", "inspect word", "inspect analogy", "inspect map", "inspect vectors", "bundle",
 )  # fmt: skip
 CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")  # what a terminal might obey; newline and tab are text
 BUILT = get_command(app)  # once: building the commands takes longer than running most of them
@@ -182,7 +182,7 @@ def test_help_of_every_command_has_an_example_json_and_home(rejoinder: Rejoinder
     shown = rejoinder(*command.split(), "--help").out
     assert f"Example:\n    rejoinder {command}" in shown
     assert "--json" in shown or command in ("serve", "lsp")  # which speak nothing else
-    assert "--home" in shown or command == "bundle"  # which has an archive of its own
+    assert "--home" in shown or command in ("bundle", "tour")  # which have an archive of their own
 
 
 @pytest.mark.parametrize("command", COMMANDS)

@@ -1,4 +1,7 @@
-"""The contract: what every rung of the ladder must do, made from LADDER. A new rung gets the whole suite for one line there."""
+"""The contract: what every rung of the ladder must do, made from LADDER. A new rung gets the whole suite for one line there.
+
+One that is not in the house (yet) gets it by `--rung FILE`; chapter 8 of the tour does so.
+"""
 
 from __future__ import annotations
 
@@ -10,7 +13,7 @@ from typing import Any
 import llm_server
 import numpy as np
 import pytest
-from conftest import toy_posts
+from conftest import OUTSIDE, toy_posts
 
 from rejoinder.archive.reader import ArchiveCorpus
 from rejoinder.models import LADDER, Can, parts_of, those_that
@@ -90,6 +93,7 @@ OTHER: dict[str, dict[str, Any]] = {
         "dev_tokens": 500,
         "personal": 0.4,
     },
+    **OUTSIDE,
 }
 CONTEXTS: list[tuple[Post, ...]] = [
     (),
@@ -114,9 +118,21 @@ def fit_parts(name: str, corpus: ArchiveCorpus, workdir: Path, **settings: Any) 
     return {part: fit(part, corpus, workdir / part) for part in parts_of(name, LADDER[name].load().Config(**settings))}
 
 
+class Fitted(dict[str, Any]):
+    """Each rung, fitted when a test first asks for it."""
+
+    def __init__(self, toy: ArchiveCorpus, folders: pytest.TempPathFactory) -> None:
+        super().__init__()
+        self.toy, self.folders = toy, folders
+
+    def __missing__(self, name: str) -> Any:
+        self[name] = fit(name, self.toy, self.folders.mktemp(name))
+        return self[name]
+
+
 @pytest.fixture(scope="session")
-def fitted(toy: ArchiveCorpus, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
-    return {name: fit(name, toy, tmp_path_factory.mktemp(name)) for name in LADDER}
+def fitted(toy: ArchiveCorpus, tmp_path_factory: pytest.TempPathFactory) -> Fitted:
+    return Fitted(toy, tmp_path_factory)
 
 
 every_rung = pytest.mark.parametrize("name", list(LADDER))
@@ -168,7 +184,7 @@ def test_save_and_load_give_the_same_model_with_other_settings_than_the_defaults
 
 
 @every_rung
-def test_two_fits_with_one_seed_are_one_model(name: str, toy: ArchiveCorpus, tmp_path: Path, fitted: dict[str, Any]) -> None:
+def test_two_fits_with_one_seed_are_one_model(name: str, toy: ArchiveCorpus, tmp_path: Path, fitted: Fitted) -> None:
     assert answers(name, fit(name, toy, tmp_path / "again")) == answers(name, fitted[name])
 
 
@@ -180,7 +196,7 @@ def test_settings_are_frozen(name: str) -> None:
 
 
 @every_rung
-def test_no_pickle_is_saved(name: str, fitted: dict[str, Any], tmp_path: Path) -> None:
+def test_no_pickle_is_saved(name: str, fitted: Fitted, tmp_path: Path) -> None:
     fitted[name].save(tmp_path / "saved")
     for file in (tmp_path / "saved").rglob("*.npy"):
         np.load(file, allow_pickle=False)
@@ -191,7 +207,7 @@ def test_no_pickle_is_saved(name: str, fitted: dict[str, Any], tmp_path: Path) -
 
 
 @predictors
-def test_probabilities_sum_to_one_and_separators_that_begin_posts_have_none(name: str, fitted: dict[str, Any]) -> None:
+def test_probabilities_sum_to_one_and_separators_that_begin_posts_have_none(name: str, fitted: Fitted) -> None:
     model = fitted[name]
     for state in states(model):
         log_probs = model.log_probs(state)
@@ -202,7 +218,7 @@ def test_probabilities_sum_to_one_and_separators_that_begin_posts_have_none(name
 
 
 @predictors
-def test_advance_changes_nothing_it_was_given(name: str, fitted: dict[str, Any]) -> None:
+def test_advance_changes_nothing_it_was_given(name: str, fitted: Fitted) -> None:
     model = fitted[name]
     state = model.start(CONTEXTS[2])
     before, said = copy.deepcopy(state), model.log_probs(state).copy()
@@ -213,7 +229,7 @@ def test_advance_changes_nothing_it_was_given(name: str, fitted: dict[str, Any])
 
 
 @predictors
-def test_the_same_tokens_give_the_same_state_by_whatever_road(name: str, fitted: dict[str, Any]) -> None:
+def test_the_same_tokens_give_the_same_state_by_whatever_road(name: str, fitted: Fitted) -> None:
     model = fitted[name]
     tokens = model.tokenizer.encode("Why does the engine stall")
     other = model.tokenizer.encode("bread")
@@ -229,7 +245,7 @@ def test_the_same_tokens_give_the_same_state_by_whatever_road(name: str, fitted:
 
 @predictors
 @pytest.mark.parametrize("prefix", [b"", b" ", b" th", b"e", b"\xf0", b"\xff\xff", b" dough", "é".encode()])
-def test_top_is_the_sorted_full_distribution(name: str, prefix: bytes, fitted: dict[str, Any]) -> None:
+def test_top_is_the_sorted_full_distribution(name: str, prefix: bytes, fitted: Fitted) -> None:
     model = fitted[name]
     for state in states(model)[::7]:
         log_probs = model.log_probs(state)
@@ -242,7 +258,7 @@ def test_top_is_the_sorted_full_distribution(name: str, prefix: bytes, fitted: d
 
 
 @predictors
-def test_many_at_once_are_the_same_as_one_by_one(name: str, fitted: dict[str, Any]) -> None:
+def test_many_at_once_are_the_same_as_one_by_one(name: str, fitted: Fitted) -> None:
     model = fitted[name]
     some = states(model)[:9]
     tokens = [(token * 7) % model.tokenizer.size for token in range(len(some))]
@@ -254,7 +270,7 @@ def test_many_at_once_are_the_same_as_one_by_one(name: str, fitted: dict[str, An
 
 
 @predictors
-def test_a_text_scored_at_once_is_scored_token_by_token(name: str, fitted: dict[str, Any]) -> None:
+def test_a_text_scored_at_once_is_scored_token_by_token(name: str, fitted: Fitted) -> None:
     model = fitted[name]
     for context in CONTEXTS[:3]:
         state = model.start(context)
@@ -268,7 +284,7 @@ def test_a_text_scored_at_once_is_scored_token_by_token(name: str, fitted: dict[
 
 
 @pytest.mark.parametrize("name", those_that(Can.COUNT))
-def test_how_well_a_text_is_known_is_a_length(name: str, fitted: dict[str, Any]) -> None:
+def test_how_well_a_text_is_known_is_a_length(name: str, fitted: Fitted) -> None:
     model = fitted[name]
     for state in states(model):
         length = model.seen(state)
@@ -276,7 +292,7 @@ def test_how_well_a_text_is_known_is_a_length(name: str, fitted: dict[str, Any])
 
 
 @pytest.mark.parametrize("name", those_that(Can.RECALL))
-def test_what_is_recalled_of_a_text_is_the_same_at_once_and_token_by_token(name: str, fitted: dict[str, Any]) -> None:
+def test_what_is_recalled_of_a_text_is_the_same_at_once_and_token_by_token(name: str, fitted: Fitted) -> None:
     model = fitted[name]
     state = model.start(CONTEXTS[2])
     tokens = [*model.tokenizer.encode("The dough is cold . The dough is warm"), model.tokenizer.end]
@@ -296,7 +312,7 @@ def test_what_is_recalled_of_a_text_is_the_same_at_once_and_token_by_token(name:
 
 
 @proposers
-def test_at_most_k_proposals_sorted_and_unique(name: str, fitted: dict[str, Any]) -> None:
+def test_at_most_k_proposals_sorted_and_unique(name: str, fitted: Fitted) -> None:
     for context in CONTEXTS:
         for k in (0, 1, 3, 1000):
             found = fitted[name].propose(context, k)
@@ -308,7 +324,7 @@ def test_at_most_k_proposals_sorted_and_unique(name: str, fitted: dict[str, Any]
 
 
 @rankers
-def test_every_candidate_gets_a_finite_score_whatever_the_text(name: str, fitted: dict[str, Any]) -> None:
+def test_every_candidate_gets_a_finite_score_whatever_the_text(name: str, fitted: Fitted) -> None:
     for context in CONTEXTS:
         scores = fitted[name].score_replies(context, ANY_TEXT)
         assert scores.shape == (len(ANY_TEXT),) and scores.dtype == np.float64 and np.isfinite(scores).all()
@@ -316,7 +332,7 @@ def test_every_candidate_gets_a_finite_score_whatever_the_text(name: str, fitted
 
 
 @rankers
-def test_a_candidate_scores_the_same_in_any_company(name: str, fitted: dict[str, Any]) -> None:
+def test_a_candidate_scores_the_same_in_any_company(name: str, fitted: Fitted) -> None:
     together = fitted[name].score_replies(CONTEXTS[1], ANY_TEXT)
     alone = [fitted[name].score_replies(CONTEXTS[1], [text])[0] for text in ANY_TEXT]
     assert together.tolist() == alone
@@ -329,9 +345,7 @@ def test_a_candidate_scores_the_same_in_any_company(name: str, fitted: dict[str,
 @pytest.mark.parametrize(
     ("question", "right", "wrong"), [("cold bread dough", "dough", "engine"), ("engine stall", "engine", "dough")]
 )
-def test_replies_are_about_the_topic_of_the_question(
-    name: str, question: str, right: str, wrong: str, fitted: dict[str, Any]
-) -> None:
+def test_replies_are_about_the_topic_of_the_question(name: str, question: str, right: str, wrong: str, fitted: Fitted) -> None:
     context = (Post(1, Kind.STORY, question),)
     found = fitted[name].propose(context, 5)
     assert found and all(right in s.text and wrong not in s.text for s in found)
@@ -340,7 +354,7 @@ def test_replies_are_about_the_topic_of_the_question(
 
 
 @pytest.mark.parametrize("name", [n for n in those_that(Can.PREDICT) if n != "unigram"])
-def test_the_next_word_follows_from_the_words_before(name: str, fitted: dict[str, Any]) -> None:
+def test_the_next_word_follows_from_the_words_before(name: str, fitted: Fitted) -> None:
     model = fitted[name]
     state = model.start(())
     for token in model.tokenizer.encode("the spark"):

@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from rejoinder import __version__
-from rejoinder.cli import archive, audit, bundle, exact, inspect, ladder, lsp, own, rungs, serve, write
+from rejoinder.cli import archive, audit, bundle, exact, inspect, ladder, lsp, own, rungs, serve, tour, write
 from rejoinder.errors import RejoinderError
 
 app = typer.Typer(
@@ -48,6 +48,7 @@ app.command("complete")(write.complete)
 app.command("serve")(serve.serve)
 app.command("lsp")(lsp.lsp)
 app.command("ladder")(ladder.ladder)
+app.command("tour")(tour.tour)
 app.add_typer(own.own_app, name="own")
 app.command("forget")(exact.forget)
 app.command("bundle")(bundle.bundle)

@@ -1,4 +1,7 @@
-"""One climb of the ladder, from an archive to `ladder.json`; what an earlier one did is kept."""
+"""One climb of the ladder, from an archive to `ladder.json`; what an earlier one did is kept.
+
+Explained in docs/tour/08-do-i-need-neural-nets.md.
+"""
 
 from __future__ import annotations
 

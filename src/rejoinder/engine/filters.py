@@ -1,4 +1,7 @@
-"""What may be shown: each filter names why it turns a suggestion away, or None."""
+"""What may be shown: each filter names why it turns a suggestion away, or None.
+
+Explained in docs/tour/07-the-replier.md.
+"""
 
 from __future__ import annotations
 

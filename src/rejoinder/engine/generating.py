@@ -6,6 +6,8 @@ Without the second term the best reply is the one that fits everything; subtract
 what fits *this* context (pointwise mutual information, Li et al. 2016). What is cut off is trimmed to whole sentences. Nothing
 is shown that holds a link or an e-mail address, goes round in circles, repeats the context or another reply, or copies from one
 author (`rejoinder.text.phrases`).
+
+Explained in docs/tour/07-the-replier.md.
 """
 
 from __future__ import annotations

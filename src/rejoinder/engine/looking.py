@@ -1,6 +1,8 @@
 """Looking inside the memory cell: what its gates, its memory and its output do at each token of a text, as numbers and a picture.
 
 A cell has hundreds of places; those whose memory moves most over the text are shown, the liveliest first.
+
+Explained in docs/tour/04-a-memory-cell.md.
 """
 
 from __future__ import annotations

@@ -4,6 +4,8 @@ The text is typed character by character and nothing is accepted, so that each k
 then worked out under a stated policy: somebody who sees ghost text that is right to its end takes all of it with one key; where
 only its first words are right, they take these word by word, a key each, as long as a word saves more than its key. What they
 do not take they type. Keystroke savings = 1 - keys pressed / characters of the text.
+
+Explained in docs/tour/03-the-problem-we-are-trying-to-solve.md.
 """
 
 from __future__ import annotations

@@ -4,6 +4,8 @@
     (a model makes   ->                       filters turn away  ->  the first k, behind the others)
 
 Nothing here posts; a suggestion is something to read. An empty list is a legal answer.
+
+Explained in docs/tour/07-the-replier.md.
 """
 
 from __future__ import annotations

@@ -7,6 +7,8 @@
 
 All samples, and all paths of the beam, take each step together. A text ends at END, which counts as a token and stands for
 no bytes, or after a number of tokens; a character that this cuts in two is dropped.
+
+Explained in docs/tour/06-bringing-it-all-together.md.
 """
 
 from __future__ import annotations

@@ -2,6 +2,8 @@
 
 What was scored comes in N pieces: for each the nats a model paid and the UTF-8 bytes of the text. Posts of one thread are alike,
 so for an interval a piece is a thread, not a post or a token.
+
+Explained in docs/tour/03-the-problem-we-are-trying-to-solve.md.
 """
 
 from __future__ import annotations

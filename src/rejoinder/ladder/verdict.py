@@ -5,6 +5,8 @@ taken. A net is needed if the best net is ahead of the best rung without one by 
 paired difference lies above 0. It is not if the net is ahead by no more than the margin, and surely by no more than twice that.
 What a budget stopped before its dev curve was flat, or before it was measured, might do better with more time, so a "no" that
 depends on it becomes "cannot tell".
+
+Explained in docs/tour/08-do-i-need-neural-nets.md.
 """
 
 from __future__ import annotations

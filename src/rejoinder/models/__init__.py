@@ -1,6 +1,8 @@
 """ROOM 3: the rungs. This table names them, from the cheapest up; each is loaded when it is asked for.
 
 What a rung can do is declared here and nowhere sniffed.
+
+Explained in docs/tour/08-do-i-need-neural-nets.md.
 """
 
 from __future__ import annotations

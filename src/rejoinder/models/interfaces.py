@@ -3,6 +3,8 @@
 A rung is fitted by `fit`, which is a constructor, so an unfitted model cannot exist; it is saved to a directory and loaded
 from one. What it can do beyond that stands in `LADDER` (see `rejoinder.models`): predict the next token (`LanguageModel`),
 propose whole replies (`ReplySource`), order candidate replies (`ReplyRanker`).
+
+Explained in docs/tour/08-do-i-need-neural-nets.md.
 """
 
 from __future__ import annotations
@@ -139,6 +141,26 @@ class Embedding(Suggester, Protocol):
     @property
     def words(self) -> WordVectors:
         """The words and their vectors."""
+
+
+class OneByOne:
+    """A base for a rung that predicts and has no faster way: the rest of `LanguageModel`, from `advance` and `log_probs`."""
+
+    def top(self: LanguageModel, state: State, k: int, prefix: bytes = b"") -> list[tuple[int, float]]:
+        """The best of the full distribution."""
+        return best_of_all(self, state, k, prefix)
+
+    def advance_many(self: LanguageModel, states: Sequence[State], tokens: Sequence[int]) -> list[State]:
+        """One after the other."""
+        return [self.advance(state, token) for state, token in zip(states, tokens, strict=True)]
+
+    def log_probs_many(self: LanguageModel, states: Sequence[State]) -> NDArray[np.float32]:
+        """(B, V) float32, nats, one after the other."""
+        return np.array([self.log_probs(state) for state in states], np.float32).reshape(-1, self.tokenizer.vocabulary)
+
+    def score_tokens(self: LanguageModel, state: State, tokens: Sequence[int]) -> NDArray[np.float32]:
+        """(N,) float32, nats."""
+        return score_one_by_one(self, state, tokens)
 
 
 def score_one_by_one(model: LanguageModel, state: State, tokens: Sequence[int]) -> NDArray[np.float32]:

@@ -17,6 +17,8 @@ until nothing further back can still enter the list. The counts lie beside it, s
 Counting stands in `rejoinder.text.ngrams`, the formulas as code in `rejoinder.models.smoothing`; here the index is asked.
 
 It does not know that two words are alike, nor anything beyond order - 1 tokens.
+
+Explained in docs/tour/03-the-problem-we-are-trying-to-solve.md.
 """
 
 from __future__ import annotations

@@ -21,6 +21,8 @@ tokens and t itself, and over the others from a uniform sample, drawn anew for e
     sum_v e^l(v)  ~  e^l(t) + sum over the frequent + (others / drawn) sum over the drawn        t left out of both
 
 Whatever is measured or said uses the whole sum. What was written more than n tokens ago, or in another post, is not remembered.
+
+Explained in docs/tour/02-why-we-want-it-to-flow.md.
 """
 
 from __future__ import annotations

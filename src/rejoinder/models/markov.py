@@ -6,6 +6,8 @@ c(v, w) the weight of the edge, c(v) the sum over the edges of v, n(v) their num
 d takes a little from every edge seen and spreads it over what was not seen (absolute discounting, Ney, Essen & Kneser 1994);
 unless it is set, d = n1 / (n1 + 2 n2) from the numbers of edges of weight 1 and 2. A post's edges run from POST or REPLY over
 its tokens to END. It remembers one token; the rung above remembers more.
+
+Explained in docs/tour/03-the-problem-we-are-trying-to-solve.md.
 """
 
 from __future__ import annotations

@@ -17,6 +17,8 @@ A personal model, counted from what one person wrote, has the share `personal` w
 mixture the rest (as in Smart Compose, Chen et al. 2019).
 
 It learns nothing about words itself; without dev tokens all weights are equal.
+
+Explained in docs/tour/06-bringing-it-all-together.md.
 """
 
 from __future__ import annotations

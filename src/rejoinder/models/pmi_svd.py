@@ -8,6 +8,8 @@
 Levy, Goldberg & Dagan 2015: what word2vec does implicitly, with its tricks made explicit: s smooths the distribution of
 the contexts, so that rare ones do not get all the weight, k is the number of negatives, e says how much the singular values
 count. Nothing is learned step by step, so there is no learning rate to choose. It does not know the order of words in a window.
+
+Explained in docs/tour/05-words-to-vectors.md.
 """
 
 from __future__ import annotations

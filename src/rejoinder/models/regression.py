@@ -1,4 +1,7 @@
-"""Two regressions by Newton's method, with ridge: which of several was chosen, and whether a thing is so."""
+"""Two regressions by Newton's method, with ridge: which of several was chosen, and whether a thing is so.
+
+Explained in docs/tour/02-why-we-want-it-to-flow.md.
+"""
 
 from __future__ import annotations
 

@@ -12,6 +12,8 @@ is a logistic regression over dev (calibration as in Platt 1999). The threshold 
 of the best proposals above it is on topic (the trigger of Kannan et al. 2016), each half of dev judged by what the other
 half taught. A reply of two words fits anything; beyond 20, more words only have more in common with anything. The judge looks at
 words in common only: a good answer in other words counts as off topic, so the shares are lower than a reader's.
+
+Explained in docs/tour/07-the-replier.md.
 """
 
 from __future__ import annotations

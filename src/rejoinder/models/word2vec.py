@@ -8,6 +8,8 @@ is made smaller by a step against its gradient (skip-gram with negative sampling
 out at random: w is kept with probability min(1, sqrt(t / f) + t / f), f its share of all words, t `subsample`. The v are the
 vectors; the u are forgotten. gensim does the steps, on all cores. Cores that write to the same vectors race each other, so two
 fits differ a little; with `workers` 1 they do not.
+
+Explained in docs/tour/05-words-to-vectors.md.
 """
 
 from __future__ import annotations

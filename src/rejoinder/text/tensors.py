@@ -8,6 +8,8 @@ A directory holds `tokenizer.json` and, for each part, three arrays:
 
 A post is POST or REPLY, its own words (quotes left out), END. One post after the other, thread by thread: what follows END
 belongs to another writer, so nothing is counted across it.
+
+Explained in docs/tour/01-what-is-a-tensor.md.
 """
 
 from __future__ import annotations

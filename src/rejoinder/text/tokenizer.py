@@ -9,6 +9,8 @@ The pieces are bytes, so any text has tokens and `decode(encode(text)) == text`.
 They are put in by our code alone: no text, whatever it looks like, encodes to one of them.
 
 Source: Sennrich, Haddow & Birch 2016 (BPE), Radford et al. 2019 (over bytes). The library is Hugging Face `tokenizers`.
+
+Explained in docs/tour/01-what-is-a-tensor.md.
 """
 
 from __future__ import annotations

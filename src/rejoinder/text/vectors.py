@@ -2,6 +2,8 @@
 
 Vectors of words that stand in like company point the same way; the cosine of two says how alike they are. A word that was never
 seen gets the mean of the vectors of its letter n-grams (see `rejoinder.text.subwords`), where there are any.
+
+Explained in docs/tour/05-words-to-vectors.md.
 """
 
 from __future__ import annotations

@@ -15,6 +15,8 @@ come in by (Press & Wolf 2017, Inan, Khosravi & Socher 2017):
     p(w) = softmax_w(E_w . (h P) + bias_w)
 
 T tokens, V vocabulary, E size of a token's vector, H size of the cell, L layers. It is slow and plain on purpose.
+
+Explained in docs/tour/04-a-memory-cell.md.
 """
 
 from __future__ import annotations

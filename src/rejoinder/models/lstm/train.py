@@ -3,6 +3,8 @@
 A step reads one window of every lane; its loss is the mean nats of the tokens that count. The optimiser is AdamW (Loshchilov &
 Hutter 2019), its rate rising over a warm-up and then falling to 0 along a cosine. After a pass the dev part is measured; the best
 weights are kept, and training stops when they have not been bettered for a while.
+
+Explained in docs/tour/06-bringing-it-all-together.md.
 """
 
 from __future__ import annotations
