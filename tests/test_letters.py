@@ -143,7 +143,7 @@ def test_no_fold_learns_from_what_it_is_asked(many: Letters) -> None:
     for trial, part in zip(trials, parts, strict=True):
         assert distances(trial.train.images, trial.test.images).min() > ALIKE
         assert trial.left_out >= (part < 100).sum()  # the glyphs that are the images asked
-        assert len(trial.train.labels) == 2 * (len(distinct.labels) - len(part)) + 100 - trial.left_out
+        assert len(trial.like.labels) + len(trial.more.labels) == len(distinct.labels) - len(part) + 100 - trial.left_out
 
 
 def test_no_family_of_fonts_stands_on_both_sides(glyphs: Glyphs) -> None:
@@ -153,7 +153,8 @@ def test_no_family_of_fonts_stands_on_both_sides(glyphs: Glyphs) -> None:
     assert learned and asked and not learned & set(asked)
     assert [known[image.tobytes()] for image in trial.test.images] == list(asked)
     assert distances(trial.train.images, trial.test.images).min() > ALIKE
-    assert len(trial.train.labels) // 2 + len(asked) + trial.left_out == len(glyphs.families)  # of the kind asked: twice
+    assert len(trial.like.labels) + len(asked) + trial.left_out == len(glyphs.families)
+    assert len(trial.train.labels) == 2 * len(trial.like.labels)  # of the kind that is asked: twice
     more, _ = by_family(glyphs, extra=trial.test.at(np.arange(3)), share=0.3)
     assert more.left_out == trial.left_out + 3 and len(more.train.labels) == len(trial.train.labels)
 

@@ -58,7 +58,7 @@ def _trial(given: Letters | None) -> tuple[Trial, tuple[str, ...] | None]:
         trial = trials[0]
         print(f"{len(given.labels):,} images, {len(given.labels) - len(distinct.labels)} left out as near-duplicates of others")
     print(
-        f"learned from: {len(trial.train.labels):,}; asked: {len(trial.test.labels):,}; {trial.left_out} left out of what is ",
+        f"learned from: {len(trial.like.labels) + len(trial.more.labels):,}; asked: {len(trial.test.labels):,}; {trial.left_out} left out of what is ",
         end="",
     )
     print("learned from, as near-duplicates of what is asked", flush=True)

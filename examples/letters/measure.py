@@ -29,9 +29,15 @@ DRAWS = 2_000  # bootstrap samples
 class Trial:
     """What is learned from and what is asked."""
 
-    train: Letters
+    like: Letters  # to learn from, of the kind that is asked
+    more: Letters  # and of another
     test: Letters
     left_out: int  # images not learned from, as near-duplicates of the test's
+
+    @property
+    def train(self) -> Letters:
+        """What a rung is given: what is of the kind that is asked, twice, and the rest."""
+        return self.like + self.like + self.more
 
 
 class Outcome(NamedTuple):
@@ -93,10 +99,9 @@ def by_family(glyphs: Glyphs, extra: Letters | None, share: float = 0.2, seed: i
 
 
 def _trial(like: Letters, more: Letters, test: Letters) -> Trial:
-    """Of `like`, and of `more`, what is no near-duplicate of `test`; `like` twice, since it is what is asked."""
-    kept = [letters.at(apart_from(letters.images, test.images)) for letters in (like, more)]
-    left_out = len(like.labels) + len(more.labels) - sum(len(letters.labels) for letters in kept)
-    return Trial(kept[0] + kept[0] + kept[1], test, left_out)
+    """Of `like` and of `more` what is no near-duplicate of `test`."""
+    near = [~apart_from(letters.images, test.images) for letters in (like, more)]
+    return Trial(like.at(~near[0]), more.at(~near[1]), test, sum(int(these.sum()) for these in near))
 
 
 def try_rung(name: str, trial: Trial, seed: int = 0) -> Outcome:
