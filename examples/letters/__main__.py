@@ -57,11 +57,9 @@ def _trial(given: Letters | None) -> tuple[Trial, tuple[str, ...] | None]:
         trials, _, distinct = deal(given, glyphs.letters, FOLDS)
         trial = trials[0]
         print(f"{len(given.labels):,} images, {len(given.labels) - len(distinct.labels)} left out as near-duplicates of others")
-    print(
-        f"learned from: {len(trial.like.labels) + len(trial.more.labels):,}; asked: {len(trial.test.labels):,}; {trial.left_out} left out of what is ",
-        end="",
-    )
-    print("learned from, as near-duplicates of what is asked", flush=True)
+    learned, asked = len(trial.like.labels) + len(trial.more.labels), len(trial.test.labels)
+    print(f"learned from: {learned:,}; asked: {asked:,}", end="; ")
+    print(f"{trial.left_out} left out of what is learned from, as near-duplicates of what is asked", flush=True)
     return trial, families
 
 
