@@ -49,7 +49,7 @@ class Warp:
         rows = tall * (cos * row - sin * column) + draw(self.shift)
         columns = wide * ((sin + slant * cos) * row + (cos - slant * sin) * column) + draw(self.shift)
         straight = np.stack([rows, columns], axis=1) + middle
-        return straight + self.bend * smooth(count, rng) if self.bend else straight
+        return np.asarray(straight + self.bend * smooth(count, rng) if self.bend else straight, np.float32)
 
 
 def smooth(count: int, rng: np.random.Generator) -> NDArray[np.float32]:
