@@ -46,6 +46,7 @@ UNREADABLE = frozenset(
     "qbicle1 qbicle2 qbicle3 qbicle4 symmetry vertigo vertigo2".split()
 )
 
+NOVELTIES = ("fonts-aenigma",)  # letters in frames, of dots, as pictures: made to be looked at more than read
 _DPKG = Path("/var/lib/dpkg/info")  # one list of files a package
 _POINTS = 4 * SIDE  # drawn at this size and made smaller
 _DISTINCT = 0.02  # two letters of a face that are nearer than this are one
@@ -129,6 +130,12 @@ def faces(packages: Sequence[str] = PACKAGES) -> list[Face]:
     """All faces at hand whose A to J can be drawn and read."""
     found = (open_face(file) for file in font_files(packages) if file.stem not in UNREADABLE)
     return [face for face in found if face is not None]
+
+
+def only_of(packages: Sequence[str], of: Sequence[Face]) -> set[str]:
+    """The families of which no face comes from elsewhere than these packages (and matplotlib)."""
+    files = set(font_files(packages)) - set(font_files(()))
+    return {face.family for face in of} - {face.family for face in of if face.file not in files}
 
 
 def render(of: Iterable[Face]) -> Glyphs:
