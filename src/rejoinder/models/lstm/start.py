@@ -3,6 +3,8 @@
 A token that is a word, with or without a space before it, begins with the word's vector; all others begin at random. Vectors of
 fewer numbers than the cell's fill the first ones of each, of more lend their first ones. They are stretched or shrunk as a whole,
 to the spread of the random ones.
+
+Explained in docs/tour/06-bringing-it-all-together.md.
 """
 
 from __future__ import annotations
