@@ -18,7 +18,7 @@ from rejoinder.engine.generating import GenerateConfig, Generated, goes_round
 from rejoinder.engine.replying import Replier
 from rejoinder.engine.sampling import SampleConfig
 from rejoinder.errors import ConfigError
-from rejoinder.models.interfaces import Job, score_one_by_one
+from rejoinder.models.interfaces import Job, OneByOne
 from rejoinder.models.kneser_ney import KneserNey, KneserNeyConfig
 from rejoinder.post import Kind, Post, Suggestion
 from rejoinder.text.phrases import Phrases
@@ -33,7 +33,7 @@ PLAIN = "You should look at the fuel filter first ."
 OTHER = "It may well be an old spark plug again ."
 
 
-class Saying:
+class Saying(OneByOne):
     """Says whole texts, each with its probability: one table where something was said before, one where nothing was."""
 
     config: Any = None
@@ -62,15 +62,6 @@ class Saying:
                 probs[text[len(said)]] += p
         with np.errstate(divide="ignore"):
             return np.log(probs / probs.sum()).astype(np.float32)
-
-    def advance_many(self, states: Sequence[Any], tokens: Sequence[int]) -> list[Any]:
-        return [self.advance(state, token) for state, token in zip(states, tokens, strict=True)]
-
-    def log_probs_many(self, states: Sequence[Any]) -> np.ndarray:
-        return np.stack([self.log_probs(state) for state in states])
-
-    def score_tokens(self, state: Any, tokens: Sequence[int]) -> np.ndarray:
-        return score_one_by_one(self, state, tokens)  # type: ignore[arg-type]
 
 
 def proposed(

@@ -10,13 +10,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rejoinder.engine.mending import Pieces, Shape, Unfinished, shape_of
-from rejoinder.models.interfaces import best_of_all, score_one_by_one
+from rejoinder.models.interfaces import OneByOne
 from rejoinder.post import Post
 from rejoinder.text.tokenizer import Tokenizer
 
 
 @dataclass
-class Fake:
+class Fake(OneByOne):
     """A language model whose state is the tokens so far; `rows` says what comes next after them."""
 
     tokenizer: Tokenizer
@@ -33,19 +33,10 @@ class Fake:
     def log_probs(self, state: Any) -> NDArray[np.float32]:
         return self.rows(state)
 
-    def top(self, state: Any, k: int, prefix: bytes = b"") -> list[tuple[int, float]]:
-        return best_of_all(self, state, k, prefix)  # type: ignore[arg-type]
-
     def advance_many(self, states: Sequence[Any], tokens: Sequence[int]) -> list[Any]:
         self.before()
         self.steps += tokens
         return [(*state, token) for state, token in zip(states, tokens, strict=True)]
-
-    def log_probs_many(self, states: Sequence[Any]) -> NDArray[np.float32]:
-        return np.stack([self.log_probs(state) for state in states])
-
-    def score_tokens(self, state: Any, tokens: Sequence[int]) -> NDArray[np.float32]:
-        return score_one_by_one(self, state, tokens)  # type: ignore[arg-type]
 
 
 def dice(tokenizer: Tokenizer, live: Sequence[int], seed: int) -> Fake:

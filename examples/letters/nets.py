@@ -35,23 +35,20 @@ _ASKED = 500  # images at a time
 class NetConfig:
     """How a net is trained."""
 
-    epochs: int = 20  # passes over the images
+    epochs: int = 12  # passes over the images
     batch: int = 128  # images a step
     rate: float = 2e-3  # AdamW's, at its highest
     decay: float = 1e-2  # of the weights
     smoothing: float = 0.1  # how much of a label is given to all letters alike
-    dropout: float = 0.3
+    dropout: float = 0.2
     average: float | None = None  # share of the averaged weights that a step leaves as it is; None: no averaging
-    warp: Warp | None = None  # None: the images as they are
+    warp: Warp | None = _LITTLE  # None: the images as they are
 
 
 @dataclass(frozen=True)
 class DeeperConfig(NetConfig):
     """Settings of the deeper rung."""
 
-    epochs: int = 12
-    dropout: float = 0.2
-    warp: Warp | None = _LITTLE
     widths: tuple[int, ...] = (512, 512)  # numbers in each layer
 
 

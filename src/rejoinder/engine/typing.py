@@ -182,7 +182,7 @@ class TypingSession:
         crowded = watch.left <= 0
         for place, voice in enumerate(self._voices):
             mine, behind = voice.reader.pace, len(self._voices) - 1 - place
-            owing = voice.reader.owing(voice.reader.tokens(cut.head))
+            owing = voice.reader.owing(voice.reader.tokens(cut.head)) if behind else 0.0
             if behind and watch.left < mine.crowd * (owing + config.calm * mine.keystroke):
                 continue
             began = perf_counter()

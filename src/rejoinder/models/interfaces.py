@@ -144,7 +144,7 @@ class Embedding(Suggester, Protocol):
 
 
 class OneByOne:
-    """A base for a rung that predicts and has no faster way: the rest of `LanguageModel`, from `advance` and `log_probs`."""
+    """A base for a rung that predicts: the rest of `LanguageModel`, by `advance` and `log_probs`, where none is faster."""
 
     def top(self: LanguageModel, state: State, k: int, prefix: bytes = b"") -> list[tuple[int, float]]:
         """The best of the full distribution."""

@@ -39,7 +39,7 @@ from numpy.typing import ArrayLike, NDArray
 from rejoinder.corpus import Corpus
 from rejoinder.errors import ConfigError, DamagedModel, ModelError
 from rejoinder.models.directory import load_array, load_config, save_array, save_config
-from rejoinder.models.interfaces import Job, LogProbs, Progress, Suggester, best_of_all
+from rejoinder.models.interfaces import Job, LogProbs, OneByOne, Progress, Suggester
 from rejoinder.post import Post
 from rejoinder.text.tensors import TOKENIZER_FILE, count_tokens, open_tokenizer, open_tokens, token_shares
 from rejoinder.text.tokenizer import AnyTokenizer
@@ -120,8 +120,8 @@ class Gradient(NamedTuple):
     bias: Rows
 
 
-class Logistic:
-    """The weights as a language model."""
+class Logistic(OneByOne):
+    """The weights as a language model; many states one by one, as a product of matrices rounds otherwise than with a vector."""
 
     Config: ClassVar[type] = LogisticConfig
 
@@ -177,21 +177,6 @@ class Logistic:
         """(V,) float32, nats: the formula above."""
         x, _ = mean_vectors(self.weights, windows_before([len(state)], np.array(state), self.config.window, self._begins))
         return np.asarray(_log_softmax(self.weights.output @ x[0] + self.weights.bias), dtype=np.float32)
-
-    def top(self, state: State, k: int, prefix: bytes = b"") -> list[tuple[int, float]]:
-        """The most probable tokens, of those whose bytes begin with `prefix`."""
-        return best_of_all(self, state, k, prefix)
-
-    def advance_many(self, states: Sequence[State], tokens: Sequence[int]) -> list[State]:
-        """The last n tokens of each."""
-        return [self.advance(state, token) for state, token in zip(states, tokens, strict=True)]
-
-    def log_probs_many(self, states: Sequence[State]) -> NDArray[np.float32]:
-        """(B, V) float32, nats; one by one, as a product of matrices rounds otherwise than one with a vector."""
-        found = np.empty((len(states), self.tokenizer.vocabulary), np.float32)
-        for row, state in zip(found, states, strict=True):
-            row[:] = self.log_probs(state)
-        return found
 
     def score_tokens(self, state: State, tokens: Sequence[int]) -> NDArray[np.float32]:
         """(N,) float32, nats."""

@@ -23,7 +23,7 @@ from numpy.typing import NDArray
 from rejoinder.corpus import Corpus
 from rejoinder.errors import ConfigError, DamagedModel
 from rejoinder.models.directory import load_array, load_config, save_array, save_config
-from rejoinder.models.interfaces import Job, LogProbs, State, Suggester, best_of_all, score_one_by_one
+from rejoinder.models.interfaces import Job, LogProbs, OneByOne, State, Suggester
 from rejoinder.post import Post
 from rejoinder.text.tensors import (
     TOKENIZER_FILE,
@@ -50,7 +50,7 @@ class MarkovConfig:
             raise ConfigError(f"`markov.discount` must lie between 0 and 1, or be off; got {self.discount}")
 
 
-class Markov:
+class Markov(OneByOne):
     """The graph as arrays: the edges of node v are `edge_to[first[v] : first[v + 1]]`, the heaviest first."""
 
     Config: ClassVar[type] = MarkovConfig
@@ -121,22 +121,6 @@ class Markov:
             probs[self._edge_to[edges]] += (weights - self._discount) / total
         with np.errstate(divide="ignore"):
             return np.asarray(np.log(probs), dtype=np.float32)
-
-    def top(self, state: State, k: int, prefix: bytes = b"") -> list[tuple[int, float]]:
-        """The tokens that follow most often, of those whose bytes begin with `prefix`."""
-        return best_of_all(self, state, k, prefix)
-
-    def advance_many(self, states: Sequence[State], tokens: Sequence[int]) -> list[State]:
-        """The nodes of the tokens."""
-        return list(tokens)
-
-    def log_probs_many(self, states: Sequence[State]) -> NDArray[np.float32]:
-        """(B, V) float32, nats."""
-        return np.stack([self.log_probs(state) for state in states]) if states else np.empty((0, len(self._counts)), np.float32)
-
-    def score_tokens(self, state: State, tokens: Sequence[int]) -> NDArray[np.float32]:
-        """(N,) float32, nats."""
-        return score_one_by_one(self, state, tokens)
 
     def edges(self, node: int, k: int) -> list[tuple[int, int]]:
         """The `k` heaviest edges of a node: where to, and how often."""
