@@ -15,6 +15,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from letters.__main__ import main
 from letters.copies import ALIKE, apart_from, without_copies
+from letters.disguise import disguise, framed, lined
 from letters.fonts import PACKAGES, Glyphs, draw, faces, family_of, font_files, missing, open_face, render
 from letters.idx import LETTERS, BadData, Letters, read_idx, read_letters, write_idx
 from letters.logistic import Weights, fit_logistic, loss_and_gradient
@@ -283,6 +284,41 @@ def test_nets_vote() -> None:
     assert Nets([one, other]).size == 2 * Nets([one]).size
 
 
+def test_the_averaged_weights_take_the_place_of_the_last(many: Letters) -> None:
+    from letters.nets import DeeperConfig, dense_net, train
+
+    made = []
+
+    def build():
+        net = dense_net(DeeperConfig(widths=(4,)))
+        made.extend(array.copy() for array in net.get_weights())
+        return net
+
+    def moved(average: float | None) -> float:
+        """How far the first weights are from where they began."""
+        made.clear()
+        net = train(build, many.at(np.arange(256)), DeeperConfig(epochs=2, average=average), np.random.default_rng(0))
+        return float(np.abs(net.get_weights()[0] - made[0]).max())
+
+    assert moved(0.9999) < moved(None) / 10  # an average that hardly heeds a step stays where the first led
+
+
+def test_an_epoch_holds_each_image_once_and_no_broken_batch(many: Letters) -> None:
+    from letters.nets import NetConfig, batches
+
+    letters = Letters(grey(*range(10)), np.arange(10))
+    plain = NetConfig(batch=3, warp=None, smoothing=0.1)
+    seen = list(batches(letters, plain, np.random.default_rng(0)))
+    assert [images.shape for images, _ in seen] == [(3, 28, 28, 1)] * 3
+    shown = np.concatenate([images[:, 0, 0, 0] for images, _ in seen]) * 255
+    assert len(set(shown.round().tolist())) == 9  # one comes another time
+    targets = np.concatenate([targets for _, targets in seen])
+    assert targets.argmax(axis=1).tolist() == shown.round().tolist()
+    assert targets.max() == pytest.approx(0.91) and targets.min() == pytest.approx(0.01)
+    few = list(batches(letters, NetConfig(batch=128), np.random.default_rng(0)))
+    assert [len(images) for images, _ in few] == [10]  # fewer than a batch: what there is
+
+
 def test_learning_beats_the_mean_image(glyphs: Glyphs, many: Letters) -> None:
     asked = glyphs.letters
     right = {
@@ -322,6 +358,46 @@ def test_a_point_grows_to_a_cross_and_a_hole_too() -> None:
     for found in (white, black):
         sizes, counts = np.unique(found, return_counts=True)
         assert sizes.tolist() == [0, 1, 5] and counts == pytest.approx([60, 180, 60], abs=25)
+
+
+def test_a_share_of_the_images_is_disguised(glyphs: Glyphs) -> None:
+    images = np.concatenate([glyphs.letters.images.astype(np.float32) / 255] * 3)[:900]
+    found = disguise(images, 0.2, np.random.default_rng(0))
+    assert 0.15 < (found != images).any(axis=(1, 2)).mean() < 0.25
+    assert found.min() > -1e-5 and found.max() < 1 + 1e-5
+    assert np.array_equal(disguise(images, 0, np.random.default_rng(0)), images)
+
+
+def test_a_frame_around_nothing_and_around_a_full_image() -> None:
+    nothing = framed(np.zeros((400, 28, 28), np.float32), np.random.default_rng(0))
+    lit, corner = nothing[:, 14, 14] > 0.9, nothing[:, 0, 0] > 0.9
+    assert {(bool(m), bool(c)) for m, c in zip(lit, corner, strict=True)} == {
+        (True, False),
+        (False, False),
+        (False, True),
+        (True, True),
+    }
+    full = framed(np.ones((400, 28, 28), np.float32), np.random.default_rng(0))
+    plates = full[(full[:, 0] == 1).all(axis=1) & (full[:, 14, 14] < 1e-5)]  # black on white, the letter a rectangle
+    assert 60 < len(plates) < 140
+    for plate in plates:
+        rows = np.flatnonzero((plate < 0.5).any(axis=1))
+        assert 1 <= rows[0] <= 8 and 19 <= rows[-1] <= 26
+
+
+def test_the_lines_of_a_square() -> None:
+    square = np.zeros((400, 28, 28), np.float32)
+    square[:, 10:18, 10:18] = 1
+    # a line around it of one or two pixels, within it of one or two, a square of 36 in a line two pixels off, its shadow, both
+    assert set(lined(square, np.random.default_rng(0)).sum(axis=(1, 2)).round().tolist()) == {
+        32,
+        68,
+        28,
+        48,
+        36 + 36,
+        45,
+        64 + 31,
+    }
 
 
 def test_intervals_by_hand() -> None:

@@ -3,7 +3,7 @@
 What each trick is for:
 
     convolution       the same small weights at every place: a stroke is a stroke wherever it stands (LeCun et al. 1989)
-    augmentation      the same letter changed a little is the same letter: warp.py
+    augmentation      the same letter changed a little is the same letter, warp.py, and so it is framed or hollow, disguise.py
     dropout           a part of the numbers is left out at each step, so that none is relied on alone (Srivastava et al. 2014)
     batch norm        the numbers between layers keep their scale (Ioffe & Szegedy 2015)
     schedule          the rate rises for an epoch, then falls to 0 along a cosine (Loshchilov & Hutter 2017)
@@ -14,7 +14,7 @@ What each trick is for:
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -23,6 +23,7 @@ import numpy as np
 from keras import layers
 from numpy.typing import NDArray
 
+from letters.disguise import disguise
 from letters.idx import LETTERS, SIDE, Bytes, Letters
 from letters.rungs import Floats, softmax
 from letters.warp import Warp
@@ -43,6 +44,7 @@ class NetConfig:
     dropout: float = 0.2
     average: float | None = None  # share of the averaged weights that a step leaves as it is; None: no averaging
     warp: Warp | None = _LITTLE  # None: the images as they are
+    disguised: float = 0.0  # share of the images
 
 
 @dataclass(frozen=True)
@@ -56,12 +58,14 @@ class DeeperConfig(NetConfig):
 class TricksConfig(NetConfig):
     """Settings of the rung with all tricks."""
 
-    epochs: int = 13
-    dropout: float = 0.4
+    epochs: int = 24
+    rate: float = 3e-3
+    dropout: float = 0.3
     average: float | None = 0.99
     warp: Warp | None = field(default_factory=Warp)
-    stem: int = 32  # channels of the first layer, which halves the image
-    stages: tuple[int, ...] = (48, 96)  # channels of two layers each, after which the image is halved
+    disguised: float = 0.2
+    stem: int = 24  # channels of the first layer, which halves the image
+    stages: tuple[int, ...] = (24, 64, 128)  # channels of two layers each, after which the image is halved
     hidden: int = 256  # numbers in the last layer but one
     nets: int = 2  # that vote
 
@@ -83,36 +87,6 @@ class Nets:
         pictures = as_floats(images)[..., None]
         votes = [softmax(net.predict(pictures, batch_size=_ASKED, verbose=0)) for net in self.nets]
         return np.asarray(np.mean(votes, axis=0, dtype=np.float32))
-
-
-class Batches(keras.utils.PyDataset):  # type: ignore[misc]  # Keras has no types
-    """Images in another order each epoch, changed by the warp, with smoothed labels."""
-
-    def __init__(self, letters: Letters, config: NetConfig, rng: np.random.Generator) -> None:
-        """All chance comes from `rng`, in whatever order the batches are asked for."""
-        super().__init__(workers=2)  # images are changed while the net learns from others
-        self._images, self._config, self._seed = as_floats(letters.images), config, int(rng.integers(2**31))
-        self._targets = np.eye(len(LETTERS), dtype=np.float32)[letters.labels] * (1 - config.smoothing)
-        self._targets += config.smoothing / len(LETTERS)
-        self._epoch = -1
-        self.on_epoch_end()
-
-    def __len__(self) -> int:
-        """Whole batches; the few images left over come another time."""
-        return max(1, len(self._images) // self._config.batch)
-
-    def __getitem__(self, batch: int) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-        """(B, 28, 28, 1) images, white is 1, and (B, 10) targets."""
-        places = self._order[batch * self._config.batch :][: self._config.batch]
-        images = self._images[places]
-        if self._config.warp is not None:
-            images = self._config.warp(images, np.random.default_rng([self._seed, self._epoch, batch]))
-        return images[..., None], self._targets[places]
-
-    def on_epoch_end(self) -> None:
-        """Shuffle."""
-        self._epoch += 1
-        self._order = np.random.default_rng([self._seed, self._epoch]).permutation(len(self._images))
 
 
 def fit_deeper(letters: Letters, rng: np.random.Generator, config: DeeperConfig = DeeperConfig()) -> Nets:
@@ -150,8 +124,7 @@ def convolutional_net(config: TricksConfig) -> keras.Model:
 def train(build: Callable[[], keras.Model], letters: Letters, config: NetConfig, rng: np.random.Generator) -> keras.Model:
     """A net that `build` makes, trained as `config` says; all chance comes from `rng`."""
     keras.utils.set_random_seed(int(rng.integers(2**31)))
-    net, batches = build(), Batches(letters, config, rng)
-    steps = len(batches)
+    net, steps = build(), max(1, len(letters.labels) // config.batch)
     schedule = keras.optimizers.schedules.CosineDecay(
         config.rate / 20, max(1, (config.epochs - 1) * steps), warmup_target=config.rate, warmup_steps=steps
     )
@@ -160,8 +133,29 @@ def train(build: Callable[[], keras.Model], letters: Letters, config: NetConfig,
         keras.optimizers.AdamW(schedule, weight_decay=config.decay, **averaging),
         keras.losses.CategoricalCrossentropy(from_logits=True),
     )
-    net.fit(batches, epochs=config.epochs, verbose=0)
+    for _ in range(config.epochs):
+        for images, targets in batches(letters, config, rng):
+            net.train_on_batch(images, targets)
+    net.optimizer.finalize_variable_values(net.trainable_variables)  # the averages take the place of the last weights
     return net
+
+
+def batches(
+    letters: Letters, config: NetConfig, rng: np.random.Generator
+) -> Iterator[tuple[NDArray[np.float32], NDArray[np.float32]]]:
+    """All images once, in any order, changed: (B, 28, 28, 1), white is 1, and (B, 10) smoothed labels.
+
+    Whole batches; the few images left over come another time. They are changed here, between the steps: a thread beside them
+    takes the cores from Keras and is no faster.
+    """
+    order, whole = rng.permutation(len(letters.labels)), np.eye(len(LETTERS), dtype=np.float32)
+    for start in range(0, max(1, len(order) - config.batch + 1), config.batch):
+        some = letters.at(order[start : start + config.batch])
+        images = as_floats(some.images)
+        if config.warp is not None:
+            images = config.warp(images, rng)
+        images = disguise(images, config.disguised, rng)
+        yield images[..., None], whole[some.labels] * (1 - config.smoothing) + config.smoothing / len(LETTERS)
 
 
 def as_floats(images: Bytes) -> NDArray[np.float32]:

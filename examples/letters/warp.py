@@ -78,13 +78,13 @@ def read_at(images: Images, places: NDArray[np.floating[Any]]) -> Images:
 def thicken(images: Images, share: float, rng: np.random.Generator) -> Images:
     """(N, 28, 28) float32: a `share` of the images with white grown by a pixel, as many with black grown."""
     drawn, found = rng.random(len(images)), images.copy()
-    found[drawn < share] = _grow(images[drawn < share])
-    found[drawn > 1 - share] = 1 - _grow(1 - images[drawn > 1 - share])
+    found[drawn < share] = grow(images[drawn < share])
+    found[drawn > 1 - share] = 1 - grow(1 - images[drawn > 1 - share])
     return found
 
 
-def _grow(images: Images) -> Images:
-    """Each pixel the brightest of itself and its four neighbours."""
+def grow(images: Images) -> Images:
+    """(N, 28, 28): each pixel the brightest of itself and its four neighbours."""
     wide = np.pad(images, ((0, 0), (1, 1), (1, 1)), mode="edge")
     around = (wide[:, 1:-1, 1:-1], wide[:, :-2, 1:-1], wide[:, 2:, 1:-1], wide[:, 1:-1, :-2], wide[:, 1:-1, 2:])
     return np.asarray(np.max(around, axis=0))
