@@ -19,7 +19,7 @@ from letters.disguise import disguise, framed, lined
 from letters.fonts import PACKAGES, Glyphs, draw, faces, family_of, font_files, missing, open_face, render
 from letters.idx import LETTERS, BadData, Letters, read_idx, read_letters, write_idx
 from letters.logistic import Weights, fit_logistic, loss_and_gradient
-from letters.measure import bootstrap, by_family, deal, try_rung, wilson
+from letters.measure import bootstrap, by_family, by_font, deal, try_rung, wilson
 from letters.pictures import draw_errors, surest_errors
 from letters.rungs import LADDER, fit_nearest_mean, rung
 from letters.warp import Warp, read_at, thicken
@@ -158,6 +158,15 @@ def test_no_family_of_fonts_stands_on_both_sides(glyphs: Glyphs) -> None:
     assert len(trial.train.labels) == 2 * len(trial.like.labels)  # of the kind that is asked: twice
     more, _ = by_family(glyphs, extra=trial.test.at(np.arange(3)), share=0.3)
     assert more.left_out == trial.left_out + 3 and len(more.train.labels) == len(trial.train.labels)
+
+
+def test_fonts_may_be_held_out_one_by_one(glyphs: Glyphs) -> None:
+    known = {glyphs.letters.images[i].tobytes(): (glyphs.fonts[i], glyphs.families[i]) for i in range(len(glyphs.fonts))}
+    trial, asked = by_font(glyphs, extra=None, share=0.3)
+    fonts, families = zip(*(known[image.tobytes()] for image in trial.test.images), strict=True)
+    learned, theirs = zip(*(known[image.tobytes()] for image in trial.like.images), strict=True)
+    assert families == asked and not set(fonts) & set(learned) and set(families) & set(theirs)
+    assert distances(trial.train.images, trial.test.images).min() > ALIKE
 
 
 # --- fonts

@@ -61,14 +61,16 @@ class Face:
 
 
 class Glyphs(NamedTuple):
-    """N images drawn from fonts, and which family of fonts each is of."""
+    """N images drawn from fonts, and which font and family of fonts each is of."""
 
     letters: Letters
+    fonts: tuple[str, ...]  # (N,) the file, without what it ends in
     families: tuple[str, ...]  # (N,)
 
     def at(self, places: Ints) -> Glyphs:
         """Those at `places`."""
-        return Glyphs(self.letters.at(places), tuple(self.families[place] for place in places))
+        fonts, families = (tuple(names[place] for place in places) for names in (self.fonts, self.families))
+        return Glyphs(self.letters.at(places), fonts, families)
 
     def distinct(self) -> Glyphs:
         """Without near-duplicates: of those alike, the first. So no family has a copy in another."""
@@ -140,14 +142,15 @@ def only_of(packages: Sequence[str], of: Sequence[Face]) -> set[str]:
 
 def render(of: Iterable[Face]) -> Glyphs:
     """A to J of each face; many are near-duplicates."""
-    images, families = [np.zeros((0, SIDE, SIDE), np.uint8)], list[str]()
+    images, fonts, families = [np.zeros((0, SIDE, SIDE), np.uint8)], list[str](), list[str]()
     for face in of:
         drawn = draw(face.file)
         if drawn is not None:
             images.append(drawn)
+            fonts += [face.file.stem] * len(LETTERS)
             families += [face.family] * len(LETTERS)
     labels = np.tile(np.arange(len(LETTERS)), len(images) - 1)
-    return Glyphs(Letters(np.concatenate(images), labels), tuple(families))
+    return Glyphs(Letters(np.concatenate(images), labels), tuple(fonts), tuple(families))
 
 
 def missing(packages: Iterable[str] = PACKAGES) -> list[str]:

@@ -89,10 +89,22 @@ def by_family(glyphs: Glyphs, extra: Letters | None, share: float = 0.2, seed: i
     Returns:
         The trial, and the family of each image it asks.
     """
-    families = sorted(set(glyphs.families))
-    drawn = np.random.default_rng(seed).permutation(len(families))[: max(1, round(share * len(families)))]
-    held_out = {families[place] for place in drawn}
-    asked = np.array([family in held_out for family in glyphs.families])
+    return _hold_out(glyphs, glyphs.families, extra, share, seed)
+
+
+def by_font(glyphs: Glyphs, extra: Letters | None, share: float = 0.2, seed: int = 0) -> tuple[Trial, tuple[str, ...]]:
+    """The same with fonts in place of families: of a font that is asked nothing is learned, of others of its family it may be."""
+    return _hold_out(glyphs, glyphs.fonts, extra, share, seed)
+
+
+def _hold_out(
+    glyphs: Glyphs, groups: Sequence[str], extra: Letters | None, share: float, seed: int
+) -> tuple[Trial, tuple[str, ...]]:
+    """A test of the glyphs of a `share` of the `groups` (N,), and the families it asks."""
+    names = sorted(set(groups))
+    drawn = np.random.default_rng(seed).permutation(len(names))[: max(1, round(share * len(names)))]
+    held_out = {names[place] for place in drawn}
+    asked = np.array([group in held_out for group in groups])
     test, others = glyphs.at(np.flatnonzero(asked)), glyphs.at(np.flatnonzero(~asked))
     nothing = test.letters.at(np.zeros(len(test.families), np.bool_))
     return _trial(others.letters, nothing if extra is None else extra, test.letters), test.families
