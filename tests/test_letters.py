@@ -312,7 +312,7 @@ def test_the_averaged_weights_take_the_place_of_the_last(many: Letters) -> None:
     assert moved(0.9999) < moved(None) / 10  # an average that hardly heeds a step stays where the first led
 
 
-def test_an_epoch_holds_each_image_once_and_no_broken_batch(many: Letters) -> None:
+def test_an_epoch_holds_each_image_once_and_no_broken_batch() -> None:
     from letters.nets import NetConfig, batches
 
     letters = Letters(grey(*range(10)), np.arange(10))
@@ -380,12 +380,7 @@ def test_a_share_of_the_images_is_disguised(glyphs: Glyphs) -> None:
 def test_a_frame_around_nothing_and_around_a_full_image() -> None:
     nothing = framed(np.zeros((400, 28, 28), np.float32), np.random.default_rng(0))
     lit, corner = nothing[:, 14, 14] > 0.9, nothing[:, 0, 0] > 0.9
-    assert {(bool(m), bool(c)) for m, c in zip(lit, corner, strict=True)} == {
-        (True, False),
-        (False, False),
-        (False, True),
-        (True, True),
-    }
+    assert {*zip(lit.tolist(), corner.tolist(), strict=True)} == {(a, b) for a in (True, False) for b in (True, False)}
     full = framed(np.ones((400, 28, 28), np.float32), np.random.default_rng(0))
     plates = full[(full[:, 0] == 1).all(axis=1) & (full[:, 14, 14] < 1e-5)]  # black on white, the letter a rectangle
     assert 60 < len(plates) < 140
@@ -398,15 +393,8 @@ def test_the_lines_of_a_square() -> None:
     square = np.zeros((400, 28, 28), np.float32)
     square[:, 10:18, 10:18] = 1
     # a line around it of one or two pixels, within it of one or two, a square of 36 in a line two pixels off, its shadow, both
-    assert set(lined(square, np.random.default_rng(0)).sum(axis=(1, 2)).round().tolist()) == {
-        32,
-        68,
-        28,
-        48,
-        36 + 36,
-        45,
-        64 + 31,
-    }
+    found = lined(square, np.random.default_rng(0)).sum(axis=(1, 2)).round()
+    assert set(found.tolist()) == {32, 68, 28, 48, 36 + 36, 45, 64 + 31}
 
 
 def test_intervals_by_hand() -> None:

@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from letters.idx import SIDE
-from letters.warp import Images, grow, read_at
+from letters.warp import Images, grow, read_at, shrink
 
 _MARGIN = 1, 7.5  # pixels between a framed letter and each edge
 _HALF = 12, 15.5  # pixels, a and b
@@ -42,9 +42,10 @@ def framed(images: Images, rng: np.random.Generator) -> Images:
 
 def lined(images: Images, rng: np.random.Generator) -> Images:
     """(N, 28, 28) float32: each as a line around it, or with a shadow."""
-    thick, thin = grow(images), 1 - grow(1 - images)
-    around, far = _one_of([thick, grow(thick)], rng) - images, grow(thick) - thick
-    inside = images - _one_of([thin, 1 - grow(1 - thin)], rng)
+    thick, thin = grow(images), shrink(images)
+    thicker = grow(thick)
+    around, far = _one_of([thick, thicker], rng) - images, thicker - thick
+    inside = images - _one_of([thin, shrink(thin)], rng)
     fallen = _one_of([_shadow(images), _shadow(images[..., ::-1])[..., ::-1]], rng)
     thrown = _one_of([fallen * (1 - images), np.maximum(images, fallen - thick)], rng)
     return _one_of([around, inside, np.maximum(thin, far), thrown], rng)

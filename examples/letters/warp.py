@@ -79,7 +79,7 @@ def thicken(images: Images, share: float, rng: np.random.Generator) -> Images:
     """(N, 28, 28) float32: a `share` of the images with white grown by a pixel, as many with black grown."""
     drawn, found = rng.random(len(images)), images.copy()
     found[drawn < share] = grow(images[drawn < share])
-    found[drawn > 1 - share] = 1 - grow(1 - images[drawn > 1 - share])
+    found[drawn > 1 - share] = shrink(images[drawn > 1 - share])
     return found
 
 
@@ -88,3 +88,8 @@ def grow(images: Images) -> Images:
     wide = np.pad(images, ((0, 0), (1, 1), (1, 1)), mode="edge")
     around = (wide[:, 1:-1, 1:-1], wide[:, :-2, 1:-1], wide[:, 2:, 1:-1], wide[:, 1:-1, :-2], wide[:, 1:-1, 2:])
     return np.asarray(np.max(around, axis=0))
+
+
+def shrink(images: Images) -> Images:
+    """(N, 28, 28): each pixel the darkest of itself and its four neighbours."""
+    return 1 - grow(1 - images)
