@@ -12,9 +12,10 @@ try: .venv/base                       ## the main job on the embedded archive
 
 setup: .venv/dev                      ## a virtual environment with everything for development
 
-format: .venv/dev                     ## rewrite the code in the house's shape
+format: .venv/dev                     ## rewrite the code in the house's shape, and the map of its modules
 	$(BIN)/ruff format $(SOURCES)
 	$(BIN)/ruff check --fix $(SOURCES)
+	$(BIN)/python docs/_ext/house_map.py
 
 check: .venv/dev                      ## shape, lint, types
 	$(BIN)/ruff format --check $(SOURCES)

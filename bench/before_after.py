@@ -17,12 +17,12 @@ from figures import ROOT, arguments
 
 from rejoinder.archive.reader import held_out
 from rejoinder.archive.sources.dump import read_dump
-from rejoinder.engine.replying import Replier, ReplyConfig
+from rejoinder.engine.replier import Replier, ReplyConfig
+from rejoinder.home.opening import replier
+from rejoinder.home.workspace import FitConfig, Workspace
 from rejoinder.models import LADDER, Can
-from rejoinder.opening import replier
 from rejoinder.post import Post, Suggestion
 from rejoinder.text.words import words
-from rejoinder.workspace import FitConfig, Workspace
 
 SHOWN = 3  # replies to a post
 _FEWEST = 8  # words of a post

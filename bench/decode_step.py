@@ -20,11 +20,11 @@ import numpy as np
 from figures import arguments, report
 from numpy.typing import NDArray
 
+from rejoinder.home.workspace import Workspace
 from rejoinder.models.lstm.cell import Layer, Weights
 from rejoinder.models.lstm.config import LSTMConfig
 from rejoinder.models.lstm.rung import LSTM
 from rejoinder.text.tokenizer import WordTokenizer
-from rejoinder.workspace import Workspace
 
 _BLOCK = 20
 READS: dict[str, Callable[[NDArray[np.float32]], Any]] = {

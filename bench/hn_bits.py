@@ -25,12 +25,12 @@ from numpy.typing import NDArray
 from rejoinder.archive.reader import held_out
 from rejoinder.archive.sources.dump import read_dump
 from rejoinder.config import read_settings, resolve
+from rejoinder.home.workspace import FitConfig, Workspace
 from rejoinder.ladder.metrics import bootstrap_bits, bootstrap_change, by_thread
-from rejoinder.ladder.predicting import post_nats
+from rejoinder.ladder.prediction import post_nats
 from rejoinder.models import LADDER, parts_of, rung
 from rejoinder.post import Post
-from rejoinder.recipe import clean
-from rejoinder.workspace import FitConfig, Workspace
+from rejoinder.publish.recipe import clean
 
 Context = tuple[Post, ...]
 

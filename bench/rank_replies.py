@@ -19,9 +19,9 @@ from figures import arguments, report, report_interval
 from hn_bits import fill, prepare
 
 from rejoinder.archive.reader import ArchiveCorpus, held_out
+from rejoinder.home.workspace import Workspace
 from rejoinder.ladder.ranking import DRAWS, NEGATIVES, Lists, Pool, difference, draw_lists, figures, find_ranks
 from rejoinder.models import Can, those_that
-from rejoinder.workspace import Workspace
 
 _NETS = ("dual_encoder", "fusion")
 _KINDS = {"comment-to-comment": True, "story-to-comment": False}

@@ -19,11 +19,11 @@ import synthetic
 from figures import arguments, real_archive, report
 
 from rejoinder.archive.reader import held_out
-from rejoinder.engine.replying import Replier
+from rejoinder.engine.replier import Replier
+from rejoinder.home.opening import generator, replier
+from rejoinder.home.workspace import Workspace
 from rejoinder.models import LADDER, Can
-from rejoinder.opening import generator, replier
 from rejoinder.post import Post
-from rejoinder.workspace import Workspace
 
 QUESTION = "Why do people still use Makefiles?"
 REPLY = Can.PROPOSE | Can.RANK | Can.TRIGGER

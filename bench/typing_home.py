@@ -14,11 +14,11 @@ from figures import real_archive
 
 from rejoinder.archive.reader import ArchiveCorpus, held_out
 from rejoinder.engine.typing import Engine, TypingConfig
+from rejoinder.home.opening import typist
+from rejoinder.home.workspace import Workspace
 from rejoinder.ladder.heldout import HeldOut
 from rejoinder.models import Can
-from rejoinder.opening import typist
 from rejoinder.text.tensors import open_tokens, write_tokens
-from rejoinder.workspace import Workspace
 
 
 def shipped_engine(config: TypingConfig | None = None) -> Engine:

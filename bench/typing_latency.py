@@ -29,8 +29,8 @@ from figures import arguments, real_archive, report
 from playwright.sync_api import Browser, Page, sync_playwright
 
 from rejoinder.archive.reader import held_out
+from rejoinder.home.workspace import Workspace
 from rejoinder.post import Post
-from rejoinder.workspace import Workspace
 
 PACE = 12.0  # characters a second
 UNEVEN = 0.25  # of the time between two keystrokes, either way

@@ -13,9 +13,9 @@ import pytest
 
 from rejoinder.archive.reader import ArchiveCorpus
 from rejoinder.archive.store import Archive
+from rejoinder.home.workspace import Workspace
 from rejoinder.post import Kind, Post
 from rejoinder.text.tensors import train_tokenizer, write_tokens
-from rejoinder.workspace import Workspace
 
 BREAD = (
     "How long should bread dough rest in a cold kitchen ?",

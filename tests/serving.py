@@ -12,7 +12,7 @@ from pathlib import Path
 
 from conftest import make_archive, toy_posts
 
-from rejoinder.workspace import FitConfig, Workspace
+from rejoinder.home.workspace import FitConfig, Workspace
 
 JSON = {"content-type": "application/json"}
 

@@ -15,7 +15,13 @@ from test_sampling import MODEL, A
 from typer.testing import CliRunner, Result
 
 from rejoinder.archive.reader import ArchiveCorpus
-from rejoinder.audit import (
+from rejoinder.cli import app
+from rejoinder.errors import ConfigError, ModelError, UsageError
+from rejoinder.models.interfaces import Job
+from rejoinder.models.kneser_ney import KneserNey, KneserNeyConfig
+from rejoinder.models.markov import Markov, MarkovConfig
+from rejoinder.post import Kind, Post
+from rejoinder.publish.audit import (
     AuditConfig,
     Canaries,
     Canary,
@@ -27,12 +33,6 @@ from rejoinder.audit import (
     exposure,
     longest_copies,
 )
-from rejoinder.cli import app
-from rejoinder.errors import ConfigError, ModelError, UsageError
-from rejoinder.models.interfaces import Job
-from rejoinder.models.kneser_ney import KneserNey, KneserNeyConfig
-from rejoinder.models.markov import Markov, MarkovConfig
-from rejoinder.post import Kind, Post
 from rejoinder.text.tensors import open_tokens, train_tokenizer, write_tokens
 from rejoinder.text.words import words
 

@@ -11,11 +11,11 @@ import pytest
 
 from rejoinder.config import read_settings
 from rejoinder.files import tree_size
+from rejoinder.home.workspace import Workspace
 from rejoinder.models import LADDER, Can
 from rejoinder.models.directory import check_hashes, read_manifest
-from rejoinder.recipe import TOKENIZER, Recipe
+from rejoinder.publish.recipe import TOKENIZER, Recipe
 from rejoinder.text.fingerprints import Fingerprints
-from rejoinder.workspace import Workspace
 
 ROOT = Path(__file__).resolve().parents[1]
 

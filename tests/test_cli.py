@@ -29,9 +29,9 @@ from typer.main import get_command
 
 from rejoinder.archive.store import Archive
 from rejoinder.cli import app, main
+from rejoinder.home.workspace import FitConfig, Workspace
 from rejoinder.models import LADDER, without_extras
 from rejoinder.post import Kind, Post, State
-from rejoinder.workspace import FitConfig, Workspace
 
 HERE = Path(__file__).parent
 COMMANDS = (

@@ -14,12 +14,12 @@ from conftest import toy_posts
 
 from rejoinder.archive.reader import ArchiveCorpus
 from rejoinder.archive.split import Split, first_share, hash_split
-from rejoinder.climb.doing import Row
 from rejoinder.climb.entries import Entry, entries
+from rejoinder.climb.executor import Row
 from rejoinder.climb.run import FOLDER, ClimbConfig, climb
-from rejoinder.climb.units import Setup, Unit, run
+from rejoinder.climb.task_cache import Setup, Unit, run
 from rejoinder.errors import UsageError
-from rejoinder.workspace import Workspace
+from rejoinder.home.workspace import Workspace
 
 THREADS = 1_300  # a tenth of them is the test part: enough for 99 replies of other threads
 RUNGS = ("canned", "unigram", "markov", "bm25")
@@ -48,7 +48,7 @@ def _little_work() -> Iterator[None]:
         for module in ("doing", "plan"):
             patch.setattr(f"rejoinder.climb.{module}.SHARES", FEW)
         for name, number in (("POSTS", 60), ("KEYED_POSTS", 12), ("PAIRS", 40), ("CURVE_POSTS", 40), ("CURVE_PAIRS", 20)):
-            patch.setattr(f"rejoinder.climb.doing.{name}", number)
+            patch.setattr(f"rejoinder.climb.executor.{name}", number)
         yield
 
 
@@ -101,7 +101,7 @@ def test_a_second_climb_does_nothing_again(space: Workspace, monkeypatch: pytest
     def forbidden(*_: Any) -> None:
         raise AssertionError("something was done again")
 
-    monkeypatch.setattr("rejoinder.climb.units.subprocess.Popen", forbidden)
+    monkeypatch.setattr("rejoinder.climb.task_cache.subprocess.Popen", forbidden)
     assert climb(space, ClimbConfig(RUNGS, budget=None), {}) == report
     again = climb(space, ClimbConfig(RUNGS[:3], budget=None), {})  # a report of fewer, from what is kept
     assert [one["name"] for one in again["rungs"]] == list(RUNGS[:3])

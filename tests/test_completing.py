@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from rejoinder.archive.reader import ArchiveCorpus
-from rejoinder.engine.completing import complete
+from rejoinder.engine.completion import complete
 from rejoinder.models.interfaces import Job
 from rejoinder.models.markov import Markov, MarkovConfig
 from rejoinder.post import Kind, Post, Query

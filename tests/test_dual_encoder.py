@@ -23,10 +23,10 @@ from rejoinder.models.directory import seal
 from rejoinder.models.dual_encoder.config import DualEncoderConfig
 from rejoinder.models.dual_encoder.encode import Encoder, Weights
 from rejoinder.models.dual_encoder.features import Bags, join, read, word_places
-from rejoinder.models.dual_encoder.reading import REPLY, Pairs, Rarity, read_pairs
 from rejoinder.models.dual_encoder.rung import DualEncoder
-from rejoinder.models.dual_encoder.start import first_weights
 from rejoinder.models.dual_encoder.train import Measure, Run, alike
+from rejoinder.models.dual_encoder.training_pairs import REPLY, Pairs, Rarity, read_pairs
+from rejoinder.models.dual_encoder.warm_start import first_weights
 from rejoinder.models.interfaces import Job
 from rejoinder.post import Kind, Post
 from rejoinder.text.words import words

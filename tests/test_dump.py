@@ -24,8 +24,8 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from rejoinder.archive.authors import author_hasher
-from rejoinder.archive.sources.ahead import read_ahead
 from rejoinder.archive.sources.dump import LONGEST_LINE, read_dump
+from rejoinder.archive.sources.read_ahead import read_ahead
 from rejoinder.archive.sources.record import Gone, Item, Skipped, read_record
 from rejoinder.errors import RejoinderError, SourceError
 from rejoinder.post import Kind, Post

@@ -16,10 +16,10 @@ from conftest import find_real_data
 from rejoinder.archive.sources.record import Skipped, read_record
 from rejoinder.archive.store import Archive, Counts
 from rejoinder.errors import ArchiveBusy, ArchiveError, NotFitted, StaleModel, UnknownPost
-from rejoinder.forgetting import forget_everywhere
+from rejoinder.home.forgetting import forget_everywhere
+from rejoinder.home.workspace import SAMPLE, FitConfig, Workspace
 from rejoinder.models import LADDER, without_extras
 from rejoinder.post import Post
-from rejoinder.workspace import SAMPLE, FitConfig, Workspace
 
 SMALL = FitConfig(vocabulary=1_000)
 TINY: dict[str, dict[str, Any]] = {  # sizes that a test can wait for

@@ -11,12 +11,12 @@ import pytest
 from test_typing import SPARK, words
 from typists import parrot
 
-from rejoinder.engine.calibrating import GateConfig, calibrate
+from rejoinder.engine.calibration import GateConfig, calibrate
 from rejoinder.engine.gate import CASES, PROMISED, Calibration, Gate, Observed, case_of, lowest
-from rejoinder.engine.mending import Unfinished
+from rejoinder.engine.token_healing import Unfinished
 from rejoinder.errors import ConfigError, DamagedModel
+from rejoinder.home.workspace import Workspace
 from rejoinder.post import Kind, Post, Thread
-from rejoinder.workspace import Workspace
 
 
 def observed(rng: np.random.Generator, n: int, a: float, b: float, d: float = 0.0) -> Observed:

@@ -14,10 +14,11 @@ from typer.testing import CliRunner
 
 from rejoinder.archive.reader import ArchiveCorpus
 from rejoinder.cli import app
-from rejoinder.engine.generating import GenerateConfig, Generated, goes_round
-from rejoinder.engine.replying import Replier
+from rejoinder.engine.generation import GenerateConfig, Generated, goes_round
+from rejoinder.engine.replier import Replier
 from rejoinder.engine.sampling import SampleConfig
 from rejoinder.errors import ConfigError
+from rejoinder.home.workspace import FitConfig, Workspace
 from rejoinder.models.interfaces import Job, OneByOne
 from rejoinder.models.kneser_ney import KneserNey, KneserNeyConfig
 from rejoinder.post import Kind, Post, Suggestion
@@ -25,7 +26,6 @@ from rejoinder.text.phrases import Phrases
 from rejoinder.text.sentences import finished
 from rejoinder.text.tokenizer import WordTokenizer
 from rejoinder.text.words import words
-from rejoinder.workspace import FitConfig, Workspace
 
 QUESTION = (Post(1, Kind.STORY, "Why does the engine stall ?"),)
 NOBODYS = Phrases.build([])

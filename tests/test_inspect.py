@@ -15,12 +15,12 @@ import pytest
 from typer.testing import CliRunner
 
 from rejoinder.cli import app
-from rejoinder.engine.looking import MOST_TOKENS, Look, draw, labels_of, look
 from rejoinder.errors import MissingExtra, UsageError
+from rejoinder.home.workspace import Workspace
+from rejoinder.inspect.cell import MOST_TOKENS, Look, draw, labels_of, look
 from rejoinder.models.lstm.cell import Layer, Step, Weights, sequence
 from rejoinder.models.lstm.rung import LSTM
 from rejoinder.text.tokenizer import Tokenizer
-from rejoinder.workspace import Workspace
 
 TOKENIZER = Tokenizer.train(["the dough is cold and the engine is old"] * 5, 280)
 HIDDEN = 10

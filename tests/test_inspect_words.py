@@ -16,13 +16,13 @@ from hypothesis import strategies as st
 from typer.testing import CliRunner
 
 from rejoinder.cli import app
-from rejoinder.cli.wordvectors import spelled
-from rejoinder.engine import mapping
-from rejoinder.engine.mapping import MOST_WORDS, WordMap, choose, draw, lay_out
+from rejoinder.cli.inspect_words import spelled
 from rejoinder.errors import MissingExtra, NotFitted, RejoinderError, SourceError, UsageError
+from rejoinder.home.workspace import FitConfig, Workspace
+from rejoinder.inspect import word_map
+from rejoinder.inspect.word_map import MOST_WORDS, WordMap, choose, draw, lay_out
 from rejoinder.text.vector_files import read_vectors
 from rejoinder.text.vectors import WordVectors
-from rejoinder.workspace import FitConfig, Workspace
 
 PEOPLE = "5 3\nman 3 0 0\nking 1 1 0\nwoman 0 0 2\nqueen 0 1 1\nbread -1 0 -1\n"  # the numbers are worked in test_vectors.py
 
@@ -232,7 +232,7 @@ def test_words_without_vectors_make_no_map() -> None:
 def test_no_word_is_drawn_over_another_or_over_the_edge(words: list[tuple[float, float, int]]) -> None:
     places = np.array([word[:2] for word in words], np.float32)
     boxes = np.array([(width, 12) for _, _, width in words], float)
-    (width, height), centres = mapping._spread(places, boxes)
+    (width, height), centres = word_map._spread(places, boxes)
     low, high = centres - boxes / 2, centres + boxes / 2
     assert low.min() >= -0.01 and (high <= np.array([width, height]) + 0.01).all()
     meet = ((high[:, None] > low + 1e-6) & (high > low[:, None] + 1e-6)).all(axis=2)

@@ -18,15 +18,15 @@ from typer.testing import CliRunner
 
 from rejoinder.cli import app
 from rejoinder.climb.entries import entries
-from rejoinder.engine.replying import Replier
+from rejoinder.engine.replier import Replier
 from rejoinder.errors import ConfigError, DamagedModel, ModelError, SourceError
-from rejoinder.forgetting import forget_everywhere
+from rejoinder.home.forgetting import forget_everywhere
+from rejoinder.home.workspace import FitConfig, Workspace
 from rejoinder.models import LADDER, Can, parts_of, those_that, without_extras
 from rejoinder.models.interfaces import Job
 from rejoinder.models.llm.rung import LLM, LLMConfig
 from rejoinder.models.llm.server import LARGEST_ANSWER
 from rejoinder.post import Kind, Post, Suggestion
-from rejoinder.workspace import FitConfig, Workspace
 
 QUESTION = (Post(1, Kind.STORY, "cat"),)
 ECHO_IGNORED = {"tokens": [" Yes"], "token_logprobs": [-0.1]}  # of what was made, not of what was read
@@ -466,7 +466,7 @@ def test_made_replies_without_a_ranker_keep_their_order() -> None:
 def own_server(home: Path) -> Iterator[str]:
     """The server of a home as `llm.base_url` takes it; without fitted rungs it speaks for the models of the package."""
     uvicorn = pytest.importorskip("uvicorn")
-    serve = pytest.importorskip("rejoinder.serve.app")
+    serve = pytest.importorskip("rejoinder.serve.http.app")
     running = uvicorn.Server(uvicorn.Config(serve.create_app(Workspace(home)), port=0, log_config=None))
     thread = threading.Thread(target=running.run, daemon=True)
     thread.start()

@@ -11,7 +11,7 @@ import pytest
 from lsprotocol import types
 from pygls.lsp.client import LanguageClient
 
-from rejoinder.serve.document import Reading, read_document
+from rejoinder.serve.editor.document import Reading, read_document
 
 URI = "file:///draft.md"
 BEGUN = "I think that the prob"

@@ -12,8 +12,8 @@ from test_lstm_training import TINY, V, reading
 from rejoinder.errors import ConfigError, SourceError
 from rejoinder.models.interfaces import Job
 from rejoinder.models.lstm.config import LSTMConfig
+from rejoinder.models.lstm.initial_vectors import begun_from, token_vectors
 from rejoinder.models.lstm.network import numbers
-from rejoinder.models.lstm.start import begun_from, token_vectors
 from rejoinder.models.lstm.train import Run
 from rejoinder.text.tokenizer import Tokenizer
 

@@ -143,7 +143,7 @@ from test_lstm_training import TINY, reading
 from rejoinder.models.interfaces import Job
 from rejoinder.models.lstm.config import LSTMConfig
 from rejoinder.models.lstm.train import Run
-from rejoinder.models.lstm.running import save_weights
+from rejoinder.models.lstm.runtime import save_weights
 settings, directory = json.loads(sys.argv[2]), Path(sys.argv[3])
 def progress(what, done, of):
     print(done, flush=True)

@@ -27,16 +27,16 @@ from rejoinder.errors import (
     UsageError,
     missing_extra,
 )
+from rejoinder.home.own_text import count_own, with_own
+from rejoinder.home.workspace import FitConfig, Workspace
 from rejoinder.models import LADDER, Can, Rung, parts_of, without_extras
 from rejoinder.models.interfaces import NOTHING, Job, Recalled
 from rejoinder.models.kneser_ney import KneserNey, KneserNeyConfig
 from rejoinder.models.markov import Markov, MarkovConfig
 from rejoinder.models.mixture import Mixture, MixtureConfig, Weights, expectation_maximisation, fit_weights
 from rejoinder.models.unigram import Unigram, UnigramConfig
-from rejoinder.personal import count_own, with_own
 from rejoinder.post import Kind, Post
 from rejoinder.text.tensors import open_tokenizer
-from rejoinder.workspace import FitConfig, Workspace
 
 SMALL = FitConfig(vocabulary=300)
 TWO = MixtureConfig(models=("kneser_ney", "markov"), shrink=5.0)

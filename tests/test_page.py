@@ -14,8 +14,8 @@ from typing import Any
 import pytest
 from playwright.sync_api import Browser, Page, Route, expect, sync_playwright
 
+from rejoinder.home.workspace import FitConfig, Workspace
 from rejoinder.post import Kind, Post
-from rejoinder.workspace import FitConfig, Workspace
 
 HOSTILE = "<img src=x onerror=\"document.title='taken'\"><script>document.title='taken'</script>"
 SENTENCE = "The problem with this is that nobody knows where it ends."

@@ -17,15 +17,15 @@ from rejoinder.archive.reader import ArchiveCorpus, held_out
 from rejoinder.archive.store import Archive
 from rejoinder.cli import main
 from rejoinder.errors import ConfigError, UsageError
+from rejoinder.home.workspace import Workspace
 from rejoinder.models import Can
 from rejoinder.models.directory import check_hashes
 from rejoinder.models.interfaces import Job
 from rejoinder.models.kneser_ney import KneserNey
 from rejoinder.models.unigram import Unigram
 from rejoinder.post import Kind, Post, Thread
-from rejoinder.recipe import About, CleanCorpus, Recipe, _check_place, bits_per_byte, make
+from rejoinder.publish.recipe import About, CleanCorpus, Recipe, _check_place, bits_per_byte, make
 from rejoinder.text.fingerprints import Fingerprints
-from rejoinder.workspace import Workspace
 
 SETTINGS: dict[str, dict[str, Any]] = {
     "tokenizer": {"size": 400},

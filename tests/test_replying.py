@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from rejoinder.archive.forums import HACKER_NEWS
 from rejoinder.archive.reader import ArchiveCorpus
 from rejoinder.engine.filters import Repetition, unfit
-from rejoinder.engine.replying import Replier, ReplyConfig
+from rejoinder.engine.replier import Replier, ReplyConfig
 from rejoinder.errors import ConfigError, UsageError
 from rejoinder.models.bm25 import BM25, BM25Config
 from rejoinder.models.canned import Canned, CannedConfig

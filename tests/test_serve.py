@@ -19,16 +19,16 @@ from serving import make_home
 
 from rejoinder.engine.typing import Typed
 from rejoinder.errors import ConfigError, NotFitted
-from rejoinder.forgetting import forget_everywhere
+from rejoinder.home.forgetting import forget_everywhere
+from rejoinder.home.workspace import FitConfig, Workspace
 from rejoinder.models.kneser_ney import KneserNey
 from rejoinder.post import Kind, Post
-from rejoinder.serve import native
-from rejoinder.serve.app import create_app
-from rejoinder.serve.config import ServeConfig
-from rejoinder.serve.limits import Limits
-from rejoinder.serve.reading import _by_reply
-from rejoinder.serve.sessions import Sessions
-from rejoinder.workspace import FitConfig, Workspace
+from rejoinder.serve.api import suggest as suggest_routes
+from rejoinder.serve.api.browse import _by_reply
+from rejoinder.serve.http.app import create_app
+from rejoinder.serve.http.config import ServeConfig
+from rejoinder.serve.http.limits import Limits
+from rejoinder.serve.http.sessions import Sessions
 
 SECRET = "xyzzy plugh"
 HERE = "http://127.0.0.1:8765"
@@ -310,7 +310,7 @@ class Slow:
 
 
 def slowed(space: Workspace, typing: Slow, monkeypatch: pytest.MonkeyPatch, **settings: Any) -> TestClient:
-    monkeypatch.setattr(native, "_open", lambda parts, body: typing)
+    monkeypatch.setattr(suggest_routes, "_open", lambda parts, body: typing)
     return client_of(space, **settings)
 
 
@@ -386,7 +386,7 @@ def test_sessions_are_few_and_the_oldest_go_first(monkeypatch: pytest.MonkeyPatc
         sessions.get("0")
     assert len(sessions) == 100 and sessions.get("0") is first
     assert [name for name in ("9999", "9901", "9900") if name in sessions._by_name] == ["9999", "9901"]  # 0, and 99 more
-    monkeypatch.setattr("rejoinder.serve.sessions.monotonic", lambda: perf_counter() + 1e6)
+    monkeypatch.setattr("rejoinder.serve.http.sessions.monotonic", lambda: perf_counter() + 1e6)
     sessions.get("new")
     assert len(sessions) == 1
 
@@ -522,7 +522,7 @@ def test_no_draft_is_logged(toy_home: Workspace, caplog: pytest.LogCaptureFixtur
         client.get("/v1/search", params={"q": SECRET})
         client.post("/v1/suggest", json={"draft": "a", "gate": SECRET})
         client.post("/v1/reply", json={"context": {"text": SECRET}})
-        monkeypatch.setattr(native, "_open", broken)
+        monkeypatch.setattr(suggest_routes, "_open", broken)
         answer = client.post("/v1/suggest", json={"draft": SECRET, "deadline_ms": 1_000})
         metrics = client.get("/metrics").text
     assert answer.status_code == 500 and "defect" in said(answer)

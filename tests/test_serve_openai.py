@@ -12,13 +12,13 @@ from fastapi.testclient import TestClient
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rejoinder.engine.wording import Wording
+from rejoinder.engine.detokenizer import Wording
+from rejoinder.home.workspace import Workspace
 from rejoinder.post import Kind, Post
-from rejoinder.serve.app import create_app
-from rejoinder.serve.config import ServeConfig
-from rejoinder.serve.making import MOST_READ, conversation
-from rejoinder.serve.openai_bodies import Message
-from rejoinder.workspace import Workspace
+from rejoinder.serve.http.app import create_app
+from rejoinder.serve.http.config import ServeConfig
+from rejoinder.serve.openai.batching import MOST_READ, conversation
+from rejoinder.serve.openai.bodies import Message
 
 MODEL = "kneser_ney"
 PROMPT = "Let the dough"

@@ -22,9 +22,9 @@ import uvicorn
 from hypothesis import HealthCheck, Phase, given, settings
 from serving import Server, serving
 
-from rejoinder.serve import running
-from rejoinder.serve.app import create_app
-from rejoinder.workspace import Workspace
+from rejoinder.home.workspace import Workspace
+from rejoinder.serve.http import running
+from rejoinder.serve.http.app import create_app
 
 MODEL = "kneser_ney"
 LARGE = 50_000_000  # bytes

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from conftest import make_corpus, toy_posts
 
-from rejoinder.engine.replying import Replier, ReplyConfig
+from rejoinder.engine.replier import Replier, ReplyConfig
 from rejoinder.errors import ConfigError, DamagedModel, ModelError
 from rejoinder.models.bm25 import BM25, BM25Config
 from rejoinder.models.interfaces import Job

@@ -17,17 +17,17 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from typists import Fake, all_words, dice, parrot
 
-from rejoinder.engine import reading, typing
+from rejoinder.engine import prefix_cache, typing
 from rejoinder.engine.gate import Calibration
-from rejoinder.engine.mending import Unfinished
 from rejoinder.engine.replay import seam_fault
+from rejoinder.engine.token_healing import Unfinished
 from rejoinder.engine.typing import Engine, Gate, TypingConfig, TypingSession
 from rejoinder.errors import ConfigError
+from rejoinder.home.workspace import Workspace
 from rejoinder.models import Can
 from rejoinder.post import Kind, Post
 from rejoinder.text.phrases import Phrases
 from rejoinder.text.tokenizer import Tokenizer
-from rejoinder.workspace import Workspace
 
 NO_LIMIT = TypingConfig(deadline=1e6)
 TEXTS = ["the cat that they've had thanks them, then the hat. Don't ask; it's theirs!", "a bath, a path; héllo — naïve 日本"] * 9
@@ -267,7 +267,7 @@ class Clock:
 @pytest.fixture
 def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
     found = Clock()
-    monkeypatch.setattr(reading, "perf_counter", found)
+    monkeypatch.setattr(prefix_cache, "perf_counter", found)
     monkeypatch.setattr(typing, "perf_counter", found)
     return found
 
@@ -335,7 +335,7 @@ def test_a_session_keeps_so_many_places_and_no_more() -> None:
     for place in below:
         below += place.below.values()
     states = [place for place in below if place.state is not None and place is not reader._root]
-    assert len(states) <= 5 + reading._FAR
+    assert len(states) <= 5 + prefix_cache._FAR
     assert sum(place.row is not None for place in below) <= 5 + 1
     assert len(below) < 400
 

@@ -10,10 +10,10 @@ from test_typing import NO_LIMIT, SPARK
 from typer.testing import CliRunner
 from typists import parrot
 
-from rejoinder import personal
 from rejoinder.cli import app
 from rejoinder.engine.typing import Engine
 from rejoinder.errors import SourceError, UsageError
+from rejoinder.home import own_text
 from rejoinder.text.tokenizer import Tokenizer
 
 OWN = "my zebra eats quinoa every day"
@@ -21,42 +21,42 @@ OWN = "my zebra eats quinoa every day"
 
 def test_what_is_remembered_is_there_until_it_is_erased(tmp_path: Path) -> None:
     home = tmp_path / "home"
-    assert personal.remembered(home) == "" and not home.exists()
-    personal.remember(home, "one\n")
-    personal.remember(home, "  two \n\n\n three\ud800")
-    assert personal.remembered(home) == "one\n\ntwo\n\nthree?\n"
-    assert (home / personal.FILE).stat().st_mode & 0o777 == 0o600
-    assert personal.erase(home) and not personal.erase(home) and personal.remembered(home) == ""
+    assert own_text.remembered(home) == "" and not home.exists()
+    own_text.remember(home, "one\n")
+    own_text.remember(home, "  two \n\n\n three\ud800")
+    assert own_text.remembered(home) == "one\n\ntwo\n\nthree?\n"
+    assert (home / own_text.FILE).stat().st_mode & 0o777 == 0o600
+    assert own_text.erase(home) and not own_text.erase(home) and own_text.remembered(home) == ""
     with pytest.raises(UsageError, match="nothing to remember"):
-        personal.remember(home, " \n")
+        own_text.remember(home, " \n")
 
 
 def test_the_oldest_is_forgotten_first(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(personal, "MOST", 10)
+    monkeypatch.setattr(own_text, "MOST", 10)
     for text in ("first", "second", "third"):
-        personal.remember(tmp_path, text)
-    assert personal.remembered(tmp_path) == "third\n"
+        own_text.remember(tmp_path, text)
+    assert own_text.remembered(tmp_path) == "third\n"
 
 
 def test_a_file_that_is_no_text_is_named(tmp_path: Path) -> None:
-    (tmp_path / personal.FILE).write_bytes(b"\xff")
+    (tmp_path / own_text.FILE).write_bytes(b"\xff")
     with pytest.raises(SourceError, match="own erase"):
-        personal.remembered(tmp_path)
+        own_text.remembered(tmp_path)
 
 
 def test_own_words_are_offered_and_no_longer_once_erased(tmp_path: Path) -> None:
     tokenizer = Tokenizer.train([OWN, SPARK] * 9, 400)
     engine = Engine({"kneser_ney": parrot(tokenizer, SPARK)}, {}, None, NO_LIMIT)
-    assert personal.own_model(tmp_path, tokenizer) is None
-    personal.remember(tmp_path, "\n\n".join([OWN] * 5))
+    assert own_text.own_model(tmp_path, tokenizer) is None
+    own_text.remember(tmp_path, "\n\n".join([OWN] * 5))
     draft = "my zebra eats q"
 
     def chance() -> float:
-        offered = engine.open(own=personal.own_model(tmp_path, tokenizer)).suggest(draft).words
+        offered = engine.open(own=own_text.own_model(tmp_path, tokenizer)).suggest(draft).words
         return max((word.probability for word in offered if word.text == "uinoa"), default=0.0)
 
     known = chance()
-    personal.erase(tmp_path)
+    own_text.erase(tmp_path)
     assert known > 0.3 and known > 2 * chance()
 
 

@@ -11,13 +11,13 @@ import pytest
 from conftest import make_archive, toy_posts
 
 from rejoinder.errors import ConfigError, DamagedModel, ModelError, NotFitted, UsageError
+from rejoinder.home.workspace import FitConfig, Workspace
 from rejoinder.models import LADDER, Can, those_that, without_extras
 from rejoinder.models.directory import check_hashes
 from rejoinder.models.interfaces import Job
 from rejoinder.models.unigram import Unigram
 from rejoinder.post import Kind, Post
 from rejoinder.text.phrases import Phrases
-from rejoinder.workspace import FitConfig, Workspace
 
 SMALL = FitConfig(vocabulary=300)
 

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from rejoinder.engine.mending import Pieces, Shape, Unfinished, shape_of
+from rejoinder.engine.token_healing import Pieces, Shape, Unfinished, shape_of
 from rejoinder.models.interfaces import OneByOne
 from rejoinder.post import Post
 from rejoinder.text.tokenizer import Tokenizer

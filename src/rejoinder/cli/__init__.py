@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from rejoinder import __version__
-from rejoinder.cli import archive, audit, bundle, exact, inspect, ladder, lsp, own, rungs, serve, tour, write
+from rejoinder.cli import archive, audit, bundle, forget, inspect, ladder, lsp, own, rungs, serve, suggest, tour
 from rejoinder.errors import RejoinderError
 
 app = typer.Typer(
@@ -43,16 +43,16 @@ app.add_typer(archive.fetch_app, name="fetch")
 app.command("info")(archive.info)
 app.command("fit")(rungs.fit)
 app.command("rungs")(rungs.list_rungs)
-app.command("reply")(write.reply)
-app.command("complete")(write.complete)
+app.command("reply")(suggest.reply)
+app.command("complete")(suggest.complete)
 app.command("serve")(serve.serve)
 app.command("lsp")(lsp.lsp)
 app.command("ladder")(ladder.ladder)
 app.command("tour")(tour.tour)
 app.add_typer(own.own_app, name="own")
-app.command("forget")(exact.forget)
+app.command("forget")(forget.forget)
 app.command("bundle")(bundle.bundle)
-app.add_typer(exact.arpa_app, name="arpa")
+app.add_typer(forget.arpa_app, name="arpa")
 app.command("audit")(audit.audit)
 app.add_typer(inspect.inspect_app, name="inspect")
 

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from rejoinder.archive.sources.record import Item
     from rejoinder.archive.split import Method
     from rejoinder.archive.store import Archive, Counts
-    from rejoinder.workspace import Workspace
+    from rejoinder.home.workspace import Workspace
 
 fetch_app = typer.Typer(help="Read posts from a forum's public API.", no_args_is_help=True, rich_markup_mode=None)
 
@@ -47,8 +47,8 @@ def import_files(
     """
     import gc
 
-    from rejoinder.archive.sources.ahead import WORTH_IT, read_ahead
     from rejoinder.archive.sources.dump import read_dump
+    from rejoinder.archive.sources.read_ahead import WORTH_IT, read_ahead
     from rejoinder.archive.store import Counts
 
     gc.disable()  # posts make no cycles; looking for them costs a tenth of the time, and this process ends with the import
@@ -196,8 +196,8 @@ def or_sample(space: Workspace) -> Workspace:
 
 def or_shipped(space: Workspace, rung: str | None = None) -> Workspace:
     """The workspace itself; while it has neither posts nor models that predict, those in the package, else the sample."""
+    from rejoinder.home.workspace import Workspace
     from rejoinder.models import Can
-    from rejoinder.workspace import Workspace
 
     shipped = Workspace.shipped() if space.is_empty and not space.fitted_that(Can.PREDICT) else None
     if shipped is None or (rung is not None and shipped.fitted(rung) is None):

@@ -17,8 +17,8 @@ from rejoinder.cli.output import Report, print_json, progress, table
 from rejoinder.errors import NotFitted, UsageError
 
 if TYPE_CHECKING:
-    from rejoinder.audit import Canaries, RungAudit
     from rejoinder.corpus import Corpus
+    from rejoinder.publish.audit import Canaries, RungAudit
 
 _CANARIES = "canaries.json"
 _SHOWN = 120  # characters of a copy
@@ -67,10 +67,10 @@ def audit(
       rejoinder audit --models audited
     """
     from rejoinder.archive.reader import ArchiveCorpus
-    from rejoinder.audit import AuditConfig, Canaries, PlantedCorpus
-    from rejoinder.audit import audit as ask
+    from rejoinder.home.workspace import Workspace
     from rejoinder.models import Can
-    from rejoinder.workspace import Workspace
+    from rejoinder.publish.audit import AuditConfig, Canaries, PlantedCorpus
+    from rejoinder.publish.audit import audit as ask
 
     if models is not None and (config is not None or keep is not None):
         raise UsageError("--models audits what is fitted already: leave out --config and --keep")
@@ -111,7 +111,7 @@ def _fit(config: Path | None, corpus: Corpus, where: Path, secrets: Canaries, re
 
     from rejoinder.config import read_settings
     from rejoinder.models import LADDER, Can, without_extras
-    from rejoinder.recipe import TOKENIZER, Recipe, make
+    from rejoinder.publish.recipe import TOKENIZER, Recipe, make
 
     plain: dict[str, dict[str, object]] = {name: {} for name in without_extras() if Can.PREDICT in LADDER[name].can}
     recipe = Recipe.from_settings(read_settings(config, (), [TOKENIZER, *LADDER]) if config else plain)

@@ -45,10 +45,10 @@ def bundle(
     from rejoinder.config import read_settings
     from rejoinder.errors import SourceError
     from rejoinder.files import tree_size
+    from rejoinder.home.workspace import CARD, Workspace
     from rejoinder.models import LADDER
     from rejoinder.models.directory import load_json
-    from rejoinder.recipe import TOKENIZER, About, Recipe, make, refit_gates
-    from rejoinder.workspace import CARD, Workspace
+    from rejoinder.publish.recipe import TOKENIZER, About, Recipe, make, refit_gates
 
     recipe = Recipe.from_settings(read_settings(config, (), [TOKENIZER, *LADDER]))
     if not file.is_file():

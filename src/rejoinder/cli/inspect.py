@@ -7,20 +7,20 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from rejoinder.cli import wordvectors
+from rejoinder.cli import inspect_words
 from rejoinder.cli.options import Home, Json, workspace
 from rejoinder.cli.output import note, print_json, table
 
 if TYPE_CHECKING:
-    from rejoinder.engine.looking import Look
+    from rejoinder.inspect.cell import Look
 
 _MOVED = 4  # cells named for each token
 
 inspect_app = typer.Typer(help="Look inside a model.", no_args_is_help=True, rich_markup_mode=None)
-inspect_app.command("word")(wordvectors.word)
-inspect_app.command("analogy")(wordvectors.analogy)
-inspect_app.command("map")(wordvectors.draw_map)
-inspect_app.command("vectors")(wordvectors.export)
+inspect_app.command("word")(inspect_words.word)
+inspect_app.command("analogy")(inspect_words.analogy)
+inspect_app.command("map")(inspect_words.draw_map)
+inspect_app.command("vectors")(inspect_words.export)
 
 
 @inspect_app.command("cell")
@@ -46,9 +46,9 @@ def cell(
       rejoinder inspect cell "The problem with microservices is" --out cell.png
     """
     from rejoinder.archive.html import clean
-    from rejoinder.engine.looking import draw, labels_of, look
+    from rejoinder.home.workspace import Workspace
+    from rejoinder.inspect.cell import draw, labels_of, look
     from rejoinder.models.lstm.rung import LSTM
-    from rejoinder.workspace import Workspace
 
     space = workspace(home)
     if space.fitted("lstm") is None:

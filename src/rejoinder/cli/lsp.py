@@ -28,8 +28,8 @@ def lsp(
     from rejoinder.cli.output import note
     from rejoinder.engine.typing import Gate
     from rejoinder.errors import UsageError
-    from rejoinder.serve.lsp import Wishes, make_server
-    from rejoinder.serve.opened import Opened
+    from rejoinder.home.opened import Opened
+    from rejoinder.serve.editor.lsp import Wishes, make_server
 
     if gate not in list(Gate):
         raise UsageError(f"`--gate` must be one of {', '.join(Gate)}; got {gate!r}")

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 if TYPE_CHECKING:
-    from rejoinder.workspace import Workspace
+    from rejoinder.home.workspace import Workspace
 
 Home = Annotated[
     Path | None,
@@ -27,7 +27,7 @@ Json = Annotated[bool, typer.Option("--json", help="Print JSON, for programs.")]
 
 def workspace(home: Path | None) -> Workspace:
     """The workspace of `home`, else of the platform's data directory."""
-    from rejoinder.workspace import Workspace
+    from rejoinder.home.workspace import Workspace
 
     if home is None:
         from platformdirs import user_data_path

@@ -31,7 +31,7 @@ def add(
       rejoinder own add --file my-posts.txt
     """
     from rejoinder.errors import UsageError
-    from rejoinder.personal import FILE, remember, remembered
+    from rejoinder.home.own_text import FILE, remember, remembered
 
     if (text is None) == (file is None):
         raise UsageError("give one of TEXT and --file")
@@ -43,7 +43,7 @@ def add(
 @own_app.command("show")
 def show(home: Home = None, as_json: Json = False) -> None:
     """Print all that is remembered."""
-    from rejoinder.personal import FILE, remembered
+    from rejoinder.home.own_text import FILE, remembered
 
     folder = workspace(home).home
     text = remembered(folder)
@@ -56,7 +56,7 @@ def show(home: Home = None, as_json: Json = False) -> None:
 @own_app.command("erase")
 def erase_all(home: Home = None) -> None:
     """Forget all of it."""
-    from rejoinder.personal import FILE, erase
+    from rejoinder.home.own_text import FILE, erase
 
     file = workspace(home).home / FILE
     typer.echo(f"{file} is erased" if erase(file.parent) else "Nothing was remembered.")

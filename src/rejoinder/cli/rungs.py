@@ -50,8 +50,8 @@ def fit(
       rejoinder fit lstm mixture
     """
     from rejoinder.config import read_settings
+    from rejoinder.home.workspace import FitConfig
     from rejoinder.models import LADDER, Can, those_that, without_extras
-    from rejoinder.workspace import FitConfig
 
     if on not in ("train", "all"):
         raise UsageError(f"--on must be train or all; got {on!r}")
@@ -96,9 +96,9 @@ def list_rungs(
     Example:
       rejoinder rungs
     """
+    from rejoinder.home.workspace import Workspace
     from rejoinder.models import LADDER, Can
     from rejoinder.models.directory import check_hashes
-    from rejoinder.workspace import Workspace
 
     own = workspace(home)
     shipped = Workspace.shipped() if own.is_empty and not own.fitted_that(Can.PREDICT) else None

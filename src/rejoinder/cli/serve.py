@@ -39,15 +39,15 @@ def serve(
     """
     import logging
 
-    from rejoinder.serve.config import ServeConfig
+    from rejoinder.serve.http.config import ServeConfig
 
     config = ServeConfig(host=host, token=token or None)
     space = workspace(home)
     logging.basicConfig(level=logging.WARNING, format="%(message)s")
     logging.getLogger("rejoinder.serve").setLevel(logging.INFO if log else logging.WARNING)
 
-    from rejoinder.serve.app import create_app
-    from rejoinder.serve.running import listen, run, url_of
+    from rejoinder.serve.http.app import create_app
+    from rejoinder.serve.http.running import listen, run, url_of
 
     listening = listen(host, port)
     or_sample(space)

@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from rejoinder.climb.doing import Row
+from rejoinder.climb.executor import Row
 from rejoinder.models import LADDER
 
 

@@ -7,8 +7,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from rejoinder.config import Settings, as_dict, resolve
+from rejoinder.home.workspace import Workspace
 from rejoinder.models import LADDER, NOTHING, Can, is_net, parts_of, rung
-from rejoinder.workspace import Workspace
 
 _WITHOUT_NETS = "fusion without nets"
 

@@ -12,7 +12,7 @@ Without a budget nothing is cut short.
 
 from __future__ import annotations
 
-from rejoinder.climb.doing import ALL, PATIENT, SHARES, Doing, Row, fraction
+from rejoinder.climb.executor import ALL, PATIENT, SHARES, Doing, Row, fraction
 from rejoinder.models import LADDER
 
 _FITTING, _COMPOSING, _MEASURING = 0.36, 0.66, 0.84  # of the budget, by when each must be over

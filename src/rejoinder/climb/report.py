@@ -14,13 +14,13 @@ from numpy.typing import NDArray
 
 from rejoinder import __version__
 from rejoinder.climb.cost import cost_of, machine
-from rejoinder.climb.doing import Doing, Row
-from rejoinder.climb.units import Unit
+from rejoinder.climb.executor import Doing, Row
+from rejoinder.climb.task_cache import Unit
 from rejoinder.engine.replay import POLICY
 from rejoinder.ladder import metrics
 from rejoinder.ladder.curve import POINTS, Crossing, Laws, crossing
 from rejoinder.ladder.metrics import Estimate
-from rejoinder.ladder.predicting import LETTERS, LONGEST, THRESHOLDS
+from rejoinder.ladder.prediction import LETTERS, LONGEST, THRESHOLDS
 from rejoinder.ladder.verdict import KINDS, MARGIN, Contender, Kind, verdict
 
 VERSION = 1

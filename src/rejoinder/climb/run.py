@@ -19,18 +19,18 @@ import numpy as np
 from rejoinder.archive.reader import fingerprint, held_out, part_counts
 from rejoinder.archive.split import Method
 from rejoinder.archive.store import Archive
-from rejoinder.climb.doing import Doing
 from rejoinder.climb.entries import entries
+from rejoinder.climb.executor import Doing
 from rejoinder.climb.plan import follow
 from rejoinder.climb.report import Reporter
-from rejoinder.climb.units import Setup, code_version
+from rejoinder.climb.task_cache import Setup, code_version
 from rejoinder.config import Settings
 from rejoinder.errors import UsageError
 from rejoinder.files import write_json
+from rejoinder.home.workspace import Workspace
 from rejoinder.ladder.ranking import Pool
-from rejoinder.ladder.replying import pair_threads
+from rejoinder.ladder.timed_ranking import pair_threads
 from rejoinder.models.interfaces import Progress, silent
-from rejoinder.workspace import Workspace
 
 FOLDER, REPORT, _RUN, _DATA = "ladder", "ladder.json", "run.json", "data.json"
 _FEWEST = 20  # posts of each part, below which no figure means anything

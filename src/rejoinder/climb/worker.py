@@ -19,21 +19,21 @@ import numpy as np
 from rejoinder.archive.reader import ArchiveCorpus, held_out
 from rejoinder.archive.split import Method
 from rejoinder.archive.store import Archive
-from rejoinder.climb.units import DONE
+from rejoinder.climb.task_cache import DONE
 from rejoinder.config import resolve
-from rejoinder.engine.calibrating import GateConfig, calibrate
+from rejoinder.engine.calibration import GateConfig, calibrate
 from rejoinder.engine.gate import Calibration
 from rejoinder.engine.typing import Engine
 from rejoinder.errors import ModelError, RejoinderError
 from rejoinder.files import tree_size, write_json
-from rejoinder.ladder import predicting, ranking, replying
+from rejoinder.home.workspace import Workspace
+from rejoinder.ladder import prediction, ranking, timed_ranking
 from rejoinder.ladder.heldout import HeldOut
 from rejoinder.models import LADDER, Can
 from rejoinder.models.directory import read_manifest, seal
 from rejoinder.models.interfaces import Job, LanguageModel, ReplyRanker, Suggester
 from rejoinder.text.fingerprints import Fingerprints
 from rejoinder.text.tensors import open_tokenizer, open_tokens, train_tokenizer, write_tokens
-from rejoinder.workspace import Workspace
 
 _CONSIDERED = 3_000  # held-out posts, of which some are left out
 _GATED = 0.2  # of the time of a measurement, that its gate is fitted in
@@ -105,7 +105,7 @@ def choose(work: Work) -> Done:
         "posts": len(left.posts),
         "read": int(read.sum()),
         "repeats": int(left.repeats.sum()),
-        **{f"{kind}_pairs": replying.enough(pool, kind) for kind in replying.KINDS},
+        **{f"{kind}_pairs": timed_ranking.enough(pool, kind) for kind in timed_ranking.KINDS},
     }
 
 
@@ -151,11 +151,11 @@ def type_text(work: Work) -> Done:
         threads = list(held_out(archive, work.split))
     held = HeldOut.load(work.root / work.what["posts"], threads)
     until = _until(work)
-    columns = {"text": predicting.score_text(cast(LanguageModel, model), held, work.limits["posts"], _part(until, _SCORED), say)}
+    columns = {"text": prediction.score_text(cast(LanguageModel, model), held, work.limits["posts"], _part(until, _SCORED), say)}
     done: Done = {"load_seconds": round(loading, 4), "whole": len(columns["text"]) == min(len(held.posts), work.limits["posts"])}
     if work.what["keystrokes"]:
         engine = _engine(work, cast(LanguageModel, model))
-        typed = predicting.type_posts(engine, held, work.limits["keyed"], until, say)
+        typed = prediction.type_posts(engine, held, work.limits["keyed"], until, say)
         columns |= typed.columns
         whole = len(columns["keys"]) == min(len(held.posts), work.limits["keyed"])
         done |= {"keystroke_ms": typed.milliseconds, "whole": done["whole"] and whole, "disk_bytes": _size(work)}
@@ -178,14 +178,14 @@ def rank(work: Work) -> Done:
         for number, kind in enumerate(kinds):
             share = _part(until, 1 / (len(kinds) - number))
             asked = {**work.what, "pairs": work.limits["pairs"], "seed": work.seed}
-            found = replying.rank_pairs(cast(ReplyRanker, model), pool, kind, asked, share, say)
+            found = timed_ranking.rank_pairs(cast(ReplyRanker, model), pool, kind, asked, share, say)
             np.save(work.place / f"{kind}.npy", found)
-            done["whole"] &= len(found) == min(int((pool.comment == replying.KINDS[kind]).sum()), work.limits["pairs"])
+            done["whole"] &= len(found) == min(int((pool.comment == timed_ranking.KINDS[kind]).sum()), work.limits["pairs"])
     if work.what["sources"]:
         sources = {name: work.model(key) for name, key in work.what["sources"].items()}
         ranker = model if Can.RANK in LADDER[work.what["rung"]].can else None
         rng, until = np.random.default_rng(work.seed), _until(work, 1 - _RANKING)
-        done |= {"reply_ms": replying.latency(sources, cast(ReplyRanker | None, ranker), pool, rng, until)}
+        done |= {"reply_ms": timed_ranking.latency(sources, cast(ReplyRanker | None, ranker), pool, rng, until)}
     return done
 
 

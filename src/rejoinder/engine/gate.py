@@ -21,7 +21,7 @@ from typing import Self
 import numpy as np
 from numpy.typing import NDArray
 
-from rejoinder.engine.mending import Unfinished, kinds
+from rejoinder.engine.token_healing import Unfinished, kinds
 from rejoinder.errors import DamagedModel
 from rejoinder.files import write_json
 from rejoinder.models.regression import logistic

@@ -15,10 +15,10 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from rejoinder.engine.best_first import Word, no_letter_next
 from rejoinder.engine.filters import unfit
-from rejoinder.engine.mending import LONGEST_WORD, Pieces, Shape, Unfinished, kinds, shape_of
-from rejoinder.engine.reading import Place, Reader, Watch
-from rejoinder.engine.searching import Word, no_letter_next
+from rejoinder.engine.prefix_cache import Place, Reader, Watch
+from rejoinder.engine.token_healing import LONGEST_WORD, Pieces, Shape, Unfinished, kinds, shape_of
 from rejoinder.models.interfaces import LogProbs
 from rejoinder.post import Post
 from rejoinder.text.phrases import COPIED, Phrases

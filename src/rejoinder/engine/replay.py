@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rejoinder.engine.gate import Gate
-from rejoinder.engine.mending import Unfinished, kinds
+from rejoinder.engine.token_healing import Unfinished, kinds
 from rejoinder.engine.typing import TypingSession
 
 POLICY = (

@@ -13,11 +13,11 @@ from dataclasses import dataclass
 from threading import TIMEOUT_MAX, Lock
 from time import perf_counter
 
+from rejoinder.engine.best_first import Found, Wanted, Word, search
 from rejoinder.engine.gate import Calibration, Gate, case_of
 from rejoinder.engine.ghost import Extension, Manners, Run
-from rejoinder.engine.mending import Pieces, Unfinished
-from rejoinder.engine.reading import Pace, Reader, TimeUp, Watch
-from rejoinder.engine.searching import Found, Wanted, Word, search
+from rejoinder.engine.prefix_cache import Pace, Reader, TimeUp, Watch
+from rejoinder.engine.token_healing import Pieces, Unfinished
 from rejoinder.errors import ConfigError
 from rejoinder.models.interfaces import Counting, LanguageModel
 from rejoinder.models.mixture import with_personal

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from rejoinder.ladder.wording import Path, Show, bits, milliseconds, percent, rounded, seconds, size
+from rejoinder.ladder.formatting import Path, Show, bits, milliseconds, percent, rounded, seconds, size
 
 PARTS = {"all": "all text", "novel": "novel text", "repeats": "near-repeats of training text"}
 PAIRS = {"comment": "a comment that answers a comment", "story": "a comment that answers an opening post"}

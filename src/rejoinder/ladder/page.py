@@ -26,9 +26,7 @@ from rejoinder.ladder.columns import (
     typing_columns,
     word_columns,
 )
-from rejoinder.ladder.drawing import tag
-from rejoinder.ladder.table import notes_of
-from rejoinder.ladder.wording import (
+from rejoinder.ladder.formatting import (
     ANSWERS,
     KINDS,
     MISSING,
@@ -46,6 +44,8 @@ from rejoinder.ladder.wording import (
     size,
     with_interval,
 )
+from rejoinder.ladder.svg import tag
+from rejoinder.ladder.table import notes_of
 
 _UNIT = re.compile(r"(?<=\d) (?=(?:s|ms|min|h|kB|MB|GB)\b)")
 _QUESTION = {"typing": "to finish a sentence", "replies": "to find the right reply"}

@@ -11,10 +11,8 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from rejoinder.ladder import drawing
-from rejoinder.ladder.drawing import Axis, Box, mark, path, tag, words
-from rejoinder.ladder.drawing import line as straight
-from rejoinder.ladder.wording import (
+from rejoinder.ladder import svg
+from rejoinder.ladder.formatting import (
     Report,
     Show,
     bits,
@@ -31,6 +29,8 @@ from rejoinder.ladder.wording import (
     trimmed,
     with_interval,
 )
+from rejoinder.ladder.svg import Axis, Box, mark, path, tag, words
+from rejoinder.ladder.svg import line as straight
 
 COLOURS = 8
 WIDE, NARROW = 560.0, 320.0
@@ -94,7 +94,7 @@ class Paper:
             words(self.width - self.right, b.bottom + 36, titles[0], class_="axis end"),
             words(4, 14, titles[1], class_="axis"),
         ]
-        for value in drawing.even_ticks(y) if y else ():
+        for value in svg.even_ticks(y) if y else ():
             drawn.append(straight(b.left, y.at(value), b.right, y.at(value), "grid"))  # type: ignore[union-attr]
             drawn.append(words(b.left - 6, y.at(value) + 4, trimmed(show)(value), class_="tick end"))  # type: ignore[union-attr]
         for value, said in ticks:
@@ -106,7 +106,7 @@ class Paper:
         """The picture."""
         size = "wide" if self.width == WIDE else "narrow"
         height = self.height or _HEIGHT[self.width]
-        return drawing.svg(f"{self.name}-{size}", (self.width, height), (title, told), drawn, f"plot {size}")
+        return svg.svg(f"{self.name}-{size}", (self.width, height), (title, told), drawn, f"plot {size}")
 
 
 def colour(report: Report, kind: str, name: str) -> str:
@@ -126,7 +126,7 @@ def quality_and_cost(report: Report, kind: str, cost: str, width: float) -> str:
     prices = [max(number(r, where) or 0.0, _LEAST[cost]) for r in shown]
     values = [number(r, quality.path) or 0.0 for r in shown]
     ends = [interval(r, quality.path) or (v, v) for r, v in zip(shown, values, strict=True)]
-    x = drawing.logarithmic(prices, b.left, b.right)
+    x = svg.logarithmic(prices, b.left, b.right)
     y = _upright([*values, *(end for pair in ends for end in pair)], kind, b)
     places = [(x.at(p), y.at(v)) for p, v in zip(prices, values, strict=True)]
     best = front(prices, [v if quality.better == "lower" else -v for v in values])
@@ -141,7 +141,7 @@ def quality_and_cost(report: Report, kind: str, cost: str, width: float) -> str:
         told = f"{clean(rung['name'])}: {with_interval(rung, quality.path, quality.show)} {quality.name}, {show(prices[n])}"
         drawn.append(mark(*place, f"mark {hue}", neural=bool(rung.get("neural")), title=told))
     names = [_called(rung) for rung in shown]
-    for rung, place, label in zip(shown, places, drawing.beside(places, names, bars, b), strict=True):
+    for rung, place, label in zip(shown, places, svg.beside(places, names, bars, b), strict=True):
         drawn += _label(label, place, colour(report, kind, rung["name"]))
     title = f"{quality.name} against {said}"
     told = f"{quality.axis}. Not beaten in both: {', '.join(clean(shown[n]['name']) for n in best)}."
@@ -164,9 +164,9 @@ def learning_curves(report: Report, kind: str, width: float) -> str:
     curves = [(rung, points) for rung, points in curves if points]
     if not curves:
         return ""
-    room = int((_MARGIN * width - 16) / drawing.LETTER)
-    names = [drawing.short(_called(rung), room) for rung, _ in curves]
-    paper = Paper(f"{kind}-curves", width, right=16 + drawing.LETTER * max(map(len, names)))
+    room = int((_MARGIN * width - 16) / svg.LETTER)
+    names = [svg.short(_called(rung), room) for rung, _ in curves]
+    paper = Paper(f"{kind}-curves", width, right=16 + svg.LETTER * max(map(len, names)))
     b = paper.bounds
     posts = [point["posts"] for _, points in curves for point in points]
     x = Axis(min(posts) / 1.1, max(posts) * BEYOND, b.left, b.right, log=True)
@@ -191,7 +191,7 @@ def learning_curves(report: Report, kind: str, width: float) -> str:
         ]
         end = law[-1] if law else (last, number(points[-1], [kind]) or 0.0)
         ends.append((x.at(end[0]), y.at(end[1])))
-    for (rung, _), name, end, at in zip(curves, names, ends, drawing.spread([y for _, y in ends], b.top, b.bottom), strict=True):
+    for (rung, _), name, end, at in zip(curves, names, ends, svg.spread([y for _, y in ends], b.top, b.bottom), strict=True):
         hue = colour(report, kind, rung["name"])
         drawn.append(path([end, (max(end[0], b.right), end[1]), (b.right + 8, at)], f"lead {hue}"))
         drawn.append(words(b.right + 10, at + 4, name, class_=f"label {hue}"))
@@ -227,10 +227,10 @@ def gates(report: Report, width: float) -> str:
         return ""
     paper = Paper("typing-gate", width)
     b = paper.bounds
-    x = drawing.linear([0.0, *(p["coverage"] for _, points in curves for p in points)], b.left, b.right, least=0.0, most=1.0)
+    x = svg.linear([0.0, *(p["coverage"] for _, points in curves for p in points)], b.left, b.right, least=0.0, most=1.0)
     y = Axis(0.0, 1.0, b.bottom, b.top)
     titles = "coverage: share of keystrokes with ghost text", "precision (higher is better)"
-    ticks = [(v, f"{100 * v:.3g}%") for v in drawing.even_ticks(x, 5)]
+    ticks = [(v, f"{100 * v:.3g}%") for v in svg.even_ticks(x, 5)]
     drawn = paper.frame(x, y, titles, ticks, lambda v: f"{100 * v:.0f}%")
     taken, ends = [], []
     for rung, points in curves:
@@ -241,14 +241,14 @@ def gates(report: Report, width: float) -> str:
             right, shown = percent(point["precision"]), percent(point["coverage"])
             told = f"{clean(rung['name'])}, gate {point.get('threshold')}: {right} right at {shown}"
             drawn.append(mark(*place, f"mark {hue}", neural=bool(rung.get("neural")), title=told, size=2.8))
-        taken += drawing.along(places)
+        taken += svg.along(places)
         ends.append(places[-1])
-    names = [drawing.short(clean(rung["name"])) for rung, _ in curves]
+    names = [svg.short(clean(rung["name"])) for rung, _ in curves]
     hues = [colour(report, "typing", rung["name"]) for rung, _ in curves]
-    labels = drawing.beside(ends, names, taken, b)
-    if drawing.collide(labels):  # a list, where precision is best and coverage widest: no line comes there
+    labels = svg.beside(ends, names, taken, b)
+    if svg.collide(labels):  # a list, where precision is best and coverage widest: no line comes there
         for n, (name, hue) in enumerate(zip(names, hues, strict=True)):
-            drawn.append(words(b.right - 4, b.top + drawing.LINE * (n + 1), name, class_=f"label end {hue}"))
+            drawn.append(words(b.right - 4, b.top + svg.LINE * (n + 1), name, class_=f"label end {hue}"))
     else:
         drawn += [part for label, end, hue in zip(labels, ends, hues, strict=True) for part in _label(label, end, hue)]
     return paper.done(
@@ -271,20 +271,20 @@ def in_rows(name: str, titles: tuple[str, str], rows: Sequence[Row], width: floa
     """Rows of spans, on a logarithmic axis or, else, on one with a line at 0. `titles` of the plot and its axis."""
     if not rows:
         return ""
-    wide = drawing.LETTER * max(len(row.name) for row in rows)
+    wide = svg.LETTER * max(len(row.name) for row in rows)
     above = wide > 0.45 * width  # the names stand above their rows where there is no room beside them
     high, left = (42.0, 22.0) if above else (26.0, 12 + wide)
     paper = Paper(name, width, left=left, right=22.0, height=8 + _BOTTOM + high * len(rows), top=8)
     b = paper.bounds
     values = [v for row in rows for v in (*row.span, *(v for v, _, _ in row.marks))]
-    x = drawing.logarithmic(values, b.left, b.right) if log else drawing.linear([0.0, *values], b.left, b.right)
-    ticks = _ticks(x, show, width) if log else [(v, trimmed(show)(v)) for v in drawing.even_ticks(x, 6 if width == WIDE else 4)]
+    x = svg.logarithmic(values, b.left, b.right) if log else svg.linear([0.0, *values], b.left, b.right)
+    ticks = _ticks(x, show, width) if log else [(v, trimmed(show)(v)) for v in svg.even_ticks(x, 6 if width == WIDE else 4)]
     drawn = paper.frame(x, None, (titles[1], ""), ticks, show)
     if not log:
         drawn.append(straight(x.at(0), b.top, x.at(0), b.bottom, "base"))
     for n, row in enumerate(rows):
         at = b.top + high * (n + 0.7 if above else n + 0.5)
-        label = drawing.short(row.name, 2 * drawing.LONGEST)
+        label = svg.short(row.name, 2 * svg.LONGEST)
         place = (b.left, at - 12, f"label {row.hue}") if above else (b.left - 8, at + 4, f"label end {row.hue}")
         drawn.append(words(place[0], place[1], label, class_=place[2]))
         drawn.append(straight(x.at(row.span[0]), at, x.at(row.span[1]), at, f"span {row.hue}"))
@@ -342,7 +342,7 @@ def gain_of(kind: str) -> Show:
 
 def _called(rung: Mapping[str, Any]) -> str:
     """A rung's label; one that was stopped says so."""
-    return drawing.short(clean(rung["name"])) + (" (stopped)" if rung.get("state") == "stopped" else "")
+    return svg.short(clean(rung["name"])) + (" (stopped)" if rung.get("state") == "stopped" else "")
 
 
 def _curve(rung: Mapping[str, Any], kind: str) -> list[Any]:
@@ -360,13 +360,13 @@ def _law(rung: Mapping[str, Any], kind: str, first: float, last: float) -> list[
 
 
 def _upright(values: Sequence[float], kind: str, b: Box) -> Axis:
-    return drawing.linear(values, b.bottom, b.top, least=0.0, most=1.0 if kind == "replies" else math.inf)
+    return svg.linear(values, b.bottom, b.top, least=0.0, most=1.0 if kind == "replies" else math.inf)
 
 
 def _ticks(x: Axis, show: Callable[[float], str], width: float) -> list[tuple[float, str]]:
     count = 7 if width == WIDE else 4
     steps = _TIMES if show is seconds else ()
-    return [(v, trimmed(show)(v)) for v in drawing.log_ticks(x, steps, count)]
+    return [(v, trimmed(show)(v)) for v in svg.log_ticks(x, steps, count)]
 
 
 def _count(value: float) -> str:
@@ -381,8 +381,8 @@ def _steps(places: Sequence[tuple[float, float]], b: Box) -> list[tuple[float, f
     return [*stairs, (b.right, stairs[-1][1])]
 
 
-def _label(label: drawing.Label, place: tuple[float, float], hue: str) -> list[str]:
+def _label(label: svg.Label, place: tuple[float, float], hue: str) -> list[str]:
     box = label.box
     near = min(max(place[0], box.left), box.right), min(max(place[1], box.top), box.bottom)
     lead = [straight(*place, *near, f"lead {hue}")] if label.far else []
-    return [*lead, words(box.left + drawing.GAP, box.top + 11, label.text, class_=f"label {hue}")]
+    return [*lead, words(box.left + svg.GAP, box.top + 11, label.text, class_=f"label {hue}")]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from rejoinder.ladder.wording import (
+from rejoinder.ladder.formatting import (
     ANSWERS,
     KINDS,
     MISSING,

@@ -21,8 +21,8 @@ from numpy.typing import NDArray
 from rejoinder.archive.reader import ArchiveCorpus, held_out
 from rejoinder.archive.sources.dump import read_dump
 from rejoinder.errors import missing_extra
+from rejoinder.home.workspace import SAMPLE, FitConfig, Workspace
 from rejoinder.post import Thread
-from rejoinder.workspace import SAMPLE, FitConfig, Workspace
 
 HOME = "REJOINDER_TOUR_HOME"  # where the tour keeps what it fits, else the user's cache
 VOCABULARY = 2048  # pieces of the tokenizer, as for the embedded archive elsewhere

@@ -17,8 +17,8 @@ from rejoinder.errors import ModelError, missing_extra
 from rejoinder.models.dual_encoder.config import DualEncoderConfig
 from rejoinder.models.dual_encoder.encode import Encoder, Weights
 from rejoinder.models.dual_encoder.features import Bags, Floats, Ints
-from rejoinder.models.dual_encoder.reading import EARLIER, LAST, REPLY, Pairs, Rarity, read_pairs
-from rejoinder.models.dual_encoder.start import first_weights
+from rejoinder.models.dual_encoder.training_pairs import EARLIER, LAST, REPLY, Pairs, Rarity, read_pairs
+from rejoinder.models.dual_encoder.warm_start import first_weights
 from rejoinder.models.interfaces import Job
 from rejoinder.models.pairs import draw_negatives
 

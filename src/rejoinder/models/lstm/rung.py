@@ -22,7 +22,7 @@ from rejoinder.models.interfaces import Job, LogProbs, Recalled, Suggester, best
 from rejoinder.models.lstm.cell import Step, Weights, sequence
 from rejoinder.models.lstm.config import LSTMConfig
 from rejoinder.models.lstm.graph import build_graphs
-from rejoinder.models.lstm.running import Decoder, Memory, half, load_graphs, load_weights, save_weights
+from rejoinder.models.lstm.runtime import Decoder, Memory, half, load_graphs, load_weights, save_weights
 from rejoinder.post import Post
 from rejoinder.text.tensors import TOKENIZER_FILE, context_tokens, open_tokenizer
 from rejoinder.text.tokenizer import AnyTokenizer

@@ -31,7 +31,7 @@ from rejoinder.models.lstm.cell import Weights
 from rejoinder.models.lstm.checkpoint import Checkpoint, Checkpoints
 from rejoinder.models.lstm.config import LSTMConfig, network_settings
 from rejoinder.models.lstm.distributed import join
-from rejoinder.models.lstm.start import begun_from, token_vectors
+from rejoinder.models.lstm.initial_vectors import begun_from, token_vectors
 from rejoinder.text.streams import Stream, Windows, write_stream
 from rejoinder.text.tensors import open_tokenizer
 

@@ -1,0 +1,203 @@
+"""`reply` and `complete`: the two jobs."""
+
+from __future__ import annotations
+
+import textwrap
+from contextlib import nullcontext
+from dataclasses import asdict, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from rejoinder.cli.archive import or_sample, or_shipped
+from rejoinder.cli.input import read_stdin, read_text
+from rejoinder.cli.options import Home, Json, workspace
+from rejoinder.cli.output import note, print_json
+from rejoinder.errors import NotFitted, SourceError, UsageError
+
+if TYPE_CHECKING:
+    from rejoinder.archive.store import Archive
+    from rejoinder.post import Post, Suggestion
+
+_SHOWN = 420  # characters of a reply shown unless --full
+_WIDTH = 96
+
+Item = Annotated[
+    int | None,
+    typer.Option("--item", metavar="ID", help="A post of the archive, with its thread as context.", show_default=False),
+]
+ThreadFile = Annotated[
+    Path | None,
+    typer.Option("--thread", metavar="FILE", help="A thread as a file of items; its last is answered.", show_default=False),
+]
+AllowStale = Annotated[bool, typer.Option("--allow-stale", help="Also use rungs that may still know forgotten posts.")]
+Only = Annotated[list[str] | None, typer.Option("--rung", metavar="RUNG", help="Only this rung.", show_default=False)]
+
+
+def reply(
+    text: Annotated[
+        str | None, typer.Argument(metavar="[TEXT | -]", help="The post to answer; - reads stdin.", show_default=False)
+    ] = None,
+    item: Item = None,
+    thread: ThreadFile = None,
+    count: Annotated[int, typer.Option("-k", min=1, max=50, help="How many replies at most.")] = 5,
+    only: Only = None,
+    generate: Annotated[
+        bool, typer.Option("--generate", help="Also show replies that a language model makes, marked as generated.")
+    ] = False,
+    seed: Annotated[int, typer.Option(min=0, help="Another seed makes other replies.")] = 0,
+    everything: Annotated[bool, typer.Option("--all", help="Also show replies that are not likely to be on topic.")] = False,
+    full: Annotated[bool, typer.Option("--full", help="Show long replies whole.")] = False,
+    allow_stale: AllowStale = False,
+    home: Home = None,
+    as_json: Json = False,
+) -> None:
+    """Propose replies to a post, with where each comes from. Nothing is ever posted.
+
+    \b
+    Example:
+      rejoinder reply "Why do people still use Makefiles?"
+      rejoinder reply --item 8863
+      rejoinder reply --generate "Why do people still use Makefiles?"
+    """
+    from rejoinder.home.opening import generator, replier
+    from rejoinder.models import Can, rung
+
+    space = or_sample(workspace(home))
+    with space.open_archive() as archive:
+        context = _context(archive, text, item, thread, needed=True)
+        forum = archive.forum
+    made = None
+    if generate:
+        makers = [name for name in only or () if Can.PREDICT in rung(name).can]
+        maker = makers[-1] if makers else None
+        made = generator(or_shipped(workspace(home), maker), maker, seed, note, allow_stale=allow_stale)
+        only = [name for name in only if name not in makers] if only else only
+    answering = replier(space, forum.url, made, only=only, everything=everything, allow_stale=allow_stale)
+    replies = answering.reply(context, count)
+    if as_json:
+        found = {"context": [post.id for post in context], "replies": [asdict(r) for r in replies], "notice": forum.notice}
+        print_json({**found, "score": "probability" if answering.trusts else "of the rung", "threshold": answering.threshold})
+        return
+    answered = " ".join(context[-1].body.split())
+    typer.echo(f"Replies to: {textwrap.shorten(answered, 160, placeholder=' …')}\n")
+    if not replies:
+        typer.echo("None to suggest: nothing in the archive is near enough.")
+        if answering.threshold:
+            typer.echo(f"What is less than {answering.threshold:.0%} likely to be on topic is not shown; --all shows it.")
+    for place, suggestion in enumerate(replies, start=1):
+        _show(place, suggestion, full, sure=answering.trusts and not suggestion.generated)
+    if forum.notice:
+        typer.echo(textwrap.fill(forum.notice, _WIDTH))
+
+
+def complete(
+    draft: Annotated[str, typer.Argument(metavar="DRAFT | -", help="What is written so far; - reads stdin.")],
+    item: Item = None,
+    thread: ThreadFile = None,
+    count: Annotated[int, typer.Option("-k", min=1, max=20, help="How many continuations at most.")] = 3,
+    words: Annotated[int, typer.Option(min=1, max=50, help="Words of a continuation at most.")] = 8,
+    rung: Annotated[
+        str | None,
+        typer.Option(metavar="RUNG", help="The rung to ask; the highest fitted, if none.", show_default=False),
+    ] = None,
+    own: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="Text you wrote, posts parted by blank lines, to count in.", show_default=False),
+    ] = None,
+    allow_stale: AllowStale = False,
+    home: Home = None,
+    as_json: Json = False,
+) -> None:
+    """Finish the sentence of a draft.
+
+    \b
+    Example:
+      rejoinder complete "The problem with microservices is"
+    """
+    from rejoinder.archive.html import clean
+    from rejoinder.engine.completion import complete as continuations
+    from rejoinder.home.opening import phrases_of
+    from rejoinder.models import Can
+    from rejoinder.models import rung as line
+    from rejoinder.post import Post, Query
+
+    space = or_shipped(workspace(home), rung) if item is None else or_sample(workspace(home))
+    typed = clean(read_stdin() if draft == "-" else draft)
+    with nullcontext() if space.is_empty else space.open_archive() as archive:  # models in the package have no archive
+        context = _context(archive, None, item, thread, needed=False) or (Post(0),)  # a draft answers something, as most do
+    names = [rung] if rung else space.fitted_that(Can.PREDICT)[-1:]
+    if not names:
+        raise NotFitted("no rung that predicts text is fitted; run `rejoinder fit`")
+    line(names[0])
+    model = space.load_those(Can.PREDICT, names, allow_stale=allow_stale)[names[0]]
+    if own is not None:
+        from rejoinder.home.own_text import with_own
+
+        model = with_own(names[0], model, clean(read_text(own)))
+    made = continuations(model, Query(context, typed), count, words)
+    whose = phrases_of(space, names[0], note)
+    found = [replace(c, text=kept) for c in made if (kept := whose.before_copy(typed, c.text))]
+    if as_json:
+        print_json(
+            {
+                "draft": typed,
+                "rung": names[0],
+                "continuations": [{"text": c.text, "nats_per_token": c.score} for c in found],
+            }
+        )
+        return
+    if not found:
+        typer.echo("Nothing to suggest.")
+    for continuation in found:
+        typer.echo(f"{typed}{typer.style(continuation.text, bold=True)}")
+        typer.echo(typer.style(f"    {names[0]}, {continuation.score:.2f} nats a token", dim=True))
+
+
+def _show(place: int, suggestion: Suggestion, full: bool, *, sure: bool) -> None:
+    text = suggestion.text
+    if not full and len(text) > _SHOWN:
+        cut = text[:_SHOWN].rsplit(" ", 1)[0]
+        text = f"{cut} … (+{len(text[len(cut) :].split())} words)"
+    lines: list[str] = []
+    for line in text.split("\n"):
+        lines += [line] if line.startswith("  ") or not line else textwrap.wrap(line, _WIDTH - 4)
+    typer.echo(f"{place:2}. " + "\n    ".join(lines).replace("\n    \n", "\n\n"))
+    source = "nobody wrote this" if suggestion.generated else "not from a post"
+    if suggestion.post is not None:
+        source = f"post {suggestion.post}, a reply to “{suggestion.title}”" + (f", {suggestion.url}" if suggestion.url else "")
+    score = f"{suggestion.score:.0%} likely on topic" if sure else f"{suggestion.score:.2f}"
+    typer.echo(typer.style(f"    {suggestion.rung} · {score} · {source}\n", dim=True))
+
+
+def _context(
+    archive: Archive | None, text: str | None, item: int | None, thread: Path | None, *, needed: bool
+) -> tuple[Post, ...]:
+    """The posts to answer, from whichever of the three was given."""
+    given = [name for name, value in (("TEXT", text), ("--item", item), ("--thread", thread)) if value is not None]
+    if len(given) > 1:
+        raise UsageError(f"give one of TEXT, --item and --thread; got {' and '.join(given)}")
+    if item is not None and archive is not None:
+        return archive.path_to(item)
+    if thread is not None:
+        return _thread_file(thread)
+    if text is not None:
+        from rejoinder.archive.html import clean
+        from rejoinder.post import Kind, Post
+
+        return (Post(0, Kind.STORY, clean(read_stdin() if text == "-" else text).strip()),)
+    if needed:
+        raise UsageError("nothing to reply to: give TEXT, - for stdin, --item ID or --thread FILE")
+    return ()
+
+
+def _thread_file(file: Path) -> tuple[Post, ...]:
+    """The path to the last item of a file."""
+    from rejoinder.archive.sources.dump import read_dump
+    from rejoinder.post import Post, Thread
+
+    posts = [found for found in read_dump(file, lambda name: b"") if isinstance(found, Post)]
+    if not posts:
+        raise SourceError(f"{file}: no item that could be read; expected items as the Hacker News API gives them")
+    return (*Thread(0, posts).context(posts[-1]), posts[-1])

@@ -1,0 +1,206 @@
+"""What the server has opened: each rung is loaded once, when it is first needed, and again when the home has changed.
+
+Language models come from the home; where none there may be used, from the package; else from the embedded sample. Posts and
+replies come from the home, or the sample while it is empty.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections import defaultdict
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from rejoinder.archive.forums import Forum
+from rejoinder.archive.html import clean
+from rejoinder.archive.store import Archive
+from rejoinder.engine.generation import Generated
+from rejoinder.engine.replier import Replier, ReplyConfig
+from rejoinder.engine.typing import Engine, TypingSession
+from rejoinder.errors import NotFitted, UsageError
+from rejoinder.home.opening import MAKERS, Note, phrases_of, replier, typist
+from rejoinder.home.own_text import FILE, own_model
+from rejoinder.home.workspace import Workspace
+from rejoinder.models import LADDER, Can, rung
+from rejoinder.models.interfaces import Counting, LanguageModel
+from rejoinder.models.lstm.rung import LSTM
+from rejoinder.post import Kind, Post
+
+
+class Opened:
+    """The parts of one home that answer. May be asked from several threads."""
+
+    def __init__(self, space: Workspace, note: Note) -> None:
+        """No rung is loaded yet; `note` is told what a person may want to know."""
+        self.home = space
+        self._note = note
+        self._locks: defaultdict[str, threading.RLock] = defaultdict(threading.RLock)  # whoever types waits for no reply
+        self._kept: dict[str, Any] = {}
+        self._seen = self._signature()
+
+    def _once(self, key: str, make: Callable[[], Any]) -> Any:
+        kept = self._kept
+        found = kept.get(key)
+        if found is None:
+            with self._locks[key]:
+                found = kept.get(key)
+                if found is None:
+                    found = kept[key] = make()
+        return found
+
+    def warm(self) -> None:
+        """Have ready what a keystroke needs."""
+        self.open_typing((), ()).suggest("The ")
+
+    # --- the home changes ----------------------------------------------------------------------------------------
+
+    def refresh(self) -> bool:
+        """Let go of what is not as it lies on disk any more: fitted again, or forgotten. Whether there was such a change."""
+        now = self._signature()
+        changed = now != self._seen
+        if changed:
+            self._seen, self._kept = now, {}  # what is being loaded meanwhile goes where nobody looks
+        return changed
+
+    def _signature(self) -> tuple[Any, ...]:
+        rungs = tuple(sorted(str(path) for path in self.home.models.glob("*/*/manifest.json")))
+        own = self.home.home / FILE
+        forgot = None
+        if self.home.archive_file.is_file():
+            with self.home.open_archive() as archive:
+                forgot = archive.meta("forgot_at", 0)
+        return (*rungs, self.home.is_empty, forgot, own.stat().st_mtime_ns if own.is_file() else None)
+
+    # --- language models -----------------------------------------------------------------------------------------
+
+    @property
+    def voices(self) -> Workspace:
+        """The home of the language models."""
+        return self._once("voices", self._voices)  # type: ignore[no-any-return]
+
+    def _voices(self) -> Workspace:
+        if _usable(self.home):
+            return self.home
+        return Workspace.shipped() or self.archive_home
+
+    @property
+    def models(self) -> dict[str, LanguageModel]:
+        """The language models by name, from the cheapest up; those that may know what was forgotten are left out."""
+        return self._once("models", self._models)  # type: ignore[no-any-return]
+
+    def _models(self) -> dict[str, LanguageModel]:
+        return dict(self.voices.load_those(Can.PREDICT, _usable(self.voices)))
+
+    def cell(self) -> LSTM:
+        """The memory cell: the home's, else the one in the package.
+
+        Raises:
+            NotFitted: there is neither.
+        """
+        return self._once("cell", self._cell)  # type: ignore[no-any-return]
+
+    def _cell(self) -> Any:
+        if "lstm" in self.models:
+            return self.models["lstm"]
+        return (Workspace.shipped() or self.home).load("lstm")
+
+    @property
+    def engine(self) -> Engine:
+        """What finishes sentences."""
+        return self._once("engine", lambda: typist(self.voices, self.models, self._note))  # type: ignore[no-any-return]
+
+    def open_typing(self, context: Sequence[Post], blocked: Sequence[str], *, own: bool = True) -> TypingSession:
+        """A session for one draft that answers `context`; `own` counts in what the person wrote."""
+        return self.engine.open(context, blocked=blocked, own=self._own() if own else None)
+
+    def _own(self) -> Counting | None:
+        """Counts of what the person wrote, where that is remembered."""
+        made: list[Counting | None] = self._once("own", self._count_own)
+        return made[0]
+
+    def _count_own(self) -> list[Counting | None]:
+        return [own_model(self.home.home, next(iter(self.models.values())).tokenizer)]
+
+    def forget_own(self) -> None:
+        """What was remembered has changed."""
+        self._kept.pop("own", None)
+        self._seen = self._signature()
+
+    # --- posts and replies ---------------------------------------------------------------------------------------
+
+    @property
+    def archive_home(self) -> Workspace:
+        """The home of the posts."""
+        return self._once("archive", self._archive_home)  # type: ignore[no-any-return]
+
+    def _archive_home(self) -> Workspace:
+        return self.home.sample() if self.home.is_empty else self.home
+
+    def archive(self) -> Archive:
+        """The archive, opened for one job; whoever asked closes it."""
+        return self.archive_home.open_archive()
+
+    @property
+    def forum(self) -> Forum:
+        """Where the posts come from."""
+        return self._once("forum", self._forum)  # type: ignore[no-any-return]
+
+    def _forum(self) -> Forum:
+        with self.archive() as archive:
+            return archive.forum
+
+    def replier(self, *, generate: bool, everything: bool) -> Replier:
+        """What answers; with `generate` also what nobody wrote, with `everything` also what is not likely to be on topic."""
+        base: Replier = self._once("replier", lambda: replier(self.archive_home, self.forum.url))
+        made = self._once("generated", self._generated) if generate else None
+        return base.asked(ReplyConfig(threshold=0.0 if everything else None), made)
+
+    def _generated(self) -> Generated:
+        names = [name for name in (*MAKERS, *reversed(self.models)) if name in self.models]
+        if not names:
+            raise NotFitted("no rung that predicts text is fitted; run `rejoinder fit`")
+        return Generated(names[0], self.models[names[0]], phrases_of(self.voices, names[0], self._note))
+
+    def searcher(self) -> Any:
+        """The rung that finds posts by their words."""
+        return self._once("bm25", lambda: self.archive_home.load("bm25"))
+
+    # --- what is there -------------------------------------------------------------------------------------------
+
+    def rungs(self) -> list[dict[str, Any]]:
+        """A line for each rung of the ladder: what it can do, and what is known of its fit."""
+        homes = (self.voices, self.archive_home)
+        return [_line(name, homes) for name in LADDER]
+
+
+def context_of(given: Sequence[tuple[str, str]]) -> tuple[Post, ...]:
+    """Posts of (title, text) that are in no archive, each an answer to the one before.
+
+    Raises:
+        UsageError: one of them has no words.
+    """
+    posts: list[Post] = []
+    for place, (title, text) in enumerate(given):
+        number = -1 - place  # no post of an archive has a number below 0
+        kind, parent = (Kind.COMMENT, number + 1) if place else (Kind.STORY, None)
+        posts.append(Post(number, kind, clean(text).strip(), "" if place else clean(title).strip(), parent))
+        if not posts[-1].body:
+            raise UsageError("a post of the context has no words")
+    return tuple(posts)
+
+
+def _usable(home: Workspace) -> list[str]:
+    """The fitted language models but those that may know what was forgotten, from the cheapest up."""
+    found = (home.fitted(name) for name in home.fitted_that(Can.PREDICT))
+    return [fitted.rung for fitted in found if fitted is not None and not fitted.forgot]
+
+
+def _line(name: str, homes: Sequence[Workspace]) -> dict[str, Any]:
+    line = rung(name)
+    found = next((there for home in homes if (there := home.fitted_or_none(name)) is not None), None)
+    told: dict[str, Any] = {"name": name, "what": line.what, "can": [flag.name.lower() for flag in line.can if flag.name]}
+    if found is None:
+        return {**told, "fitted": None}
+    facts = {key: getattr(found, key) for key in ("bytes", "behind", "stale", "forgot", "outdated")}
+    shipped = found.directory.is_relative_to(home.models) if (home := Workspace.shipped()) else False
+    return {**told, "fitted": found.manifest["fitted"], "on": found.manifest["on"], "shipped": shipped, **facts}

@@ -1,0 +1,104 @@
+"""From a home folder to what helps: whoever answers (`replier`), makes replies (`generator`), and knows whose words were learned.
+
+The command line and the server open them the same way.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+
+from rejoinder.archive.reader import ArchiveCorpus
+from rejoinder.engine.gate import Calibration
+from rejoinder.engine.generation import Generated
+from rejoinder.engine.replier import Replier, ReplyConfig
+from rejoinder.engine.typing import Engine, TypingConfig
+from rejoinder.errors import NotFitted
+from rejoinder.home.workspace import Workspace
+from rejoinder.models import LADDER, Can
+from rejoinder.models.interfaces import LanguageModel
+from rejoinder.text.phrases import Phrases
+
+Note = Callable[[str], None]  # told, in a sentence, what a person may want to know
+_QUICK = ("kneser_ney", "markov")  # the rungs that know a next word in less than a millisecond
+MAKERS = ("lstm", "mixture")  # the rungs that make replies: the mixture is a little better, and takes twice as long
+
+
+def replier(
+    space: Workspace,
+    url: Callable[[int], str | None],
+    made: Generated | None = None,
+    *,
+    only: Sequence[str] | None = None,
+    everything: bool = False,
+    allow_stale: bool = False,
+) -> Replier:
+    """What answers: the trigger with its sources and ranker, if it is fitted; else, or where rungs are named, these.
+
+    Args:
+        space: where the rungs are fitted.
+        url: where a post can be read.
+        made: the source of replies that a model makes, if there are to be such.
+        only: the rungs that answer; all, if None.
+        everything: also what is not likely to be on topic.
+        allow_stale: also rungs that may still know forgotten posts.
+    """
+    config = ReplyConfig(threshold=0.0 if everything else None)
+    triggers = space.load_those(Can.TRIGGER, allow_stale=allow_stale) if only is None else {}
+    for trigger in triggers.values():
+        if trigger.knows:
+            return Replier.trusting(trigger, url, config, made)
+    sources = space.load_those(Can.PROPOSE, only, allow_stale=allow_stale)
+    rankers = [model for name, model in sources.items() if Can.RANK in LADDER[name].can] or list(
+        space.load_those(Can.RANK, allow_stale=allow_stale).values()
+    )
+    return Replier(sources, rankers[-1] if rankers else None, url, config, made)
+
+
+def generator(space: Workspace, name: str | None, seed: int, note: Note, *, allow_stale: bool = False) -> Generated:
+    """The source of generated replies: of the rung `name`, else of the best there is, here or in the package.
+
+    Raises:
+        NotFitted: there is none.
+    """
+    homes = [home for home in (space, Workspace.shipped()) if home is not None]
+    wanted = [name] if name else [*MAKERS, *reversed(space.fitted_that(Can.PREDICT))]
+    found = next(((home, one) for one in wanted for home in homes if one in home.fitted_that(Can.PREDICT)), None)
+    if found is None:
+        raise NotFitted(f"no rung that predicts text is fitted; run `rejoinder fit{f' {name}' if name else ''}`")
+    home, name = found
+    model = home.load_those(Can.PREDICT, [name], allow_stale=allow_stale)[name]
+    return Generated(name, model, phrases_of(home, name, note), seed=seed)
+
+
+def typist(space: Workspace, models: Mapping[str, LanguageModel], note: Note, config: TypingConfig | None = None) -> Engine:
+    """What finishes sentences: the best of `models`, which are fitted in `space`, and a cheaper one for when time is short.
+
+    Raises:
+        NotFitted: there is no model.
+    """
+    if not models:
+        raise NotFitted("no rung that predicts text is fitted; run `rejoinder fit`")
+    best = list(models)[-1]
+    cheaper = next((name for name in (*_QUICK, *models) if name in models), best)
+    voices = {name: models[name] for name in (best, cheaper)}
+    found = {name: space.fitted(name) for name in voices}
+    gates = {name: Calibration.load(fitted.directory) for name, fitted in found.items() if fitted is not None}
+    return Engine(voices, gates, phrases_of(space, best, note), config)
+
+
+def phrases_of(space: Workspace, name: str, note: Note) -> Phrases:
+    """Whose words the posts are that a fitted rung learned from: kept beside it or its part, else read from the archive."""
+    found = space.fitted(name)
+    if found is None:
+        raise NotFitted(f"the rung `{name}` is not fitted in {space.home}; run `rejoinder fit {name}`")
+    for other in dict.fromkeys((name, *LADDER)):
+        beside = space.fitted_or_none(other)
+        if beside is not None and beside.manifest.get("data") == found.manifest.get("data"):
+            kept = Phrases.load(beside.directory)
+            if kept is not None:
+                return kept
+    note(f"nothing is kept of whose words `{name}` learned from, so it is read from the archive; `rejoinder fit {name}` keeps it")
+    with space.open_archive() as archive:
+        everything = found.manifest["on"] != "train"
+        return Phrases.build(ArchiveCorpus(archive, Path(), found.manifest["split"], everything=everything).posts("train"))

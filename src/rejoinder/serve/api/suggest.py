@@ -1,0 +1,135 @@
+"""The API of our own: finishing sentences and proposing replies. Nothing is ever posted anywhere.
+
+A keystroke that a newer one of its session overtakes is answered at once, with nothing and `superseded`: no error, since the
+person did nothing wrong by typing on. A keystroke is never answered later than its deadline: what was found by then, or nothing.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from time import perf_counter
+from typing import Any, cast
+
+import orjson
+from fastapi import APIRouter, Request
+from fastapi.responses import Response
+
+from rejoinder.engine.typing import Gate, Typed, TypingSession
+from rejoinder.home.opened import Opened, context_of
+from rejoinder.post import Post
+from rejoinder.serve.api.bodies import Context, ItemContext, RepliesAnswer, ReplyBody, SuggestAnswer, SuggestBody, TextContext
+from rejoinder.serve.http.limits import ARRIVED
+from rejoinder.serve.http.parts import Parts, parts_of
+from rejoinder.serve.http.sessions import Session
+
+MARGIN = 0.004  # seconds kept for handing the answer over
+_SILENCE: dict[str, Any] = {"ghost": "", "probability": 0.0, "words": [], "rung": ""}
+_UNANSWERED = (Post(0),)  # a draft answers something, as most do
+
+router = APIRouter()
+
+
+class JSON(Response):
+    """An answer that is made of plain values already."""
+
+    media_type = "application/json"
+
+    def __init__(self, value: Any) -> None:
+        """`value`: what orjson can write."""
+        super().__init__(orjson.dumps(value))
+
+
+@router.post("/v1/suggest", responses={200: {"model": SuggestAnswer}}, tags=["native"])
+async def suggest(body: SuggestBody, request: Request) -> Response:
+    """What may follow a draft: ghost text, and the three best next words."""
+    parts = parts_of(request)
+    arrived = float(request.scope[ARRIVED])
+    session = parts.sessions.get(body.session)
+    parts.metrics.sessions.set(len(parts.sessions))
+    number = session.begin(body.sequence)
+    found: dict[str, Any]
+    async with session.turn:
+        superseded = session.overtaken(number)
+        found = {**_SILENCE, "cut": False}
+        if not superseded:
+            found = await _searched(parts, body, session, number, arrived)
+            superseded = session.overtaken(number)
+    if superseded:
+        found = {**_SILENCE, "cut": False}
+        parts.metrics.superseded.inc()
+    took = perf_counter() - arrived
+    _count(parts, found, took)
+    answer = {"session": session.name, "sequence": number, **found, "superseded": superseded}
+    return JSON({**answer, "milliseconds": round(1000 * took, 3)})
+
+
+async def _searched(parts: Parts, body: SuggestBody, session: Session, number: int, arrived: float) -> dict[str, Any]:
+    """What the engine finds before the deadline."""
+    deadline = arrived + body.deadline_ms / 1000
+    about = (repr(body.context), tuple(body.blocked), body.own, parts.generation)
+
+    def unwanted() -> bool:
+        return session.overtaken(number) or perf_counter() >= deadline
+
+    def ask(typing: TypingSession) -> Typed:
+        share = parts.quick.share * (deadline - MARGIN - perf_counter())
+        return typing.suggest(body.draft, gate=Gate(body.gate), deadline=perf_counter() + share, cancelled=unwanted)
+
+    def job() -> Typed | None:
+        return None if unwanted() else session.work(about, lambda: _open(parts, body), ask)
+
+    try:
+        async with asyncio.timeout(deadline - perf_counter()):
+            typed = await parts.quick(job)
+    except TimeoutError:
+        typed = None
+    if typed is None:
+        return {**_SILENCE, "cut": True}
+    words = [{"text": word.text, "probability": word.probability} for word in typed.words]
+    return {"ghost": typed.ghost, "probability": typed.probability, "words": words, "rung": typed.rung, "cut": typed.cut}
+
+
+def _open(parts: Parts, body: SuggestBody) -> TypingSession:
+    context = _UNANSWERED if body.context is None else posts_of(parts.opened, body.context)
+    return parts.opened.open_typing(context, body.blocked, own=body.own)
+
+
+def _count(parts: Parts, found: dict[str, Any], took: float) -> None:
+    metrics = parts.metrics
+    metrics.suggest.observe(took)
+    if found["ghost"]:
+        metrics.shown.inc()
+    if found["cut"]:
+        metrics.cut.inc()
+    if found["rung"]:
+        metrics.rung.labels(found["rung"]).inc()
+
+
+def posts_of(opened: Opened, context: Context) -> Sequence[Post]:
+    """The posts that are answered, from the root on."""
+    if isinstance(context, ItemContext):
+        with opened.archive() as archive:
+            return archive.path_to(context.item)
+    if isinstance(context, TextContext):
+        return context_of([("", context.text)])
+    return context_of([(post.title, post.text) for post in context.posts])
+
+
+@router.post("/v1/reply", responses={200: {"model": RepliesAnswer}}, tags=["native"])
+async def reply(body: ReplyBody, request: Request) -> Response:
+    """Replies to a post, with where each comes from. Nothing is ever posted."""
+    parts = parts_of(request)
+
+    def job() -> dict[str, Any]:
+        opened = parts.opened
+        answering = opened.replier(generate=body.generate, everything=body.all)
+        found = answering.reply(posts_of(opened, body.context), body.k)
+        return {
+            "replies": found,  # orjson writes dataclasses
+            "score": "probability" if answering.trusts else "of the rung",
+            "threshold": answering.threshold,
+            "notice": opened.forum.notice,
+        }
+
+    return JSON(cast(dict[str, Any], await parts.slow(job)))

@@ -1,0 +1,169 @@
+"""`rejoinder lsp`: help for prose in the editors people already use, by the Language Server Protocol.
+
+    textDocument/inlineCompletion    the ghost text (LSP 3.18)
+    textDocument/completion          the three words, for editors that know no ghost text
+
+Nothing is written down: what the editor tells is in memory until the document is closed.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import re
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from time import perf_counter
+from typing import TYPE_CHECKING, NamedTuple
+
+from rejoinder import __version__
+from rejoinder.engine.typing import Gate, Typed, TypingSession
+from rejoinder.errors import missing_extra
+from rejoinder.post import Post
+from rejoinder.serve.editor.document import read_document
+
+if TYPE_CHECKING:
+    from lsprotocol.types import CompletionItem, Position
+    from pygls.lsp.server import LanguageServer
+    from pygls.workspace import TextDocument
+
+Open = Callable[[Sequence[Post]], TypingSession]  # a typing session for a draft that answers these posts
+
+_UNFINISHED = re.compile(r"\S*\Z")
+
+
+@dataclass(frozen=True)
+class Wishes:
+    """What the person chose."""
+
+    gate: Gate = Gate.NORMAL
+    deadline: float = 0.08  # seconds for an answer
+
+
+class Helped(NamedTuple):
+    """An answer, and the draft it is for."""
+
+    draft: str
+    typed: Typed
+
+
+class Help:
+    """Answers keystrokes in any number of documents. Asked from one event loop; one thread works."""
+
+    def __init__(self, open_typing: Open, wishes: Wishes) -> None:
+        """`open_typing` is called once a document, and again when it answers something else."""
+        self._open, self._wishes = open_typing, wishes
+        self._worker = ThreadPoolExecutor(1, thread_name_prefix="typing")
+        self._sessions: dict[str, tuple[str, TypingSession]] = {}  # by document: what it answers, and its session
+
+    def warm(self) -> None:
+        """Have the models read before the first keystroke."""
+        self._worker.submit(self._open, ())
+
+    async def at(self, document: TextDocument, position: Position) -> Helped | None:
+        """The answer for the caret at `position`; None where no help belongs, or a newer keystroke has come meanwhile."""
+        until = perf_counter() + self._wishes.deadline
+        reading = read_document(document.language_id or "", document.source, document.offset_at_position(position))
+        if reading is None:
+            return None
+        version = document.version
+
+        def overtaken() -> bool:
+            return document.version != version
+
+        def work() -> Typed | None:
+            if overtaken():
+                return None
+            session = self._session(document.uri, reading.answered)
+            return session.suggest(reading.draft, gate=self._wishes.gate, deadline=until, cancelled=overtaken)
+
+        typed = await asyncio.get_running_loop().run_in_executor(self._worker, work)
+        return None if typed is None or overtaken() else Helped(reading.draft, typed)
+
+    def close(self, uri: str) -> None:
+        """Forget a document."""
+        self._sessions.pop(uri, None)
+
+    def _session(self, uri: str, answered: str) -> TypingSession:
+        kept = self._sessions.get(uri)
+        if kept is None or kept[0] != answered:
+            context = (Post(0, text=answered),) if answered else ()
+            kept = self._sessions[uri] = (answered, self._open(context))
+        return kept[1]
+
+
+def make_server(open_typing: Open, wishes: Wishes) -> LanguageServer:
+    """The server, ready for `start_io`.
+
+    Raises:
+        MissingExtra: pygls is not installed.
+    """
+    try:
+        from lsprotocol import types
+        from pygls.lsp.server import LanguageServer
+    except ImportError as error:
+        raise missing_extra("`rejoinder lsp`", "lsp") from error
+    from rejoinder.serve.editor.lines import Documents
+
+    server = LanguageServer("rejoinder", __version__)
+    help_ = Help(open_typing, wishes)
+
+    def document(params: types.CompletionParams | types.InlineCompletionParams) -> TextDocument:
+        return server.workspace.get_text_document(params.text_document.uri)
+
+    @server.feature(types.INITIALIZE)
+    def begun(_: types.InitializeParams) -> None:
+        server.protocol._workspace = Documents(server.workspace)
+
+    @server.feature(types.INITIALIZED)
+    def greeted(_: types.InitializedParams) -> None:
+        help_.warm()
+
+    @server.feature(types.TEXT_DOCUMENT_INLINE_COMPLETION, types.InlineCompletionOptions())
+    async def ghost(params: types.InlineCompletionParams) -> types.InlineCompletionList:
+        helped = await help_.at(document(params), params.position)
+        here = types.Range(params.position, params.position)
+        text = helped.typed.ghost if helped else ""
+        return types.InlineCompletionList([types.InlineCompletionItem(insert_text=text, range=here)] if text else [])
+
+    @server.feature(types.TEXT_DOCUMENT_COMPLETION, types.CompletionOptions(trigger_characters=[" "]))
+    async def words(params: types.CompletionParams) -> types.CompletionList:
+        helped = await help_.at(document(params), params.position)
+        units = document(params).position_codec.client_num_units
+        return types.CompletionList(is_incomplete=True, items=_items(helped, params.position, units) if helped else [])
+
+    @server.feature(types.TEXT_DOCUMENT_DID_CLOSE)
+    def closed(params: types.DidCloseTextDocumentParams) -> None:
+        help_.close(params.text_document.uri)
+
+    return server
+
+
+def _items(helped: Helped, position: Position, units: Callable[[str], int]) -> list[CompletionItem]:
+    """The words as the editor wants them: one that finishes the word at the caret takes its place, so that it is listed whole.
+
+    Args:
+        helped: the answer.
+        position: the caret.
+        units: how long a text is, as the editor counts.
+    """
+    from lsprotocol import types
+
+    found = _UNFINISHED.search(helped.draft)
+    unfinished = found.group() if found else ""
+    items = []
+    for place, word in enumerate(helped.typed.words):
+        begun = "" if word.text[:1].isspace() else unfinished
+        start = types.Position(position.line, position.character - units(begun))
+        whole = begun + word.text
+        items.append(
+            types.CompletionItem(
+                label=whole.strip(),
+                kind=types.CompletionItemKind.Text,
+                detail=f"{word.probability:.0%}",
+                sort_text=str(place),
+                filter_text=whole,
+                text_edit=types.TextEdit(types.Range(start, position), whole),
+            )
+        )
+    return items

@@ -1,0 +1,44 @@
+"""What the routes of one app share."""
+
+from __future__ import annotations
+
+import threading
+from dataclasses import dataclass, field
+from typing import cast
+
+from fastapi import Request
+
+from rejoinder.home.opened import Opened
+from rejoinder.serve.http.config import ServeConfig
+from rejoinder.serve.http.metrics import Metrics
+from rejoinder.serve.http.sessions import Sessions
+from rejoinder.serve.http.workers import Workers
+
+
+@dataclass
+class Parts:
+    """One of each."""
+
+    config: ServeConfig
+    opened: Opened
+    sessions: Sessions
+    metrics: Metrics
+    quick: Workers  # what a keystroke waits for
+    slow: Workers  # everything else
+    generation: int = 0  # how often the home has changed
+    stopping: threading.Event = field(default_factory=threading.Event)  # streams end when it is set
+
+    def refresh(self) -> None:
+        """See whether the home has changed, and begin anew if so."""
+        if self.opened.refresh():
+            self.generation += 1
+
+    def own_changed(self) -> None:
+        """What the person wrote is not as it was: the drafts under way begin anew with it."""
+        self.opened.forget_own()
+        self.generation += 1
+
+
+def parts_of(request: Request) -> Parts:
+    """Those of the app that was asked."""
+    return cast(Parts, request.app.state.parts)

@@ -1,0 +1,128 @@
+"""Running the app: a socket, a server that ends its streams when it is told to stop, and no patience with silent connections."""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+import socket
+import sys
+from collections.abc import Callable
+from types import FrameType
+from typing import Any
+
+import uvicorn
+from fastapi import FastAPI
+from uvicorn.protocols.http.h11_impl import H11Protocol
+
+from rejoinder.errors import UsageError
+from rejoinder.serve.http.config import ServeConfig
+from rejoinder.serve.http.parts import Parts
+
+_BACKLOG = 512
+_TURN = 0.0005  # seconds a thread keeps the interpreter while another wants it: whoever answers must not wait for who searches
+_LAST_SECONDS = 10  # for what is under way when the server is told to stop
+
+
+def listen(host: str, port: int) -> socket.socket:
+    """A socket that listens there; port 0 takes a free one.
+
+    Raises:
+        UsageError: the address cannot be listened at.
+    """
+    listening: socket.socket | None = None
+    try:
+        family, kind, protocol, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
+        listening = socket.socket(family, kind, protocol)
+        listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listening.bind(address)
+        listening.listen(_BACKLOG)
+        listening.setblocking(False)
+    except OSError as error:
+        if listening is not None:
+            listening.close()
+        raise UsageError(f"cannot listen at {host} port {port}: {error.strerror or error}; choose another --port") from error
+    return listening
+
+
+def url_of(listening: socket.socket) -> str:
+    """Where a browser on this machine finds the server."""
+    host, port = listening.getsockname()[:2]
+    host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)  # noqa: S104 - compared with, not bound to
+    return f"http://[{host}]:{port}/" if ":" in host else f"http://{host}:{port}/"
+
+
+def run(app: FastAPI, config: ServeConfig, listening: socket.socket, ready: Callable[[], None]) -> None:
+    """Answer until told to stop; `ready` is called once it does."""
+    settings = uvicorn.Config(
+        app,
+        http=_protocol(config.patience),
+        ws="none",
+        log_config=None,
+        access_log=False,
+        proxy_headers=False,
+        server_header=False,
+        date_header=False,
+        limit_concurrency=config.connections,
+        timeout_graceful_shutdown=_LAST_SECONDS,
+    )
+    server = _Server(settings, app.state.parts, ready)
+    sys.setswitchinterval(_TURN)
+    before = {number: signal.signal(number, _ended) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        server.run(sockets=[listening])
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def _ended(_: int, __: FrameType | None) -> None:
+    """Uvicorn raises a signal again when it has obeyed it; by then all is done."""
+
+
+class _Server(uvicorn.Server):
+    """Tells the streams when to end, and the caller when it has begun."""
+
+    def __init__(self, config: uvicorn.Config, parts: Parts, ready: Callable[[], None]) -> None:
+        super().__init__(config)
+        self._parts, self._ready = parts, ready
+
+    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
+        self._parts.stopping.set()
+        super().handle_exit(sig, frame)
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().startup(sockets)
+        if self.started:
+            self._ready()
+
+
+def _protocol(patience: float) -> type[H11Protocol]:
+    """HTTP over a connection that is closed if no request head has come within so many seconds.
+
+    Uvicorn itself waits for the first, and for the rest of one, for ever.
+    """
+
+    class Patient(H11Protocol):
+        _closing: asyncio.TimerHandle | None = None
+
+        def connection_made(self, transport: Any) -> None:
+            super().connection_made(transport)
+            self._closing = self.loop.call_later(patience, self._close_if_silent)
+
+        def connection_lost(self, exc: Exception | None) -> None:
+            if self._closing is not None:
+                self._closing.cancel()
+            super().connection_lost(exc)
+
+        def on_response_complete(self) -> None:
+            super().on_response_complete()
+            if self._closing is not None:
+                self._closing.cancel()
+            if not self.transport.is_closing():
+                self._closing = self.loop.call_later(self.timeout_keep_alive + patience, self._close_if_silent)
+
+        def _close_if_silent(self) -> None:
+            if self.cycle is None or self.cycle.response_complete:
+                self.transport.close()
+
+    return Patient

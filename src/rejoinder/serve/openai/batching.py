@@ -1,0 +1,193 @@
+"""Completions in the making: a step of all their texts at a time, so that whoever waits for a thread never waits for long.
+
+A prompt is read as the beginning of a post that answers something, as most do; a conversation as a thread whose next post is the
+assistant's. A rung follows no instructions, so system messages are passed over. A prompt that ends in a space is read without it,
+and the first token then begins with one: that is how tokens are cut.
+"""
+
+from __future__ import annotations
+
+import codecs
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from rejoinder.engine.detokenizer import Wording
+from rejoinder.engine.sampling import Drawn, SampleConfig, Sampler
+from rejoinder.errors import UsageError
+from rejoinder.models.interfaces import LanguageModel, best
+from rejoinder.post import Kind, Post
+from rejoinder.serve.openai.bodies import Message, Sampled
+
+ANSWERS_SOMETHING = (Post(0),)
+MOST_READ = 1_024  # tokens of a prompt that is gone on with: the nearest
+MOST_SCORED = 8_192  # tokens of a prompt that is only read
+LEAST = -9_999.0  # nats; stands for a probability of 0, which JSON cannot
+
+
+class Told(NamedTuple):
+    """A token as clients see it."""
+
+    text: str  # the characters that it completes, so that those of all tokens make the text
+    piece: bytes
+    log_prob: float | None  # nats; None for the first of what was only read
+    others: tuple[tuple[bytes, float], ...]  # the most probable at that place, with their nats
+
+
+class Piece(NamedTuple):
+    """What one step adds to one text."""
+
+    place: int
+    text: str
+    tokens: tuple[Told, ...]  # those whose characters are now shown
+    finish: str | None  # "stop" or "length", with its last piece
+
+
+@dataclass(frozen=True)
+class Start:
+    """Where a text goes on from."""
+
+    state: Any
+    owed: bytes = b""  # what its first token must begin with
+    tokens: int = 0  # that were read
+
+
+def after(model: LanguageModel, context: Sequence[Post], draft: str) -> Start:
+    """The state after a draft that answers `context`; of a long one, after its end."""
+    owed = b" " if draft.endswith(" ") else b""
+    tokens = model.tokenizer.encode(draft[:-1] if owed else draft)[-MOST_READ:]
+    state = model.start(context)
+    for token in tokens:
+        state = model.advance(state, token)
+    return Start(state, owed, len(tokens))
+
+
+def conversation(messages: Sequence[Message]) -> tuple[tuple[Post, ...], str]:
+    """The posts that are answered, and what the assistant has begun to say.
+
+    Raises:
+        UsageError: nobody has said anything.
+    """
+    said = [message for message in messages if message.role in ("user", "assistant") and message.text.strip()]
+    if not said:
+        raise UsageError("nothing to answer: no message of the user has words")
+    draft = said.pop().text if said[-1].role == "assistant" else ""
+    posts = tuple(
+        Post(-1 - place, Kind.COMMENT if place else Kind.STORY, message.text.strip(), parent=-place if place else None)
+        for place, message in enumerate(said)
+    )
+    return posts or ANSWERS_SOMETHING, draft
+
+
+def read_back(model: LanguageModel, prompt: str) -> list[Told]:
+    """A prompt's tokens, each with how probable it was after those before it.
+
+    Raises:
+        UsageError: it is too long.
+    """
+    tokens = model.tokenizer.encode(prompt)
+    if len(tokens) > MOST_SCORED:
+        raise UsageError(f"a prompt that is read back may have {MOST_SCORED:,} tokens; this one has {len(tokens):,}")
+    scores = model.score_tokens(model.start(ANSWERS_SOMETHING), tokens)
+    decoder = codecs.getincrementaldecoder("utf-8")("replace")
+    pieces = [model.tokenizer.bytes[token] for token in tokens]
+    told = [
+        Told(decoder.decode(piece), piece, _finite(score), ((piece, _finite(score)),))
+        for piece, score in zip(pieces, scores, strict=True)
+    ]
+    return [one._replace(log_prob=None, others=()) if place == 0 else one for place, one in enumerate(told)]
+
+
+class Making:
+    """The texts of one request, a token each at every step."""
+
+    def __init__(self, model: LanguageModel, starts: Sequence[Start], body: Sampled, longest: int, others: int | None) -> None:
+        """Go on `body.n` times from each of `starts`, for `longest` tokens; with each token tell of `others` more, if any."""
+        self._model = model
+        self._others = others
+        self._left = longest
+        self._texts = [_Text(Wording(body.stops), start.owed) for start in starts for _ in range(body.n)]
+        owed = {start.owed for start in starts}
+        self._samplers = [self._sampler(body, starts, bytes_owed, longest) for bytes_owed in sorted(owed)]
+        self.made = 0  # tokens, END included
+
+    def _sampler(self, body: Sampled, starts: Sequence[Start], owed: bytes, longest: int) -> tuple[list[int], Sampler]:
+        """A sampler for the texts that owe the same, and which these are."""
+        places = [place for place, text in enumerate(self._texts) if text.owed == owed]
+        temperature = 1.0 if body.temperature is None else body.temperature
+        nucleus = None if body.top_p in (None, 1.0) else max(float(body.top_p or 0.0), 1e-9)
+        config = SampleConfig(temperature=temperature, nucleus=nucleus, longest=longest)
+        rng = np.random.default_rng(None if body.seed is None else body.seed % 2**64)
+        states = [starts[place // body.n].state for place in places]
+        return places, Sampler(self._model, states, config, rng, owed)
+
+    def step(self) -> list[Piece]:
+        """What the next token adds to each text; empty when all are done."""
+        self._left -= 1
+        pieces: list[Piece] = []
+        for places, sampler in self._samplers:
+            for drawn in sampler.step():
+                place = places[drawn.place]
+                piece = self._piece(place, drawn)
+                pieces.append(piece)
+                if piece.finish == "stop":
+                    sampler.drop(drawn.place)
+        self.made += len(pieces)
+        return pieces
+
+    def _piece(self, place: int, drawn: Drawn) -> Piece:
+        text = self._texts[place]
+        if drawn.token == self._model.tokenizer.end:
+            return Piece(place, *text.ended(), "stop")
+        shown, tokens = text.add(self._told(text, drawn))
+        if text.wording.stopped:
+            return Piece(place, shown, tokens, "stop")
+        if self._left > 0:
+            return Piece(place, shown, tokens, None)
+        rest, others = text.ended()
+        return Piece(place, shown + rest, (*tokens, *others), "length")
+
+    def _told(self, text: _Text, drawn: Drawn) -> Told:
+        piece = self._model.tokenizer.bytes[drawn.token][len(text.owed) :]
+        text.owed = b""
+        others: tuple[tuple[bytes, float], ...] = ()
+        if self._others:
+            found = best(np.arange(self._model.tokenizer.vocabulary), drawn.row, self._others)
+            others = tuple((self._model.tokenizer.bytes[token], _finite(value)) for token, value in found)
+        return Told(text.decoder.decode(piece), piece, _finite(drawn.log_prob), others)
+
+
+@dataclass
+class _Text:
+    """One text: what may be shown of it, and the tokens that may not be yet."""
+
+    wording: Wording
+    owed: bytes
+    decoder: Any = field(default_factory=lambda: codecs.getincrementaldecoder("utf-8")("ignore"))
+    shown: int = 0  # characters
+    told: int = 0  # characters of the tokens that came
+    held: list[tuple[int, Told]] = field(default_factory=list)  # where a token's characters begin, and it
+
+    def add(self, token: Told) -> tuple[str, tuple[Told, ...]]:
+        """What may be shown now that a token has come."""
+        self.held.append((self.told, token))
+        self.told += len(token.text)
+        return self._show(self.wording.feed(token.piece))
+
+    def ended(self) -> tuple[str, tuple[Told, ...]]:
+        """What was held back, and may be shown since nothing more comes."""
+        text, tokens = self._show(self.wording.rest())
+        left, self.held = tuple(one for _, one in self.held), []
+        return text, (*tokens, *left)
+
+    def _show(self, text: str) -> tuple[str, tuple[Told, ...]]:
+        self.shown += len(text)
+        tokens = tuple(one for begins, one in self.held if begins < self.shown)
+        self.held = self.held[len(tokens) :]
+        return text, tokens
+
+
+def _finite(value: float) -> float:
+    return float(value) if value > LEAST else LEAST
