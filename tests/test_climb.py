@@ -45,7 +45,7 @@ def report(space: Workspace) -> dict[str, Any]:
 @pytest.fixture(scope="module", autouse=True)
 def _little_work() -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
-        for module in ("doing", "plan"):
+        for module in ("executor", "plan"):
             patch.setattr(f"rejoinder.climb.{module}.SHARES", FEW)
         for name, number in (("POSTS", 60), ("KEYED_POSTS", 12), ("PAIRS", 40), ("CURVE_POSTS", 40), ("CURVE_PAIRS", 20)):
             patch.setattr(f"rejoinder.climb.executor.{name}", number)
