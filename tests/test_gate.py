@@ -13,7 +13,7 @@ from typists import parrot
 
 from rejoinder.engine.calibration import GateConfig, calibrate
 from rejoinder.engine.gate import CASES, PROMISED, Calibration, Gate, Observed, case_of, lowest
-from rejoinder.engine.token_healing import Unfinished
+from rejoinder.engine.token_healing import HealedDraft
 from rejoinder.errors import ConfigError, DamagedModel
 from rejoinder.home.workspace import Workspace
 from rejoinder.post import Kind, Post, Thread
@@ -80,7 +80,7 @@ def test_more_probable_is_never_less_sure() -> None:
     ],
 )
 def test_cases_are_told_apart(draft: str, text: str, case: int) -> None:
-    assert case_of(Unfinished.of(draft), text) == case
+    assert case_of(HealedDraft.of(draft), text) == case
 
 
 def test_what_is_written_is_read_and_damage_is_found(tmp_path: Path) -> None:

@@ -14,7 +14,7 @@ from typer.testing import CliRunner
 
 from rejoinder.archive.reader import ArchiveCorpus
 from rejoinder.cli import app
-from rejoinder.engine.generation import GenerateConfig, Generated, goes_round
+from rejoinder.engine.generation import GenerateConfig, ReplyGenerator, goes_round
 from rejoinder.engine.replier import Replier
 from rejoinder.engine.sampling import SampleConfig
 from rejoinder.errors import ConfigError
@@ -69,18 +69,18 @@ def proposed(
 ) -> list[Suggestion]:
     model: Any = Saying(said, anywhere)
     config = GenerateConfig(**{"sampling": SampleConfig(), **settings})
-    return Generated("saying", model, phrases, config).propose(QUESTION, 10)
+    return ReplyGenerator("saying", model, phrases, config).propose(QUESTION, 10)
 
 
 @pytest.fixture(scope="module")
-def generated(toy: ArchiveCorpus, tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Generated]:
+def generated(toy: ArchiveCorpus, tmp_path_factory: pytest.TempPathFactory) -> Callable[..., ReplyGenerator]:
     job = Job(tmp_path_factory.mktemp("work"))
     model = KneserNey.fit(toy, KneserNeyConfig(), rng=np.random.default_rng(0), job=job)
     phrases = Phrases.build(toy.posts("train"))
-    return lambda seed=0: Generated("kneser_ney", model, phrases, seed=seed)
+    return lambda seed=0: ReplyGenerator("kneser_ney", model, phrases, seed=seed)
 
 
-def test_made_replies_say_that_they_are_made(generated: Callable[..., Generated]) -> None:
+def test_made_replies_say_that_they_are_made(generated: Callable[..., ReplyGenerator]) -> None:
     found = generated().propose(QUESTION, 3)
     assert 1 <= len(found) <= 3
     assert [s.score for s in found] == sorted((s.score for s in found), reverse=True)
@@ -90,13 +90,13 @@ def test_made_replies_say_that_they_are_made(generated: Callable[..., Generated]
         assert len(words(suggestion.text)) >= 4
 
 
-def test_one_seed_gives_one_list_and_another_seed_another(generated: Callable[..., Generated]) -> None:
+def test_one_seed_gives_one_list_and_another_seed_another(generated: Callable[..., ReplyGenerator]) -> None:
     assert generated(1).propose(QUESTION, 5) == generated(1).propose(QUESTION, 5)
     assert generated(1).propose(QUESTION, 5) != generated(2).propose(QUESTION, 5)
 
 
 @pytest.mark.parametrize("k", [0, -1])
-def test_none_are_made_when_none_are_wanted(k: int, generated: Callable[..., Generated]) -> None:
+def test_none_are_made_when_none_are_wanted(k: int, generated: Callable[..., ReplyGenerator]) -> None:
     assert generated().propose(QUESTION, k) == []
 
 
@@ -175,7 +175,7 @@ def test_going_round_in_circles() -> None:
     assert not goes_round([], 0.0) and not goes_round(["one"], 0.0)
 
 
-def test_made_replies_stand_behind_those_that_were_found(generated: Callable[..., Generated]) -> None:
+def test_made_replies_stand_behind_those_that_were_found(generated: Callable[..., ReplyGenerator]) -> None:
     class Listed:
         def propose(self, context: Sequence[Post], k: int) -> list[Suggestion]:
             return [Suggestion("People wrote this one once.", 1.0, "listed", post=5), Suggestion("Fine by me.", 0.5, "listed")]

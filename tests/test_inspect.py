@@ -17,7 +17,7 @@ from typer.testing import CliRunner
 from rejoinder.cli import app
 from rejoinder.errors import MissingExtra, UsageError
 from rejoinder.home.workspace import Workspace
-from rejoinder.inspect.cell import MOST_TOKENS, Look, draw, labels_of, look
+from rejoinder.inspect.cell import MOST_TOKENS, CellTrace, draw, labels_of
 from rejoinder.models.lstm.cell import Layer, Step, Weights, sequence
 from rejoinder.models.lstm.rung import LSTM
 from rejoinder.text.tokenizer import Tokenizer
@@ -39,20 +39,20 @@ TOKENS = TOKENIZER.encode("the dough is cold")
 
 
 @pytest.fixture
-def seen() -> Look:
-    return look(list(sequence(WEIGHTS, TOKENS)), labels_of(TOKENIZER, TOKENS), 1)
+def seen() -> CellTrace:
+    return CellTrace.of(list(sequence(WEIGHTS, TOKENS)), labels_of(TOKENIZER, TOKENS), 1)
 
 
-def test_the_numbers_are_those_of_the_cell(seen: Look) -> None:
+def test_the_numbers_are_those_of_the_cell(seen: CellTrace) -> None:
     steps = list(sequence(WEIGHTS, TOKENS))
     for name in Step._fields:
         assert seen.values[name].shape == (len(TOKENS), HIDDEN)
         assert np.allclose(seen.values[name][2], getattr(steps[2][1], name), atol=1e-6)
 
 
-def cells(*rows: Sequence[float]) -> Look:
+def cells(*rows: Sequence[float]) -> CellTrace:
     c = np.array(rows, dtype=np.float32)
-    return Look(tuple("abc"[: len(rows)]), 0, dict.fromkeys("ifgoch", c))
+    return CellTrace(tuple("abc"[: len(rows)]), 0, dict.fromkeys("ifgoch", c))
 
 
 def test_the_liveliest_are_those_whose_memory_varies_most() -> None:
@@ -83,15 +83,15 @@ def test_labels_show_spaces_separators_and_halves_of_characters() -> None:
 @pytest.mark.parametrize("layer", [-1, 2])
 def test_a_layer_that_is_not_there_is_told(layer: int) -> None:
     with pytest.raises(UsageError, match="2 layers, counted from 0"):
-        look(list(sequence(WEIGHTS, TOKENS)), labels_of(TOKENIZER, TOKENS), layer)
+        CellTrace.of(list(sequence(WEIGHTS, TOKENS)), labels_of(TOKENIZER, TOKENS), layer)
     with pytest.raises(UsageError, match="nothing to look at"):
-        look([], [], 0)
+        CellTrace.of([], [], 0)
 
 
 # --- the picture -----------------------------------------------------------------------------------------------------
 
 
-def test_an_svg_names_every_token_and_every_part(seen: Look, tmp_path: Path) -> None:
+def test_an_svg_names_every_token_and_every_part(seen: CellTrace, tmp_path: Path) -> None:
     pytest.importorskip("matplotlib")
     draw(seen, [3, 7], tmp_path / "cell.svg")
     said = {text.strip() for text in ElementTree.parse(tmp_path / "cell.svg").getroot().itertext() if text.strip()}
@@ -101,9 +101,9 @@ def test_an_svg_names_every_token_and_every_part(seen: Look, tmp_path: Path) -> 
     assert (tmp_path / "again.svg").read_bytes() == (tmp_path / "cell.svg").read_bytes()
 
 
-def test_a_png_grows_with_the_text(seen: Look, tmp_path: Path) -> None:
+def test_a_png_grows_with_the_text(seen: CellTrace, tmp_path: Path) -> None:
     pytest.importorskip("matplotlib")
-    long = look(list(sequence(WEIGHTS, TOKENS * 2)), labels_of(TOKENIZER, TOKENS * 2), 0)
+    long = CellTrace.of(list(sequence(WEIGHTS, TOKENS * 2)), labels_of(TOKENIZER, TOKENS * 2), 0)
     sizes = []
     for name, shown in (("short", seen), ("long", long)):
         draw(shown, [0, 4, 2], tmp_path / f"{name}.png")
@@ -116,19 +116,19 @@ def test_a_png_grows_with_the_text(seen: Look, tmp_path: Path) -> None:
 def test_text_that_the_font_lacks_or_that_looks_like_mathematics_is_drawn(tmp_path: Path) -> None:
     pytest.importorskip("matplotlib")
     tokens = TOKENS[:3]
-    odd = look(list(sequence(WEIGHTS, tokens)), ["日本", "$x^$", "🍞_"], 0)
+    odd = CellTrace.of(list(sequence(WEIGHTS, tokens)), ["日本", "$x^$", "🍞_"], 0)
     draw(odd, [0], tmp_path / "odd.png")
 
 
-def test_a_picture_of_another_kind_or_of_too_long_a_text_is_refused(seen: Look, tmp_path: Path) -> None:
+def test_a_picture_of_another_kind_or_of_too_long_a_text_is_refused(seen: CellTrace, tmp_path: Path) -> None:
     with pytest.raises(UsageError, match=r"\.png or \.svg"):
         draw(seen, [0], tmp_path / "cell.gif")
-    many = Look(("a",) * (MOST_TOKENS + 1), 0, seen.values)
+    many = CellTrace(("a",) * (MOST_TOKENS + 1), 0, seen.values)
     with pytest.raises(UsageError, match="200 tokens"):
         draw(many, [0], tmp_path / "cell.png")
 
 
-def test_without_matplotlib_the_extra_is_named(seen: Look, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_without_matplotlib_the_extra_is_named(seen: CellTrace, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "matplotlib", None)
     with pytest.raises(MissingExtra, match=r"rejoinder\[train\]"):
         draw(seen, [0], tmp_path / "cell.png")

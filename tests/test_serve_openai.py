@@ -12,7 +12,7 @@ from fastapi.testclient import TestClient
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rejoinder.engine.detokenizer import Wording
+from rejoinder.engine.detokenizer import Detokenizer
 from rejoinder.home.workspace import Workspace
 from rejoinder.post import Kind, Post
 from rejoinder.serve.http.app import create_app
@@ -84,7 +84,7 @@ def oracle(text: str, stops: list[str]) -> str:
 @given(st.text("ab é\U0001f600", max_size=12), st.lists(st.text("ab é", max_size=3), max_size=3), st.lists(st.integers(1, 3)))
 def test_stop_strings_end_a_text_however_it_is_cut(text: str, stops: list[str], sizes: list[int]) -> None:
     raw = text.encode()
-    wording, shown = Wording(stops), ""
+    wording, shown = Detokenizer(stops), ""
     for size in sizes:
         shown += wording.feed(raw[:size])
         raw = raw[size:]
@@ -97,7 +97,7 @@ def test_stop_strings_end_a_text_however_it_is_cut(text: str, stops: list[str], 
 
 
 def test_what_may_be_a_stop_string_is_held_back() -> None:
-    wording = Wording(["\n\nPost:"])
+    wording = Detokenizer(["\n\nPost:"])
     assert [wording.feed(piece) for piece in (b"one\n", b"\nPo", b"em. \xc3", b"\xa9")] == ["one", "", "\n\nPoem. ", "é"]
     assert [wording.feed(piece) for piece in (b"\n\nPost", b":", b" two")] == ["", "", ""]
     assert wording.stopped and wording.rest() == ""

@@ -20,7 +20,7 @@ from typists import Fake, all_words, dice, parrot
 from rejoinder.engine import prefix_cache, typing
 from rejoinder.engine.gate import Calibration
 from rejoinder.engine.replay import seam_fault
-from rejoinder.engine.token_healing import Unfinished
+from rejoinder.engine.token_healing import HealedDraft
 from rejoinder.engine.typing import Engine, Gate, TypingConfig, TypingSession
 from rejoinder.errors import ConfigError
 from rejoinder.home.workspace import Workspace
@@ -68,7 +68,7 @@ def test_words_are_those_of_an_exhaustive_search(draft: str, seed: int) -> None:
     expected = sorted(all_words(model, draft, 4).items(), key=lambda item: -item[1])
     config = TypingConfig(deadline=1e6, words=12, steps=10_000, least=0.0)
     typed = session(model, config).suggest(draft)
-    short = [word for word in typed.words if len(tokenizer.encode(Unfinished.of(draft).owed + word.text)) <= 4]
+    short = [word for word in typed.words if len(tokenizer.encode(HealedDraft.of(draft).owed + word.text)) <= 4]
     assert short and [word.text for word in short] == [text for text, _ in expected[: len(short)]]
     odds = [np.log(w.probability / (1 - w.probability)) for w in typed.words]
     assert odds == sorted(odds, reverse=True)
@@ -203,7 +203,7 @@ def test_a_session_answers_as_a_new_one_would_wherever_the_caret_jumps(jumps: li
 @settings(max_examples=80, deadline=None)
 @given(st.text(max_size=40))
 def test_a_draft_is_cut_where_the_tokenizer_cuts(draft: str) -> None:
-    cut, encode = Unfinished.of(draft), words().encode
+    cut, encode = HealedDraft.of(draft), words().encode
     assert cut.head + cut.owed == draft
     assert encode(cut.head) + encode(cut.owed) == encode(draft)
 
@@ -330,20 +330,20 @@ def test_a_session_keeps_so_many_places_and_no_more() -> None:
     for text in (SPARK, TEXTS[0], TEXTS[1]) * 3:
         for length in range(0, len(text), 3):
             typist.suggest(text[:length])
-    reader = typist._voices[0].reader
-    below = [reader._root]
-    for place in below:
-        below += place.below.values()
-    states = [place for place in below if place.state is not None and place is not reader._root]
+    cache = typist._voices[0].cache
+    nodes = [cache._root]
+    for node in nodes:
+        nodes += node.children.values()
+    states = [node for node in nodes if node.state is not None and node is not cache._root]
     assert len(states) <= 5 + prefix_cache._FAR
-    assert sum(place.row is not None for place in below) <= 5 + 1
-    assert len(below) < 400
+    assert sum(node.row is not None for node in nodes) <= 5 + 1
+    assert len(nodes) < 400
 
 
 def test_a_session_that_is_over_lets_go_of_all_it_held_at_once() -> None:
     typist = session(parrot(words(), SPARK))
     typist.suggest("Check the spark")
-    row = next(place.row for place in typist._voices[0].reader._near.values() if place.row is not None)
+    row = next(node.row for node in typist._voices[0].cache._near.values() if node.row is not None)
     gone = weakref.ref(row)
     del row
     gc.disable()

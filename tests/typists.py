@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from rejoinder.engine.token_healing import Pieces, Shape, Unfinished, shape_of
+from rejoinder.engine.token_healing import HealedDraft, Shape, TokenTable, shape_of
 from rejoinder.models.interfaces import OneByOne
 from rejoinder.post import Post
 from rejoinder.text.tokenizer import Tokenizer
@@ -74,8 +74,8 @@ def parrot(tokenizer: Tokenizer, *texts: str, sure: float = 0.96) -> Fake:
 
 def all_words(model: Fake, draft: str, longest: int) -> dict[str, float]:
     """Every next word that up to `longest` tokens from the start of the unfinished word spell: its log probability, nats."""
-    cut, tokenizer = Unfinished.of(draft), model.tokenizer
-    owed, goes_on = cut.owed.encode(), set(Pieces(tokenizer).after(Shape.WORD).tolist())
+    cut, tokenizer = HealedDraft.of(draft), model.tokenizer
+    owed, goes_on = cut.owed.encode(), set(TokenTable(tokenizer).after(Shape.WORD).tolist())
     head = model.start(())
     for token in tokenizer.encode(cut.head):
         head = model.advance(head, token)

@@ -12,7 +12,7 @@ from rejoinder.cli.options import Home, Json, workspace
 from rejoinder.cli.output import note, print_json, table
 
 if TYPE_CHECKING:
-    from rejoinder.inspect.cell import Look
+    from rejoinder.inspect.cell import CellTrace
 
 _MOVED = 4  # cells named for each token
 
@@ -47,7 +47,7 @@ def cell(
     """
     from rejoinder.archive.html import clean
     from rejoinder.home.workspace import Workspace
-    from rejoinder.inspect.cell import draw, labels_of, look
+    from rejoinder.inspect.cell import CellTrace, draw, labels_of
     from rejoinder.models.lstm.rung import LSTM
 
     space = workspace(home)
@@ -56,7 +56,7 @@ def cell(
     model = space.load("lstm", allow_stale=allow_stale)
     assert isinstance(model, LSTM)  # noqa: S101 - for the type checker
     tokens = [model.tokenizer.post, *model.tokenizer.encode(clean(text))]
-    seen = look(model.look(tokens), labels_of(model.tokenizer, tokens), layer)
+    seen = CellTrace.of(model.look(tokens), labels_of(model.tokenizer, tokens), layer)
     shown = seen.liveliest(cells).tolist()
     if out is not None:
         draw(seen, shown, out)
@@ -67,7 +67,7 @@ def cell(
         _as_table(seen)
 
 
-def _as_table(seen: Look) -> None:
+def _as_table(seen: CellTrace) -> None:
     """A line for each token: means over all cells, and the cells whose memory it moved most."""
     means = seen.means()
     rows = [
@@ -76,5 +76,5 @@ def _as_table(seen: Look) -> None:
     table(["token", *means, "cells it moved most"], rows)
 
 
-def _moved(seen: Look, place: int) -> str:
+def _moved(seen: CellTrace, place: int) -> str:
     return "  ".join(f"{cell} {change:+.2f}" for cell, change in seen.moved(place, _MOVED))

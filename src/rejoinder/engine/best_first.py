@@ -21,12 +21,12 @@ from math import exp, log
 import numpy as np
 from numpy.typing import NDArray
 
-from rejoinder.engine.prefix_cache import Place, Reader, TimeUp, Watch
-from rejoinder.engine.token_healing import Pieces, Shape, Unfinished, shape_of
+from rejoinder.engine.prefix_cache import Deadline, DeadlinePassed, Node, PrefixCache
+from rejoinder.engine.token_healing import HealedDraft, Shape, TokenTable, shape_of
 from rejoinder.models.interfaces import LogProbs, best
 from rejoinder.text.words import words as words_of
 
-_AT_FIRST = 16  # of the tokens that may follow a place; the others are sorted when these are used up
+_AT_FIRST = 16  # of the tokens that may follow a node; the others are sorted when these are used up
 _AT_ONCE = 4  # paths read in one step, the later ones in the hope that they are needed too
 _DOTS = ("..", "…")  # never offered
 _EASED = "'’"  # an apostrophe may yet join what stands before it to one token with what follows
@@ -39,21 +39,21 @@ class Word:
     text: str  # to be put at the caret
     probability: float  # as above, by the model itself
     tokens: tuple[int, ...]  # from the start of the unfinished word
-    place: Place  # after them
+    node: Node  # after them
 
 
 @dataclass(frozen=True, slots=True)
-class Wanted:
+class SearchConfig:
     """What is searched for."""
 
     words: int = 3  # how many
-    steps: int = 32  # places looked at, at most
+    steps: int = 32  # nodes looked at, at most
     least: float = 0.0  # a less probable word is none
     blocked: frozenset[str] = frozenset()  # words never shown, in lower case
 
 
 @dataclass
-class Found:
+class SearchResult:
     """What came of a search."""
 
     words: list[Word] = field(default_factory=list)  # best first
@@ -61,19 +61,19 @@ class Found:
     begun: bool = False  # all of the draft had been read by then
 
 
-def search(reader: Reader, pieces: Pieces, draft: Unfinished, wanted: Wanted, watch: Watch) -> Found:
+def search(cache: PrefixCache, table: TokenTable, draft: HealedDraft, config: SearchConfig, deadline: Deadline) -> SearchResult:
     """The next words after a draft."""
-    found = Found()
+    found = SearchResult()
     if draft.too_long:
         return found
-    walk = _Search(reader, pieces, draft, wanted, watch)
-    paths: list[tuple[_Path, float]] = []
+    walk = _Search(cache, table, draft, config, deadline)
+    paths: list[tuple[_Hypothesis, float]] = []
     try:
         for path in walk.words():
             paths.append(path)
-            if len(paths) == wanted.words:
+            if len(paths) == config.words:
                 break
-    except TimeUp:
+    except DeadlinePassed:
         found.cut = True
     found.begun = walk.begun
     found.words = [walk.word(*path) for path in paths]
@@ -81,17 +81,17 @@ def search(reader: Reader, pieces: Pieces, draft: Unfinished, wanted: Wanted, wa
 
 
 @dataclass(frozen=True, slots=True)
-class _Path:
+class _Hypothesis:
     """Tokens from the start of the unfinished word; the last of them may not be read yet."""
 
     tokens: tuple[int, ...]
     text: bytes  # what they spell
     log_prob: float  # nats
-    above: Place  # before the last token
-    place: Place | None = None  # after it, once it is read
+    parent: Node  # before the last token
+    node: Node | None = None  # after it, once it is read
 
 
-class _Next:
+class _Ranked:
     """The tokens that may follow a path, best first, sorted as far as they are asked for."""
 
     def __init__(self, tokens: NDArray[np.int64], log_probs: LogProbs) -> None:
@@ -106,18 +106,22 @@ class _Next:
 
 
 class _Search:
-    def __init__(self, reader: Reader, pieces: Pieces, draft: Unfinished, wanted: Wanted, watch: Watch) -> None:
-        self.reader, self.pieces, self.draft, self.wanted, self.watch = reader, pieces, draft, wanted, watch
+    def __init__(
+        self, cache: PrefixCache, table: TokenTable, draft: HealedDraft, config: SearchConfig, deadline: Deadline
+    ) -> None:
+        self.cache, self.table, self.draft, self.config, self.deadline = cache, table, draft, config, deadline
         self.owed = draft.owed.encode("utf-8", "replace")
         self.covered = 0.0  # probability of what was found to begin with what is typed
         self.begun = False
-        self.heap: list[tuple[float, tuple[int, ...], int, _Path, _Next | None]] = []  # minus nats first; then it is settled
+        self.heap: list[
+            tuple[float, tuple[int, ...], int, _Hypothesis, _Ranked | None]
+        ] = []  # minus nats first; then it is settled
 
-    def words(self) -> Iterator[tuple[_Path, float]]:
+    def words(self) -> Iterator[tuple[_Hypothesis, float]]:
         """All next words, best first, and the nats of each, its end counted in."""
-        head = self.reader.reach(self.reader.tokens(self.draft.head), self.watch)
+        head = self.cache.reach(self.cache.tokens(self.draft.head), self.deadline)
         self.begun = True
-        self._open(_Path((), b"", 0.0, head, head), head, self.reader.log_probs(head, self.watch))
+        self._open(_Hypothesis((), b"", 0.0, head, head), head, self.cache.log_probs(head, self.deadline))
         steps = 0
         while self.heap and self._is_enough(self.heap[0][0]):
             minus, _, _, path, following = self.heap[0]
@@ -126,88 +130,88 @@ class _Search:
                 if not self._is_blocked(path):
                     yield path, -minus
                 continue
-            paths = self._some_paths(min(_AT_ONCE, self.wanted.steps - steps))
+            paths = self._some_paths(min(_AT_ONCE, self.config.steps - steps))
             if not paths:
-                if steps == self.wanted.steps:
+                if steps == self.config.steps:
                     return
                 continue
             steps += len(paths)
-            looked_at = self.reader.look([(path.above, path.tokens[-1]) for path in paths], self.watch)
-            for path, (place, row) in zip(paths, looked_at, strict=True):
-                self._open(replace(path, place=place), place, row)
+            looked_at = self.cache.expand([(path.parent, path.tokens[-1]) for path in paths], self.deadline)
+            for path, (node, row) in zip(paths, looked_at, strict=True):
+                self._open(replace(path, node=node), node, row)
 
-    def _some_paths(self, most: int) -> list[_Path]:
+    def _some_paths(self, most: int) -> list[_Hypothesis]:
         """The best paths of the heap that are to be read, at most so many, none behind a word: read now, read at once."""
-        found: list[_Path] = []
+        found: list[_Hypothesis] = []
         while len(found) < most and self.heap and self.heap[0][4] is not None and self._is_enough(self.heap[0][0]):
             minus, _, rank, path, following = heappop(self.heap)
             assert following is not None  # noqa: S101 - it was not a moment ago
             self._push(path, following, rank + 1)
             token, _ = following.get(rank) or (0, 0.0)
-            text = path.text + self.pieces.tokenizer.bytes[token]
-            longer = _Path((*path.tokens, token), text, -minus, path.place or path.above)
+            text = path.text + self.table.tokenizer.bytes[token]
+            longer = _Hypothesis((*path.tokens, token), text, -minus, path.node or path.parent)
             if self._shape(longer) is not Shape.NEVER and self._is_spelled(longer):
                 found.append(longer)
         return found
 
     def _is_enough(self, minus: float) -> bool:
-        return not self.covered or exp(-minus) >= self.wanted.least * self.covered
+        return not self.covered or exp(-minus) >= self.config.least * self.covered
 
-    def _shape(self, path: _Path) -> Shape:
+    def _shape(self, path: _Hypothesis) -> Shape:
         """What a path has put at the caret so far; while it still spells what is typed, nothing."""
         if len(path.text) < len(self.owed):
             return Shape.SHUT
         return shape_of(path.text[len(self.owed) :], spaced=self.draft.spaced)
 
-    def _open(self, path: _Path, place: Place, row: LogProbs) -> None:
-        """Put into the heap what may follow a path, read up to `place`; (V,) `row`, nats, is what comes next there."""
+    def _open(self, path: _Hypothesis, node: Node, row: LogProbs) -> None:
+        """Put into the heap what may follow a path, read up to `node`; (V,) `row`, nats, is what comes next there."""
         owed = self.owed[len(path.text) :]
         if owed:
-            whole = self.pieces.starting_with(owed)
+            whole = self.table.starting_with(owed)
             self.covered += exp(path.log_prob) * float(np.exp(row[whole]).sum(dtype=np.float64))
-            inside = np.array(self.pieces.tokenizer.inside(owed), np.int64)
-            self._push(path, _Next(np.concatenate([whole, inside]), row), 0)
+            inside = np.array(self.table.tokenizer.inside(owed), np.int64)
+            self._push(path, _Ranked(np.concatenate([whole, inside]), row), 0)
             return
         if not path.tokens:
             self.covered = 1.0
         shape = self._shape(path)
         if shape is Shape.WORD:
-            ends = no_letter_next(self.pieces, place, row)
+            ends = no_letter_next(self.table, node, row)
             if ends > 0:
                 heappush(self.heap, (-(path.log_prob + log(ends)), path.tokens, -1, path, None))
-        self._push(path, _Next(self.pieces.after(shape), row), 0)
+        self._push(path, _Ranked(self.table.after(shape), row), 0)
 
-    def _push(self, path: _Path, following: _Next, rank: int) -> None:
+    def _push(self, path: _Hypothesis, following: _Ranked, rank: int) -> None:
         token = following.get(rank)
         if token is not None:
             heappush(self.heap, (-(path.log_prob + token[1]), (*path.tokens, token[0]), rank, path, following))
 
-    def _is_spelled(self, path: _Path) -> bool:
+    def _is_spelled(self, path: _Hypothesis) -> bool:
         """Whether some text can begin with these tokens."""
         try:
             text = path.text.decode()
         except UnicodeDecodeError:
             return True  # a piece of a character: seen when it is whole
-        return any(mark in text for mark in _EASED) or self.pieces.spells(path.tokens, text)
+        return any(mark in text for mark in _EASED) or self.table.spells(path.tokens, text)
 
-    def _is_blocked(self, path: _Path) -> bool:
+    def _is_blocked(self, path: _Hypothesis) -> bool:
         text = path.text.decode()
         offered = path.text[len(self.owed) :].decode()
-        if not self.pieces.spells(path.tokens, text) or self.draft.says_again(offered) or any(dots in offered for dots in _DOTS):
+        if not self.table.spells(path.tokens, text) or self.draft.says_again(offered) or any(dots in offered for dots in _DOTS):
             return True
-        return bool(self.wanted.blocked) and not self.wanted.blocked.isdisjoint(words_of(text)[-1:])
+        return bool(self.config.blocked) and not self.config.blocked.isdisjoint(words_of(text)[-1:])
 
-    def word(self, path: _Path, log_prob: float) -> Word:
+    def word(self, path: _Hypothesis, log_prob: float) -> Word:
         """A word that was found, its probability by all that was looked at."""
-        assert path.place is not None  # noqa: S101 - it was opened
+        assert path.node is not None  # noqa: S101 - it was opened
         text = path.text[len(self.owed) :].decode()
-        return Word(text, min(exp(log_prob) / self.covered, 1.0), path.tokens, path.place)
+        return Word(text, min(exp(log_prob) / self.covered, 1.0), path.tokens, path.node)
 
 
-def no_letter_next(pieces: Pieces, place: Place, row: LogProbs) -> float:
-    """The probability that a word ends at a place, where (V,) `row` says what comes next (nats)."""
-    found = place.facts.get("ends")
+def no_letter_next(table: TokenTable, node: Node, row: LogProbs) -> float:
+    """The probability that a word ends at a node, where (V,) `row` says what comes next (nats)."""
+    found = node.facts.get("ends")
     if found is None:
-        goes_on = np.exp(row[pieces.after(Shape.WORD)]).sum(dtype=np.float64)
-        found = place.facts["ends"] = max(1.0 - float(goes_on), 0.0)
+        goes_on = np.exp(row[table.after(Shape.WORD)]).sum(dtype=np.float64)
+        found = node.facts["ends"] = max(1.0 - float(goes_on), 0.0)
     return float(found)

@@ -10,7 +10,7 @@ import codecs
 from collections.abc import Sequence
 
 
-class Wording:
+class Detokenizer:
     """A text that grows token by token."""
 
     def __init__(self, stops: Sequence[str] = ()) -> None:

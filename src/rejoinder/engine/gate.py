@@ -21,7 +21,7 @@ from typing import Self
 import numpy as np
 from numpy.typing import NDArray
 
-from rejoinder.engine.token_healing import Unfinished, kinds
+from rejoinder.engine.token_healing import HealedDraft, kinds
 from rejoinder.errors import DamagedModel
 from rejoinder.files import write_json
 from rejoinder.models.regression import logistic
@@ -133,7 +133,7 @@ def lowest(sure: Floats, right: NDArray[np.bool_], share: float, fewest: int = _
     return float(sure[order][good[-1]]) if len(good) else None
 
 
-def case_of(draft: Unfinished, text: str) -> int:
+def case_of(draft: HealedDraft, text: str) -> int:
     """How the caret stands for a next word."""
     letters = draft.letters
     if letters and kinds(text[:1]) != "w":

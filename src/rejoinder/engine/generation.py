@@ -19,7 +19,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from rejoinder.engine.filters import Repetition, unfit
-from rejoinder.engine.sampling import Made, SampleConfig, sample, text_of
+from rejoinder.engine.sampling import SampleConfig, SampledText, sample, text_of
 from rejoinder.errors import ConfigError
 from rejoinder.models.interfaces import LanguageModel
 from rejoinder.post import Post, Suggestion
@@ -56,7 +56,7 @@ class GenerateConfig:
             raise ConfigError(f"`repeated` must lie in [0, 1]; got {self.repeated}")
 
 
-class Generated:
+class ReplyGenerator:
     """A source of replies beside those that retrieve them. Deterministic: one context gives one list."""
 
     def __init__(
@@ -97,7 +97,7 @@ class Generated:
             return "copied from one author"
         return unfit(text, self.config.longest)
 
-    def _scores(self, drafts: Mapping[str, Made]) -> list[float]:
+    def _scores(self, drafts: Mapping[str, SampledText]) -> list[float]:
         """The score above of each text, as far as it is finished."""
         sizes = [_reach(self._model.tokenizer, one.tokens, len(text)) for text, one in drafts.items()]
         whole = list(zip(drafts.values(), sizes, strict=True))

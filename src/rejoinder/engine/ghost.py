@@ -17,8 +17,8 @@ from numpy.typing import NDArray
 
 from rejoinder.engine.best_first import Word, no_letter_next
 from rejoinder.engine.filters import unfit
-from rejoinder.engine.prefix_cache import Place, Reader, Watch
-from rejoinder.engine.token_healing import LONGEST_WORD, Pieces, Shape, Unfinished, kinds, shape_of
+from rejoinder.engine.prefix_cache import Deadline, Node, PrefixCache
+from rejoinder.engine.token_healing import LONGEST_WORD, HealedDraft, Shape, TokenTable, kinds, shape_of
 from rejoinder.models.interfaces import LogProbs
 from rejoinder.post import Post
 from rejoinder.text.phrases import COPIED, Phrases
@@ -37,7 +37,7 @@ class Worth(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
-class Run:
+class GhostText:
     """A ghost text."""
 
     text: str
@@ -47,7 +47,7 @@ class Run:
 
 @dataclass(frozen=True, slots=True)
 class _Path:
-    place: Place
+    node: Node
     tokens: tuple[int, ...]  # from the start of the unfinished word
     made: bytes  # since the last word that was finished
     probability: float  # that the tokens come, the word's end not counted
@@ -56,56 +56,56 @@ class _Path:
 class Extension:
     """Goes on from a next word."""
 
-    def __init__(self, reader: Reader, pieces: Pieces, draft: Unfinished, watch: Watch) -> None:
+    def __init__(self, cache: PrefixCache, table: TokenTable, draft: HealedDraft, deadline: Deadline) -> None:
         """Use the model, and the draft, that the word was found with."""
-        self.reader, self.pieces, self.draft, self.watch = reader, pieces, draft, watch
+        self.cache, self.table, self.draft, self.deadline = cache, table, draft, deadline
 
-    def runs(self, word: Word, longest: int, worth: Worth) -> Iterator[Run]:
+    def texts(self, word: Word, longest: int, worth: Worth) -> Iterator[GhostText]:
         """The word alone, then the same with one word more each time, while it is worth it; at most `longest` words.
 
         Raises:
-            TimeUp: before the next was known.
+            DeadlinePassed: before the next was known.
         """
-        yield Run(word.text, 1, word.probability)
-        ends = no_letter_next(self.pieces, word.place, self.reader.log_probs(word.place, self.watch))
-        text, path = word.text, _Path(word.place, word.tokens, b"", word.probability / ends if ends else 0.0)
+        yield GhostText(word.text, 1, word.probability)
+        ends = no_letter_next(self.table, word.node, self.cache.log_probs(word.node, self.deadline))
+        text, path = word.text, _Path(word.node, word.tokens, b"", word.probability / ends if ends else 0.0)
         for words in range(1, longest + 1):
             found = self._sentence_end(path, partial(worth, words=words))
             if found is None and words < longest:
                 found = self._next_word(path, partial(worth, words=words + 1))
-            if found is None or not self.pieces.spells(found[0].tokens, self.draft.owed + text + found[0].made.decode()):
+            if found is None or not self.table.spells(found[0].tokens, self.draft.owed + text + found[0].made.decode()):
                 return
             path, ends = found
             text += path.made.decode()
             ended = kinds(text)[-1] == "."
-            yield Run(text, words + (not ended), path.probability * ends)
+            yield GhostText(text, words + (not ended), path.probability * ends)
             if ended:
                 return
-            path = _Path(path.place, path.tokens, b"", path.probability)
+            path = _Path(path.node, path.tokens, b"", path.probability)
 
     def _sentence_end(self, path: _Path, worth: Callable[[float], bool]) -> tuple[_Path, float] | None:
         """The path with the mark that ends the sentence, if that comes next and is worth it."""
-        row = self.reader.log_probs(path.place, self.watch)
+        row = self.cache.log_probs(path.node, self.deadline)
         token = int(np.argmax(row))
-        if kinds(self.pieces.tokenizer.bytes[token].decode("utf-8", "replace")) != ".":
+        if kinds(self.table.tokenizer.bytes[token].decode("utf-8", "replace")) != ".":
             return None
         longer = self._longer(path, row, token, worth)
         return (longer, 1.0) if longer else None
 
     def _next_word(self, path: _Path, worth: Callable[[float], bool]) -> tuple[_Path, float] | None:
         """The path up to the end of the next word, and the probability that it ends there; None if that is not worth it."""
-        row = self.reader.log_probs(path.place, self.watch)
-        longer = self._longer(path, row, self._best(row, self.pieces.begin_word), worth)
+        row = self.cache.log_probs(path.node, self.deadline)
+        longer = self._longer(path, row, self._best(row, self.table.begin_word), worth)
         while longer is not None and len(longer.made) <= LONGEST_WORD:
-            row = self.reader.log_probs(longer.place, self.watch)
+            row = self.cache.log_probs(longer.node, self.deadline)
             shape = shape_of(longer.made, spaced=False)
             if shape is Shape.WORD:
-                ends = no_letter_next(self.pieces, longer.place, row)
+                ends = no_letter_next(self.table, longer.node, row)
                 if ends >= 1 - ends:
                     return (longer, ends) if worth(longer.probability * ends) else None
             if shape is Shape.NEVER:
                 return None
-            longer = self._longer(longer, row, self._best(row, self.pieces.after(shape)), worth)
+            longer = self._longer(longer, row, self._best(row, self.table.after(shape)), worth)
         return None
 
     @staticmethod
@@ -117,11 +117,11 @@ class Extension:
         probability = path.probability * exp(float(row[token]))
         if not worth(probability):
             return None
-        made = path.made + self.pieces.tokenizer.bytes[token]
-        return _Path(self.reader.after(path.place, token, self.watch), (*path.tokens, token), made, probability)
+        made = path.made + self.table.tokenizer.bytes[token]
+        return _Path(self.cache.child(path.node, token, self.deadline), (*path.tokens, token), made, probability)
 
 
-class Manners:
+class DisplayFilter:
     """What is never shown, whatever its probability."""
 
     def __init__(self, context: Sequence[Post], blocked: frozenset[str], phrases: Phrases | None) -> None:

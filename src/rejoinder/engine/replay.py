@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rejoinder.engine.gate import Gate
-from rejoinder.engine.token_healing import Unfinished, kinds
+from rejoinder.engine.token_healing import HealedDraft, kinds
 from rejoinder.engine.typing import TypingSession
 
 POLICY = (
@@ -52,7 +52,7 @@ def replay(session: TypingSession, text: str, gate: Gate = Gate.NORMAL) -> Repla
         follows = text[place:]
         fitting = [starts_so(follows, word.text) for word in typed.words]
         whole = bool(typed.ghost) and starts_so(follows, typed.ghost)
-        letters = Unfinished.of(text[:place]).letters
+        letters = HealedDraft.of(text[:place]).letters
         rows.append((bool(typed.ghost), fitting[:1] == [True], any(fitting), whole, typed.probability, letters))
         takes.append(taken(follows, typed.ghost, whole=whole))
     columns = np.array(rows, dtype=np.float64).reshape(-1, 6).T

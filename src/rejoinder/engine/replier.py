@@ -18,7 +18,7 @@ from typing import Self
 
 from rejoinder.engine.diversity import diverse
 from rejoinder.engine.filters import Repetition, same_thread, unfit
-from rejoinder.engine.generation import Generated
+from rejoinder.engine.generation import ReplyGenerator
 from rejoinder.errors import ConfigError, UsageError
 from rejoinder.models.interfaces import ReplyRanker, ReplySource
 from rejoinder.models.trigger import Trigger
@@ -56,7 +56,7 @@ class Replier:
         ranker: ReplyRanker | None,
         url: Callable[[int], str | None] = lambda _: None,
         config: ReplyConfig | None = None,
-        generated: Generated | None = None,
+        generated: ReplyGenerator | None = None,
     ) -> None:
         """`url` gives the page of a post; without a `ranker` the sources' own order stands, one source after the other."""
         if not sources and generated is None:
@@ -74,14 +74,14 @@ class Replier:
         trigger: Trigger,
         url: Callable[[int], str | None] = lambda _: None,
         config: ReplyConfig | None = None,
-        generated: Generated | None = None,
+        generated: ReplyGenerator | None = None,
     ) -> Self:
         """With the sources and the ranker of a trigger that has learned something; nothing is shown that it does not trust."""
         found = cls(trigger.sources, trigger.ranker, url, config, generated)
         found._trigger = trigger
         return found
 
-    def asked(self, config: ReplyConfig, generated: Generated | None = None) -> Self:
+    def asked(self, config: ReplyConfig, generated: ReplyGenerator | None = None) -> Self:
         """The same sources and ranker, asked in another way."""
         found = copy(self)
         found.config, found._generated = config, generated
@@ -131,7 +131,7 @@ class Replier:
         shown = self._filtered([best[place] for place in order], context, repetition, wanted)
         return sorted(shown, key=lambda s: -s.score)
 
-    def _made(self, generated: Generated, context: Sequence[Post]) -> list[Suggestion]:
+    def _made(self, generated: ReplyGenerator, context: Sequence[Post]) -> list[Suggestion]:
         """What a model makes, in the order of the ranker, without what a reply drawn at random would beat."""
         made = generated.propose(context, self.config.candidates)
         if self._trigger is None or not made:

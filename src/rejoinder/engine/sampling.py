@@ -64,7 +64,7 @@ class BeamConfig:
             raise ConfigError(f"`length_penalty` must be at least 0; got {self.length_penalty}")
 
 
-class Made(NamedTuple):
+class SampledText(NamedTuple):
     """A text that a model made."""
 
     tokens: tuple[int, ...]  # END left out
@@ -78,7 +78,7 @@ def text_of(tokenizer: AnyTokenizer, tokens: Sequence[int]) -> str:
     return tokenizer.decode_bytes(tokens).decode("utf-8", "ignore")
 
 
-class Drawn(NamedTuple):
+class SampledToken(NamedTuple):
     """One token of one text."""
 
     place: int  # which text
@@ -106,7 +106,7 @@ class Sampler:
         self._steps = 0
         self._first = model.tokenizer.starting_with(owed) if owed else None
 
-    def step(self) -> list[Drawn]:
+    def step(self) -> list[SampledToken]:
         """The next token of each text that goes on; empty when none does."""
         if self._steps == self._config.longest or not self._alive:
             return []
@@ -115,7 +115,7 @@ class Sampler:
         rows = self._model.log_probs_many(self._states)
         chosen = _draw(rows if self._steps or self._first is None else _only(rows, self._first), self._config, self._rng)
         drawn = [
-            Drawn(place, token, float(rows[row, token]), rows[row])
+            SampledToken(place, token, float(rows[row, token]), rows[row])
             for row, (place, token) in enumerate(zip(self._alive, chosen, strict=True))
         ]
         self._read = chosen
@@ -134,7 +134,7 @@ class Sampler:
         )
 
 
-def sample(model: LanguageModel, state: State, n: int, config: SampleConfig, rng: np.random.Generator) -> list[Made]:
+def sample(model: LanguageModel, state: State, n: int, config: SampleConfig, rng: np.random.Generator) -> list[SampledText]:
     """`n` independent texts that go on from `state`."""
     tokens: list[list[int]] = [[] for _ in range(n)]
     each: list[list[float]] = [[] for _ in range(n)]
@@ -148,7 +148,7 @@ def sample(model: LanguageModel, state: State, n: int, config: SampleConfig, rng
             if not ended[place]:
                 tokens[place].append(token)
                 each[place].append(value)
-    return [Made(tuple(tokens[place]), totals[place], ended[place], tuple(each[place])) for place in range(n)]
+    return [SampledText(tuple(tokens[place]), totals[place], ended[place], tuple(each[place])) for place in range(n)]
 
 
 def kept(log_probs: NDArray[np.floating[Any]], config: SampleConfig) -> NDArray[np.float64]:
@@ -201,18 +201,18 @@ def _draw(log_probs: NDArray[np.floating[Any]], config: SampleConfig, rng: np.ra
     return [int(token) for token in (heights > points).argmax(axis=1)]
 
 
-def beam_search(model: LanguageModel, state: State, config: BeamConfig) -> list[tuple[Made, float]]:
+def beam_search(model: LanguageModel, state: State, config: BeamConfig) -> list[tuple[SampledText, float]]:
     """At most `width` texts that go on from `state`, with their scores, best first.
 
     It stops as soon as no path can still come among them; with a width that holds every text it finds the best of all.
     """
     end = model.tokenizer.end
-    paths, states = [Made((), 0.0, False)], [state]
-    done: list[tuple[Made, float]] = []
+    paths, states = [SampledText((), 0.0, False)], [state]
+    done: list[tuple[SampledText, float]] = []
     for length in range(1, config.longest + 1):
         totals = model.log_probs_many(states).astype(np.float64) + np.array([[path.log_prob] for path in paths])
         done += [
-            (Made(path.tokens, float(total), True), score(float(total), length, config.length_penalty))
+            (SampledText(path.tokens, float(total), True), score(float(total), length, config.length_penalty))
             for path, total in zip(paths, totals[:, end], strict=True)
             if total > -np.inf
         ]
@@ -221,7 +221,7 @@ def beam_search(model: LanguageModel, state: State, config: BeamConfig) -> list[
         best = np.argsort(-totals, axis=None, kind="stable")[: config.width]
         grown = [divmod(int(place), totals.shape[1]) for place in best if totals.flat[place] > -np.inf]
         parents, states = paths, model.advance_many([states[row] for row, _ in grown], [token for _, token in grown])
-        paths = [Made((*parents[row].tokens, token), float(totals[row, token]), False) for row, token in grown]
+        paths = [SampledText((*parents[row].tokens, token), float(totals[row, token]), False) for row, token in grown]
         hope = max((score(path.log_prob, config.longest, config.length_penalty) for path in paths), default=-np.inf)
         if not paths or (len(done) == config.width and hope <= done[-1][1]):
             return done

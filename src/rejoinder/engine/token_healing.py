@@ -40,7 +40,7 @@ class Shape(IntEnum):
     BROKEN = 5  # it ends inside a character
 
 
-class Piece(IntEnum):
+class TokenStart(IntEnum):
     """How a token begins."""
 
     NEVER = 0  # with white space other than one space; the separators
@@ -60,25 +60,25 @@ _SHAPES = {
     }
     for spaced, lead in ((False, "[m']{0,3}s?[m'.]{0,3}"), (True, "[m'.]{0,3}"))
 }
-_AFTER: dict[Shape, tuple[Piece, ...]] = {
+_AFTER: dict[Shape, tuple[TokenStart, ...]] = {
     Shape.NEVER: (),
-    Shape.BEGUN: (Piece.ON, Piece.APOSTROPHE, Piece.MARK, Piece.SPACE, Piece.BYTES),
-    Shape.SHUT: (Piece.ON, Piece.APOSTROPHE, Piece.MARK, Piece.BYTES),
-    Shape.WORD: (Piece.ON, Piece.APOSTROPHE, Piece.BYTES),
-    Shape.OPEN: (Piece.ON, Piece.BYTES),
-    Shape.BROKEN: (Piece.BYTES,),
+    Shape.BEGUN: (TokenStart.ON, TokenStart.APOSTROPHE, TokenStart.MARK, TokenStart.SPACE, TokenStart.BYTES),
+    Shape.SHUT: (TokenStart.ON, TokenStart.APOSTROPHE, TokenStart.MARK, TokenStart.BYTES),
+    Shape.WORD: (TokenStart.ON, TokenStart.APOSTROPHE, TokenStart.BYTES),
+    Shape.OPEN: (TokenStart.ON, TokenStart.BYTES),
+    Shape.BROKEN: (TokenStart.BYTES,),
 }
 
 
 @dataclass(frozen=True, slots=True)
-class Unfinished:
+class HealedDraft:
     """A draft, cut before the word that is being typed and the space before it."""
 
     head: str
     owed: str  # the rest of the draft, to be spelled again
 
     @classmethod
-    def of(cls, draft: str) -> Unfinished:
+    def of(cls, draft: str) -> HealedDraft:
         """Cut a draft. Its head's tokens and the owed text's are the draft's, and stay so whatever is typed next."""
         match = _LAST_WORD.search(draft)
         cut = match.start() if match else len(draft)
@@ -106,7 +106,7 @@ class Unfinished:
         return again or (letters >= _FEWEST_REPEATED and text.startswith(self.owed[-letters:]))
 
 
-class Pieces:
+class TokenTable:
     """The tokens of a vocabulary of V, by how they begin. Immutable."""
 
     def __init__(self, tokenizer: AnyTokenizer) -> None:
@@ -123,7 +123,7 @@ class Pieces:
     @cached_property
     def begin_word(self) -> NDArray[np.int64]:
         """(N,) int64: the tokens that may follow a word without going on with it, and bring the next one."""
-        return np.flatnonzero(np.isin(self.of, (Piece.MARK, Piece.SPACE)))
+        return np.flatnonzero(np.isin(self.of, (TokenStart.MARK, TokenStart.SPACE)))
 
     def after(self, shape: Shape) -> NDArray[np.int64]:
         """(N,) int64: the tokens that may follow a text of this shape; those that end a `WORD` are all the others."""
@@ -169,13 +169,13 @@ def _shape(text: str, spaced: bool) -> Shape:
     return next((shape for shape, pattern in _SHAPES[spaced].items() if pattern.fullmatch(found)), Shape.NEVER)
 
 
-def _piece(piece: bytes) -> Piece:
+def _piece(piece: bytes) -> TokenStart:
     try:
         found = kinds(piece.decode())
     except UnicodeDecodeError as error:
         found = kinds(piece[: error.start].decode())
         if not found.strip("s"):  # no whole character, or a space alone, before the piece of one
-            return Piece.SPACE if found == "s" else Piece.NEVER if found else Piece.BYTES
+            return TokenStart.SPACE if found == "s" else TokenStart.NEVER if found else TokenStart.BYTES
     if not found or found[0] == "x" or found[:2] in ("ss", "sx") or found.endswith(("..", "x")):
-        return Piece.NEVER
-    return {"w": Piece.ON, "'": Piece.APOSTROPHE, "s": Piece.SPACE}.get(found[0], Piece.MARK)
+        return TokenStart.NEVER
+    return {"w": TokenStart.ON, "'": TokenStart.APOSTROPHE, "s": TokenStart.SPACE}.get(found[0], TokenStart.MARK)

@@ -13,11 +13,11 @@ from dataclasses import dataclass
 from threading import TIMEOUT_MAX, Lock
 from time import perf_counter
 
-from rejoinder.engine.best_first import Found, Wanted, Word, search
+from rejoinder.engine.best_first import SearchConfig, SearchResult, Word, search
 from rejoinder.engine.gate import Calibration, Gate, case_of
-from rejoinder.engine.ghost import Extension, Manners, Run
-from rejoinder.engine.prefix_cache import Pace, Reader, TimeUp, Watch
-from rejoinder.engine.token_healing import Pieces, Unfinished
+from rejoinder.engine.ghost import DisplayFilter, Extension, GhostText
+from rejoinder.engine.prefix_cache import Deadline, DeadlinePassed, LatencyEstimate, PrefixCache, never
+from rejoinder.engine.token_healing import HealedDraft, TokenTable
 from rejoinder.errors import ConfigError
 from rejoinder.models.interfaces import Counting, LanguageModel
 from rejoinder.models.mixture import with_personal
@@ -76,9 +76,9 @@ class TypingConfig:
 @dataclass(frozen=True)
 class _Voice:
     name: str
-    pieces: Pieces
+    table: TokenTable
     calibration: Calibration
-    reader: Reader
+    cache: PrefixCache
 
 
 class Engine:
@@ -108,8 +108,8 @@ class Engine:
         self.phrases = phrases
         self.voices = dict(voices)
         self.gates = {name: gates.get(name, Calibration()) for name in voices}
-        self._paces = {name: Pace() for name in voices}
-        self._pieces = {name: Pieces(model.tokenizer) for name, model in voices.items()}
+        self._latencies = {name: LatencyEstimate() for name in voices}
+        self._tables = {name: TokenTable(model.tokenizer) for name, model in voices.items()}
 
     def open(self, context: Sequence[Post] = (), *, blocked: Collection[str] = (), own: Counting | None = None) -> TypingSession:
         """A session for one draft that answers `context`.
@@ -122,9 +122,9 @@ class Engine:
         voices = []
         for name, model in self.voices.items():
             heard = model if own is None else with_personal(name, model, own)
-            reader = Reader(heard, context, self.config.kept, self._paces[name])
-            voices.append(_Voice(name, self._pieces[name], self.gates[name], reader))
-        manners = Manners(context, frozenset(word.casefold() for word in blocked), self.phrases)
+            cache = PrefixCache(heard, context, self.config.kept, self._latencies[name])
+            voices.append(_Voice(name, self._tables[name], self.gates[name], cache))
+        manners = DisplayFilter(context, frozenset(word.casefold() for word in blocked), self.phrases)
         return TypingSession(voices, manners, self.config)
 
 
@@ -133,15 +133,10 @@ def _likely(probability: float, words: int) -> bool:
     return probability >= _UNLIKELY
 
 
-def never() -> bool:
-    """Nobody gives up waiting."""
-    return False
-
-
 class TypingSession:
     """One draft, from keystroke to keystroke."""
 
-    def __init__(self, voices: Sequence[_Voice], manners: Manners, config: TypingConfig) -> None:
+    def __init__(self, voices: Sequence[_Voice], manners: DisplayFilter, config: TypingConfig) -> None:
         """Use `Engine.open`."""
         self._voices = tuple(voices)
         self._manners = manners
@@ -164,45 +159,49 @@ class TypingSession:
             deadline: when the answer is due, by time.perf_counter(), seconds; none: the config's time from now on.
             cancelled: asked before each step; once it says so, the answer is what was found till then.
         """
-        watch = Watch(perf_counter() + self._config.deadline if deadline is None else deadline, cancelled)
-        if not self._lock.acquire(timeout=min(max(watch.left, 0.0), TIMEOUT_MAX)):
+        due = Deadline(perf_counter() + self._config.deadline if deadline is None else deadline, cancelled)
+        if not self._lock.acquire(timeout=min(max(due.left, 0.0), TIMEOUT_MAX)):
             return Typed("", 0.0, (), self._voices[0].name, True)
         try:
-            return self._suggest(Unfinished.of(draft), draft, gate, watch)
+            return self._suggest(HealedDraft.of(draft), draft, gate, due)
         finally:
             self._lock.release()
 
     @property
-    def _wanted(self) -> Wanted:
-        return Wanted(self._config.words, self._config.steps, self._config.least, self._manners.blocked)
+    def _search_config(self) -> SearchConfig:
+        return SearchConfig(self._config.words, self._config.steps, self._config.least, self._manners.blocked)
 
-    def _suggest(self, cut: Unfinished, draft: str, gate: Gate, watch: Watch) -> Typed:
+    def _suggest(self, cut: HealedDraft, draft: str, gate: Gate, deadline: Deadline) -> Typed:
         config = self._config
-        voice, found, late, pace = self._voices[0], Found(), False, self._voices[0].reader.pace
-        crowded = watch.left <= 0
+        voice, found, late, latency = self._voices[0], SearchResult(), False, self._voices[0].cache.latency
+        crowded = deadline.left <= 0
         for place, voice in enumerate(self._voices):
-            mine, behind = voice.reader.pace, len(self._voices) - 1 - place
-            owing = voice.reader.owing(voice.reader.tokens(cut.head)) if behind else 0.0
-            if behind and watch.left < mine.crowd * (owing + config.calm * mine.keystroke):
+            mine, behind = voice.cache.latency, len(self._voices) - 1 - place
+            owing = voice.cache.time_to_read(voice.cache.tokens(cut.head)) if behind else 0.0
+            if behind and deadline.left < mine.backoff * (owing + config.calm * mine.keystroke):
                 continue
             began = perf_counter()
-            found = search(voice.reader, voice.pieces, cut, self._wanted, watch.earlier(config.reserve if behind else 0.0))
-            mine.took("keystroke", max(perf_counter() - began - owing, 0.0))
+            found = search(
+                voice.cache, voice.table, cut, self._search_config, deadline.earlier(config.reserve if behind else 0.0)
+            )
+            mine.observe("keystroke", max(perf_counter() - began - owing, 0.0))
             late = late or found.cut
-            if watch.cancelled():
+            if deadline.cancelled():
                 break
             crowded = crowded or (found.cut and found.begun)
             if found.words or not found.cut:
                 break
-        (pace.late if crowded else pace.in_time)()
+        (latency.late if crowded else latency.in_time)()
         if not found.words:
             return Typed("", 0.0, (), voice.name, late)
         sure = [voice.calibration(word.probability, case_of(cut, word.text)) for word in found.words]
         words = tuple(NextWord(word.text, p) for word, p in zip(found.words, sure, strict=True))
-        ghost, whole = self._ghost(voice, cut, draft, found.words[0], voice.calibration.threshold(gate), watch)
+        ghost, whole = self._ghost(voice, cut, draft, found.words[0], voice.calibration.threshold(gate), deadline)
         return Typed(ghost, sure[0], words, voice.name, late or not whole)
 
-    def _ghost(self, voice: _Voice, cut: Unfinished, draft: str, word: Word, threshold: float, watch: Watch) -> tuple[str, bool]:
+    def _ghost(
+        self, voice: _Voice, cut: HealedDraft, draft: str, word: Word, threshold: float, deadline: Deadline
+    ) -> tuple[str, bool]:
         """The longest run that passes the gate and may be shown; and whether there was time to look for a longer one."""
         shown, case = "", case_of(cut, word.text)
 
@@ -213,19 +212,19 @@ class TypingSession:
             return "", True
         whole = True
         try:
-            for run in Extension(voice.reader, voice.pieces, cut, watch).runs(word, self._config.longest, worth):
+            for run in Extension(voice.cache, voice.table, cut, deadline).texts(word, self._config.longest, worth):
                 if self._manners.allowed(draft, run.text) != run.text:
                     break
                 shown = run.text
-        except TimeUp:
+        except DeadlinePassed:
             whole = False
         return shown if len(shown) >= self._config.shortest else "", whole
 
-    def without_gate(self, draft: str, longest: int) -> list[tuple[Run, int]]:
+    def without_gate(self, draft: str, longest: int) -> list[tuple[GhostText, int]]:
         """The best voice's ghost texts of one to `longest` words, and the case of the caret, whatever they are worth."""
-        watch, voice, cut = Watch(float("inf"), never), self._voices[0], Unfinished.of(draft)
-        found = search(voice.reader, voice.pieces, cut, self._wanted, watch).words
+        deadline, voice, cut = Deadline(), self._voices[0], HealedDraft.of(draft)
+        found = search(voice.cache, voice.table, cut, self._search_config, deadline).words
         if not found:
             return []
-        runs = Extension(voice.reader, voice.pieces, cut, watch).runs(found[0], longest, _likely)
+        runs = Extension(voice.cache, voice.table, cut, deadline).texts(found[0], longest, _likely)
         return [(run, case_of(cut, found[0].text)) for run in runs]

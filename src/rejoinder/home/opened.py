@@ -14,7 +14,7 @@ from typing import Any
 from rejoinder.archive.forums import Forum
 from rejoinder.archive.html import clean
 from rejoinder.archive.store import Archive
-from rejoinder.engine.generation import Generated
+from rejoinder.engine.generation import ReplyGenerator
 from rejoinder.engine.replier import Replier, ReplyConfig
 from rejoinder.engine.typing import Engine, TypingSession
 from rejoinder.errors import NotFitted, UsageError
@@ -155,11 +155,11 @@ class Opened:
         made = self._once("generated", self._generated) if generate else None
         return base.asked(ReplyConfig(threshold=0.0 if everything else None), made)
 
-    def _generated(self) -> Generated:
+    def _generated(self) -> ReplyGenerator:
         names = [name for name in (*MAKERS, *reversed(self.models)) if name in self.models]
         if not names:
             raise NotFitted("no rung that predicts text is fitted; run `rejoinder fit`")
-        return Generated(names[0], self.models[names[0]], phrases_of(self.voices, names[0], self._note))
+        return ReplyGenerator(names[0], self.models[names[0]], phrases_of(self.voices, names[0], self._note))
 
     def searcher(self) -> Any:
         """The rung that finds posts by their words."""

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from rejoinder.archive.reader import ArchiveCorpus
 from rejoinder.engine.gate import Calibration
-from rejoinder.engine.generation import Generated
+from rejoinder.engine.generation import ReplyGenerator
 from rejoinder.engine.replier import Replier, ReplyConfig
 from rejoinder.engine.typing import Engine, TypingConfig
 from rejoinder.errors import NotFitted
@@ -27,7 +27,7 @@ MAKERS = ("lstm", "mixture")  # the rungs that make replies: the mixture is a li
 def replier(
     space: Workspace,
     url: Callable[[int], str | None],
-    made: Generated | None = None,
+    made: ReplyGenerator | None = None,
     *,
     only: Sequence[str] | None = None,
     everything: bool = False,
@@ -55,7 +55,7 @@ def replier(
     return Replier(sources, rankers[-1] if rankers else None, url, config, made)
 
 
-def generator(space: Workspace, name: str | None, seed: int, note: Note, *, allow_stale: bool = False) -> Generated:
+def generator(space: Workspace, name: str | None, seed: int, note: Note, *, allow_stale: bool = False) -> ReplyGenerator:
     """The source of generated replies: of the rung `name`, else of the best there is, here or in the package.
 
     Raises:
@@ -68,7 +68,7 @@ def generator(space: Workspace, name: str | None, seed: int, note: Note, *, allo
         raise NotFitted(f"no rung that predicts text is fitted; run `rejoinder fit{f' {name}' if name else ''}`")
     home, name = found
     model = home.load_those(Can.PREDICT, [name], allow_stale=allow_stale)[name]
-    return Generated(name, model, phrases_of(home, name, note), seed=seed)
+    return ReplyGenerator(name, model, phrases_of(home, name, note), seed=seed)
 
 
 def typist(space: Workspace, models: Mapping[str, LanguageModel], note: Note, config: TypingConfig | None = None) -> Engine:

@@ -11,7 +11,7 @@ import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -33,12 +33,26 @@ _INK = "#333333"
 
 
 @dataclass(frozen=True)
-class Look:
+class CellTrace:
     """What happened in one layer over T tokens."""
 
     tokens: tuple[str, ...]  # T labels
     layer: int
     values: dict[str, NDArray[np.float32]]  # i, f, g, o, c, h: (T, H)
+
+    @classmethod
+    def of(cls, steps: Sequence[Sequence[Step]], labels: Sequence[str], layer: int) -> Self:
+        """One layer of what `sequence` (see `rejoinder.models.lstm.cell`) gave for T tokens; layers count from 0, the lowest.
+
+        Raises:
+            UsageError: there is no such layer, or nothing to look at.
+        """
+        if not steps:
+            raise UsageError("nothing to look at: the text is empty")
+        if not 0 <= layer < len(steps[0]):
+            raise UsageError(f"the cell has {len(steps[0])} layer{'s' * (len(steps[0]) > 1)}, counted from 0; got {layer}")
+        values = {name: np.stack([np.asarray(getattr(step[layer], name), np.float32) for step in steps]) for name in NAMES}
+        return cls(tuple(labels), layer, values)
 
     def liveliest(self, k: int) -> NDArray[np.int64]:
         """(at most k,) the places whose memory varies most over the text, the liveliest first; ties by number."""
@@ -66,20 +80,6 @@ def _rounded(array: NDArray[np.float32]) -> Any:
     return np.round(array.astype(np.float64), _DIGITS).tolist()
 
 
-def look(steps: Sequence[Sequence[Step]], labels: Sequence[str], layer: int) -> Look:
-    """One layer of what `sequence` (see `rejoinder.models.lstm.cell`) gave for T tokens; layers count from 0, the lowest.
-
-    Raises:
-        UsageError: there is no such layer, or nothing to look at.
-    """
-    if not steps:
-        raise UsageError("nothing to look at: the text is empty")
-    if not 0 <= layer < len(steps[0]):
-        raise UsageError(f"the cell has {len(steps[0])} layer{'s' * (len(steps[0]) > 1)}, counted from 0; got {layer}")
-    values = {name: np.stack([np.asarray(getattr(step[layer], name), np.float32) for step in steps]) for name in NAMES}
-    return Look(tuple(labels), layer, values)
-
-
 def labels_of(tokenizer: AnyTokenizer, tokens: Sequence[int]) -> list[str]:
     """What stands beside each token: its text, a space as ·, a separator by its name."""
     names = {tokenizer.post: "‹post›", tokenizer.reply: "‹reply›", tokenizer.end: "‹end›"}
@@ -92,7 +92,7 @@ def _label(piece: bytes) -> str:
     return shown if len(shown) <= _LONGEST_LABEL else shown[: _LONGEST_LABEL - 1] + "…"
 
 
-def draw(seen: Look, cells: Sequence[int], file: Path) -> None:
+def draw(seen: CellTrace, cells: Sequence[int], file: Path) -> None:
     """Write a picture (PNG or SVG, by the name of `file`) of six heat maps: a row for each of `cells`, a column a token.
 
     Raises:
@@ -122,13 +122,13 @@ def draw(seen: Look, cells: Sequence[int], file: Path) -> None:
         figure.savefig(file, dpi=150, metadata={"Date": None} if file.suffix.lower() == ".svg" else None)
 
 
-def _title(seen: Look, shown: int) -> str:
+def _title(seen: CellTrace, shown: int) -> str:
     hidden = seen.values["c"].shape[1]
     which = f"the {shown} liveliest of {hidden} cells" if shown < hidden else f"all {hidden} cells"
     return f"Layer {seen.layer}: {which}, token by token"
 
 
-def _panel(figure: Any, axes: Any, seen: Look, cells: Sequence[int], name: str) -> None:
+def _panel(figure: Any, axes: Any, seen: CellTrace, cells: Sequence[int], name: str) -> None:
     """One heat map: `cells` from top to bottom, tokens from left to right."""
     grid = seen.values[name][:, list(cells)].T  # (k, T)
     if name in GATES:

@@ -14,7 +14,7 @@ from fastapi.responses import FileResponse, Response
 from rejoinder.archive.store import Archive
 from rejoinder.errors import UnknownPost
 from rejoinder.home.opened import Opened
-from rejoinder.inspect.cell import MOST_TOKENS, labels_of, look
+from rejoinder.inspect.cell import MOST_TOKENS, CellTrace, labels_of
 from rejoinder.models.interfaces import LanguageModel
 from rejoinder.post import Post, State
 from rejoinder.serve.api.bodies import LARGEST_ID, AroundAnswer, CellAnswer, CellBody, SearchAnswer, ThreadAnswer
@@ -149,7 +149,7 @@ async def cell(body: CellBody, request: Request) -> Response:
         model = parts.opened.cell()
         tokens = [model.tokenizer.post, *model.tokenizer.encode(body.text)]
         shown = tokens[-MOST_TOKENS:]
-        seen = look(model.look(shown), labels_of(model.tokenizer, shown), body.layer)
+        seen = CellTrace.of(model.look(shown), labels_of(model.tokenizer, shown), body.layer)
         chances = {
             name: _chances(other, tokens)[-len(shown) :]
             for name, other in parts.opened.models.items()

@@ -14,8 +14,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from rejoinder.engine.detokenizer import Wording
-from rejoinder.engine.sampling import Drawn, SampleConfig, Sampler
+from rejoinder.engine.detokenizer import Detokenizer
+from rejoinder.engine.sampling import SampleConfig, SampledToken, Sampler
 from rejoinder.errors import UsageError
 from rejoinder.models.interfaces import LanguageModel, best
 from rejoinder.post import Kind, Post
@@ -108,7 +108,7 @@ class Making:
         self._model = model
         self._others = others
         self._left = longest
-        self._texts = [_Text(Wording(body.stops), start.owed) for start in starts for _ in range(body.n)]
+        self._texts = [_Text(Detokenizer(body.stops), start.owed) for start in starts for _ in range(body.n)]
         owed = {start.owed for start in starts}
         self._samplers = [self._sampler(body, starts, bytes_owed, longest) for bytes_owed in sorted(owed)]
         self.made = 0  # tokens, END included
@@ -137,7 +137,7 @@ class Making:
         self.made += len(pieces)
         return pieces
 
-    def _piece(self, place: int, drawn: Drawn) -> Piece:
+    def _piece(self, place: int, drawn: SampledToken) -> Piece:
         text = self._texts[place]
         if drawn.token == self._model.tokenizer.end:
             return Piece(place, *text.ended(), "stop")
@@ -149,7 +149,7 @@ class Making:
         rest, others = text.ended()
         return Piece(place, shown + rest, (*tokens, *others), "length")
 
-    def _told(self, text: _Text, drawn: Drawn) -> Told:
+    def _told(self, text: _Text, drawn: SampledToken) -> Told:
         piece = self._model.tokenizer.bytes[drawn.token][len(text.owed) :]
         text.owed = b""
         others: tuple[tuple[bytes, float], ...] = ()
@@ -163,7 +163,7 @@ class Making:
 class _Text:
     """One text: what may be shown of it, and the tokens that may not be yet."""
 
-    wording: Wording
+    wording: Detokenizer
     owed: bytes
     decoder: Any = field(default_factory=lambda: codecs.getincrementaldecoder("utf-8")("ignore"))
     shown: int = 0  # characters
