@@ -2,8 +2,10 @@
 PYTHON ?= python3
 BIN := .venv/bin
 SOURCES := src tests bench examples docs
+# one process for each core, up to eight: each makes the costly fixtures for itself, so tests of one file stay together
+SIDE_BY_SIDE ?= -n logical --maxprocesses 8 --dist loadscope
 
-.PHONY: try setup format check test browser fonts site bench clean
+.PHONY: try setup format check test coverage browser fonts site bench clean
 
 try: .venv/base                       ## the main job on the embedded archive
 	@$(BIN)/rejoinder reply --home .try -k 3 "Why do people still use Makefiles?"
@@ -22,16 +24,19 @@ check: .venv/dev                      ## shape, lint, types
 	$(BIN)/ruff check $(SOURCES)
 	$(BIN)/mypy
 
-test: check browser fonts             ## every check, then every test
-	$(BIN)/python -m pytest
+test: check browser                   ## every check, then every test, side by side; what is skipped is named at the end
+	$(BIN)/python -m pytest $(SIDE_BY_SIDE)
 
-browser:                              ## the Chromium that the tests of the page drive, where there is none
-	@command -v chromium >/dev/null || command -v chromium-browser >/dev/null || command -v google-chrome >/dev/null || [ "$$REJOINDER_NO_BROWSER" = 1 ] || \
-	if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; \
-	then apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -qq --no-install-recommends chromium fonts-dejavu-core; \
-	else echo "the tests of the page need Chromium: install it, or skip them with REJOINDER_NO_BROWSER=1" >&2; exit 1; fi
+coverage: .venv/dev browser           ## the tests again, and which lines they ran; nothing depends on the figure
+	$(BIN)/python -m pytest $(SIDE_BY_SIDE) --cov=rejoinder --cov-report=term:skip-covered --cov-report=html:.coverage-html
 
-fonts: .venv/dev                      ## the open fonts that the letters ladder draws from, as far as they are missing
+browser: .venv/dev                    ## the Chromium that the tests of the page drive, where there is none; without one they are skipped
+	@if [ "$$REJOINDER_NO_BROWSER" = 1 ] || command -v chromium >/dev/null || command -v chromium-browser >/dev/null || command -v google-chrome >/dev/null; then exit 0; fi; \
+	if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null && apt-get update -qq && \
+	DEBIAN_FRONTEND=noninteractive apt-get install -qq --no-install-recommends chromium fonts-dejavu-core; then exit 0; fi; \
+	$(BIN)/python -m playwright install chromium || echo "no Chromium can be had, so the tests of the page are skipped" >&2
+
+fonts: .venv/dev                      ## the open fonts that `bench/letters_ladder.py` draws from, as far as they are missing; no test needs them
 	@missing=$$(cd examples && ../$(BIN)/python -m letters.fonts); if [ -z "$$missing" ] || [ "$$REJOINDER_NO_FONTS" = 1 ]; then :; \
 	elif [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; \
 	then apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -qq --no-install-recommends $$missing || \
@@ -46,7 +51,7 @@ bench: .venv/dev                      ## the figures of the README, on this mach
 	$(BIN)/python bench/reply_latency.py
 
 clean:
-	rm -rf .venv .try docs/_build .mypy_cache .pytest_cache .ruff_cache
+	rm -rf .venv .try docs/_build .mypy_cache .pytest_cache .ruff_cache .coverage .coverage-html
 
 .venv/bin/python:
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "rejoinder needs Python 3.11 or newer; set PYTHON=...")'

@@ -18,12 +18,13 @@ ARROWS = (
     "cli, serve, tour -> climb, scale, publish -> home -> ladder, engine, inspect -> models -> text -> corpus, post, errors",
     "home -> archive -> corpus, post, errors",
 )
-BASE = {"errors", "post", "corpus", "config", "files"}  # config and files: settings, and writing files, for whoever needs them
+BASE = {"errors", "extras", "post", "corpus", "config", "files"}  # the last two: settings, and writing files
 BESIDE = {  # and these, of one rank with it: the front door opens the others, and typing is measured as it is done
     "cli": {"serve", "tour"},
     "ladder": {"engine"},
     "corpus": {"post"},
     "config": {"errors"},
+    "errors": {"extras"},
     "__main__": {"cli"},
 }
 

@@ -130,7 +130,7 @@ def test_a_picture_of_another_kind_or_of_too_long_a_text_is_refused(seen: CellTr
 
 def test_without_matplotlib_the_extra_is_named(seen: CellTrace, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "matplotlib", None)
-    with pytest.raises(MissingExtra, match=r"rejoinder\[train\]"):
+    with pytest.raises(MissingExtra, match="needs the extra `train`: "):
         draw(seen, [0], tmp_path / "cell.png")
 
 

@@ -256,7 +256,7 @@ def test_a_picture_names_every_word(tmp_path: Path) -> None:
 @pytest.mark.parametrize("package", ["matplotlib", "sklearn.manifold"])
 def test_what_drawing_needs_is_named(package: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, package, None)
-    with pytest.raises(MissingExtra, match=r"rejoinder\[train\]"):
+    with pytest.raises(MissingExtra, match="needs the extra `train`: "):
         draw(lay_out(topics(), topics().words[:8], [0] * 8), "", tmp_path / "map.png")
 
 

@@ -342,7 +342,7 @@ from test_lstm_training import run
 run(Path("."))
 """
     done = subprocess.run([sys.executable, "-c", code, str(Path(__file__).parent)], capture_output=True, text=True, check=False)
-    assert "MissingExtra: training the rung `lstm` needs the extra `train`: pip install 'rejoinder[train]'" in done.stderr
+    assert "MissingExtra: training the rung `lstm` needs the extra `train`: " in done.stderr
 
 
 def test_a_second_is_not_lost_over_stop_signals_outside_the_main_thread(tmp_path: Path) -> None:

@@ -113,7 +113,7 @@ def test_the_index_finds_nearly_all_and_scores_them_exactly(tmp_path: Path) -> N
 
 def test_an_index_without_its_library_is_told_in_a_line(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "usearch.index", None)
-    with pytest.raises(MissingExtra, match=r"rejoinder\[train\]"):
+    with pytest.raises(MissingExtra, match="needs the extra `train`: "):
         Nearest.build(unit(20, 4, 5), exact=10)
 
 

@@ -75,5 +75,7 @@ class DamagedModel(ModelError):
 
 
 def missing_extra(what: str, extra: str) -> MissingExtra:
-    """The error that says that `what` needs the packages of `extra`, and how to get them."""
-    return MissingExtra(f"{what} needs the extra `{extra}`: pip install 'rejoinder[{extra}]'")
+    """The error that says that `what` needs the packages of `extra`, and how to get them on this machine."""
+    from rejoinder.extras import how_to_get
+
+    return MissingExtra(f"{what} needs the extra `{extra}`: {how_to_get(extra)}")

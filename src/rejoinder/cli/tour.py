@@ -53,6 +53,7 @@ def tour(
         typer.echo("\nRead one: rejoinder tour 1")
         return
 
+    from rejoinder.extras import how_to_get
     from rejoinder.tour.notebooks import EXTRA, jupyter, show, write
 
     wanted = find(chapter)
@@ -65,6 +66,6 @@ def tour(
         return
     app = jupyter()
     if app is None:
-        note(f"Jupyter is not installed, so it is not opened: pip install 'rejoinder[{EXTRA}]'")
+        note(f"Jupyter is not installed, so it is not opened: {how_to_get(EXTRA)}")
         return
     raise typer.Exit(show(file, app))
