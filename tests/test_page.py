@@ -33,7 +33,7 @@ def posts() -> Iterator[Post]:
 
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
-    """The system's Chromium, else the one that Playwright has fetched; without one the tests are skipped, unless it is demanded."""
+    """The system's Chromium, else the one Playwright has fetched. Without: skipped, unless REJOINDER_BROWSER=required."""
     system = next((path for name in ("chromium", "chromium-browser", "google-chrome") if (path := shutil.which(name))), None)
     with sync_playwright() as playwright:
         try:
