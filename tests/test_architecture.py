@@ -74,6 +74,15 @@ def test_the_arrows_are_drawn_the_same_everywhere(page: str) -> None:
         assert f"`{line}`" in written
 
 
+def test_the_doors_of_the_server_never_import_each_other() -> None:
+    """`api`, `openai` and `editor` share what is in `http`, and only the app there knows which doors there are."""
+    doors = ("api", "openai", "editor")
+    for module in (SRC / "serve").rglob("*.py"):
+        here = module.relative_to(SRC / "serve").parts[0]
+        others = [door for door in doors if door != here and module.name != "app.py"]
+        assert not [name for name in imports(module) for door in others if name.startswith(f"rejoinder.serve.{door}")], module
+
+
 def test_rungs_never_import_each_other() -> None:
     rungs = {line.place.partition(":")[0] for line in LADDER.values()}
     for name in rungs:

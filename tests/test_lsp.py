@@ -11,7 +11,7 @@ import pytest
 from lsprotocol import types
 from pygls.lsp.client import LanguageClient
 
-from rejoinder.serve.editor.document import Reading, read_document
+from rejoinder.serve.editor.document import Draft, read_document
 
 URI = "file:///draft.md"
 BEGUN = "I think that the prob"
@@ -111,20 +111,20 @@ MAIL = "From: me\nSubject: bread\n\n> How long should\n> the dough rest?\n\nUnti
 @pytest.mark.parametrize(
     ("language", "text", "caret", "expected"),
     [
-        ("markdown", "One.\n\nTwo", 9, Reading("", "One.\n\nTwo")),
-        ("plaintext", "One\r\nTwo", 8, Reading("", "One\nTwo")),
-        ("plaintext", "One\r\nTwo", 3, Reading("", "One")),
+        ("markdown", "One.\n\nTwo", 9, Draft("", "One.\n\nTwo")),
+        ("plaintext", "One\r\nTwo", 8, Draft("", "One\nTwo")),
+        ("plaintext", "One\r\nTwo", 3, Draft("", "One")),
         ("plaintext", "One Two", 3, None),  # inside a line
         ("python", "One", 3, None),
-        ("gitcommit", "Mend\n# On branch\nthe", 20, Reading("", "Mend\nthe")),
+        ("gitcommit", "Mend\n# On branch\nthe", 20, Draft("", "Mend\nthe")),
         ("git-commit", "# On branch", 11, None),
-        ("mail", MAIL, MAIL.index("Until it") + 8, Reading("How long should\nthe dough rest?\nand then?", "Until it")),
+        ("mail", MAIL, MAIL.index("Until it") + 8, Draft("How long should\nthe dough rest?\nand then?", "Until it")),
         ("mail", MAIL, MAIL.index(" bread") + 6, None),  # in the header
         ("mail", MAIL, MAIL.index("should") + 6, None),  # in what others wrote
-        ("message", "No header here", 14, Reading("", "No header here")),
+        ("message", "No header here", 14, Draft("", "No header here")),
     ],
 )
-def test_what_the_draft_is(language: str, text: str, caret: int, expected: Reading | None) -> None:
+def test_what_the_draft_is(language: str, text: str, caret: int, expected: Draft | None) -> None:
     assert read_document(language, text, caret) == expected
 
 

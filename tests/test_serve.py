@@ -310,7 +310,7 @@ class Slow:
 
 
 def slowed(space: Workspace, typing: Slow, monkeypatch: pytest.MonkeyPatch, **settings: Any) -> TestClient:
-    monkeypatch.setattr(suggest_routes, "_open", lambda parts, body: typing)
+    monkeypatch.setattr(suggest_routes, "_open", lambda services, body: typing)
     return client_of(space, **settings)
 
 
@@ -343,23 +343,23 @@ IN_A_SECOND = {"draft": "a", "deadline_ms": 1_000}
 
 
 def crowd(client: Any, typists: int) -> tuple[Any, list[threading.Thread]]:
-    """So many who ask at once, where one thread works on the first and the others wait; the app's parts, and the askers."""
+    """So many who ask at once, where one thread works on the first and the others wait; the app's services, and the askers."""
     threads = [threading.Thread(target=client.post, args=("/v1/suggest",), kwargs={"json": IN_A_SECOND}) for _ in range(typists)]
     for thread in threads:
         thread.start()
-    while client.app.state.parts.quick.waiting < typists - 1:
+    while client.app.state.services.quick.waiting < typists - 1:
         sleep(0.002)
-    return client.app.state.parts, threads
+    return client.app.state.services, threads
 
 
 def test_what_would_have_to_wait_too_long_is_turned_away(toy_home: Workspace, monkeypatch: pytest.MonkeyPatch) -> None:
     typing = Slow(20.0)
     with slowed(toy_home, typing, monkeypatch, quick=1, waiting=1) as client:
-        parts, threads = crowd(client, 2)
+        services, threads = crowd(client, 2)
         answer = client.post("/v1/suggest", json=IN_A_SECOND)
         assert answer.status_code == 503 and answer.headers["retry-after"] == "1" and "try again" in said(answer)
         typing.seconds = 0.0
-        for session in parts.sessions._by_name.values():
+        for session in services.sessions._by_name.values():
             session.begin(None)  # nobody waits any more
         for thread in threads:
             thread.join()
@@ -370,9 +370,9 @@ def test_in_a_crowd_each_has_its_share_of_the_time(toy_home: Workspace, monkeypa
     """One thread works on the first of five keystrokes; the second finds three waiting behind it: a quarter of a second."""
     typing = Slow(20.0)
     with slowed(toy_home, typing, monkeypatch, quick=1) as client:
-        parts, threads = crowd(client, 5)
+        services, threads = crowd(client, 5)
         typing.seconds = 0.0
-        next(iter(parts.sessions._by_name.values())).begin(None)  # the first is given up
+        next(iter(services.sessions._by_name.values())).begin(None)  # the first is given up
         for thread in threads:
             thread.join()
         assert len(typing.left) == 5 and typing.left[1] <= 0.25 < typing.left[0]
@@ -513,7 +513,7 @@ def test_what_is_counted(toy_home: Workspace) -> None:
 
 
 def test_no_draft_is_logged(toy_home: Workspace, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch) -> None:
-    def broken(parts: Any, body: Any) -> Any:
+    def broken(services: Any, body: Any) -> Any:
         raise ValueError(f"a defect about {body.draft}")
 
     caplog.set_level(logging.DEBUG)
@@ -535,21 +535,21 @@ def test_no_draft_is_logged(toy_home: Workspace, caplog: pytest.LogCaptureFixtur
 def test_what_changes_at_home_is_seen(tmp_path: Path) -> None:
     space = make_home(tmp_path)
     app: FastAPI = create_app(space)
-    parts = app.state.parts
-    before = parts.opened.models["kneser_ney"]
-    parts.refresh()
-    assert parts.opened.models["kneser_ney"] is before and parts.generation == 0
+    services = app.state.services
+    before = services.opened.models["kneser_ney"]
+    services.refresh()
+    assert services.opened.models["kneser_ney"] is before and services.generation == 0
     assert not space.fit(["kneser_ney"], FitConfig(vocabulary=400), {})
-    parts.refresh()
-    after = parts.opened.models["kneser_ney"]
-    assert isinstance(after, KneserNey) and after is not before and parts.generation == 1
+    services.refresh()
+    after = services.opened.models["kneser_ney"]
+    assert isinstance(after, KneserNey) and after is not before and services.generation == 1
     with space.open_archive() as archive:
         archive.add([Post(99_999, Kind.STORY, "One more.")])
-        parts.refresh()
-        assert parts.opened.models["kneser_ney"] is after  # a post more makes no model worse
-    assert set(parts.opened.models) == {"markov", "kneser_ney"} and parts.opened.searcher().search("flour", 3)
+        services.refresh()
+        assert services.opened.models["kneser_ney"] is after  # a post more makes no model worse
+    assert set(services.opened.models) == {"markov", "kneser_ney"} and services.opened.searcher().search("flour", 3)
     forget_everywhere(space, [11], None)
-    parts.refresh()
-    assert "lstm" in parts.opened.models  # the home's may know what was forgotten, so those of the package speak
+    services.refresh()
+    assert "lstm" in services.opened.models  # the home's may know what was forgotten, so those of the package speak
     with pytest.raises(NotFitted):
-        parts.opened.searcher()
+        services.opened.searcher()

@@ -33,7 +33,7 @@ def client(toy_home: Workspace) -> Iterator[TestClient]:
 
 @pytest.fixture(scope="module")
 def model(client: TestClient) -> Any:
-    return client.app.state.parts.opened.models[MODEL]  # type: ignore[attr-defined]
+    return client.app.state.services.opened.models[MODEL]  # type: ignore[attr-defined]
 
 
 def complete(client: TestClient, path: str = "completions", **body: Any) -> dict[str, Any]:

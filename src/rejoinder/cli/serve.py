@@ -52,7 +52,7 @@ def serve(
     listening = listen(host, port)
     or_sample(space)
     app = create_app(space, config)
-    opened = app.state.parts.opened
+    opened = app.state.services.opened
     opened.warm()
     voices = list(opened.engine.voices)
     whose = "of the home" if opened.voices is space else "in the package"

@@ -1,25 +1,12 @@
-"""What the native API takes and gives. Every text has a longest length."""
+"""What the native API takes and gives."""
 
 from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field
 
-from rejoinder.archive.html import clean
-
-LARGEST_ID = 2**63 - 1
-
-
-def _cleaned(value: object) -> object:
-    return clean(value) if isinstance(value, str) else value
-
-
-Draft = Annotated[str, BeforeValidator(_cleaned), Field(max_length=100_000)]  # half a surrogate pair is read as U+FFFD
-Text = Annotated[str, BeforeValidator(_cleaned), Field(max_length=100_000)]
-Short = Annotated[str, BeforeValidator(_cleaned), Field(max_length=1_000)]
-Word = Annotated[str, BeforeValidator(_cleaned), Field(min_length=1, max_length=64)]
-Id = Annotated[int, Field(ge=1, le=LARGEST_ID)]
+from rejoinder.serve.http.fields import LARGEST_ID, PostNumber, Text, Title, Word
 
 
 class Body(BaseModel):
@@ -31,7 +18,7 @@ class Body(BaseModel):
 class ItemContext(Body):
     """A post of the archive, with its thread."""
 
-    item: Id
+    item: PostNumber
 
 
 class TextContext(Body):
@@ -44,7 +31,7 @@ class GivenPost(Body):
     """A post that is in no archive."""
 
     text: Text = ""
-    title: Short = ""
+    title: Title = ""
 
 
 class PostsContext(Body):
@@ -59,7 +46,7 @@ Context = ItemContext | TextContext | PostsContext
 class SuggestBody(Body):
     """A keystroke."""
 
-    draft: Draft  # up to the caret
+    draft: Text  # up to the caret
     session: Annotated[str, Field(min_length=1, max_length=128)] | None = None
     context: Context | None = None
     gate: Literal["quiet", "normal", "eager"] = "normal"

@@ -17,10 +17,11 @@ from rejoinder.home.opened import Opened
 from rejoinder.inspect.cell import MOST_TOKENS, CellTrace, labels_of
 from rejoinder.models.interfaces import LanguageModel
 from rejoinder.post import Post, State
-from rejoinder.serve.api.bodies import LARGEST_ID, AroundAnswer, CellAnswer, CellBody, SearchAnswer, ThreadAnswer
-from rejoinder.serve.api.suggest import JSON
+from rejoinder.serve.api.bodies import AroundAnswer, CellAnswer, CellBody, SearchAnswer, ThreadAnswer
 from rejoinder.serve.http.failures import Failure
-from rejoinder.serve.http.parts import parts_of
+from rejoinder.serve.http.fields import LARGEST_ID
+from rejoinder.serve.http.responses import OrjsonResponse
+from rejoinder.serve.http.services import services_of
 
 _MOST_REPLIES, _MOST_OF_A_THREAD = 200, 1_000
 _LOOKED_AT = 4  # replies that are looked at for each post wanted, since several answer one post
@@ -35,32 +36,32 @@ Id = Annotated[int, InPath(ge=1, le=LARGEST_ID)]
 @router.get("/v1/posts/{number}", responses={200: {"model": AroundAnswer}})
 async def post(number: Id, request: Request) -> Response:
     """A post of the archive, what it answers and what answers it."""
-    parts = parts_of(request)
+    services = services_of(request)
 
     def job() -> dict[str, Any]:
-        forum = parts.opened.forum
-        with parts.opened.archive() as archive:
-            path = [_told(found, parts.opened) for found in archive.path_to(number)]
+        forum = services.opened.forum
+        with services.opened.archive() as archive:
+            path = [_told(found, services.opened) for found in archive.path_to(number)]
             replies = archive.posts(f"parent = ? AND {_HERE} ORDER BY time, id LIMIT ?", [number, _MOST_REPLIES])
-            answers = [_told(found, parts.opened) for found in replies]
+            answers = [_told(found, services.opened) for found in replies]
         return {"post": path[-1], "context": path[:-1], "replies": answers, "notice": forum.notice}
 
-    return JSON(await parts.slow(job))
+    return OrjsonResponse(await services.slow(job))
 
 
 @router.get("/v1/threads/{key}", responses={200: {"model": ThreadAnswer}})
 async def thread(key: Id, request: Request) -> Response:
     """A thread by the number of its opening post, or of any post in it."""
-    parts = parts_of(request)
+    services = services_of(request)
 
     def job() -> dict[str, Any]:
-        with parts.opened.archive() as archive:
+        with services.opened.archive() as archive:
             found = archive.post(key).thread
             posts = list(archive.posts("split IN (0, 1, 2) AND thread = ? ORDER BY time, id LIMIT ?", [found, _MOST_OF_A_THREAD]))
-        told = [{**_told(one, parts.opened), "depth": depth} for one, depth in _by_reply(posts) if one.body]
+        told = [{**_told(one, services.opened), "depth": depth} for one, depth in _by_reply(posts) if one.body]
         return {"thread": found, "posts": told, "whole": len(posts) < _MOST_OF_A_THREAD}
 
-    return JSON(await parts.slow(job))
+    return OrjsonResponse(await services.slow(job))
 
 
 def _by_reply(posts: Sequence[Post]) -> list[tuple[Post, int]]:
@@ -95,11 +96,11 @@ async def search(
     k: Annotated[int, Query(ge=1, le=50)] = 10,
 ) -> Response:
     """Posts that hold the words of `q`, the rarest of them first; of those that the rung `bm25` was fitted on."""
-    parts = parts_of(request)
+    services = services_of(request)
 
     def job() -> dict[str, Any]:
-        searcher = parts.opened.searcher()
-        with parts.opened.archive() as archive:
+        searcher = services.opened.searcher()
+        with services.opened.archive() as archive:
             scores: dict[int, float] = {}
             for number, score in searcher.search(q, k):
                 scores[number] = max(score, scores.get(number, 0.0))
@@ -108,10 +109,10 @@ async def search(
                 if parent is not None:
                     scores[parent] = max(score, scores.get(parent, 0.0))
             best = sorted(scores.items(), key=lambda pair: (-pair[1], pair[0]))
-            found = [told for number, score in best if (told := _found(archive, number, score, parts.opened)) is not None]
+            found = [told for number, score in best if (told := _found(archive, number, score, services.opened)) is not None]
         return {"found": found[:k]}
 
-    return JSON(await parts.slow(job))
+    return OrjsonResponse(await services.slow(job))
 
 
 def _found(archive: Archive, number: int, score: float, opened: Opened) -> dict[str, Any] | None:
@@ -126,10 +127,10 @@ def _found(archive: Archive, number: int, score: float, opened: Opened) -> dict[
 @router.get("/v1/rungs")
 async def rungs(request: Request) -> Response:
     """The ladder: what each rung can do, and what is known of its fit."""
-    parts = parts_of(request)
+    services = services_of(request)
 
     def job() -> dict[str, Any]:
-        opened = parts.opened
+        opened = services.opened
         return {
             "rungs": opened.rungs(),
             "typing": list(opened.engine.voices),
@@ -137,28 +138,28 @@ async def rungs(request: Request) -> Response:
             "notice": opened.forum.notice,
         }
 
-    return JSON(await parts.slow(job))
+    return OrjsonResponse(await services.slow(job))
 
 
 @router.post("/v1/inspect/cell", responses={200: {"model": CellAnswer}})
 async def cell(body: CellBody, request: Request) -> Response:
     """What the gates, the memory and the output of the LSTM do at each token of a text; of a long one, at its end."""
-    parts = parts_of(request)
+    services = services_of(request)
 
     def job() -> dict[str, Any]:
-        model = parts.opened.cell()
+        model = services.opened.cell()
         tokens = [model.tokenizer.post, *model.tokenizer.encode(body.text)]
         shown = tokens[-MOST_TOKENS:]
         seen = CellTrace.of(model.look(shown), labels_of(model.tokenizer, shown), body.layer)
         chances = {
             name: _chances(other, tokens)[-len(shown) :]
-            for name, other in parts.opened.models.items()
+            for name, other in services.opened.models.items()
             if other.tokenizer.fingerprint() == model.tokenizer.fingerprint()
         }
         told = seen.as_json(seen.liveliest(body.cells).tolist())
         return {**told, "probabilities": chances, "skipped": len(tokens) - len(shown)}
 
-    return JSON(await parts.slow(job))
+    return OrjsonResponse(await services.slow(job))
 
 
 def _chances(model: LanguageModel, tokens: Sequence[int]) -> list[float | None]:
@@ -170,13 +171,13 @@ def _chances(model: LanguageModel, tokens: Sequence[int]) -> list[float | None]:
 @router.get("/v1/ladder")
 async def ladder(request: Request) -> Response:
     """The figures of the last `rejoinder ladder`."""
-    return _report(parts_of(request).opened.home.home / "ladder" / "ladder.json", "application/json", {})
+    return _report(services_of(request).opened.home.home / "ladder" / "ladder.json", "application/json", {})
 
 
 @router.get("/ladder", include_in_schema=False)
 async def ladder_page(request: Request) -> Response:
     """Its page: one file with script and style inside, so it stands in a sandbox that can reach nothing here."""
-    return _report(parts_of(request).opened.home.home / "ladder" / "ladder.html", "text/html; charset=utf-8", _REPORT_HEADERS)
+    return _report(services_of(request).opened.home.home / "ladder" / "ladder.html", "text/html; charset=utf-8", _REPORT_HEADERS)
 
 
 def _report(file: Path, kind: str, headers: dict[str, str]) -> Response:
@@ -188,11 +189,13 @@ def _report(file: Path, kind: str, headers: dict[str, str]) -> Response:
 @router.get("/health", tags=["health"])
 async def health(request: Request) -> Response:
     """Whether the server answers, and how much waits."""
-    parts = parts_of(request)
-    return JSON({"status": "ok", "sessions": len(parts.sessions), "waiting": parts.quick.waiting + parts.slow.waiting})
+    services = services_of(request)
+    return OrjsonResponse(
+        {"status": "ok", "sessions": len(services.sessions), "waiting": services.quick.waiting + services.slow.waiting}
+    )
 
 
 @router.get("/metrics", tags=["health"], response_class=Response)
 async def metrics(request: Request) -> Response:
     """Counters, as Prometheus reads them."""
-    return Response(parts_of(request).metrics.text(), media_type="text/plain; version=0.0.4; charset=utf-8")
+    return Response(services_of(request).metrics.text(), media_type="text/plain; version=0.0.4; charset=utf-8")

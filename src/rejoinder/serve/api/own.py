@@ -9,8 +9,8 @@ from fastapi.responses import Response
 
 from rejoinder.home.own_text import erase, remember, remembered
 from rejoinder.serve.api.bodies import OwnAnswer, OwnBody
-from rejoinder.serve.api.suggest import JSON
-from rejoinder.serve.http.parts import parts_of
+from rejoinder.serve.http.responses import OrjsonResponse
+from rejoinder.serve.http.services import services_of
 
 router = APIRouter(prefix="/v1", tags=["own"])
 
@@ -18,34 +18,34 @@ router = APIRouter(prefix="/v1", tags=["own"])
 @router.get("/own", responses={200: {"model": OwnAnswer}})
 async def show(request: Request) -> Response:
     """All that is remembered."""
-    home = parts_of(request).opened.home.home
-    return JSON(await parts_of(request).slow(lambda: _told(remembered(home))))
+    home = services_of(request).opened.home.home
+    return OrjsonResponse(await services_of(request).slow(lambda: _told(remembered(home))))
 
 
 @router.post("/own", responses={200: {"model": OwnAnswer}})
 async def add(body: OwnBody, request: Request) -> Response:
     """Remember what was written, posts parted by blank lines."""
-    parts = parts_of(request)
+    services = services_of(request)
 
     def job() -> dict[str, Any]:
-        remember(parts.opened.home.home, body.text)
-        parts.own_changed()
-        return _told(remembered(parts.opened.home.home))
+        remember(services.opened.home.home, body.text)
+        services.own_changed()
+        return _told(remembered(services.opened.home.home))
 
-    return JSON(await parts.slow(job))
+    return OrjsonResponse(await services.slow(job))
 
 
 @router.delete("/own", responses={200: {"model": OwnAnswer}})
 async def forget(request: Request) -> Response:
     """Erase all of it."""
-    parts = parts_of(request)
+    services = services_of(request)
 
     def job() -> dict[str, Any]:
-        erase(parts.opened.home.home)
-        parts.own_changed()
+        erase(services.opened.home.home)
+        services.own_changed()
         return _told("")
 
-    return JSON(await parts.slow(job))
+    return OrjsonResponse(await services.slow(job))
 
 
 def _told(text: str) -> dict[str, Any]:

@@ -11,7 +11,6 @@ from collections.abc import Sequence
 from time import perf_counter
 from typing import Any, cast
 
-import orjson
 from fastapi import APIRouter, Request
 from fastapi.responses import Response
 
@@ -20,7 +19,8 @@ from rejoinder.home.opened import Opened, context_of
 from rejoinder.post import Post
 from rejoinder.serve.api.bodies import Context, ItemContext, RepliesAnswer, ReplyBody, SuggestAnswer, SuggestBody, TextContext
 from rejoinder.serve.http.limits import ARRIVED
-from rejoinder.serve.http.parts import Parts, parts_of
+from rejoinder.serve.http.responses import OrjsonResponse
+from rejoinder.serve.http.services import Services, services_of
 from rejoinder.serve.http.sessions import Session
 
 MARGIN = 0.004  # seconds kept for handing the answer over
@@ -30,58 +30,48 @@ _UNANSWERED = (Post(0),)  # a draft answers something, as most do
 router = APIRouter()
 
 
-class JSON(Response):
-    """An answer that is made of plain values already."""
-
-    media_type = "application/json"
-
-    def __init__(self, value: Any) -> None:
-        """`value`: what orjson can write."""
-        super().__init__(orjson.dumps(value))
-
-
 @router.post("/v1/suggest", responses={200: {"model": SuggestAnswer}}, tags=["native"])
 async def suggest(body: SuggestBody, request: Request) -> Response:
     """What may follow a draft: ghost text, and the three best next words."""
-    parts = parts_of(request)
+    services = services_of(request)
     arrived = float(request.scope[ARRIVED])
-    session = parts.sessions.get(body.session)
-    parts.metrics.sessions.set(len(parts.sessions))
+    session = services.sessions.get(body.session)
+    services.metrics.sessions.set(len(services.sessions))
     number = session.begin(body.sequence)
     found: dict[str, Any]
     async with session.turn:
         superseded = session.overtaken(number)
         found = {**_SILENCE, "cut": False}
         if not superseded:
-            found = await _searched(parts, body, session, number, arrived)
+            found = await _searched(services, body, session, number, arrived)
             superseded = session.overtaken(number)
     if superseded:
         found = {**_SILENCE, "cut": False}
-        parts.metrics.superseded.inc()
+        services.metrics.superseded.inc()
     took = perf_counter() - arrived
-    _count(parts, found, took)
+    _count(services, found, took)
     answer = {"session": session.name, "sequence": number, **found, "superseded": superseded}
-    return JSON({**answer, "milliseconds": round(1000 * took, 3)})
+    return OrjsonResponse({**answer, "milliseconds": round(1000 * took, 3)})
 
 
-async def _searched(parts: Parts, body: SuggestBody, session: Session, number: int, arrived: float) -> dict[str, Any]:
+async def _searched(services: Services, body: SuggestBody, session: Session, number: int, arrived: float) -> dict[str, Any]:
     """What the engine finds before the deadline."""
     deadline = arrived + body.deadline_ms / 1000
-    about = (repr(body.context), tuple(body.blocked), body.own, parts.generation)
+    about = (repr(body.context), tuple(body.blocked), body.own, services.generation)
 
     def unwanted() -> bool:
         return session.overtaken(number) or perf_counter() >= deadline
 
     def ask(typing: TypingSession) -> Typed:
-        share = parts.quick.share * (deadline - MARGIN - perf_counter())
+        share = services.quick.share * (deadline - MARGIN - perf_counter())
         return typing.suggest(body.draft, gate=Gate(body.gate), deadline=perf_counter() + share, cancelled=unwanted)
 
     def job() -> Typed | None:
-        return None if unwanted() else session.work(about, lambda: _open(parts, body), ask)
+        return None if unwanted() else session.work(about, lambda: _open(services, body), ask)
 
     try:
         async with asyncio.timeout(deadline - perf_counter()):
-            typed = await parts.quick(job)
+            typed = await services.quick(job)
     except TimeoutError:
         typed = None
     if typed is None:
@@ -90,13 +80,13 @@ async def _searched(parts: Parts, body: SuggestBody, session: Session, number: i
     return {"ghost": typed.ghost, "probability": typed.probability, "words": words, "rung": typed.rung, "cut": typed.cut}
 
 
-def _open(parts: Parts, body: SuggestBody) -> TypingSession:
-    context = _UNANSWERED if body.context is None else posts_of(parts.opened, body.context)
-    return parts.opened.open_typing(context, body.blocked, own=body.own)
+def _open(services: Services, body: SuggestBody) -> TypingSession:
+    context = _UNANSWERED if body.context is None else posts_of(services.opened, body.context)
+    return services.opened.open_typing(context, body.blocked, own=body.own)
 
 
-def _count(parts: Parts, found: dict[str, Any], took: float) -> None:
-    metrics = parts.metrics
+def _count(services: Services, found: dict[str, Any], took: float) -> None:
+    metrics = services.metrics
     metrics.suggest.observe(took)
     if found["ghost"]:
         metrics.shown.inc()
@@ -119,10 +109,10 @@ def posts_of(opened: Opened, context: Context) -> Sequence[Post]:
 @router.post("/v1/reply", responses={200: {"model": RepliesAnswer}}, tags=["native"])
 async def reply(body: ReplyBody, request: Request) -> Response:
     """Replies to a post, with where each comes from. Nothing is ever posted."""
-    parts = parts_of(request)
+    services = services_of(request)
 
     def job() -> dict[str, Any]:
-        opened = parts.opened
+        opened = services.opened
         answering = opened.replier(generate=body.generate, everything=body.all)
         found = answering.reply(posts_of(opened, body.context), body.k)
         return {
@@ -132,4 +122,4 @@ async def reply(body: ReplyBody, request: Request) -> Response:
             "notice": opened.forum.notice,
         }
 
-    return JSON(cast(dict[str, Any], await parts.slow(job)))
+    return OrjsonResponse(cast(dict[str, Any], await services.slow(job)))

@@ -27,14 +27,14 @@ _HEADER = re.compile(r"[!-9;-~]+:[ \t]")
 _QUOTED = re.compile(r">+ ?")
 
 
-class Reading(NamedTuple):
+class Draft(NamedTuple):
     """A document as the typing engine wants it."""
 
     answered: str  # the post that the draft answers; "" for none
     draft: str  # up to the caret
 
 
-def read_document(language: str, text: str, caret: int) -> Reading | None:
+def read_document(language: str, text: str, caret: int) -> Draft | None:
     """The draft in `text` with the caret before its character `caret`; None where no help belongs.
 
     That is in languages which are not prose, inside a line, and on lines that are not the writer's own.
@@ -45,11 +45,11 @@ def read_document(language: str, text: str, caret: int) -> Reading | None:
     above = text[:caret].replace("\r\n", "\n")
     line = above.rpartition("\n")[2]
     if kind == "commit":
-        return None if line.startswith("#") else Reading("", _own(above, "#"))
+        return None if line.startswith("#") else Draft("", _own(above, "#"))
     if kind == "mail":
         body = _without_header(above)
-        return None if body is None or line.startswith(">") else Reading(_quoted(text), _own(body, ">").lstrip("\n"))
-    return Reading("", _nearest(above))
+        return None if body is None or line.startswith(">") else Draft(_quoted(text), _own(body, ">").lstrip("\n"))
+    return Draft("", _nearest(above))
 
 
 def _own(text: str, mark: str) -> str:

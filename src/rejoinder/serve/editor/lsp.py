@@ -27,32 +27,32 @@ if TYPE_CHECKING:
     from pygls.lsp.server import LanguageServer
     from pygls.workspace import TextDocument
 
-Open = Callable[[Sequence[Post]], TypingSession]  # a typing session for a draft that answers these posts
+OpenTyping = Callable[[Sequence[Post]], TypingSession]  # a typing session for a draft that answers these posts
 
 _UNFINISHED = re.compile(r"\S*\Z")
 
 
 @dataclass(frozen=True)
-class Wishes:
-    """What the person chose."""
+class EditorOptions:
+    """When to speak, and within what time."""
 
     gate: Gate = Gate.NORMAL
     deadline: float = 0.08  # seconds for an answer
 
 
-class Helped(NamedTuple):
+class Completed(NamedTuple):
     """An answer, and the draft it is for."""
 
     draft: str
     typed: Typed
 
 
-class Help:
+class Completer:
     """Answers keystrokes in any number of documents. Asked from one event loop; one thread works."""
 
-    def __init__(self, open_typing: Open, wishes: Wishes) -> None:
+    def __init__(self, open_typing: OpenTyping, options: EditorOptions) -> None:
         """`open_typing` is called once a document, and again when it answers something else."""
-        self._open, self._wishes = open_typing, wishes
+        self._open, self._options = open_typing, options
         self._worker = ThreadPoolExecutor(1, thread_name_prefix="typing")
         self._sessions: dict[str, tuple[str, TypingSession]] = {}  # by document: what it answers, and its session
 
@@ -60,9 +60,9 @@ class Help:
         """Have the models read before the first keystroke."""
         self._worker.submit(self._open, ())
 
-    async def at(self, document: TextDocument, position: Position) -> Helped | None:
+    async def at(self, document: TextDocument, position: Position) -> Completed | None:
         """The answer for the caret at `position`; None where no help belongs, or a newer keystroke has come meanwhile."""
-        until = perf_counter() + self._wishes.deadline
+        until = perf_counter() + self._options.deadline
         reading = read_document(document.language_id or "", document.source, document.offset_at_position(position))
         if reading is None:
             return None
@@ -75,10 +75,10 @@ class Help:
             if overtaken():
                 return None
             session = self._session(document.uri, reading.answered)
-            return session.suggest(reading.draft, gate=self._wishes.gate, deadline=until, cancelled=overtaken)
+            return session.suggest(reading.draft, gate=self._options.gate, deadline=until, cancelled=overtaken)
 
         typed = await asyncio.get_running_loop().run_in_executor(self._worker, work)
-        return None if typed is None or overtaken() else Helped(reading.draft, typed)
+        return None if typed is None or overtaken() else Completed(reading.draft, typed)
 
     def close(self, uri: str) -> None:
         """Forget a document."""
@@ -92,7 +92,7 @@ class Help:
         return kept[1]
 
 
-def make_server(open_typing: Open, wishes: Wishes) -> LanguageServer:
+def make_server(open_typing: OpenTyping, options: EditorOptions) -> LanguageServer:
     """The server, ready for `start_io`.
 
     Raises:
@@ -106,7 +106,7 @@ def make_server(open_typing: Open, wishes: Wishes) -> LanguageServer:
     from rejoinder.serve.editor.lines import Documents
 
     server = LanguageServer("rejoinder", __version__)
-    help_ = Help(open_typing, wishes)
+    completer = Completer(open_typing, options)
 
     def document(params: types.CompletionParams | types.InlineCompletionParams) -> TextDocument:
         return server.workspace.get_text_document(params.text_document.uri)
@@ -117,42 +117,42 @@ def make_server(open_typing: Open, wishes: Wishes) -> LanguageServer:
 
     @server.feature(types.INITIALIZED)
     def greeted(_: types.InitializedParams) -> None:
-        help_.warm()
+        completer.warm()
 
     @server.feature(types.TEXT_DOCUMENT_INLINE_COMPLETION, types.InlineCompletionOptions())
     async def ghost(params: types.InlineCompletionParams) -> types.InlineCompletionList:
-        helped = await help_.at(document(params), params.position)
+        completed = await completer.at(document(params), params.position)
         here = types.Range(params.position, params.position)
-        text = helped.typed.ghost if helped else ""
+        text = completed.typed.ghost if completed else ""
         return types.InlineCompletionList([types.InlineCompletionItem(insert_text=text, range=here)] if text else [])
 
     @server.feature(types.TEXT_DOCUMENT_COMPLETION, types.CompletionOptions(trigger_characters=[" "]))
     async def words(params: types.CompletionParams) -> types.CompletionList:
-        helped = await help_.at(document(params), params.position)
+        completed = await completer.at(document(params), params.position)
         units = document(params).position_codec.client_num_units
-        return types.CompletionList(is_incomplete=True, items=_items(helped, params.position, units) if helped else [])
+        return types.CompletionList(is_incomplete=True, items=_items(completed, params.position, units) if completed else [])
 
     @server.feature(types.TEXT_DOCUMENT_DID_CLOSE)
     def closed(params: types.DidCloseTextDocumentParams) -> None:
-        help_.close(params.text_document.uri)
+        completer.close(params.text_document.uri)
 
     return server
 
 
-def _items(helped: Helped, position: Position, units: Callable[[str], int]) -> list[CompletionItem]:
+def _items(completed: Completed, position: Position, units: Callable[[str], int]) -> list[CompletionItem]:
     """The words as the editor wants them: one that finishes the word at the caret takes its place, so that it is listed whole.
 
     Args:
-        helped: the answer.
+        completed: the answer.
         position: the caret.
         units: how long a text is, as the editor counts.
     """
     from lsprotocol import types
 
-    found = _UNFINISHED.search(helped.draft)
+    found = _UNFINISHED.search(completed.draft)
     unfinished = found.group() if found else ""
     items = []
-    for place, word in enumerate(helped.typed.words):
+    for place, word in enumerate(completed.typed.words):
         begun = "" if word.text[:1].isspace() else unfinished
         start = types.Position(position.line, position.character - units(begun))
         whole = begun + word.text

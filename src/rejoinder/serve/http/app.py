@@ -23,8 +23,8 @@ from rejoinder.serve.http.config import ServeConfig
 from rejoinder.serve.http.failures import add_failures
 from rejoinder.serve.http.guard import Guard
 from rejoinder.serve.http.limits import Limits
-from rejoinder.serve.http.metrics import Metrics, Watch
-from rejoinder.serve.http.parts import Parts
+from rejoinder.serve.http.metrics import Metrics, MetricsMiddleware
+from rejoinder.serve.http.services import Services
 from rejoinder.serve.http.sessions import Sessions
 from rejoinder.serve.http.workers import Workers
 from rejoinder.serve.openai import routes as openai_routes
@@ -36,9 +36,9 @@ _DESCRIPTION = "Finishes sentences and proposes replies, from an archive on this
 
 
 def create_app(space: Workspace, config: ServeConfig | None = None) -> FastAPI:
-    """The server of one home. Nothing is loaded before it is asked for; see `Parts.opened`."""
+    """The server of one home. Nothing is loaded before it is asked for; see `Services.opened`."""
     config = config or ServeConfig()
-    parts = Parts(
+    services = Services(
         config,
         Opened(space, lambda told: _log.warning("%s", told)),
         Sessions(config.sessions, config.idle),
@@ -49,19 +49,19 @@ def create_app(space: Workspace, config: ServeConfig | None = None) -> FastAPI:
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
-        looking = asyncio.create_task(_look_again(parts))
+        looking = asyncio.create_task(_look_again(services))
         yield
-        parts.stopping.set()
+        services.stopping.set()
         looking.cancel()
         with contextlib.suppress(asyncio.CancelledError):
             await looking
-        parts.quick.close()
-        parts.slow.close()
+        services.quick.close()
+        services.slow.close()
 
     app = FastAPI(
         title="rejoinder", version=__version__, description=_DESCRIPTION, lifespan=lifespan, docs_url=None, redoc_url=None
     )
-    app.state.parts = parts
+    app.state.services = services
     add_failures(app)
     for router in (suggest.router, browse.router, own.router, openai_routes.router):
         app.include_router(router)
@@ -69,15 +69,15 @@ def create_app(space: Workspace, config: ServeConfig | None = None) -> FastAPI:
         app.mount("/", StaticFiles(directory=_PAGE, html=True), name="page")
     app.add_middleware(Limits, config=config)
     app.add_middleware(Guard, config=config)
-    app.add_middleware(Watch, metrics=parts.metrics)
+    app.add_middleware(MetricsMiddleware, metrics=services.metrics)
     return app
 
 
-async def _look_again(parts: Parts) -> None:
+async def _look_again(services: Services) -> None:
     """Let go of what was fitted again or forgotten while the server runs."""
     while True:
         await asyncio.sleep(_LOOK_AGAIN)
         try:
-            await parts.slow(parts.refresh)
+            await services.slow(services.refresh)
         except Exception as error:  # whatever it is, the next look may do better
             _log.warning("could not look at the home again: %s", type(error).__name__)

@@ -45,7 +45,7 @@ class Metrics:
         return generate_latest(self._registry)
 
 
-class Watch:
+class MetricsMiddleware:
     """Stands before everything."""
 
     def __init__(self, app: ASGIApp, metrics: Metrics) -> None:
@@ -60,14 +60,14 @@ class Watch:
             return
         began, status = perf_counter(), 0
 
-        async def watched(message: Message) -> None:
+        async def noted(message: Message) -> None:
             nonlocal status
             if message["type"] == "http.response.start":
                 status = message["status"]
             await send(message)
 
         try:
-            await self._app(scope, receive, watched)
+            await self._app(scope, receive, noted)
         except Exception as error:
             where = "".join(traceback.format_tb(error.__traceback__))
             _log.error("a defect at %s: %s\n%s", _route(scope), type(error).__name__, where)

@@ -16,7 +16,7 @@ from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from rejoinder.errors import UsageError
 from rejoinder.serve.http.config import ServeConfig
-from rejoinder.serve.http.parts import Parts
+from rejoinder.serve.http.services import Services
 
 _BACKLOG = 512
 _TURN = 0.0005  # seconds a thread keeps the interpreter while another wants it: whoever answers must not wait for who searches
@@ -65,7 +65,7 @@ def run(app: FastAPI, config: ServeConfig, listening: socket.socket, ready: Call
         limit_concurrency=config.connections,
         timeout_graceful_shutdown=_LAST_SECONDS,
     )
-    server = _Server(settings, app.state.parts, ready)
+    server = _Server(settings, app.state.services, ready)
     sys.setswitchinterval(_TURN)
     before = {number: signal.signal(number, _ended) for number in (signal.SIGINT, signal.SIGTERM)}
     try:
@@ -82,9 +82,9 @@ def _ended(_: int, __: FrameType | None) -> None:
 class _Server(uvicorn.Server):
     """Tells the streams when to end, and the caller when it has begun."""
 
-    def __init__(self, config: uvicorn.Config, parts: Parts, ready: Callable[[], None]) -> None:
+    def __init__(self, config: uvicorn.Config, services: Services, ready: Callable[[], None]) -> None:
         super().__init__(config)
-        self._parts, self._ready = parts, ready
+        self._parts, self._ready = services, ready
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
         self._parts.stopping.set()

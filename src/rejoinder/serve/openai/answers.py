@@ -12,11 +12,11 @@ from dataclasses import dataclass, field
 from time import time
 from typing import Any
 
-from rejoinder.serve.openai.batching import Told
+from rejoinder.serve.openai.batching import TokenLogProb
 
 
 @dataclass
-class Shape:
+class AnswerShape:
     """One request's answers: whole, or in chunks."""
 
     model: str
@@ -26,12 +26,12 @@ class Shape:
     created: int = field(default_factory=lambda: int(time()))
     offsets: dict[int, int] = field(default_factory=dict)  # of each text: the characters of the tokens told so far
 
-    def whole(self, choices: Sequence[tuple[str, Sequence[Told], str]], usage: dict[str, int]) -> dict[str, Any]:
+    def whole(self, choices: Sequence[tuple[str, Sequence[TokenLogProb], str]], usage: dict[str, int]) -> dict[str, Any]:
         """The answer of texts with their tokens and how they ended."""
         made = [self._choice(place, *choice) for place, choice in enumerate(choices)]
         return {**self._head("chat.completion"), "choices": made, "usage": usage}
 
-    def _choice(self, place: int, text: str, tokens: Sequence[Told], finish: str) -> dict[str, Any]:
+    def _choice(self, place: int, text: str, tokens: Sequence[TokenLogProb], finish: str) -> dict[str, Any]:
         said = {"message": {"role": "assistant", "content": text, "refusal": None}} if self.chat else {"text": text}
         return {"index": place, **said, "logprobs": self._logprobs(place, tokens), "finish_reason": finish}
 
@@ -39,12 +39,12 @@ class Shape:
         """The chunk with which a chat's text begins."""
         return self._chunk(place, {"delta": {"role": "assistant", "content": ""}}, (), None)
 
-    def chunk(self, place: int, text: str, tokens: Sequence[Told], finish: str | None) -> dict[str, Any]:
+    def chunk(self, place: int, text: str, tokens: Sequence[TokenLogProb], finish: str | None) -> dict[str, Any]:
         """A piece of a text."""
         said = {"delta": {"content": text} if text else {}} if self.chat else {"text": text}
         return self._chunk(place, said, tokens, finish)
 
-    def _chunk(self, place: int, said: dict[str, Any], tokens: Sequence[Told], finish: str | None) -> dict[str, Any]:
+    def _chunk(self, place: int, said: dict[str, Any], tokens: Sequence[TokenLogProb], finish: str | None) -> dict[str, Any]:
         logprobs = self._logprobs(place, tokens) if tokens else None
         choice = {"index": place, **said, "logprobs": logprobs, "finish_reason": finish}
         return {**self._head("chat.completion.chunk"), "choices": [choice]}
@@ -57,7 +57,7 @@ class Shape:
         identity = f"chatcmpl-{self.number}" if self.chat else f"cmpl-{self.number}"
         return {"id": identity, "object": kind if self.chat else "text_completion", "created": self.created, "model": self.model}
 
-    def _logprobs(self, place: int, tokens: Sequence[Told]) -> dict[str, Any] | None:
+    def _logprobs(self, place: int, tokens: Sequence[TokenLogProb]) -> dict[str, Any] | None:
         if not self.logprobs:
             return None
         if self.chat:
@@ -74,7 +74,7 @@ class Shape:
         }
 
 
-def _entry(token: Told) -> dict[str, Any]:
+def _entry(token: TokenLogProb) -> dict[str, Any]:
     top = [{"token": _text(piece), "logprob": value, "bytes": list(piece)} for piece, value in token.others]
     return {"token": token.text, "logprob": token.log_prob, "bytes": list(token.piece), "top_logprobs": top}
 

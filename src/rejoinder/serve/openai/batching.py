@@ -27,7 +27,7 @@ MOST_SCORED = 8_192  # tokens of a prompt that is only read
 LEAST = -9_999.0  # nats; stands for a probability of 0, which JSON cannot
 
 
-class Told(NamedTuple):
+class TokenLogProb(NamedTuple):
     """A token as clients see it."""
 
     text: str  # the characters that it completes, so that those of all tokens make the text
@@ -36,17 +36,17 @@ class Told(NamedTuple):
     others: tuple[tuple[bytes, float], ...]  # the most probable at that place, with their nats
 
 
-class Piece(NamedTuple):
+class Delta(NamedTuple):
     """What one step adds to one text."""
 
     place: int
     text: str
-    tokens: tuple[Told, ...]  # those whose characters are now shown
+    tokens: tuple[TokenLogProb, ...]  # those whose characters are now shown
     finish: str | None  # "stop" or "length", with its last piece
 
 
 @dataclass(frozen=True)
-class Start:
+class Prefill:
     """Where a text goes on from."""
 
     state: Any
@@ -54,14 +54,14 @@ class Start:
     tokens: int = 0  # that were read
 
 
-def after(model: LanguageModel, context: Sequence[Post], draft: str) -> Start:
+def prefill(model: LanguageModel, context: Sequence[Post], draft: str) -> Prefill:
     """The state after a draft that answers `context`; of a long one, after its end."""
     owed = b" " if draft.endswith(" ") else b""
     tokens = model.tokenizer.encode(draft[:-1] if owed else draft)[-MOST_READ:]
     state = model.start(context)
     for token in tokens:
         state = model.advance(state, token)
-    return Start(state, owed, len(tokens))
+    return Prefill(state, owed, len(tokens))
 
 
 def conversation(messages: Sequence[Message]) -> tuple[tuple[Post, ...], str]:
@@ -81,7 +81,7 @@ def conversation(messages: Sequence[Message]) -> tuple[tuple[Post, ...], str]:
     return posts or ANSWERS_SOMETHING, draft
 
 
-def read_back(model: LanguageModel, prompt: str) -> list[Told]:
+def score_prompt(model: LanguageModel, prompt: str) -> list[TokenLogProb]:
     """A prompt's tokens, each with how probable it was after those before it.
 
     Raises:
@@ -94,26 +94,26 @@ def read_back(model: LanguageModel, prompt: str) -> list[Told]:
     decoder = codecs.getincrementaldecoder("utf-8")("replace")
     pieces = [model.tokenizer.bytes[token] for token in tokens]
     told = [
-        Told(decoder.decode(piece), piece, _finite(score), ((piece, _finite(score)),))
+        TokenLogProb(decoder.decode(piece), piece, _finite(score), ((piece, _finite(score)),))
         for piece, score in zip(pieces, scores, strict=True)
     ]
     return [one._replace(log_prob=None, others=()) if place == 0 else one for place, one in enumerate(told)]
 
 
-class Making:
+class Batch:
     """The texts of one request, a token each at every step."""
 
-    def __init__(self, model: LanguageModel, starts: Sequence[Start], body: Sampled, longest: int, others: int | None) -> None:
+    def __init__(self, model: LanguageModel, starts: Sequence[Prefill], body: Sampled, longest: int, others: int | None) -> None:
         """Go on `body.n` times from each of `starts`, for `longest` tokens; with each token tell of `others` more, if any."""
         self._model = model
         self._others = others
         self._left = longest
-        self._texts = [_Text(Detokenizer(body.stops), start.owed) for start in starts for _ in range(body.n)]
+        self._texts = [_Sequence(Detokenizer(body.stops), start.owed) for start in starts for _ in range(body.n)]
         owed = {start.owed for start in starts}
         self._samplers = [self._sampler(body, starts, bytes_owed, longest) for bytes_owed in sorted(owed)]
         self.made = 0  # tokens, END included
 
-    def _sampler(self, body: Sampled, starts: Sequence[Start], owed: bytes, longest: int) -> tuple[list[int], Sampler]:
+    def _sampler(self, body: Sampled, starts: Sequence[Prefill], owed: bytes, longest: int) -> tuple[list[int], Sampler]:
         """A sampler for the texts that owe the same, and which these are."""
         places = [place for place, text in enumerate(self._texts) if text.owed == owed]
         temperature = 1.0 if body.temperature is None else body.temperature
@@ -123,10 +123,10 @@ class Making:
         states = [starts[place // body.n].state for place in places]
         return places, Sampler(self._model, states, config, rng, owed)
 
-    def step(self) -> list[Piece]:
+    def step(self) -> list[Delta]:
         """What the next token adds to each text; empty when all are done."""
         self._left -= 1
-        pieces: list[Piece] = []
+        pieces: list[Delta] = []
         for places, sampler in self._samplers:
             for drawn in sampler.step():
                 place = places[drawn.place]
@@ -137,30 +137,30 @@ class Making:
         self.made += len(pieces)
         return pieces
 
-    def _piece(self, place: int, drawn: SampledToken) -> Piece:
+    def _piece(self, place: int, drawn: SampledToken) -> Delta:
         text = self._texts[place]
         if drawn.token == self._model.tokenizer.end:
-            return Piece(place, *text.ended(), "stop")
+            return Delta(place, *text.ended(), "stop")
         shown, tokens = text.add(self._told(text, drawn))
         if text.wording.stopped:
-            return Piece(place, shown, tokens, "stop")
+            return Delta(place, shown, tokens, "stop")
         if self._left > 0:
-            return Piece(place, shown, tokens, None)
+            return Delta(place, shown, tokens, None)
         rest, others = text.ended()
-        return Piece(place, shown + rest, (*tokens, *others), "length")
+        return Delta(place, shown + rest, (*tokens, *others), "length")
 
-    def _told(self, text: _Text, drawn: SampledToken) -> Told:
+    def _told(self, text: _Sequence, drawn: SampledToken) -> TokenLogProb:
         piece = self._model.tokenizer.bytes[drawn.token][len(text.owed) :]
         text.owed = b""
         others: tuple[tuple[bytes, float], ...] = ()
         if self._others:
             found = best(np.arange(self._model.tokenizer.vocabulary), drawn.row, self._others)
             others = tuple((self._model.tokenizer.bytes[token], _finite(value)) for token, value in found)
-        return Told(text.decoder.decode(piece), piece, _finite(drawn.log_prob), others)
+        return TokenLogProb(text.decoder.decode(piece), piece, _finite(drawn.log_prob), others)
 
 
 @dataclass
-class _Text:
+class _Sequence:
     """One text: what may be shown of it, and the tokens that may not be yet."""
 
     wording: Detokenizer
@@ -168,21 +168,21 @@ class _Text:
     decoder: Any = field(default_factory=lambda: codecs.getincrementaldecoder("utf-8")("ignore"))
     shown: int = 0  # characters
     told: int = 0  # characters of the tokens that came
-    held: list[tuple[int, Told]] = field(default_factory=list)  # where a token's characters begin, and it
+    held: list[tuple[int, TokenLogProb]] = field(default_factory=list)  # where a token's characters begin, and it
 
-    def add(self, token: Told) -> tuple[str, tuple[Told, ...]]:
+    def add(self, token: TokenLogProb) -> tuple[str, tuple[TokenLogProb, ...]]:
         """What may be shown now that a token has come."""
         self.held.append((self.told, token))
         self.told += len(token.text)
         return self._show(self.wording.feed(token.piece))
 
-    def ended(self) -> tuple[str, tuple[Told, ...]]:
+    def ended(self) -> tuple[str, tuple[TokenLogProb, ...]]:
         """What was held back, and may be shown since nothing more comes."""
         text, tokens = self._show(self.wording.rest())
         left, self.held = tuple(one for _, one in self.held), []
         return text, (*tokens, *left)
 
-    def _show(self, text: str) -> tuple[str, tuple[Told, ...]]:
+    def _show(self, text: str) -> tuple[str, tuple[TokenLogProb, ...]]:
         self.shown += len(text)
         tokens = tuple(one for begins, one in self.held if begins < self.shown)
         self.held = self.held[len(tokens) :]

@@ -11,7 +11,7 @@ from typing import Annotated, Literal, Self
 
 from pydantic import BaseModel, Field, model_validator
 
-from rejoinder.serve.api.bodies import Text
+from rejoinder.serve.http.fields import Text
 
 Stop = Annotated[str, Field(min_length=1, max_length=200)]
 MOST_PROMPTS = 256  # with all their texts

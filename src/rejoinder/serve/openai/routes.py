@@ -14,11 +14,20 @@ from fastapi import APIRouter, Request
 from fastapi.responses import Response, StreamingResponse
 
 from rejoinder.models.interfaces import LanguageModel
-from rejoinder.serve.api.suggest import JSON
 from rejoinder.serve.http.failures import Failure
-from rejoinder.serve.http.parts import Parts, parts_of
-from rejoinder.serve.openai.answers import Shape, counted
-from rejoinder.serve.openai.batching import ANSWERS_SOMETHING, Making, Piece, Start, Told, after, conversation, read_back
+from rejoinder.serve.http.responses import OrjsonResponse
+from rejoinder.serve.http.services import Services, services_of
+from rejoinder.serve.openai.answers import AnswerShape, counted
+from rejoinder.serve.openai.batching import (
+    ANSWERS_SOMETHING,
+    Batch,
+    Delta,
+    Prefill,
+    TokenLogProb,
+    conversation,
+    prefill,
+    score_prompt,
+)
 from rejoinder.serve.openai.bodies import ChatBody, CompletionBody, Sampled
 
 _DEFAULT_TOKENS, _DEFAULT_CHAT_TOKENS = 16, 128
@@ -30,26 +39,26 @@ router = APIRouter(prefix="/v1", tags=["openai"])
 @router.get("/models")
 async def models(request: Request) -> Response:
     """The rungs that can be asked, the best first."""
-    parts = parts_of(request)
-    names = await parts.slow(lambda: list(reversed(parts.opened.models)))
-    return JSON({"object": "list", "data": [_model(name) for name in names]})
+    services = services_of(request)
+    names = await services.slow(lambda: list(reversed(services.opened.models)))
+    return OrjsonResponse({"object": "list", "data": [_model(name) for name in names]})
 
 
 @router.get("/models/{name}")
 async def model(name: str, request: Request) -> Response:
     """One of them."""
-    await _loaded(parts_of(request), name)
-    return JSON(_model(name))
+    await _loaded(services_of(request), name)
+    return OrjsonResponse(_model(name))
 
 
 def _model(name: str) -> dict[str, Any]:
     return {"id": name, "object": "model", "created": 0, "owned_by": "rejoinder"}
 
 
-async def _loaded(parts: Parts, name: str) -> LanguageModel:
-    found = await parts.slow(lambda: parts.opened.models.get(name))
+async def _loaded(services: Services, name: str) -> LanguageModel:
+    found = await services.slow(lambda: services.opened.models.get(name))
     if found is None:
-        names = ", ".join(reversed(parts.opened.models)) or "none is fitted"
+        names = ", ".join(reversed(services.opened.models)) or "none is fitted"
         raise Failure(404, f"no such model here; models: {names}", param="model", code="model_not_found")
     return found
 
@@ -57,58 +66,58 @@ async def _loaded(parts: Parts, name: str) -> LanguageModel:
 @router.post("/completions")
 async def completions(body: CompletionBody, request: Request) -> Response:
     """Go on with a text, or (`echo` with `max_tokens` 0) say how probable it is."""
-    parts = parts_of(request)
-    served = await _loaded(parts, body.model)
-    longest = _DEFAULT_TOKENS if body.max_tokens is None else min(body.max_tokens, parts.config.tokens)
-    shape = Shape(body.model, chat=False, logprobs=body.logprobs is not None)
-    read: list[list[Told]] = []
-    starts: list[Start] = []
+    services = services_of(request)
+    served = await _loaded(services, body.model)
+    longest = _DEFAULT_TOKENS if body.max_tokens is None else min(body.max_tokens, services.config.tokens)
+    shape = AnswerShape(body.model, chat=False, logprobs=body.logprobs is not None)
+    read: list[list[TokenLogProb]] = []
+    starts: list[Prefill] = []
     for prompt in body.prompts:  # one job each, so that others get their turn
         if body.echo:
-            read.append(await parts.slow(lambda prompt=prompt: read_back(served, prompt)))  # type: ignore[misc]
+            read.append(await services.slow(lambda prompt=prompt: score_prompt(served, prompt)))  # type: ignore[misc]
         if longest:
-            starts.append(await parts.slow(lambda prompt=prompt: after(served, ANSWERS_SOMETHING, prompt)))  # type: ignore[misc]
-    making = Making(served, starts, body, longest, body.logprobs)
+            starts.append(await services.slow(lambda prompt=prompt: prefill(served, ANSWERS_SOMETHING, prompt)))  # type: ignore[misc]
+    making = Batch(served, starts, body, longest, body.logprobs)
     echoed = [
-        Piece(place, body.prompts[place // body.n], tuple(read[place // body.n]), None if longest else "length")
+        Delta(place, body.prompts[place // body.n], tuple(read[place // body.n]), None if longest else "length")
         for place in range(len(read) * body.n)
     ]
     prompt_tokens = sum(start.tokens for start in starts) if starts else sum(len(tokens) for tokens in read)
-    return await _answer(request, body, shape, _Texts(making, echoed, prompt_tokens))
+    return await _answer(request, body, shape, _Completion(making, echoed, prompt_tokens))
 
 
 @router.post("/chat/completions")
 async def chat_completions(body: ChatBody, request: Request) -> Response:
     """Write the next post of a conversation."""
-    parts = parts_of(request)
-    served = await _loaded(parts, body.model)
+    services = services_of(request)
+    served = await _loaded(services, body.model)
     asked = body.max_completion_tokens or body.max_tokens or _DEFAULT_CHAT_TOKENS
     context, draft = conversation(body.messages)
-    start = await parts.slow(lambda: after(served, context, draft))
-    shape = Shape(body.model, chat=True, logprobs=bool(body.logprobs))
+    start = await services.slow(lambda: prefill(served, context, draft))
+    shape = AnswerShape(body.model, chat=True, logprobs=bool(body.logprobs))
     read = sum(len(served.tokenizer.encode(post.body)) for post in context)
-    making = Making(served, [start], body, min(asked, parts.config.tokens), body.top_logprobs)
-    return await _answer(request, body, shape, _Texts(making, [], read + start.tokens))
+    making = Batch(served, [start], body, min(asked, services.config.tokens), body.top_logprobs)
+    return await _answer(request, body, shape, _Completion(making, [], read + start.tokens))
 
 
-class _Texts:
+class _Completion:
     """The pieces of a request's texts, as they come."""
 
-    def __init__(self, making: Making, echoed: Sequence[Piece], read: int) -> None:
+    def __init__(self, making: Batch, echoed: Sequence[Delta], read: int) -> None:
         """First what is `echoed`, then what is made; `read` tokens were read before."""
         self._making = making
         self._echoed = echoed
         self._read = read
 
-    async def pieces(self, parts: Parts, name: str) -> AsyncIterator[list[Piece]]:
+    async def pieces(self, services: Services, name: str) -> AsyncIterator[list[Delta]]:
         """What each step adds; the end of the server is the end of them."""
         if self._echoed:
             yield list(self._echoed)
         try:
-            while not parts.stopping.is_set() and (pieces := await parts.slow(self._making.step)):
+            while not services.stopping.is_set() and (pieces := await services.slow(self._making.step)):
                 yield pieces
         finally:
-            parts.metrics.tokens.labels(name).inc(self._making.made)
+            services.metrics.tokens.labels(name).inc(self._making.made)
 
     @property
     def usage(self) -> dict[str, int]:
@@ -116,27 +125,27 @@ class _Texts:
         return counted(self._read, self._making.made)
 
 
-async def _answer(request: Request, body: Sampled, shape: Shape, texts: _Texts) -> Response:
-    parts = parts_of(request)
+async def _answer(request: Request, body: Sampled, shape: AnswerShape, texts: _Completion) -> Response:
+    services = services_of(request)
     if body.stream:
-        return StreamingResponse(_stream(parts, body, shape, texts), media_type="text/event-stream")
-    made: dict[int, tuple[str, list[Told], str]] = {}
-    async for pieces in texts.pieces(parts, body.model):
+        return StreamingResponse(_stream(services, body, shape, texts), media_type="text/event-stream")
+    made: dict[int, tuple[str, list[TokenLogProb], str]] = {}
+    async for pieces in texts.pieces(services, body.model):
         for piece in pieces:
             text, tokens, _ = made.get(piece.place, ("", [], ""))
             made[piece.place] = (text + piece.text, [*tokens, *piece.tokens], piece.finish or "length")
         if await request.is_disconnected():
             break
-    return JSON(shape.whole([made[place] for place in sorted(made)], texts.usage))
+    return OrjsonResponse(shape.whole([made[place] for place in sorted(made)], texts.usage))
 
 
-async def _stream(parts: Parts, body: Sampled, shape: Shape, texts: _Texts) -> AsyncIterator[bytes]:
+async def _stream(services: Services, body: Sampled, shape: AnswerShape, texts: _Completion) -> AsyncIterator[bytes]:
     """Server-sent events: chunks, then the usage if it was asked for, then the end."""
     if shape.chat:
         for place in range(body.n):
             yield _event(shape.opening(place))
     try:
-        async for pieces in texts.pieces(parts, body.model):
+        async for pieces in texts.pieces(services, body.model):
             told = [piece for piece in pieces if piece.text or piece.finish or piece.tokens]
             if told:
                 yield b"".join(_event(shape.chunk(*piece)) for piece in told)

@@ -1,4 +1,4 @@
-"""What the routes of one app share."""
+"""What the routes of one app share: its settings, the opened home, the drafts under way, the counters and the worker threads."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ from rejoinder.serve.http.workers import Workers
 
 
 @dataclass
-class Parts:
-    """One of each."""
+class Services:
+    """One of each; `services_of` finds them for a route."""
 
     config: ServeConfig
     opened: Opened
@@ -39,6 +39,6 @@ class Parts:
         self.generation += 1
 
 
-def parts_of(request: Request) -> Parts:
+def services_of(request: Request) -> Services:
     """Those of the app that was asked."""
-    return cast(Parts, request.app.state.parts)
+    return cast(Services, request.app.state.services)
