@@ -11,6 +11,7 @@ from itertools import pairwise
 from math import ceil, log2
 from pathlib import Path
 
+import hypothesis.strategies as st
 import pytest
 from hn_server import (
     PATIENCE,
@@ -26,6 +27,7 @@ from hn_server import (
     status,
     value,
 )
+from hypothesis import given
 
 from rejoinder.archive import fetch as fetching
 from rejoinder.archive.authors import author_hasher
@@ -633,3 +635,62 @@ def test_progress_ends_with_nothing_left(read: Read) -> None:
     seen: list[tuple[int, int]] = []
     read(Wanted(items=[1]), progress=lambda done, left: seen.append((done, left)))
     assert seen == [(1, 2), (3, 3), (6, 1), (7, 0)]  # 1; 2, 3; 4, 5, 7; 6
+
+
+# --- ranges ----------------------------------------------------------------------------------------------------------
+
+
+def interrupted(read: Read, server: HackerNewsServer, first: int, lost: range) -> None:
+    """A fetch since item `first` that ends where a whole round of items cannot be had."""
+    for number in lost:
+        server.fault(f"item/{number}.json", status(418))
+    with pytest.raises(SourceError):
+        read(Wanted(since=since(first)))
+    server.mend()
+
+
+@pytest.mark.parametrize("then", [5, 21, 36, 60, 95])
+def test_a_range_that_was_interrupted_is_read_to_its_end_whatever_date_is_asked_for_next(
+    read: Read, server: HackerNewsServer, archive: Archive, monkeypatch: pytest.MonkeyPatch, then: int
+) -> None:
+    monkeypatch.setattr(fetching, "ROUND", 10)
+    server.items = forum(dict.fromkeys(range(1, 101)))
+    del server.items[100]
+    interrupted(read, server, 20, range(36, 50))
+    server.items = forum(dict.fromkeys(range(1, 101)))
+    counts = read(Wanted(since=since(then)))
+    assert ids(archive) == set(range(min(then, 20), 101))
+    assert counts.lines == len(range(36, 101)) + len(range(then, 20))  # none twice
+    assert remaining(archive) == 0
+
+
+def test_asked_for_again_after_the_end_a_range_is_read_anew(read: Read, server: HackerNewsServer) -> None:
+    server.items = forum(dict.fromkeys(range(1, 21)))
+    interrupted(read, server, 5, range(7, 10))
+    read(Wanted(since=since(5)))
+    assert read(Wanted(since=since(5))).lines == 16
+
+
+def test_the_range_that_an_earlier_version_noted_is_gone_on_with(read: Read, server: HackerNewsServer, archive: Archive) -> None:
+    server.items = forum(dict.fromkeys(range(1, 21)))
+    with archive.writing():
+        archive.set_meta("range", "7 15")
+    assert remaining(archive) == 9
+    read(Wanted())
+    assert ids(archive) == set(range(7, 16))
+
+
+SPANS = st.lists(st.tuples(st.integers(0, 40), st.integers(0, 40)), max_size=5)
+
+
+@given(SPANS, SPANS)
+def test_spans_are_sets_of_ids(one: list[tuple[int, int]], other: list[tuple[int, int]]) -> None:
+    def members(spans: list[tuple[int, int]]) -> set[int]:
+        return {number for first, last in spans for number in range(first, last + 1)}
+
+    together, rest = fetching.union(one, other), fetching.without(fetching.union(one, []), other)
+    assert members(together) == members(one) | members(other)
+    assert members(rest) == members(one) - members(other)
+    for spans in (together, rest):
+        assert all(first <= last for first, last in spans)
+        assert all(last < first for (_, last), (first, _) in pairwise(spans))
