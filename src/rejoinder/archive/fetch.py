@@ -99,7 +99,9 @@ def _next_round(archive: Archive, failed: Container[int]) -> dict[int, bool]:
     singles = archive.query("SELECT id, replies FROM frontier ORDER BY id DESC")
     batch = {number: bool(replies) for number, replies in islice((row for row in singles if row[0] not in failed), ROUND)}
     for first, last in _spans(archive)[0]:
-        batch.update((number, False) for number in range(first, min(first + ROUND - len(batch) - 1, last) + 1) if number not in batch)
+        batch.update(
+            (number, False) for number in range(first, min(first + ROUND - len(batch) - 1, last) + 1) if number not in batch
+        )
     return batch
 
 
@@ -123,7 +125,7 @@ def _cross_off(archive: Archive, answers: list[Answer], batch: dict[int, bool]) 
 
 
 def _run(first: int, last: int, batch: Container[int]) -> int:
-    """How many ids from `first` on, to `last` at most, were tried one after the other; a batch may hold single ones further up."""
+    """How many ids from `first` to `last` were tried one after the other; a batch may hold single ones further up."""
     return next((number for number in range(first, last + 1) if number not in batch), last + 1) - first
 
 
