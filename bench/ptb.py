@@ -116,7 +116,7 @@ def train_lstm(config: LSTMConfig, tokenizer: WordTokenizer, home: Path) -> tupl
     bytes_of = np.ones(tokenizer.vocabulary, np.int64)  # so that "bits per byte" are bits per word
     reading = Reading(stream("train", tokenizer), stream("valid", tokenizer), bytes_of, (tokenizer.post, tokenizer.reply))
     run = Run(reading, config, 0, Job(home, _print_progress(), checkpoints=home / "checkpoints"))
-    LSTM.from_weights(config, tokenizer, run.finish()).save(directory)
+    LSTM.from_weights(config, tokenizer, run.finish()[0]).save(directory)
     seal(directory, {"rung": "lstm", "seconds": run.seconds, "dev": run.best[0] if run.best else None})
     return LSTM.load(directory), run.seconds
 

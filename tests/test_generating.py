@@ -19,7 +19,7 @@ from rejoinder.engine.replier import Replier
 from rejoinder.engine.sampling import SampleConfig
 from rejoinder.errors import ConfigError
 from rejoinder.home.workspace import FitConfig, Workspace
-from rejoinder.models.interfaces import Job, OneByOne
+from rejoinder.models.interfaces import Job, LanguageModel
 from rejoinder.models.kneser_ney import KneserNey, KneserNeyConfig
 from rejoinder.post import Kind, Post, Suggestion
 from rejoinder.text.phrases import Phrases
@@ -33,7 +33,7 @@ PLAIN = "You should look at the fuel filter first ."
 OTHER = "It may well be an old spark plug again ."
 
 
-class Saying(OneByOne):
+class Saying(LanguageModel):
     """Says whole texts, each with its probability: one table where something was said before, one where nothing was."""
 
     config: Any = None

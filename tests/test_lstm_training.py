@@ -117,7 +117,7 @@ def test_measuring_dev_does_not_disturb_the_memory_of_training(tmp_path: Path) -
 def test_without_a_dev_part_the_last_weights_are_kept(tmp_path: Path) -> None:
     text = reading()
     trained = Run(Reading(text.train, None, text.bytes, text.never), LSTMConfig(**TINY), 5, Job(tmp_path))
-    weights = trained.finish()
+    weights = trained.finish()[0]
     assert trained.best is None and np.array_equal(weights.embedding, trained.network.weights_now().embedding)
 
 
@@ -149,7 +149,7 @@ def progress(what, done, of):
     print(done, flush=True)
 run = Run(reading(), LSTMConfig(**{**TINY, **settings}), 5, Job(directory, progress, checkpoints=directory))
 print("from", run.step, flush=True)
-save_weights(directory / "done", run.finish(), {})
+save_weights(directory / "done", run.finish()[0], {})
 """
 
 
@@ -222,8 +222,8 @@ def test_a_run_leaves_the_checkpoints_of_others_and_says_that_they_are_there(
     other = run(tmp_path, learning_rate=0.01)
     (said,) = caplog.messages
     assert str(first.checkpoints.file) in said and "other settings" in said and "begins anew" in said
-    other.finish()
-    assert other.job.spent == [other.checkpoints.file] and other.checkpoints.file.is_file()
+    _, training = other.finish()
+    assert training.spent == (other.checkpoints.file,) and other.checkpoints.file.is_file()
     caplog.clear()
     assert run(tmp_path).step == 7  # as if the other had never been
     assert not caplog.messages

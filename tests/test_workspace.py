@@ -14,7 +14,7 @@ from rejoinder.errors import ConfigError, DamagedModel, ModelError, NotFitted, U
 from rejoinder.home.workspace import FitConfig, Workspace
 from rejoinder.models import LADDER, Can, those_that, without_extras
 from rejoinder.models.directory import check_hashes
-from rejoinder.models.interfaces import Job
+from rejoinder.models.interfaces import Job, Training
 from rejoinder.models.unigram import Unigram
 from rejoinder.post import Kind, Post
 from rejoinder.text.phrases import Phrases
@@ -44,8 +44,9 @@ def test_a_finished_fit_removes_its_own_checkpoint_and_no_other(space: Workspace
         job.checkpoints.mkdir(parents=True)
         for name in ("own", "other"):
             (job.checkpoints / name).write_text("half way")
-        job.spent.append(job.checkpoints / "own")
-        return fit(corpus, config, rng=rng, job=job)
+        model = fit(corpus, config, rng=rng, job=job)
+        model.training = Training(spent=(job.checkpoints / "own",))
+        return model
 
     monkeypatch.setattr(Unigram, "fit", leaving)
     assert space.fit(["unigram"], SMALL, {}) == {}

@@ -10,13 +10,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rejoinder.engine.token_healing import HealedDraft, Shape, TokenTable, shape_of
-from rejoinder.models.interfaces import OneByOne
+from rejoinder.models.interfaces import LanguageModel
 from rejoinder.post import Post
 from rejoinder.text.tokenizer import Tokenizer
 
 
 @dataclass
-class Fake(OneByOne):
+class Fake(LanguageModel):
     """A language model whose state is the tokens so far; `rows` says what comes next after them."""
 
     tokenizer: Tokenizer

@@ -136,7 +136,7 @@ def fit(work: Work) -> Done:
         "cpu_seconds": round(cpu, 3),
         "peak_bytes": use.ru_maxrss * 1024,
         "disk_bytes": tree_size(directory),
-        "dev": job.dev,
+        "dev": model.training.dev,
     }
 
 

@@ -161,7 +161,7 @@ class Workspace:
                         progress(f"fitting the gate of {name}", 0, None)
                         beside.append(gate_of(model, corpus, config.seed).save)
                     self.keep(model, manifest, *beside)
-                    for file in job.spent:
+                    for file in model.training.spent:
                         file.unlink(missing_ok=True)
                 except Stopped:
                     raise  # whoever stops one rung does not want the next

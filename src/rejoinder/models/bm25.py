@@ -25,7 +25,7 @@ from rejoinder.corpus import Corpus
 from rejoinder.errors import ConfigError, DamagedModel, ModelError
 from rejoinder.files import write_json
 from rejoinder.models.directory import load_config, load_json, save_config
-from rejoinder.models.interfaces import Job, Scores, Suggester
+from rejoinder.models.interfaces import Job, ReplyRanker, ReplySource, Scores, Suggester
 from rejoinder.models.replies import short
 from rejoinder.post import Post, Suggestion
 from rejoinder.text.words import words
@@ -52,7 +52,7 @@ class BM25Config:
             raise ConfigError(f"`bm25.terms` must be at least 1; got {self.terms}")
 
 
-class BM25:
+class BM25(ReplySource, ReplyRanker):
     """An index of (what was answered, the reply) pairs."""
 
     Config: ClassVar[type] = BM25Config

@@ -20,7 +20,7 @@ from rejoinder.corpus import Corpus
 from rejoinder.errors import ConfigError
 from rejoinder.files import write_json
 from rejoinder.models.directory import load_config, load_json, save_config
-from rejoinder.models.interfaces import Job, Suggester
+from rejoinder.models.interfaces import Job, ReplySource, Suggester
 from rejoinder.post import Post, Suggestion
 from rejoinder.text.words import ADDRESS, EMAIL, words
 
@@ -48,7 +48,7 @@ class CannedConfig:
                 raise ConfigError(f"`canned.{name}` must be at least 1; got {getattr(self, name)}")
 
 
-class Canned:
+class Canned(ReplySource):
     """A fixed list of short replies, the three kinds first."""
 
     Config: ClassVar[type] = CannedConfig

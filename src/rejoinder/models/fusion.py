@@ -84,7 +84,7 @@ class Weights:
         return np.asarray(self.calibration[kind, 0] * z + float(self.calibration[kind, 1:] @ known), np.float64)
 
 
-class Fusion:
+class Fusion(ReplyRanker):
     """The parts, the overlap, and the weights of both."""
 
     Config: ClassVar[type] = FusionConfig

@@ -1,4 +1,4 @@
-"""What a rung is: the protocols behind which every step of the ladder stands.
+"""What a rung is: the interfaces behind which every step of the ladder stands.
 
 A rung is fitted by `fit`, which is a constructor, so an unfitted model cannot exist; it is saved to a directory and loaded
 from one. What it can do beyond that stands in `LADDER` (see `rejoinder.models`): predict the next token (`LanguageModel`),
@@ -9,6 +9,7 @@ Explained in docs/tour/08-do-i-need-neural-nets.md.
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -41,8 +42,14 @@ class Job:
     parts: Mapping[str, Suggester] = field(default_factory=dict)  # the fitted rungs this one is made of
     checkpoints: Path | None = None  # where a long fit may leave what it needs to go on after it was stopped
     logs: Path | None = None  # where it may write figures for TensorBoard
-    dev: list[tuple[int, float]] = field(default_factory=list)  # figures on dev as training went on: the step, bits per byte
-    spent: list[Path] = field(default_factory=list)  # checkpoints that a fit has ended with, of no use once its model is kept
+
+
+@dataclass(frozen=True)
+class Training:
+    """What a fit leaves besides its model."""
+
+    dev: tuple[tuple[int, float], ...] = ()  # figures on dev as training went on: the step, bits per byte
+    spent: tuple[Path, ...] = ()  # checkpoints that it has ended with, of no use once its model is kept
 
 
 class Suggester(Protocol):
@@ -50,6 +57,7 @@ class Suggester(Protocol):
 
     config: Any  # the rung's frozen dataclass of settings
     Config: ClassVar[type]
+    training: Training = Training()  # of a model that `fit` has just made; of a loaded one nothing is known
 
     @classmethod
     def fit(cls, corpus: Corpus, config: Any, *, rng: np.random.Generator, job: Job) -> Self:
@@ -63,17 +71,20 @@ class Suggester(Protocol):
         """Read what `save` wrote."""
 
 
-class LanguageModel(Suggester, Protocol):
-    """A rung that predicts the next token, over a vocabulary of V."""
+class LanguageModel(Suggester, ABC):
+    """A rung that predicts the next token, over a vocabulary of V. The first three methods say how; the others have defaults."""
 
     tokenizer: AnyTokenizer
 
+    @abstractmethod
     def start(self, context: Sequence[Post]) -> State:
         """The state before the first token of a post that answers `context` (nothing, if empty)."""
 
+    @abstractmethod
     def advance(self, state: State, token: int) -> State:
         """The state after one more token; `state` itself is not changed."""
 
+    @abstractmethod
     def log_probs(self, state: State) -> LogProbs:
         """(V,) float32: the natural logarithm of each token's probability of coming next."""
 
@@ -82,15 +93,24 @@ class LanguageModel(Suggester, Protocol):
 
         Ties are broken by the smaller id; tokens of probability 0 are never among them.
         """
+        tokens = self.tokenizer.starting_with(prefix) if prefix else np.arange(self.tokenizer.vocabulary)
+        return best(tokens, self.log_probs(state)[tokens], k)
 
     def advance_many(self, states: Sequence[State], tokens: Sequence[int]) -> list[State]:
         """`advance` for B states at once."""
+        return [self.advance(state, token) for state, token in zip(states, tokens, strict=True)]
 
     def log_probs_many(self, states: Sequence[State]) -> NDArray[np.float32]:
         """(B, V) float32: `log_probs` for B states at once."""
+        return np.array([self.log_probs(state) for state in states], np.float32).reshape(-1, self.tokenizer.vocabulary)
 
     def score_tokens(self, state: State, tokens: Sequence[int]) -> NDArray[np.float32]:
         """(N,) float32, nats: the log probability of each of `tokens`, the first after `state`, the next after the first."""
+        found = np.empty(len(tokens), np.float32)
+        for place, token in enumerate(tokens):
+            found[place] = self.log_probs(state)[token]
+            state = self.advance(state, token)
+        return found
 
 
 class Recalled(NamedTuple):
@@ -104,19 +124,22 @@ class Recalled(NamedTuple):
 NOTHING = Recalled(np.empty(0, np.int64), np.empty(0, np.float32), -np.inf)
 
 
-class Recalling(LanguageModel, Protocol):
+class Recalling(LanguageModel):
     """A rung that remembers where in a text it was in a state like this one."""
 
+    @abstractmethod
     def recall(self, state: State) -> Recalled:
         """What came next there."""
 
+    @abstractmethod
     def score_recall(self, state: State, tokens: Sequence[int]) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
         """(N,) float32, nats: what `recall` gives each of `tokens`, -inf if nothing; (N,) float32, nats: its certainty."""
 
 
-class Counting(LanguageModel, Protocol):
+class Counting(LanguageModel):
     """A rung that can say how well it knows what was written before."""
 
+    @abstractmethod
     def seen(self, state: State) -> int:
         """How many tokens the longest context has that was met before."""
 
@@ -141,41 +164,6 @@ class Embedding(Suggester, Protocol):
     @property
     def words(self) -> WordVectors:
         """The words and their vectors."""
-
-
-class OneByOne:
-    """A base for a rung that predicts: the rest of `LanguageModel`, by `advance` and `log_probs`, where none is faster."""
-
-    def top(self: LanguageModel, state: State, k: int, prefix: bytes = b"") -> list[tuple[int, float]]:
-        """The best of the full distribution."""
-        return best_of_all(self, state, k, prefix)
-
-    def advance_many(self: LanguageModel, states: Sequence[State], tokens: Sequence[int]) -> list[State]:
-        """One after the other."""
-        return [self.advance(state, token) for state, token in zip(states, tokens, strict=True)]
-
-    def log_probs_many(self: LanguageModel, states: Sequence[State]) -> NDArray[np.float32]:
-        """(B, V) float32, nats, one after the other."""
-        return np.array([self.log_probs(state) for state in states], np.float32).reshape(-1, self.tokenizer.vocabulary)
-
-    def score_tokens(self: LanguageModel, state: State, tokens: Sequence[int]) -> NDArray[np.float32]:
-        """(N,) float32, nats."""
-        return score_one_by_one(self, state, tokens)
-
-
-def score_one_by_one(model: LanguageModel, state: State, tokens: Sequence[int]) -> NDArray[np.float32]:
-    """`score_tokens` for a rung that has no faster way."""
-    found = np.empty(len(tokens), np.float32)
-    for place, token in enumerate(tokens):
-        found[place] = model.log_probs(state)[token]
-        state = model.advance(state, token)
-    return found
-
-
-def best_of_all(model: LanguageModel, state: State, k: int, prefix: bytes) -> list[tuple[int, float]]:
-    """`top` for a rung that has no faster way: the best of the full distribution."""
-    tokens = model.tokenizer.starting_with(prefix) if prefix else np.arange(model.tokenizer.vocabulary)
-    return best(tokens, model.log_probs(state)[tokens], k)
 
 
 def best(tokens: NDArray[np.int64], log_probs: NDArray[np.floating[Any]], k: int) -> list[tuple[int, float]]:

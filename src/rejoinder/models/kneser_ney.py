@@ -36,7 +36,7 @@ from rejoinder.corpus import Corpus
 from rejoinder.errors import ConfigError, DamagedModel, ModelError
 from rejoinder.models.cache import Cache
 from rejoinder.models.directory import load_array, load_config, save_array, save_config
-from rejoinder.models.interfaces import Job, LogProbs, Suggester, best_of_all
+from rejoinder.models.interfaces import Counting, Job, LogProbs, Suggester
 from rejoinder.models.smoothing import Followers, build_index
 from rejoinder.post import Post
 from rejoinder.text.ngrams import DEFAULT_MEMORY, Level, NgramCounts, count_ngrams, merge, subtract
@@ -93,7 +93,7 @@ class KneserNeyConfig:
             raise ConfigError(f"`kneser_ney.cache_weights` must lie in [0, 1); got {self.cache_weights}")
 
 
-class KneserNey:
+class KneserNey(Counting):
     """The index and the counts. Level 1 holds every token, by its id; level n the followers of contexts of n - 1 tokens."""
 
     Config: ClassVar[type] = KneserNeyConfig
@@ -283,7 +283,7 @@ class KneserNey:
     def top(self, state: State, k: int, prefix: bytes = b"") -> list[tuple[int, float]]:
         """The `k` best tokens, read off the index; exactly those of the full distribution, in its order."""
         if prefix or not 0 < k <= _READ_OFF or self._cache:
-            return best_of_all(self, state, k, prefix)
+            return super().top(state, k, prefix)
         found: list[tuple[float, int]] = []  # (minus the log probability, token), sorted
         behind: list[np.float32] = []  # what backing off from the longer contexts costs
         seen = self._ranked[:0]  # what followed them
@@ -297,10 +297,6 @@ class KneserNey:
                 behind.insert(0, self.index[length - 1].backoff[node])
         _read_off(self._ranked, self._ranked_probs, behind, seen, k, found)
         return [(token, -minus) for minus, token in found[:k]]
-
-    def advance_many(self, states: Sequence[State], tokens: Sequence[int]) -> list[State]:
-        """`advance` for B states."""
-        return [self.advance(state, token) for state, token in zip(states, tokens, strict=True)]
 
     def log_probs_many(self, states: Sequence[State]) -> NDArray[np.float32]:
         """(B, V) float32, nats; equal states are worked out once."""

@@ -39,7 +39,7 @@ from numpy.typing import ArrayLike, NDArray
 from rejoinder.corpus import Corpus
 from rejoinder.errors import ConfigError, DamagedModel, ModelError
 from rejoinder.models.directory import load_array, load_config, save_array, save_config
-from rejoinder.models.interfaces import Job, LogProbs, OneByOne, Progress, Suggester
+from rejoinder.models.interfaces import Job, LanguageModel, LogProbs, Progress, Suggester
 from rejoinder.post import Post
 from rejoinder.text.tensors import TOKENIZER_FILE, count_tokens, open_tokenizer, open_tokens, token_shares
 from rejoinder.text.tokenizer import AnyTokenizer
@@ -120,7 +120,7 @@ class Gradient(NamedTuple):
     bias: Rows
 
 
-class Logistic(OneByOne):
+class Logistic(LanguageModel):
     """The weights as a language model; many states one by one, as a product of matrices rounds otherwise than with a vector."""
 
     Config: ClassVar[type] = LogisticConfig

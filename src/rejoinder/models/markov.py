@@ -23,7 +23,7 @@ from numpy.typing import NDArray
 from rejoinder.corpus import Corpus
 from rejoinder.errors import ConfigError, DamagedModel
 from rejoinder.models.directory import load_array, load_config, save_array, save_config
-from rejoinder.models.interfaces import Job, LogProbs, OneByOne, State, Suggester
+from rejoinder.models.interfaces import Job, LanguageModel, LogProbs, State, Suggester
 from rejoinder.post import Post
 from rejoinder.text.tensors import (
     TOKENIZER_FILE,
@@ -50,7 +50,7 @@ class MarkovConfig:
             raise ConfigError(f"`markov.discount` must lie between 0 and 1, or be off; got {self.discount}")
 
 
-class Markov(OneByOne):
+class Markov(LanguageModel):
     """The graph as arrays: the edges of node v are `edge_to[first[v] : first[v + 1]]`, the heaviest first."""
 
     Config: ClassVar[type] = MarkovConfig

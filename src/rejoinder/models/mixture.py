@@ -45,7 +45,6 @@ from rejoinder.models.interfaces import (
     Recalled,
     Recalling,
     Suggester,
-    best_of_all,
 )
 from rejoinder.post import Post
 from rejoinder.text.tensors import open_tokens
@@ -90,7 +89,7 @@ class MixtureConfig:
             raise ConfigError(f"`mixture.personal` must lie in [0, 1); got {self.personal}")
 
 
-class Mixture:
+class Mixture(LanguageModel):
     """M parts and, for each bucket, their weights."""
 
     Config: ClassVar[type] = MixtureConfig
@@ -186,10 +185,6 @@ class Mixture:
     def log_probs(self, state: State) -> LogProbs:
         """(V,) float32, nats: the formula above."""
         return self._mixed(state, [part.log_probs(known) for part, known in zip(self._parts, state.parts, strict=True)])
-
-    def top(self, state: State, k: int, prefix: bytes = b"") -> list[tuple[int, float]]:
-        """The `k` best of the full distribution."""
-        return best_of_all(self, state, k, prefix)
 
     def advance_many(self, states: Sequence[State], tokens: Sequence[int]) -> list[State]:
         """`advance` for B states, each part at once."""

@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 from rejoinder.corpus import Corpus
 from rejoinder.errors import DamagedModel
 from rejoinder.models.directory import load_array, load_config, save_array, save_config
-from rejoinder.models.interfaces import Job, Scores, Suggester
+from rejoinder.models.interfaces import Embedding, Job, ReplyRanker, ReplySource, Scores, Suggester
 from rejoinder.models.nearest import Nearest, dots
 from rejoinder.models.replies import Replies, nearest_answers
 from rejoinder.post import Post, Suggestion
@@ -89,7 +89,7 @@ class PostVectors:
         return np.asarray(np.divide(means, lengths, out=np.zeros_like(means), where=lengths > noise), np.float32)
 
 
-class Similarity(ABC):
+class Similarity(ReplySource, ReplyRanker, Embedding, ABC):
     """A rung that compares posts by word vectors; its subclasses say where the vectors come from."""
 
     Config: ClassVar[type]

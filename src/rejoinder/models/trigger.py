@@ -100,7 +100,7 @@ class Regression:
         return sigmoid(_design(x, self.centre, self.spread) @ self.weights)
 
 
-class Trigger:
+class Trigger(Suggester):
     """Sources and a ranker, and how far to trust what they propose."""
 
     Config: ClassVar[type] = TriggerConfig

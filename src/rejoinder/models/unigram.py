@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 from rejoinder.corpus import Corpus
 from rejoinder.errors import ConfigError
 from rejoinder.models.directory import load_array, load_config, save_array, save_config
-from rejoinder.models.interfaces import Job, LogProbs, State, Suggester, best
+from rejoinder.models.interfaces import Job, LanguageModel, LogProbs, State, Suggester
 from rejoinder.post import Post
 from rejoinder.text.tensors import TOKENIZER_FILE, count_tokens, open_tokenizer, open_tokens, token_shares
 from rejoinder.text.tokenizer import AnyTokenizer
@@ -38,7 +38,7 @@ class UnigramConfig:
             raise ConfigError(f"`unigram.pseudo_count` must be above 0; got {self.pseudo_count}")
 
 
-class Unigram:
+class Unigram(LanguageModel):
     """Token frequencies as a language model; its state is empty."""
 
     Config: ClassVar[type] = UnigramConfig
@@ -81,20 +81,3 @@ class Unigram:
     def log_probs(self, state: State) -> LogProbs:
         """(V,) float32, nats, read only: the same for every state."""
         return self._log_probs
-
-    def top(self, state: State, k: int, prefix: bytes = b"") -> list[tuple[int, float]]:
-        """The most frequent tokens, of those whose bytes begin with `prefix`."""
-        tokens = self.tokenizer.starting_with(prefix) if prefix else np.arange(self.tokenizer.vocabulary)
-        return best(tokens, self._log_probs[tokens], k)
-
-    def advance_many(self, states: Sequence[State], tokens: Sequence[int]) -> list[State]:
-        """One empty state each."""
-        return [()] * len(states)
-
-    def log_probs_many(self, states: Sequence[State]) -> NDArray[np.float32]:
-        """(B, V) float32, nats."""
-        return np.tile(self._log_probs, (len(states), 1))
-
-    def score_tokens(self, state: State, tokens: Sequence[int]) -> NDArray[np.float32]:
-        """(N,) float32, nats."""
-        return self._log_probs[np.asarray(tokens, dtype=np.int64)]

@@ -19,7 +19,7 @@ from rejoinder.errors import DamagedModel
 from rejoinder.models.directory import load_config, save_config
 from rejoinder.models.dual_encoder.config import DualEncoderConfig
 from rejoinder.models.dual_encoder.encode import Encoder, Weights
-from rejoinder.models.interfaces import Job, Scores, Suggester
+from rejoinder.models.interfaces import Job, ReplyRanker, ReplySource, Scores, Suggester
 from rejoinder.models.nearest import Nearest
 from rejoinder.models.replies import Replies
 from rejoinder.post import Post, Suggestion
@@ -28,7 +28,7 @@ _AT_ONCE = 2000  # replies encoded at a time
 _NEAR = 100  # replies of near meaning that are scored, at least
 
 
-class DualEncoder:
+class DualEncoder(ReplySource, ReplyRanker):
     """Two encoders, and the train part's replies as vectors."""
 
     Config: ClassVar[type] = DualEncoderConfig

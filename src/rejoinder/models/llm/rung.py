@@ -29,7 +29,7 @@ from rejoinder.corpus import Corpus
 from rejoinder.errors import ConfigError, DamagedModel, ModelError, SourceError
 from rejoinder.files import write_json
 from rejoinder.models.directory import load_config, load_json, save_config
-from rejoinder.models.interfaces import Job, Scores, Suggester
+from rejoinder.models.interfaces import Job, ReplyRanker, ReplySource, Scores, Suggester
 from rejoinder.models.llm.server import Ask, Read, Refused, Said, Server
 from rejoinder.post import Post, Suggestion
 from rejoinder.text.sentences import finished
@@ -103,7 +103,7 @@ class Found:
     ranks: bool  # it says how likely a text is
 
 
-class LLM:
+class LLM(ReplySource, ReplyRanker):
     """A server's address, and what is known of it."""
 
     Config: ClassVar[type] = LLMConfig

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from rejoinder.corpus import Corpus
 from rejoinder.errors import DamagedModel
 from rejoinder.models.directory import load_config, save_config
-from rejoinder.models.interfaces import Job, LogProbs, Recalled, Suggester, best_of_all
+from rejoinder.models.interfaces import Job, LogProbs, Recalled, Recalling, Suggester
 from rejoinder.models.lstm.cell import Step, Weights, sequence
 from rejoinder.models.lstm.config import LSTMConfig
 from rejoinder.models.lstm.graph import build_graphs
@@ -28,7 +28,7 @@ from rejoinder.text.tensors import TOKENIZER_FILE, context_tokens, open_tokenize
 from rejoinder.text.tokenizer import AnyTokenizer
 
 
-class LSTM:
+class LSTM(Recalling):
     """A trained cell, ready to run; its state is `Memory`."""
 
     Config: ClassVar[type] = LSTMConfig
@@ -49,7 +49,10 @@ class LSTM:
         """
         from rejoinder.models.lstm.train import train
 
-        return cls.from_weights(config, open_tokenizer(corpus.tokens), train(corpus, config, rng=rng, job=job))
+        weights, training = train(corpus, config, rng=rng, job=job)
+        model = cls.from_weights(config, open_tokenizer(corpus.tokens), weights)
+        model.training = training
+        return model
 
     @classmethod
     def from_weights(cls, config: LSTMConfig, tokenizer: AnyTokenizer, weights: Weights) -> Self:
@@ -96,10 +99,6 @@ class LSTM:
     def log_probs(self, state: Memory) -> LogProbs:
         """(V,) float32, nats, read only; asking again costs nothing."""
         return self._decoder.log_probs(state)
-
-    def top(self, state: Memory, k: int, prefix: bytes = b"") -> list[tuple[int, float]]:
-        """The `k` best of the tokens whose bytes begin with `prefix`."""
-        return best_of_all(self, state, k, prefix)
 
     def advance_many(self, states: Sequence[Memory], tokens: Sequence[int]) -> list[Memory]:
         """`advance` for B memories, in one pass over the weights."""

@@ -26,7 +26,7 @@ from numpy.typing import NDArray
 
 from rejoinder.corpus import Corpus
 from rejoinder.errors import ModelError, Stopped, UsageError, missing_extra
-from rejoinder.models.interfaces import Job, silent
+from rejoinder.models.interfaces import Job, Training, silent
 from rejoinder.models.lstm.cell import Weights
 from rejoinder.models.lstm.checkpoint import Checkpoint, Checkpoints
 from rejoinder.models.lstm.config import LSTMConfig, network_settings
@@ -51,7 +51,7 @@ class Reading:
     vectors: NDArray[np.float32] | None = None  # (V, D) what is known of each token, zeros for nothing; None: all is random
 
 
-def train(corpus: Corpus, config: LSTMConfig, *, rng: np.random.Generator, job: Job) -> Weights:
+def train(corpus: Corpus, config: LSTMConfig, *, rng: np.random.Generator, job: Job) -> tuple[Weights, Training]:
     """Train on the train part of a corpus, stop by its dev part.
 
     Raises:
@@ -116,19 +116,19 @@ class Run:
         self.network.compile(optimizer)
         self.step = 0
         self.seconds = 0.0  # of training and measuring, over all sessions
+        self.measured: list[tuple[int, float]] = []  # step, dev bits per byte; of this session
         self.best: tuple[float, int, Weights] | None = None  # dev bits per byte, step, weights
         self.dev_windows = self._dev_windows()
         self.checkpoints = Checkpoints(job.checkpoints, name) if job.checkpoints else None
         self._resume()
 
-    def finish(self) -> Weights:
+    def finish(self) -> tuple[Weights, Training]:
         """Train to the end; the weights that were best on dev, or the last ones where there is no dev part."""
         with _stop_signals() as stopped, _logger(self.job.logs) as log, self.team.together():
             self._train(stopped, log)
         self._check_weights()
-        if self.checkpoints:
-            self.job.spent.append(self.checkpoints.file)
-        return self.best[2] if self.best else self.network.weights_now()
+        spent = (self.checkpoints.file,) if self.checkpoints else ()
+        return self.best[2] if self.best else self.network.weights_now(), Training(tuple(self.measured), spent)
 
     def _train(self, stopped: Callable[[], bool], log: Log) -> None:
         speed = _Speed(self.config.batch * self.config.steps)
@@ -183,7 +183,7 @@ class Run:
         """Bits per byte of the dev part; the best weights are remembered."""
         self._check_weights()
         figure = self.dev_bits_per_byte()
-        self.job.dev.append((self.step, figure))
+        self.measured.append((self.step, figure))
         if self.best is None or figure < self.best[0]:
             self.best = figure, self.step, self.network.weights_now()
         return figure
