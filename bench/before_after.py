@@ -18,8 +18,10 @@ from figures import ROOT, arguments
 from rejoinder.archive.reader import held_out
 from rejoinder.archive.sources.dump import read_dump
 from rejoinder.engine.replier import Replier, ReplyConfig
-from rejoinder.home.opening import replier
-from rejoinder.home.workspace import FitConfig, Workspace
+from rejoinder.home.fitting import FitConfig, fit
+from rejoinder.home.replies import replier
+from rejoinder.home.fitting import fit
+from rejoinder.home.workspace import Workspace
 from rejoinder.models import LADDER, Can
 from rejoinder.post import Post, Suggestion
 from rejoinder.text.words import words
@@ -52,7 +54,7 @@ def sample(home: Path) -> Workspace:
     useful = Can.PROPOSE | Can.RANK | Can.TRIGGER
     names = [name for name, line in LADDER.items() if line.can & useful and not line.asked]
     missing = [name for name in names if space.fitted(name) is None]
-    failed = space.fit(missing, FitConfig(), {"word2vec": {"workers": 1}}) if missing else {}
+    failed = fit(space, missing, FitConfig(), {"word2vec": {"workers": 1}}) if missing else {}
     for name, error in failed.items():
         raise SystemExit(f"{name}: {error}")
     return space

@@ -25,7 +25,9 @@ from numpy.typing import NDArray
 from rejoinder.archive.reader import held_out
 from rejoinder.archive.sources.dump import read_dump
 from rejoinder.config import read_settings, resolve
-from rejoinder.home.workspace import FitConfig, Workspace
+from rejoinder.home.fitting import FitConfig, fit
+from rejoinder.home.fitting import fit
+from rejoinder.home.workspace import Workspace
 from rejoinder.ladder.metrics import bootstrap_bits, bootstrap_change, by_thread
 from rejoinder.ladder.prediction import post_nats
 from rejoinder.models import LADDER, parts_of, rung
@@ -62,7 +64,7 @@ def prepare(space: Workspace, names: list[str], config: str) -> dict[str, Any]:
     settings = read_settings(Path(config) if config else None, (), LADDER)
     parts = [part for name in names for part in parts_of(name, resolve(rung(name).load().Config, settings.get(name, {}), name))]
     wanted = [name for name in dict.fromkeys([*parts, *names]) if (found := space.fitted(name)) is None or found.outdated]
-    failed = space.fit(wanted, FitConfig(), settings) if wanted else {}
+    failed = fit(space, wanted, FitConfig(), settings) if wanted else {}
     for name, error in failed.items():
         sys.exit(f"{name}: {error}")
     for name in names:

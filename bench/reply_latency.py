@@ -20,7 +20,8 @@ from figures import arguments, real_archive, report
 
 from rejoinder.archive.reader import held_out
 from rejoinder.engine.replier import Replier
-from rejoinder.home.opening import generator, replier
+from rejoinder.home.replies import replier
+from rejoinder.home.voices import generator
 from rejoinder.home.workspace import Workspace
 from rejoinder.models import LADDER, Can
 from rejoinder.post import Post

@@ -14,7 +14,7 @@ from figures import real_archive
 
 from rejoinder.archive.reader import ArchiveCorpus, held_out
 from rejoinder.engine.typing import Engine, TypingConfig
-from rejoinder.home.opening import typist
+from rejoinder.home.voices import typist
 from rejoinder.home.workspace import Workspace
 from rejoinder.ladder.heldout import HeldOut
 from rejoinder.models import Can

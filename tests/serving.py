@@ -12,7 +12,9 @@ from pathlib import Path
 
 from conftest import make_archive, toy_posts
 
-from rejoinder.home.workspace import FitConfig, Workspace
+from rejoinder.home.fitting import FitConfig, fit
+from rejoinder.home.fitting import fit
+from rejoinder.home.workspace import Workspace
 
 JSON = {"content-type": "application/json"}
 
@@ -23,7 +25,7 @@ def make_home(directory: Path) -> Workspace:
     archive.set_forum("hn")
     archive.close()
     space = Workspace(directory)
-    assert not space.fit(["canned", "markov", "kneser_ney", "bm25"], FitConfig(vocabulary=400), {})
+    assert not fit(space, ["canned", "markov", "kneser_ney", "bm25"], FitConfig(vocabulary=400), {})
     return space
 
 

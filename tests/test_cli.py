@@ -29,7 +29,11 @@ from typer.main import get_command
 
 from rejoinder.archive.store import Archive
 from rejoinder.cli import app, main
-from rejoinder.home.workspace import FitConfig, Workspace
+from rejoinder.home.fitting import FitConfig, fit
+from rejoinder.home.sample import sample
+from rejoinder.home.fitting import fit
+from rejoinder.home.sample import sample
+from rejoinder.home.workspace import Workspace
 from rejoinder.models import LADDER, without_extras
 from rejoinder.post import Kind, Post, State
 
@@ -128,7 +132,7 @@ def items(threads: int = 12) -> Iterator[dict[str, Any]]:
 def sample_home(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A home without an archive of its own, whose sample is fitted. Read only."""
     home = tmp_path_factory.mktemp("sample-home")
-    Workspace(home).sample()
+    sample(Workspace(home))
     return home
 
 
@@ -143,7 +147,7 @@ def hn_home(tmp_path_factory: pytest.TempPathFactory) -> Path:
         archive.set_forum("hn")
         archive.add(read_record(item, "", space.hasher()) for item in items())
         archive.add([Post(77, state=State.DELETED)])
-    space.fit(without_extras(), FitConfig(vocabulary=300), {})
+    fit(space, without_extras(), FitConfig(vocabulary=300), {})
     return home
 
 
@@ -890,7 +894,7 @@ def hostile_home(tmp_path_factory: pytest.TempPathFactory) -> Path:
     with space.open_archive(create=True) as archive:
         archive.set_forum("hn")
         archive.add(read_dump(lines(space.home / "a.jsonl", *records), space.hasher()))
-    space.fit(without_extras(), FitConfig(vocabulary=300, on="all"), {})
+    fit(space, without_extras(), FitConfig(vocabulary=300, on="all"), {})
     return space.home
 
 

@@ -16,8 +16,11 @@ from conftest import find_real_data
 from rejoinder.archive.sources.record import Skipped, read_record
 from rejoinder.archive.store import Archive, Counts
 from rejoinder.errors import ArchiveBusy, ArchiveError, NotFitted, StaleModel, UnknownPost
+from rejoinder.home.fitting import FitConfig, fit
 from rejoinder.home.forgetting import forget_everywhere
-from rejoinder.home.workspace import SAMPLE, FitConfig, Workspace
+from rejoinder.home.sample import SAMPLE
+from rejoinder.home.fitting import fit
+from rejoinder.home.workspace import Workspace
 from rejoinder.models import LADDER, without_extras
 from rejoinder.post import Post
 
@@ -69,7 +72,7 @@ def test_after_forgetting_an_author_every_array_is_that_of_a_fit_on_what_remains
     """The same tokenizer, the same archive, and another one that never had the posts: all three agree to the bit."""
     records = real_records()
     space = space_of(tmp_path / "a", records)
-    assert space.fit(["kneser_ney"], SMALL, {}) == {}
+    assert fit(space, ["kneser_ney"], SMALL, {}) == {}
     before = arrays(space, "kneser_ney")
     outcome = forget_everywhere(space, [], "author7")
     assert outcome.posts == sum(record["by"] == "author7" for record in records) > 10
@@ -77,19 +80,19 @@ def test_after_forgetting_an_author_every_array_is_that_of_a_fit_on_what_remains
     forgotten = arrays(space, "kneser_ney")
     assert forgotten != before
 
-    space.fit(["kneser_ney"], SMALL, {})
+    fit(space, ["kneser_ney"], SMALL, {})
     assert arrays(space, "kneser_ney") == forgotten
 
     other = space_of(tmp_path / "b", [record for record in records if record["by"] != "author7"])
     (other.home / "tokenizer.json").write_bytes((space.home / "tokenizer.json").read_bytes())
-    other.fit(["kneser_ney"], SMALL, {})
+    fit(other, ["kneser_ney"], SMALL, {})
     assert arrays(other, "kneser_ney") == forgotten
 
 
 def test_forgetting_an_item_is_exact_too_also_on_all(tmp_path: Path) -> None:
     space = space_of(tmp_path, RECORDS)
     everything = FitConfig(on="all", vocabulary=1_000)
-    space.fit(["kneser_ney"], everything, {})
+    fit(space, ["kneser_ney"], everything, {})
     with space.open_archive() as archive:
         parents = [
             number for (number,) in archive.query("SELECT DISTINCT p.id FROM post p JOIN post c ON c.parent = p.id LIMIT 3")
@@ -99,7 +102,7 @@ def test_forgetting_an_item_is_exact_too_also_on_all(tmp_path: Path) -> None:
     found = space.fitted("kneser_ney")
     assert found and found.manifest["on"] == "all" and not found.behind and not found.forgot
     forgotten = arrays(space, "kneser_ney")
-    space.fit(["kneser_ney"], everything, {})
+    fit(space, ["kneser_ney"], everything, {})
     assert arrays(space, "kneser_ney") == forgotten
 
 
@@ -115,7 +118,7 @@ def test_no_byte_of_what_was_forgotten_stays_in_the_home(tmp_path: Path) -> None
     ]
     space = space_of(tmp_path, [*RECORDS[:1_000], *extra, *thanks])
     fitted = [*without_extras(), "pmi_svd", "word2vec"]
-    assert space.fit(fitted, FitConfig(on="all", vocabulary=600), {**TINY, "canned": {"repeats": 1}}) == {}
+    assert fit(space, fitted, FitConfig(on="all", vocabulary=600), {**TINY, "canned": {"repeats": 1}}) == {}
 
     def holders(text: str) -> list[str]:
         found = [file for file in tmp_path.rglob("*") if file.is_file() and text.encode() in file.read_bytes()]
@@ -149,7 +152,7 @@ def test_what_was_forgotten_does_not_come_back(tmp_path: Path) -> None:
 
 def test_rungs_that_cannot_forget_are_removed_or_refused_until_they_are_fitted_again(tmp_path: Path) -> None:
     space = space_of(tmp_path, RECORDS)
-    space.fit(without_extras(), SMALL, TINY)
+    fit(space, without_extras(), SMALL, TINY)
     outcome = forget_everywhere(space, [], "author7")
     assert (outcome.exact, outcome.removed, outcome.marked) == (
         ["kneser_ney"],
@@ -162,14 +165,14 @@ def test_rungs_that_cannot_forget_are_removed_or_refused_until_they_are_fitted_a
     space.load("markov", allow_stale=True)
     with pytest.raises(NotFitted):
         space.load("bm25")
-    space.fit(without_extras(), SMALL, TINY)
+    fit(space, without_extras(), SMALL, TINY)
     for name in without_extras():
         space.load(name)
 
 
 def test_a_model_behind_its_archive_is_not_subtracted_from_but_marked(tmp_path: Path) -> None:
     space = space_of(tmp_path, RECORDS)
-    space.fit(["kneser_ney"], SMALL, {})
+    fit(space, ["kneser_ney"], SMALL, {})
     with space.open_archive() as archive:
         archive.add([Post(10**9, text="something new")])
     assert forget_everywhere(space, [], "author7").marked == ["kneser_ney"]
@@ -230,7 +233,7 @@ def test_no_byte_stays_where_posts_came_in_out_of_order_and_were_edited(tmp_path
 
 def test_a_reader_that_keeps_the_log_alive_is_told_and_the_same_call_finishes(tmp_path: Path) -> None:
     space = space_of(tmp_path, RECORDS[:200])
-    space.fit(["canned", "bm25"], FitConfig(on="all"), {})
+    fit(space, ["canned", "bm25"], FitConfig(on="all"), {})
     number = RECORDS[0]["id"]
     assert isinstance(number, int)
     with space.open_archive() as reader:
@@ -248,12 +251,12 @@ def test_posts_that_an_import_left_unsettled_do_not_make_a_false_claim(tmp_path:
     with space.open_archive() as archive:  # an import that ended between two batches
         later = [item for r in RECORDS[500:600] if isinstance(item := read_record(r, "", space.hasher()), Post)]
         archive._take(list(later), Counts())
-    space.fit(["kneser_ney"], SMALL, {})
+    fit(space, ["kneser_ney"], SMALL, {})
     number = RECORDS[3]["id"]
     assert isinstance(number, int)
     assert forget_everywhere(space, [number], None).exact == ["kneser_ney"]
     forgotten = arrays(space, "kneser_ney")
-    space.fit(["kneser_ney"], SMALL, {})
+    fit(space, ["kneser_ney"], SMALL, {})
     assert arrays(space, "kneser_ney") == forgotten
 
 
@@ -269,7 +272,7 @@ def test_without_its_key_an_archive_that_forgot_takes_nothing_in(tmp_path: Path)
 
 def test_a_damaged_or_unfinished_model_does_not_stop_forgetting(tmp_path: Path) -> None:
     space = space_of(tmp_path, RECORDS[:300])
-    space.fit(["unigram", "bm25"], FitConfig(on="all", vocabulary=400), {})
+    fit(space, ["unigram", "bm25"], FitConfig(on="all", vocabulary=400), {})
     (tmp_path / "models" / "bm25" / "0001" / "manifest.json").unlink()
     counts = tmp_path / "models" / "unigram" / "0001" / "counts.npy"
     counts.write_bytes(counts.read_bytes()[:100])

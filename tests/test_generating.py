@@ -18,7 +18,8 @@ from rejoinder.engine.generation import GenerateConfig, ReplyGenerator, goes_rou
 from rejoinder.engine.replier import Replier
 from rejoinder.engine.sampling import SampleConfig
 from rejoinder.errors import ConfigError
-from rejoinder.home.workspace import FitConfig, Workspace
+from rejoinder.home.fitting import FitConfig, fit
+from rejoinder.home.workspace import Workspace
 from rejoinder.models.interfaces import Job, LanguageModel
 from rejoinder.models.kneser_ney import KneserNey, KneserNeyConfig
 from rejoinder.post import Kind, Post, Suggestion
@@ -209,7 +210,7 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
     with Workspace(home).open_archive(create=True) as archive:
         archive.set_forum("hn")
         archive.add(toy_posts(40))
-    Workspace(home).fit(["markov", "kneser_ney", "bm25"], FitConfig(vocabulary=400), {})
+    fit(Workspace(home), ["markov", "kneser_ney", "bm25"], FitConfig(vocabulary=400), {})
     return home
 
 

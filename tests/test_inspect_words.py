@@ -18,7 +18,8 @@ from typer.testing import CliRunner
 from rejoinder.cli import app
 from rejoinder.cli.inspect_words import spelled
 from rejoinder.errors import MissingExtra, NotFitted, RejoinderError, SourceError, UsageError
-from rejoinder.home.workspace import FitConfig, Workspace
+from rejoinder.home.fitting import FitConfig, fit
+from rejoinder.home.workspace import Workspace
 from rejoinder.inspect import word_map
 from rejoinder.inspect.word_map import MOST_WORDS, WordMap, choose, draw, lay_out
 from rejoinder.text.vector_files import read_vectors
@@ -50,7 +51,9 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
         archive.set_forum("toy")
         archive.add(toy_posts(30))
     sizes = {"size": 6, "rarest": 1, "buckets": 300}
-    failed = space.fit(["pmi_svd", "word2vec"], FitConfig(), {"pmi_svd": sizes, "word2vec": {**sizes, "workers": 1, "epochs": 1}})
+    failed = fit(
+        space, ["pmi_svd", "word2vec"], FitConfig(), {"pmi_svd": sizes, "word2vec": {**sizes, "workers": 1, "epochs": 1}}
+    )
     assert failed == {}
     return home
 

@@ -231,7 +231,7 @@ def real_corpus(tmp_path_factory: pytest.TempPathFactory, request: pytest.Fixtur
     from conftest import find_real_data
 
     from rejoinder.archive.sources.dump import read_dump
-    from rejoinder.home.workspace import SAMPLE
+    from rejoinder.home.sample import SAMPLE
 
     directory = find_real_data()
     file = directory / "hn.jsonl.gz" if directory else Path(__file__).parents[1] / "src" / "rejoinder" / "bundle" / SAMPLE

@@ -20,8 +20,10 @@ from rejoinder.cli import app
 from rejoinder.climb.entries import entries
 from rejoinder.engine.replier import Replier
 from rejoinder.errors import ConfigError, DamagedModel, ModelError, SourceError
+from rejoinder.home.fitting import FitConfig, fit
 from rejoinder.home.forgetting import forget_everywhere
-from rejoinder.home.workspace import FitConfig, Workspace
+from rejoinder.home.fitting import fit
+from rejoinder.home.workspace import Workspace
 from rejoinder.models import LADDER, Can, parts_of, those_that, without_extras
 from rejoinder.models.interfaces import Job
 from rejoinder.models.llm.rung import LLM, LLMConfig
@@ -40,7 +42,7 @@ def server() -> Iterator[LLMServer]:
         yield running
 
 
-def fit(server: LLMServer, **settings: Any) -> LLM:
+def fit_llm(server: LLMServer, **settings: Any) -> LLM:
     config = LLMConfig(**{"base_url": server.url, "timeout": 10.0, **settings})
     return LLM.fit(None, config, rng=np.random.default_rng(0), job=Job(Path()))  # type: ignore[arg-type]  # no corpus is read
 
@@ -56,15 +58,15 @@ def gone() -> LLMServer:
 
 
 def test_the_first_model_the_server_lists_is_taken_and_what_it_can_do_is_found_out(server: LLMServer) -> None:
-    found = fit(server).found
+    found = fit_llm(server).found
     assert (found.model, found.chats, found.ranks) == ("toy-1", True, True)
     assert [path for path, _ in server.asked] == ["models", "chat/completions", "completions"]
-    assert fit(server, model="toy-2").found.model == "toy-2"
+    assert fit_llm(server, model="toy-2").found.model == "toy-2"
 
 
 def test_a_server_that_takes_no_messages_goes_on_with_texts(server: LLMServer) -> None:
     server.fault(MADE, status(404))
-    model = fit(server)
+    model = fit_llm(server)
     assert not model.found.chats
     server.asked.clear()
     assert [s.text for s in model.propose(QUESTION, 1)] == ["About cat I say 0."]
@@ -87,7 +89,7 @@ def test_without_log_probabilities_it_proposes_and_cannot_rank(
     server: LLMServer, caplog: pytest.LogCaptureFixture, fault: Fault
 ) -> None:
     server.fault("echo", fault)
-    model = fit(server)
+    model = fit_llm(server)
     assert not model.found.ranks and NO_LOGS in caplog.text
     assert [(s.text, s.score) for s in model.propose(QUESTION, 2)] == [("About cat I say 0.", 0.0), ("About cat I say 1.", 0.0)]
     with pytest.raises(ModelError, match=r"`llm` cannot rank: .* gave no log-probabilities of what it reads; name a rung that"):
@@ -99,17 +101,17 @@ def test_a_server_that_goes_on_where_it_should_only_read_cannot_rank(server: LLM
     made = read + " in size"
     logs = {"tokens": made.split(" "), "token_logprobs": [None] + [-1.0] * made.count(" ")}
     server.fault("echo", choice(text=made, logprobs=logs))
-    assert not fit(server).found.ranks
+    assert not fit_llm(server).found.ranks
     logs = {"tokens": read.split(" "), "token_logprobs": [None] + [-1.0] * read.count(" ")}
     server.fault("echo", choice(text=read, logprobs=logs))
-    assert fit(server).found.ranks
+    assert fit_llm(server).found.ranks
 
 
 def test_another_machine_is_noted(server: LLMServer, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch) -> None:
-    fit(server)
+    fit_llm(server)
     assert not caplog.text
     monkeypatch.setattr(LLMConfig, "is_here", property(lambda _: False))
-    fit(server)
+    fit_llm(server)
     assert "is not this machine: the posts to be answered are sent there, unencrypted" in caplog.text
 
 
@@ -128,7 +130,7 @@ def test_what_this_machine_is(url: str, here: bool) -> None:
 
 
 def test_proposals_are_asked_for_one_by_one_with_seeds_of_their_own(server: LLMServer) -> None:
-    model = fit(server, proposals=3, temperature=0.5, max_tokens=99)
+    model = fit_llm(server, proposals=3, temperature=0.5, max_tokens=99)
     server.asked.clear()
     found = model.propose((Post(1, Kind.STORY, title="Pets"), Post(2, text="cat")), 9)
     assert all(s.generated and s.rung == "llm" and s.post is None for s in found)
@@ -161,18 +163,18 @@ def test_proposals_are_asked_for_one_by_one_with_seeds_of_their_own(server: LLMS
 )
 def test_what_may_be_shown_of_an_answer(server: LLMServer, said: str, ends: str, expected: str) -> None:
     server.says, server.ends = said, ends
-    found = [s.text for s in fit(server).propose(QUESTION, 2)]
+    found = [s.text for s in fit_llm(server).propose(QUESTION, 2)]
     assert found == ([expected] if expected else [])  # and the same answer twice is one reply
 
 
 def test_a_message_without_words_is_silence(server: LLMServer) -> None:
-    model = fit(server)
+    model = fit_llm(server)
     server.fault(MADE, choice(message={"role": "assistant", "content": None}))
     assert model.propose(QUESTION, 1) == []
 
 
 def test_the_nearest_posts_are_sent_as_far_as_there_is_room(server: LLMServer) -> None:
-    model = fit(server, context=8)
+    model = fit_llm(server, context=8)
     server.asked.clear()
     model.propose((Post(1, Kind.STORY, "first"), Post(2, text=""), Post(3, text="second"), Post(4, text="third")), 1)
     # "third" takes 5 of 8 characters, so of "second" there are 3, and of "first" none
@@ -180,7 +182,7 @@ def test_the_nearest_posts_are_sent_as_far_as_there_is_room(server: LLMServer) -
 
 
 def test_nothing_is_asked_where_there_is_nothing_to_answer(server: LLMServer) -> None:
-    model = fit(server)
+    model = fit_llm(server)
     server.asked.clear()
     assert model.propose((), 3) == model.propose(QUESTION, 0) == model.propose((Post(1),), 3) == []
     assert model.score_replies((), ["cat"]).tolist() == [0.0] and not len(model.score_replies(QUESTION, []))
@@ -197,12 +199,12 @@ def test_scores_by_hand(server: LLMServer) -> None:
     break, of p 1/1005, which is now part of the word: log p(cat | posts) = ln 2. "A discussion. Reply: cat": 1/1003 over 1/1003.
     "cat cat" after the post: 2/1005 and 3/1006 over 1/1005; alone: 1/1003 and 2/1004 over 1/1003.
     """
-    found = fit(server).score_replies(QUESTION, ["cat", "dog", "cat cat", ""])
+    found = fit_llm(server).score_replies(QUESTION, ["cat", "dog", "cat cat", ""])
     assert found == pytest.approx([log(2), 0, log(2 * 3 / 1006) - log(2 / 1004), 0], abs=1e-12)
 
 
 def test_two_questions_for_each_candidate_and_two_for_the_posts(server: LLMServer) -> None:
-    model = fit(server)
+    model = fit_llm(server)
     server.asked.clear()
     model.score_replies(QUESTION, ["cat", "dog", "fish"])
     assert len(server.asked) == 8
@@ -211,7 +213,7 @@ def test_two_questions_for_each_candidate_and_two_for_the_posts(server: LLMServe
 
 
 def test_a_server_that_no_longer_gives_log_probabilities_is_named(server: LLMServer) -> None:
-    model = fit(server)
+    model = fit_llm(server)
     for logs in (None, ECHO_IGNORED, {"tokens": ["a"] * 9, "token_logprobs": [None, *[float("nan")] * 8]}):
         server.fault("echo", choice(text="", logprobs=logs))
         with pytest.raises(ModelError, match=f"cannot rank: it {NO_LOGS}.*echo=true, max_tokens=0, logprobs=1"):
@@ -241,7 +243,7 @@ WRONG: dict[str, tuple[Fault, str]] = {
 
 @pytest.mark.parametrize("name", WRONG)
 def test_an_answer_that_is_not_as_it_should_be_is_one_line(server: LLMServer, name: str) -> None:
-    model = fit(server)
+    model = fit_llm(server)
     fault, expected = WRONG[name]
     server.fault(MADE, fault)
     with pytest.raises(SourceError, match=expected) as caught:
@@ -251,7 +253,7 @@ def test_an_answer_that_is_not_as_it_should_be_is_one_line(server: LLMServer, na
 
 @pytest.mark.parametrize("fault", [Fault(silent=True), Fault(drips=True)], ids=["hangs", "drips"])
 def test_a_server_that_hangs_is_left_when_the_time_is_up(server: LLMServer, fault: Fault) -> None:
-    model = fit(server)
+    model = fit_llm(server)
     slow = LLM(LLMConfig(base_url=server.url, timeout=0.1), model.found)
     server.fault(MADE, fault)
     server.fault("echo", fault)
@@ -262,7 +264,7 @@ def test_a_server_that_hangs_is_left_when_the_time_is_up(server: LLMServer, faul
 
 def test_the_time_is_that_of_all_questions_together(server: LLMServer, monkeypatch: pytest.MonkeyPatch) -> None:
     """By a clock that each look moves on by a second: a question takes two or three, so that 60 are too few for all 82."""
-    model = fit(server, timeout=60.0)
+    model = fit_llm(server, timeout=60.0)
     seconds = iter(range(1_000))
     monkeypatch.setattr("rejoinder.models.llm.server.monotonic", lambda: float(next(seconds)))
     assert model.score_replies(QUESTION, ["cat"]).shape == (1,)  # 4 questions
@@ -277,7 +279,7 @@ def test_a_server_that_is_gone_is_named_with_what_to_do() -> None:
         with pytest.raises(
             SourceError, match=r"nobody answers .*; start the server, or name another: rejoinder fit llm --base-url URL"
         ):
-            fit(gone(), **settings)
+            fit_llm(gone(), **settings)
 
 
 @pytest.mark.parametrize(
@@ -296,7 +298,7 @@ def test_a_fit_that_finds_no_model_says_so(server: LLMServer, path: str, fault: 
     for each in ("completions", MADE) if path == "both" else (path,):
         server.fault(each, fault)
     with pytest.raises(SourceError, match=expected):
-        fit(server)
+        fit_llm(server)
 
 
 def test_nothing_is_sent_anywhere_else(server: LLMServer, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -304,7 +306,7 @@ def test_nothing_is_sent_anywhere_else(server: LLMServer, monkeypatch: pytest.Mo
     with LLMServer() as other:
         for variable in ("http_proxy", "HTTP_PROXY", "all_proxy", "ALL_PROXY"):
             monkeypatch.setenv(variable, other.url.removesuffix("/v1"))
-        model = fit(server)
+        model = fit_llm(server)
         model.propose(QUESTION, 1)
         server.fault(MADE, status(307, Location=f"{other.url}/chat/completions"))
         with pytest.raises(SourceError, match=r"status 307.*leads elsewhere, which is not followed"):
@@ -349,7 +351,7 @@ def test_a_key_comes_from_the_environment_and_is_saved_nowhere(
     server: LLMServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("TOY_KEY", "sk-0sesame\n")
-    model = fit(server, api_key_env="TOY_KEY")
+    model = fit_llm(server, api_key_env="TOY_KEY")
     assert {headers["Authorization"] for headers in server.headers} == {"Bearer sk-0sesame"}
     model.save(tmp_path)
     assert not any("sesame" in file.read_text() for file in tmp_path.iterdir())
@@ -360,12 +362,12 @@ def test_a_key_comes_from_the_environment_and_is_saved_nowhere(
 
 
 def test_no_key_is_sent_where_none_is_named(server: LLMServer) -> None:
-    fit(server)
+    fit_llm(server)
     assert not any("Authorization" in headers for headers in server.headers)
 
 
 def test_a_file_of_another_form_is_a_clear_error(server: LLMServer, tmp_path: Path) -> None:
-    fit(server).save(tmp_path)
+    fit_llm(server).save(tmp_path)
     for other in ("{}", "[]", '{"model": "x", "chats": true, "ranks": true, "more": 1}'):
         (tmp_path / "server.json").write_text(other)
         with pytest.raises(DamagedModel, match="rejoinder fit llm"):
@@ -393,8 +395,8 @@ def test_it_is_fitted_used_and_measured_only_where_it_is_named(space: Workspace,
     assert "llm" not in {entry.rung for entry in entries(None, {})}
     assert [(entry.rung, entry.net) for entry in entries(["llm", "bm25"], {})] == [("bm25", False), ("llm", True)]
     settings = {"llm": {"base_url": server.url}}
-    assert space.fit([*TRAINLESS, "llm"], FitConfig(vocabulary=300), settings) == {}
-    assert space.fit(["trigger"], FitConfig(vocabulary=300), {}) == {}
+    assert fit(space, [*TRAINLESS, "llm"], FitConfig(vocabulary=300), settings) == {}
+    assert fit(space, ["trigger"], FitConfig(vocabulary=300), {}) == {}
     server.asked.clear()
     for name in ("fusion", "trigger"):
         found = space.fitted(name)
@@ -420,7 +422,7 @@ def test_a_server_that_is_down_breaks_nothing_but_itself(space: Workspace, tmp_p
 
 
 def test_what_it_makes_is_marked_and_stands_behind_what_people_wrote(space: Workspace, tmp_path: Path, server: LLMServer) -> None:
-    space.fit(["bm25", "llm"], FitConfig(vocabulary=300), {"llm": {"base_url": server.url}})
+    fit(space, ["bm25", "llm"], FitConfig(vocabulary=300), {"llm": {"base_url": server.url}})
     alone = run("reply", "cold bread dough", "--rung", "llm", "--home", tmp_path)
     assert "About cold bread dough I say 0." in alone.stdout and "nobody wrote this" in alone.stdout
     both = run("reply", "cold bread dough", "--rung", "llm", "--rung", "bm25", "--home", tmp_path, "-k", "1").stdout
@@ -428,7 +430,7 @@ def test_what_it_makes_is_marked_and_stands_behind_what_people_wrote(space: Work
 
 
 def test_it_ranks_what_others_found_where_it_is_named_last(space: Workspace, tmp_path: Path, server: LLMServer) -> None:
-    space.fit(["bm25", "llm"], FitConfig(vocabulary=300), {"llm": {"base_url": server.url}})
+    fit(space, ["bm25", "llm"], FitConfig(vocabulary=300), {"llm": {"base_url": server.url}})
     server.asked.clear()
     assert run("reply", "cold bread dough", "--rung", "bm25", "--rung", "llm", "--home", tmp_path).exit_code == 0
     read = [body["prompt"] for path, body in server.asked if body.get("echo")]
@@ -436,7 +438,7 @@ def test_it_ranks_what_others_found_where_it_is_named_last(space: Workspace, tmp
 
 
 def test_forgetting_leaves_it_as_it_is_since_it_learned_nothing(space: Workspace, server: LLMServer) -> None:
-    space.fit(["unigram", "llm"], FitConfig(vocabulary=300), {"llm": {"base_url": server.url}})
+    fit(space, ["unigram", "llm"], FitConfig(vocabulary=300), {"llm": {"base_url": server.url}})
     outcome = forget_everywhere(space, [10], None)
     assert outcome.marked == ["unigram"]
     found = space.fitted("llm")

@@ -27,8 +27,10 @@ from rejoinder.errors import (
     UsageError,
     missing_extra,
 )
+from rejoinder.home.fitting import FitConfig, fit
 from rejoinder.home.own_text import count_own, with_own
-from rejoinder.home.workspace import FitConfig, Workspace
+from rejoinder.home.fitting import fit
+from rejoinder.home.workspace import Workspace
 from rejoinder.models import LADDER, Can, Rung, parts_of, without_extras
 from rejoinder.models.interfaces import NOTHING, Job, Recalled
 from rejoinder.models.kneser_ney import KneserNey, KneserNeyConfig
@@ -377,7 +379,7 @@ def space(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Workspace:
 
 
 def test_the_parts_are_fitted_first_and_loaded_with_it(space: Workspace) -> None:
-    assert space.fit(["mixture", "markov", "kneser_ney"], SMALL, MODELS) == {}
+    assert fit(space, ["mixture", "markov", "kneser_ney"], SMALL, MODELS) == {}
     found = space.fitted("mixture")
     assert found and not found.outdated
     assert list(found.manifest["parts"]) == ["kneser_ney", "markov"] and all(found.manifest["parts"].values())
@@ -387,13 +389,13 @@ def test_the_parts_are_fitted_first_and_loaded_with_it(space: Workspace) -> None
 
 
 def test_parts_fitted_before_are_used(space: Workspace) -> None:
-    space.fit(["kneser_ney", "markov"], SMALL, {})
-    assert space.fit(["mixture"], SMALL, MODELS) == {}
+    fit(space, ["kneser_ney", "markov"], SMALL, {})
+    assert fit(space, ["mixture"], SMALL, MODELS) == {}
 
 
 def test_a_part_that_is_not_fitted_is_named(space: Workspace) -> None:
-    space.fit(["kneser_ney"], SMALL, {})
-    failed = space.fit(["mixture"], SMALL, MODELS)
+    fit(space, ["kneser_ney"], SMALL, {})
+    failed = fit(space, ["mixture"], SMALL, MODELS)
     assert isinstance(failed["mixture"], NotFitted) and "run `rejoinder fit markov` first" in str(failed["mixture"])
 
 
@@ -402,37 +404,37 @@ def test_a_rung_is_made_of_rungs_before_it(space: Workspace) -> None:
     LADDER["later"] = LADDER["unigram"]
     try:
         with pytest.raises(ConfigError, match=r"`mixture.models` must be rungs before it.*got `later`"):
-            space.fit(["mixture"], SMALL, {"mixture": {"models": ["kneser_ney", "later"]}})
+            fit(space, ["mixture"], SMALL, {"mixture": {"models": ["kneser_ney", "later"]}})
     finally:
         del LADDER["later"]
 
 
 def test_a_part_fitted_again_makes_it_stale_until_it_is_fitted_again_too(space: Workspace) -> None:
-    space.fit(["kneser_ney", "markov", "mixture"], SMALL, MODELS)
-    space.fit(["markov"], SMALL, {"markov": {"discount": 0.4}})
+    fit(space, ["kneser_ney", "markov", "mixture"], SMALL, MODELS)
+    fit(space, ["markov"], SMALL, {"markov": {"discount": 0.4}})
     found = space.fitted("mixture")
     assert found and found.outdated
     with pytest.raises(StaleModel, match=r"made of kneser_ney, markov, .* run `rejoinder fit mixture`"):
         space.load("mixture")
     assert isinstance(space.load("mixture", allow_stale=True), Mixture)
     assert space.fitted_that(Can.PREDICT)[-1] == "kneser_ney"  # what still stands
-    space.fit(["mixture"], SMALL, MODELS)
+    fit(space, ["mixture"], SMALL, MODELS)
     assert isinstance(space.load("mixture"), Mixture)
 
 
 def test_a_part_that_has_learned_from_dev_is_refused(space: Workspace) -> None:
     everything = FitConfig(on="all", vocabulary=300)
-    space.fit(["kneser_ney", "markov"], everything, {})
-    failed = space.fit(["mixture"], SMALL, MODELS)
+    fit(space, ["kneser_ney", "markov"], everything, {})
+    failed = fit(space, ["mixture"], SMALL, MODELS)
     assert "has learned from the dev part; run `rejoinder fit kneser_ney` first" in str(failed["mixture"])
-    assert space.fit(["mixture"], everything, MODELS) == {}  # nothing is left to weigh on, so all weights are equal
+    assert fit(space, ["mixture"], everything, MODELS) == {}  # nothing is left to weigh on, so all weights are equal
     model = space.load("mixture")
     assert isinstance(model, Mixture) and set(model.weights(model.start(())).values()) == {0.5}
 
 
 def test_what_needs_an_extra_fails_as_such_with_all_that_is_made_of_it(space: Workspace) -> None:
     settings = {"mixture": {"models": ["kneser_ney", "needs_extra"]}}
-    failed = space.fit(["kneser_ney", "needs_extra", "mixture"], SMALL, settings)
+    failed = fit(space, ["kneser_ney", "needs_extra", "mixture"], SMALL, settings)
     assert {name: type(error) for name, error in failed.items()} == {"needs_extra": MissingExtra, "mixture": MissingExtra}
     assert "it is made of `needs_extra`, which was not fitted: training needs the extra `train`" in str(failed["mixture"])
     assert not {"needs_extra", "mixture"} & set(without_extras()) and "kneser_ney" in without_extras()
@@ -449,14 +451,14 @@ def test_fit_without_names_leaves_what_must_be_trained_and_says_how(space: Works
 
 
 def test_complete_with_ones_own_text(space: Workspace, tmp_path: Path) -> None:
-    space.fit(["kneser_ney", "markov", "mixture"], SMALL, {"mixture": {**MODELS["mixture"], "personal": 0.9}})
+    fit(space, ["kneser_ney", "markov", "mixture"], SMALL, {"mixture": {**MODELS["mixture"], "personal": 0.9}})
     own = tmp_path / "own.txt"
     own.write_text("My neighbour plays the accordion every night .\n\n" * 20)
     command = ["complete", "My neighbour plays the", "--home", str(space.home)]
     assert "accordion every" in CliRunner().invoke(app, [*command, "--own", str(own)]).stdout
     assert "accordion" not in CliRunner().invoke(app, command).stdout
     assert CliRunner().invoke(app, [*command, "--rung", "unigram", "--own", str(own)]).exit_code == 1  # not fitted
-    space.fit(["unigram"], SMALL, {})
+    fit(space, ["unigram"], SMALL, {})
     assert CliRunner().invoke(app, [*command, "--rung", "unigram", "--own", str(own)]).exit_code == 0
     own.write_bytes(b"\xff\xfe")
     ran = CliRunner().invoke(app, ["complete", "My", "--home", str(space.home), "--own", str(own)])

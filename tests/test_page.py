@@ -14,7 +14,9 @@ from typing import Any
 import pytest
 from playwright.sync_api import Browser, Error, Page, Route, expect, sync_playwright
 
-from rejoinder.home.workspace import FitConfig, Workspace
+from rejoinder.home.fitting import FitConfig, fit
+from rejoinder.home.fitting import fit
+from rejoinder.home.workspace import Workspace
 from rejoinder.post import Kind, Post
 
 HOSTILE = "<img src=x onerror=\"document.title='taken'\"><script>document.title='taken'</script>"
@@ -54,7 +56,7 @@ def address(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     with space.open_archive(create=True) as archive:
         archive.set_forum("hn")
         archive.add(posts())
-    assert not space.fit(["canned", "bm25"], FitConfig(), {})
+    assert not fit(space, ["canned", "bm25"], FitConfig(), {})
     command = [sys.executable, "-m", "rejoinder", "serve", "--port", "0", "--home", str(home)]
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True) as server:
         assert server.stdout is not None

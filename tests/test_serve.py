@@ -20,7 +20,8 @@ from serving import make_home
 from rejoinder.engine.typing import Typed
 from rejoinder.errors import ConfigError, NotFitted
 from rejoinder.home.forgetting import forget_everywhere
-from rejoinder.home.workspace import FitConfig, Workspace
+from rejoinder.home.fitting import FitConfig, fit
+from rejoinder.home.workspace import Workspace
 from rejoinder.models.kneser_ney import KneserNey
 from rejoinder.post import Kind, Post
 from rejoinder.serve.api import suggest as suggest_routes
@@ -539,7 +540,7 @@ def test_what_changes_at_home_is_seen(tmp_path: Path) -> None:
     before = services.opened.models["kneser_ney"]
     services.refresh()
     assert services.opened.models["kneser_ney"] is before and services.generation == 0
-    assert not space.fit(["kneser_ney"], FitConfig(vocabulary=400), {})
+    assert not fit(space, ["kneser_ney"], FitConfig(vocabulary=400), {})
     services.refresh()
     after = services.opened.models["kneser_ney"]
     assert isinstance(after, KneserNey) and after is not before and services.generation == 1

@@ -11,7 +11,9 @@ import pytest
 from conftest import make_archive, toy_posts
 
 from rejoinder.errors import ConfigError, DamagedModel, ModelError, NotFitted, UsageError
-from rejoinder.home.workspace import FitConfig, Workspace
+from rejoinder.home.fitting import FitConfig, fit
+from rejoinder.home.sample import sample
+from rejoinder.home.workspace import Workspace
 from rejoinder.models import LADDER, Can, those_that, without_extras
 from rejoinder.models.directory import check_hashes
 from rejoinder.models.interfaces import Job, Training
@@ -29,7 +31,7 @@ def space(tmp_path: Path) -> Workspace:
 
 
 def test_fit_then_load_every_rung(space: Workspace) -> None:
-    assert space.fit(without_extras(), SMALL, {}) == {}
+    assert fit(space, without_extras(), SMALL, {}) == {}
     for name in without_extras():
         assert space.load(name).config == LADDER[name].load().Config()
     assert space.fitted_that(Can.PREDICT) == ["unigram", "markov", "logistic", "kneser_ney"]
@@ -37,25 +39,25 @@ def test_fit_then_load_every_rung(space: Workspace) -> None:
 
 
 def test_a_finished_fit_removes_its_own_checkpoint_and_no_other(space: Workspace, monkeypatch: pytest.MonkeyPatch) -> None:
-    fit = Unigram.fit
+    fit_unigram = Unigram.fit
 
     def leaving(corpus: Any, config: Any, *, rng: Any, job: Job) -> Unigram:
         assert job.checkpoints is not None
         job.checkpoints.mkdir(parents=True)
         for name in ("own", "other"):
             (job.checkpoints / name).write_text("half way")
-        model = fit(corpus, config, rng=rng, job=job)
+        model = fit_unigram(corpus, config, rng=rng, job=job)
         model.training = Training(spent=(job.checkpoints / "own",))
         return model
 
     monkeypatch.setattr(Unigram, "fit", leaving)
-    assert space.fit(["unigram"], SMALL, {}) == {}
+    assert fit(space, ["unigram"], SMALL, {}) == {}
     assert [left.name for left in (space.home / "checkpoints" / "unigram").iterdir()] == ["other"]
 
 
 def test_whose_words_they_are_is_kept_beside_what_makes_text(space: Workspace) -> None:
     assert {name for name in LADDER if LADDER[name].phrases} == {n for n in those_that(Can.PREDICT) if not LADDER[n].parts}
-    space.fit(["canned", "unigram", "kneser_ney"], SMALL, {})
+    fit(space, ["canned", "unigram", "kneser_ney"], SMALL, {})
     found = {name: space.fitted(name) for name in ("canned", "unigram", "kneser_ney")}
     kept = {name: Phrases.load(there.directory) for name, there in found.items() if there is not None}
     assert kept.pop("canned") is None and len(kept) == 2
@@ -66,7 +68,7 @@ def test_whose_words_they_are_is_kept_beside_what_makes_text(space: Workspace) -
 
 
 def test_the_manifest_says_what_was_learned_from_what(space: Workspace) -> None:
-    space.fit(["markov"], FitConfig(vocabulary=300, seed=5), {"markov": {"discount": 0.4}})
+    fit(space, ["markov"], FitConfig(vocabulary=300, seed=5), {"markov": {"discount": 0.4}})
     found = space.fitted("markov")
     assert found is not None
     m = found.manifest
@@ -77,7 +79,7 @@ def test_the_manifest_says_what_was_learned_from_what(space: Workspace) -> None:
 
 def test_equal_data_has_an_equal_fingerprint_and_other_data_another(space: Workspace, tmp_path: Path) -> None:
     def fingerprint(home: Path) -> str:
-        Workspace(home).fit(["canned"], SMALL, {})
+        fit(Workspace(home), ["canned"], SMALL, {})
         return json.loads(next((home / "models" / "canned").glob("*/manifest.json")).read_text())["data"]
 
     make_archive(tmp_path / "b" / "archive.db", reversed(list(toy_posts()))).close()
@@ -87,26 +89,26 @@ def test_equal_data_has_an_equal_fingerprint_and_other_data_another(space: Works
 
 
 def test_a_new_fit_takes_the_place_of_the_old_whole(space: Workspace) -> None:
-    space.fit(["canned"], SMALL, {})
+    fit(space, ["canned"], SMALL, {})
     old = space.fitted("canned")
-    space.fit(["canned"], SMALL, {"canned": {"keep": 5}})
+    fit(space, ["canned"], SMALL, {"canned": {"keep": 5}})
     new = space.fitted("canned")
     assert old and new and new.manifest["config"]["keep"] == 5
     assert [p.name for p in (space.home / "models" / "canned").iterdir()] == [new.directory.name] != [old.directory.name]
 
 
 def test_a_fit_that_broke_off_leaves_the_old_model_in_use(space: Workspace) -> None:
-    space.fit(["canned"], SMALL, {})
+    fit(space, ["canned"], SMALL, {})
     (space.home / "models" / "canned" / "0099").mkdir()  # a crash before the manifest was written
     found = space.fitted("canned")
     assert found and found.directory.name == "0001"
-    space.fit(["canned"], SMALL, {})
+    fit(space, ["canned"], SMALL, {})
     assert [p.name for p in (space.home / "models" / "canned").iterdir()] == ["0100"]
 
 
 @pytest.mark.parametrize("damage", ["cut", "missing", "format"])
 def test_a_damaged_model_is_a_clear_error(space: Workspace, damage: str) -> None:
-    space.fit(["markov"], SMALL, {})
+    fit(space, ["markov"], SMALL, {})
     directory = space.home / "models" / "markov" / "0001"
     if damage == "cut":
         (directory / "weight.npy").write_bytes((directory / "weight.npy").read_bytes()[:-4])
@@ -120,7 +122,7 @@ def test_a_damaged_model_is_a_clear_error(space: Workspace, damage: str) -> None
 
 
 def test_an_altered_byte_is_found_by_a_thorough_check(space: Workspace) -> None:
-    space.fit(["kneser_ney"], SMALL, {})
+    fit(space, ["kneser_ney"], SMALL, {})
     directory = space.home / "models" / "kneser_ney" / "0001"
     check_hashes(directory)
     file = directory / "index2.log_prob.npy"
@@ -135,35 +137,35 @@ def test_what_is_not_fitted_is_named(space: Workspace) -> None:
         space.load("bm25")
     with pytest.raises(UsageError, match="did you mean `markov`"):
         space.load("marcov")
-    space.fit(["unigram"], SMALL, {})
+    fit(space, ["unigram"], SMALL, {})
     with pytest.raises(ModelError, match="cannot do this; those that can: canned, bm25"):
         space.load_those(Can.PROPOSE, ["unigram"])
 
 
 def test_a_wrong_setting_stops_before_anything_is_fitted(space: Workspace) -> None:
     with pytest.raises(ConfigError, match="did you mean `discount`"):
-        space.fit(without_extras(), SMALL, {"markov": {"discuont": 0.5}})
+        fit(space, without_extras(), SMALL, {"markov": {"discuont": 0.5}})
     assert not (space.home / "models").exists()
 
 
 def test_a_rung_that_fails_does_not_stop_the_others(tmp_path: Path) -> None:
     make_archive(tmp_path / "archive.db", [Post(n, Kind.STORY, "no replies here") for n in range(1, 30)]).close()
-    failed = Workspace(tmp_path).fit(without_extras(), SMALL, {})
+    failed = fit(Workspace(tmp_path), without_extras(), SMALL, {})
     assert list(failed) == ["bm25", "fusion", "trigger"] and "no reply" in str(failed["bm25"])  # two are made of the first
     assert Workspace(tmp_path).fitted("markov") is not None and Workspace(tmp_path).fitted("bm25") is None
 
 
 def test_the_tokenizer_is_kept_until_it_is_asked_to_be_learned_anew(space: Workspace) -> None:
-    space.fit(["markov"], SMALL, {})
+    fit(space, ["markov"], SMALL, {})
     before = (space.home / "tokenizer.json").read_bytes()
-    space.fit(["markov"], FitConfig(vocabulary=280), {})
+    fit(space, ["markov"], FitConfig(vocabulary=280), {})
     assert (space.home / "tokenizer.json").read_bytes() == before
-    space.fit(["markov"], FitConfig(vocabulary=280, retrain_tokenizer=True), {})
+    fit(space, ["markov"], FitConfig(vocabulary=280, retrain_tokenizer=True), {})
     assert (space.home / "tokenizer.json").read_bytes() != before
 
 
 def test_on_all_learns_from_every_thread_and_says_so(space: Workspace) -> None:
-    space.fit(["bm25"], FitConfig(on="all", vocabulary=300), {})
+    fit(space, ["bm25"], FitConfig(on="all", vocabulary=300), {})
     found = space.fitted("bm25")
     assert found and found.manifest["on"] == "all"
     assert len(space.load("bm25").propose([Post(1, text="engine dough")], 1000)) == 160  # type: ignore[attr-defined]  # both replies of 80 threads
@@ -171,7 +173,7 @@ def test_on_all_learns_from_every_thread_and_says_so(space: Workspace) -> None:
 
 def test_a_changed_archive_is_noticed_and_moved_threads_make_rungs_stale(space: Workspace) -> None:
     """New posts leave a rung behind. Only threads that change their part make its figures dishonest."""
-    space.fit(["canned"], SMALL, {})
+    fit(space, ["canned"], SMALL, {})
     with space.open_archive() as archive:
         archive.add([Post(5000, Kind.STORY, "new")])
     found = space.fitted("canned")
@@ -188,7 +190,7 @@ def test_a_changed_archive_is_noticed_and_moved_threads_make_rungs_stale(space: 
 def test_the_embedded_archive_is_large_and_varied_enough(tmp_path: Path) -> None:
     from rejoinder.archive.info import read_info
 
-    inside = Workspace(tmp_path).sample()
+    inside = sample(Workspace(tmp_path))
     with inside.open_archive() as archive:
         found = read_info(archive)
     assert found.threads >= 80 and found.posts >= 600 and found.parts["test"]["posts"] >= 20
@@ -197,9 +199,9 @@ def test_the_embedded_archive_is_large_and_varied_enough(tmp_path: Path) -> None
 
 
 def test_the_embedded_archive_is_made_once(tmp_path: Path) -> None:
-    first = Workspace(tmp_path).sample()
+    first = sample(Workspace(tmp_path))
     stamp = {file: file.stat().st_mtime_ns for file in (first.home / "models").rglob("manifest.json")}
-    again = Workspace(tmp_path).sample()
+    again = sample(Workspace(tmp_path))
     assert {file: file.stat().st_mtime_ns for file in (again.home / "models").rglob("manifest.json")} == stamp
     shutil.rmtree(first.home / "models" / "bm25")
-    assert Workspace(tmp_path).sample().fitted("bm25") is not None
+    assert sample(Workspace(tmp_path)).fitted("bm25") is not None

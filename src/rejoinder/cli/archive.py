@@ -187,11 +187,13 @@ def info(
 
 def or_sample(space: Workspace) -> Workspace:
     """The workspace itself, or the embedded sample while it has no archive; says so on stderr."""
+    from rejoinder.home.sample import sample
+
     if not space.is_empty:
         return space
     note(f"no posts in {space.home} yet: using the embedded sample (`rejoinder import FILE` brings your own)")
     with progress() as report:
-        return space.sample(report)
+        return sample(space, report)
 
 
 def or_shipped(space: Workspace, rung: str | None = None) -> Workspace:

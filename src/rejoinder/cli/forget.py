@@ -40,8 +40,8 @@ def forget(
       rejoinder forget --item 8863
       rejoinder forget --author jane
     """
+    from rejoinder.home.fitting import FitConfig, fit
     from rejoinder.home.forgetting import forget_everywhere
-    from rejoinder.home.workspace import FitConfig
     from rejoinder.models import LADDER
     from rejoinder.text.tensors import TOKENIZER_FILE
 
@@ -54,9 +54,9 @@ def forget(
     if retrain_tokenizer:
         (space.home / TOKENIZER_FILE).unlink(missing_ok=True)
         with progress() as report:
-            for name, fit in before.items():
-                config = FitConfig(fit["on"], fit["split"], fit["seed"])
-                for error in space.fit([name], config, {name: fit["config"]}, report).values():
+            for name, was in before.items():
+                config = FitConfig(was["on"], was["split"], was["seed"])
+                for error in fit(space, [name], config, {name: was["config"]}, report).values():
                     note(f"rejoinder: {name}: {error}")
                     failed.append(name)
     again = [name for name in before if name not in failed]

@@ -28,12 +28,12 @@ def lsp(
     from rejoinder.cli.output import note
     from rejoinder.engine.typing import Gate
     from rejoinder.errors import UsageError
-    from rejoinder.home.opened import Opened
+    from rejoinder.home.open_home import OpenHome
     from rejoinder.serve.editor.lsp import EditorOptions, make_server
 
     if gate not in list(Gate):
         raise UsageError(f"`--gate` must be one of {', '.join(Gate)}; got {gate!r}")
-    opened = Opened(workspace(home), note)
+    opened = OpenHome(workspace(home), note)
     blocked = block or []
     server = make_server(
         lambda context: opened.open_typing(context, blocked, own=True), EditorOptions(Gate(gate), deadline / 1000)

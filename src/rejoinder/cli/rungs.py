@@ -50,7 +50,7 @@ def fit(
       rejoinder fit lstm mixture
     """
     from rejoinder.config import read_settings
-    from rejoinder.home.workspace import FitConfig
+    from rejoinder.home import fitting
     from rejoinder.models import LADDER, Can, those_that, without_extras
 
     if on not in ("train", "all"):
@@ -66,9 +66,9 @@ def fit(
             dict.fromkeys([*wanted, *(name for name in those_that(Can.PREDICT) if name not in trained or name in there)])
         )
     anew = retrain_tokenizer or (not names and not there)  # what was trained goes on with the tokenizer it knows
-    chosen = FitConfig(on, split_method(split), seed, retrain_tokenizer=anew, logs=logs)  # type: ignore[arg-type]
+    chosen = fitting.FitConfig(on, split_method(split), seed, retrain_tokenizer=anew, logs=logs)  # type: ignore[arg-type]
     with progress() as report:
-        failed = space.fit(wanted, chosen, read_settings(config, overrides, LADDER), report)
+        failed = fitting.fit(space, wanted, chosen, read_settings(config, overrides, LADDER), report)
     done = [found for name in wanted if name not in failed and (found := space.fitted(name)) is not None]
     left = [] if names else [name for name in trained if name not in wanted]
     if as_json:

@@ -61,7 +61,8 @@ def reply(
       rejoinder reply --item 8863
       rejoinder reply --generate "Why do people still use Makefiles?"
     """
-    from rejoinder.home.opening import generator, replier
+    from rejoinder.home.replies import replier
+    from rejoinder.home.voices import generator
     from rejoinder.models import Can, rung
 
     space = or_sample(workspace(home))
@@ -118,7 +119,7 @@ def complete(
     """
     from rejoinder.archive.html import clean
     from rejoinder.engine.completion import complete as continuations
-    from rejoinder.home.opening import phrases_of
+    from rejoinder.home.voices import phrases_of
     from rejoinder.models import Can
     from rejoinder.models import rung as line
     from rejoinder.post import Post, Query

@@ -28,7 +28,8 @@ from rejoinder.config import Settings, as_dict, resolve
 from rejoinder.corpus import ByThread, Corpus, Part
 from rejoinder.errors import ConfigError, UsageError
 from rejoinder.files import tree_size, write_atomically, write_json
-from rejoinder.home.workspace import CARD, Workspace, gate_of
+from rejoinder.home.fitting import gate_of
+from rejoinder.home.workspace import CARD, Workspace
 from rejoinder.ladder.prediction import post_nats
 from rejoinder.models import LADDER, Can, parts_of, rung, those_that
 from rejoinder.models.directory import identity, seal

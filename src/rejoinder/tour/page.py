@@ -11,7 +11,6 @@ import os
 import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from importlib import resources
 from pathlib import Path
 from typing import Any, Literal
 
@@ -19,13 +18,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rejoinder.archive.reader import ArchiveCorpus, held_out
-from rejoinder.archive.sources.dump import read_dump
 from rejoinder.errors import missing_extra
-from rejoinder.home.workspace import SAMPLE, FitConfig, Workspace
+from rejoinder.home.fitting import FitConfig, fit
+from rejoinder.home.sample import VOCABULARY, import_sample
+from rejoinder.home.workspace import Workspace
 from rejoinder.post import Thread
 
 HOME = "REJOINDER_TOUR_HOME"  # where the tour keeps what it fits, else the user's cache
-VOCABULARY = 2048  # pieces of the tokenizer, as for the embedded archive elsewhere
 BLUE, ORANGE, GREEN, RED, GREY = "#2563eb", "#d97706", "#15803d", "#c2410c", "#6b7280"
 _PACKAGES = {"train": ("tensorflow", "keras", "scipy", "sklearn", "onnx")}
 _INK = "#222222"
@@ -42,12 +41,10 @@ def sample(*rungs: str) -> Workspace:
     """The embedded archive as a workspace, these rungs fitted in it if they are not yet."""
     space = Workspace(home() / "sample")
     if space.is_empty:
-        with space.open_archive(create=True) as archive, resources.as_file(_embedded()) as file:
-            archive.set_forum("sample")
-            archive.add(read_dump(file, space.hasher()))
+        import_sample(space)
     missing = [name for name in rungs if space.fitted(name) is None]
     if missing:
-        for error in space.fit(missing, FitConfig(vocabulary=VOCABULARY), {}).values():
+        for error in fit(space, missing, FitConfig(vocabulary=VOCABULARY), {}).values():
             raise error
     return space
 
@@ -155,10 +152,6 @@ def heat(axes: Any, grid: NDArray[Any], rows: Sequence[str], columns: Sequence[s
     for edge in axes.spines.values():
         edge.set_visible(False)
     return image
-
-
-def _embedded() -> Any:
-    return resources.files("rejoinder.bundle") / SAMPLE
 
 
 @contextmanager

@@ -13,7 +13,7 @@ from fastapi.responses import FileResponse, Response
 
 from rejoinder.archive.store import Archive
 from rejoinder.errors import UnknownPost
-from rejoinder.home.opened import Opened
+from rejoinder.home.open_home import OpenHome
 from rejoinder.inspect.cell import MOST_TOKENS, CellTrace, labels_of
 from rejoinder.models.interfaces import LanguageModel
 from rejoinder.post import Post, State
@@ -79,7 +79,7 @@ def _by_reply(posts: Sequence[Post]) -> list[tuple[Post, int]]:
     return ordered
 
 
-def _told(found: Post, opened: Opened) -> dict[str, Any]:
+def _told(found: Post, opened: OpenHome) -> dict[str, Any]:
     facts = ("id", "title", "text", "parent", "thread", "time")
     return {
         **{name: getattr(found, name) for name in facts},
@@ -115,7 +115,7 @@ async def search(
     return OrjsonResponse(await services.slow(job))
 
 
-def _found(archive: Archive, number: int, score: float, opened: Opened) -> dict[str, Any] | None:
+def _found(archive: Archive, number: int, score: float, opened: OpenHome) -> dict[str, Any] | None:
     """A post that was found, if it is still there."""
     try:
         path = archive.path_to(number)

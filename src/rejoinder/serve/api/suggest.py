@@ -15,7 +15,7 @@ from fastapi import APIRouter, Request
 from fastapi.responses import Response
 
 from rejoinder.engine.typing import Gate, Typed, TypingSession
-from rejoinder.home.opened import Opened, context_of
+from rejoinder.home.open_home import OpenHome, context_of
 from rejoinder.post import Post
 from rejoinder.serve.api.bodies import Context, ItemContext, RepliesAnswer, ReplyBody, SuggestAnswer, SuggestBody, TextContext
 from rejoinder.serve.http.limits import ARRIVED
@@ -96,7 +96,7 @@ def _count(services: Services, found: dict[str, Any], took: float) -> None:
         metrics.rung.labels(found["rung"]).inc()
 
 
-def posts_of(opened: Opened, context: Context) -> Sequence[Post]:
+def posts_of(opened: OpenHome, context: Context) -> Sequence[Post]:
     """The posts that are answered, from the root on."""
     if isinstance(context, ItemContext):
         with opened.archive() as archive:

@@ -16,7 +16,7 @@ from fastapi import FastAPI
 from fastapi.staticfiles import StaticFiles
 
 from rejoinder import __version__
-from rejoinder.home.opened import Opened
+from rejoinder.home.open_home import OpenHome
 from rejoinder.home.workspace import Workspace
 from rejoinder.serve.api import browse, own, suggest
 from rejoinder.serve.http.config import ServeConfig
@@ -40,7 +40,7 @@ def create_app(space: Workspace, config: ServeConfig | None = None) -> FastAPI:
     config = config or ServeConfig()
     services = Services(
         config,
-        Opened(space, lambda told: _log.warning("%s", told)),
+        OpenHome(space, lambda told: _log.warning("%s", told)),
         Sessions(config.sessions, config.idle),
         Metrics(),
         Workers(config.quick, config.waiting, "quick"),

@@ -8,7 +8,7 @@ from typing import cast
 
 from fastapi import Request
 
-from rejoinder.home.opened import Opened
+from rejoinder.home.open_home import OpenHome
 from rejoinder.serve.http.config import ServeConfig
 from rejoinder.serve.http.metrics import Metrics
 from rejoinder.serve.http.sessions import Sessions
@@ -20,7 +20,7 @@ class Services:
     """One of each; `services_of` finds them for a route."""
 
     config: ServeConfig
-    opened: Opened
+    opened: OpenHome
     sessions: Sessions
     metrics: Metrics
     quick: Workers  # what a keystroke waits for

@@ -1,17 +1,13 @@
-"""From a home folder to what helps: whoever answers (`replier`), makes replies (`generator`), and knows whose words were learned.
-
-The command line and the server open them the same way.
-"""
+"""Which models speak, in one place: for typing, for making replies, for whoever asks by name; and whose words they learned."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from rejoinder.archive.reader import ArchiveCorpus
 from rejoinder.engine.gate import Calibration
 from rejoinder.engine.generation import ReplyGenerator
-from rejoinder.engine.replier import Replier, ReplyConfig
 from rejoinder.engine.typing import Engine, TypingConfig
 from rejoinder.errors import NotFitted
 from rejoinder.home.workspace import Workspace
@@ -22,37 +18,6 @@ from rejoinder.text.phrases import Phrases
 Note = Callable[[str], None]  # told, in a sentence, what a person may want to know
 _QUICK = ("kneser_ney", "markov")  # the rungs that know a next word in less than a millisecond
 MAKERS = ("lstm", "mixture")  # the rungs that make replies: the mixture is a little better, and takes twice as long
-
-
-def replier(
-    space: Workspace,
-    url: Callable[[int], str | None],
-    made: ReplyGenerator | None = None,
-    *,
-    only: Sequence[str] | None = None,
-    everything: bool = False,
-    allow_stale: bool = False,
-) -> Replier:
-    """What answers: the trigger with its sources and ranker, if it is fitted; else, or where rungs are named, these.
-
-    Args:
-        space: where the rungs are fitted.
-        url: where a post can be read.
-        made: the source of replies that a model makes, if there are to be such.
-        only: the rungs that answer; all, if None.
-        everything: also what is not likely to be on topic.
-        allow_stale: also rungs that may still know forgotten posts.
-    """
-    config = ReplyConfig(threshold=0.0 if everything else None)
-    triggers = space.load_those(Can.TRIGGER, allow_stale=allow_stale) if only is None else {}
-    for trigger in triggers.values():
-        if trigger.knows:
-            return Replier.trusting(trigger, url, config, made)
-    sources = space.load_those(Can.PROPOSE, only, allow_stale=allow_stale)
-    rankers = [model for name, model in sources.items() if Can.RANK in LADDER[name].can] or list(
-        space.load_those(Can.RANK, allow_stale=allow_stale).values()
-    )
-    return Replier(sources, rankers[-1] if rankers else None, url, config, made)
 
 
 def generator(space: Workspace, name: str | None, seed: int, note: Note, *, allow_stale: bool = False) -> ReplyGenerator:

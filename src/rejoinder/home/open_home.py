@@ -18,8 +18,10 @@ from rejoinder.engine.generation import ReplyGenerator
 from rejoinder.engine.replier import Replier, ReplyConfig
 from rejoinder.engine.typing import Engine, TypingSession
 from rejoinder.errors import NotFitted, UsageError
-from rejoinder.home.opening import MAKERS, Note, phrases_of, replier, typist
 from rejoinder.home.own_text import FILE, own_model
+from rejoinder.home.replies import replier
+from rejoinder.home.sample import sample
+from rejoinder.home.voices import MAKERS, Note, phrases_of, typist
 from rejoinder.home.workspace import Workspace
 from rejoinder.models import LADDER, Can, rung
 from rejoinder.models.interfaces import Counting, LanguageModel
@@ -27,7 +29,7 @@ from rejoinder.models.lstm.rung import LSTM
 from rejoinder.post import Kind, Post
 
 
-class Opened:
+class OpenHome:
     """The parts of one home that answer. May be asked from several threads."""
 
     def __init__(self, space: Workspace, note: Note) -> None:
@@ -134,7 +136,7 @@ class Opened:
         return self._once("archive", self._archive_home)  # type: ignore[no-any-return]
 
     def _archive_home(self) -> Workspace:
-        return self.home.sample() if self.home.is_empty else self.home
+        return sample(self.home) if self.home.is_empty else self.home
 
     def archive(self) -> Archive:
         """The archive, opened for one job; whoever asked closes it."""

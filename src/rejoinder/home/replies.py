@@ -1,0 +1,41 @@
+"""Who answers a post: the rungs of a home that propose replies, and whoever orders them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+from rejoinder.engine.generation import ReplyGenerator
+from rejoinder.engine.replier import Replier, ReplyConfig
+from rejoinder.home.workspace import Workspace
+from rejoinder.models import LADDER, Can
+
+
+def replier(
+    space: Workspace,
+    url: Callable[[int], str | None],
+    made: ReplyGenerator | None = None,
+    *,
+    only: Sequence[str] | None = None,
+    everything: bool = False,
+    allow_stale: bool = False,
+) -> Replier:
+    """What answers: the trigger with its sources and ranker, if it is fitted; else, or where rungs are named, these.
+
+    Args:
+        space: where the rungs are fitted.
+        url: where a post can be read.
+        made: the source of replies that a model makes, if there are to be such.
+        only: the rungs that answer; all, if None.
+        everything: also what is not likely to be on topic.
+        allow_stale: also rungs that may still know forgotten posts.
+    """
+    config = ReplyConfig(threshold=0.0 if everything else None)
+    triggers = space.load_those(Can.TRIGGER, allow_stale=allow_stale) if only is None else {}
+    for trigger in triggers.values():
+        if trigger.knows:
+            return Replier.trusting(trigger, url, config, made)
+    sources = space.load_those(Can.PROPOSE, only, allow_stale=allow_stale)
+    rankers = [model for name, model in sources.items() if Can.RANK in LADDER[name].can] or list(
+        space.load_those(Can.RANK, allow_stale=allow_stale).values()
+    )
+    return Replier(sources, rankers[-1] if rankers else None, url, config, made)

@@ -1,0 +1,31 @@
+"""The embedded archive: a small discussion that comes with the package, to try everything on before anything is imported."""
+
+from __future__ import annotations
+
+from importlib import resources
+
+from rejoinder.archive.sources.dump import read_dump
+from rejoinder.home.fitting import FitConfig, fit
+from rejoinder.home.workspace import Workspace
+from rejoinder.models import without_extras
+from rejoinder.models.interfaces import Progress, silent
+
+SAMPLE = "sample.jsonl"
+VOCABULARY = 2048  # pieces of its tokenizer
+
+
+def import_sample(space: Workspace) -> None:
+    """Bring the embedded archive into an empty home."""
+    source = resources.files("rejoinder.bundle") / SAMPLE
+    with space.open_archive(create=True) as archive, resources.as_file(source) as file:
+        archive.set_forum("sample")
+        archive.add(read_dump(file, space.hasher()))
+
+
+def sample(space: Workspace, progress: Progress = silent) -> Workspace:
+    """The embedded archive as a home of its own inside this one, imported and fitted when first asked for."""
+    inside = Workspace(space.home / "sample")
+    if inside.is_empty or not all(inside.fitted(name) for name in without_extras()):
+        import_sample(inside)
+        fit(inside, without_extras(), FitConfig(vocabulary=VOCABULARY), {}, progress)
+    return inside
