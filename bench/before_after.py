@@ -20,7 +20,6 @@ from rejoinder.archive.sources.dump import read_dump
 from rejoinder.engine.replier import Replier, ReplyConfig
 from rejoinder.home.fitting import FitConfig, fit
 from rejoinder.home.replies import replier
-from rejoinder.home.fitting import fit
 from rejoinder.home.workspace import Workspace
 from rejoinder.models import LADDER, Can
 from rejoinder.post import Post, Suggestion

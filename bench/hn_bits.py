@@ -26,7 +26,6 @@ from rejoinder.archive.reader import held_out
 from rejoinder.archive.sources.dump import read_dump
 from rejoinder.config import read_settings, resolve
 from rejoinder.home.fitting import FitConfig, fit
-from rejoinder.home.fitting import fit
 from rejoinder.home.workspace import Workspace
 from rejoinder.ladder.metrics import bootstrap_bits, bootstrap_change, by_thread
 from rejoinder.ladder.prediction import post_nats

@@ -13,7 +13,6 @@ from pathlib import Path
 from conftest import make_archive, toy_posts
 
 from rejoinder.home.fitting import FitConfig, fit
-from rejoinder.home.fitting import fit
 from rejoinder.home.workspace import Workspace
 
 JSON = {"content-type": "application/json"}

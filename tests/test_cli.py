@@ -31,8 +31,6 @@ from rejoinder.archive.store import Archive
 from rejoinder.cli import app, main
 from rejoinder.home.fitting import FitConfig, fit
 from rejoinder.home.sample import sample
-from rejoinder.home.fitting import fit
-from rejoinder.home.sample import sample
 from rejoinder.home.workspace import Workspace
 from rejoinder.models import LADDER, without_extras
 from rejoinder.post import Kind, Post, State

@@ -19,7 +19,6 @@ from rejoinder.errors import ArchiveBusy, ArchiveError, NotFitted, StaleModel, U
 from rejoinder.home.fitting import FitConfig, fit
 from rejoinder.home.forgetting import forget_everywhere
 from rejoinder.home.sample import SAMPLE
-from rejoinder.home.fitting import fit
 from rejoinder.home.workspace import Workspace
 from rejoinder.models import LADDER, without_extras
 from rejoinder.post import Post

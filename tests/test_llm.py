@@ -22,7 +22,6 @@ from rejoinder.engine.replier import Replier
 from rejoinder.errors import ConfigError, DamagedModel, ModelError, SourceError
 from rejoinder.home.fitting import FitConfig, fit
 from rejoinder.home.forgetting import forget_everywhere
-from rejoinder.home.fitting import fit
 from rejoinder.home.workspace import Workspace
 from rejoinder.models import LADDER, Can, parts_of, those_that, without_extras
 from rejoinder.models.interfaces import Job

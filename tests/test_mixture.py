@@ -29,7 +29,6 @@ from rejoinder.errors import (
 )
 from rejoinder.home.fitting import FitConfig, fit
 from rejoinder.home.own_text import count_own, with_own
-from rejoinder.home.fitting import fit
 from rejoinder.home.workspace import Workspace
 from rejoinder.models import LADDER, Can, Rung, parts_of, without_extras
 from rejoinder.models.interfaces import NOTHING, Job, Recalled

@@ -15,7 +15,6 @@ import pytest
 from playwright.sync_api import Browser, Error, Page, Route, expect, sync_playwright
 
 from rejoinder.home.fitting import FitConfig, fit
-from rejoinder.home.fitting import fit
 from rejoinder.home.workspace import Workspace
 from rejoinder.post import Kind, Post
 

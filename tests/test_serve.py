@@ -19,8 +19,8 @@ from serving import make_home
 
 from rejoinder.engine.typing import Typed
 from rejoinder.errors import ConfigError, NotFitted
-from rejoinder.home.forgetting import forget_everywhere
 from rejoinder.home.fitting import FitConfig, fit
+from rejoinder.home.forgetting import forget_everywhere
 from rejoinder.home.workspace import Workspace
 from rejoinder.models.kneser_ney import KneserNey
 from rejoinder.post import Kind, Post
