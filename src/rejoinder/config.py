@@ -1,6 +1,7 @@
 """Settings: one frozen dataclass per rung; defaults < TOML file < `--set rung.key=value`.
 
-This file turns text and tables into such a dataclass and names the nearest key when one is unknown.
+This file turns text and tables into such a dataclass, checks what its fields declare of themselves, and names the nearest key
+when one is unknown.
 """
 
 from __future__ import annotations
@@ -8,15 +9,95 @@ from __future__ import annotations
 import difflib
 import tomllib
 from collections.abc import Iterable, Mapping
-from dataclasses import asdict, fields
+from dataclasses import asdict, dataclass, fields
+from functools import cache
+from math import inf
 from pathlib import Path
 from types import NoneType, UnionType
-from typing import Any, TypeVar, get_args, get_origin, get_type_hints
+from typing import Annotated, Any, ClassVar, Literal, TypeVar, get_args, get_origin, get_type_hints
 
 from rejoinder.errors import ConfigError
 
 C = TypeVar("C")
 Settings = Mapping[str, Mapping[str, Any]]  # rung -> key -> value
+
+
+@dataclass(frozen=True)
+class At:
+    """The range of a setting, as in `Annotated[float, At(above=0, most=1)]`; of a tuple, each entry's."""
+
+    least: float | None = None
+    above: float | None = None
+    most: float | None = None
+    below: float | None = None
+
+    def holds(self, value: Any) -> bool:
+        """Whether a number lies in the range; what is no number, or beyond all bounds, never does."""
+        low = value > self.above if self.above is not None else value >= (-inf if self.least is None else self.least)
+        high = value < self.below if self.below is not None else value <= (inf if self.most is None else self.most)
+        return bool(low and high and -inf < value < inf)
+
+    def __str__(self) -> str:
+        """What must be, in words."""
+        low, high = self.above if self.least is None else self.least, self.below if self.most is None else self.most
+        if high is None:
+            return f"be at least {low:,}" if self.above is None else f"be above {low:,}"
+        if low is None:
+            return f"be at most {high:,}" if self.below is None else f"be below {high:,}"
+        return f"lie in {'[' if self.above is None else '('}{low:,}, {high:,}{']' if self.below is None else ')'}"
+
+
+PositiveInt = Annotated[int, At(least=1)]
+NonNegativeInt = Annotated[int, At(least=0)]
+PositiveFloat = Annotated[float, At(above=0)]
+NonNegativeFloat = Annotated[float, At(least=0)]
+Share = Annotated[float, At(least=0, most=1)]
+
+
+class Checked:
+    """A base for a frozen dataclass of settings: the ranges that its fields declare hold, and lists become tuples.
+
+    `of` is what messages put before a setting's name, such as the rung's: `class BM25Config(Checked, of="bm25")`.
+    """
+
+    _of: ClassVar[str] = ""
+
+    def __init_subclass__(cls, of: str = "") -> None:
+        """Remember whose settings they are."""
+        cls._of = of and f"{of}."
+
+    def __post_init__(self) -> None:
+        """Check the fields.
+
+        Raises:
+            ConfigError: one is out of its range; the message names it, the range and the value.
+        """
+        whose: Any = type(self)
+        for name, (expected, bounds) in _declared(whose).items():
+            value = getattr(self, name)
+            if isinstance(value, list):  # JSON and TOML know lists only
+                value = tuple(value)
+                object.__setattr__(self, name, value)
+            some = value if isinstance(value, tuple) else () if value is None else (value,)
+            if not all(bound.holds(entry) for bound in bounds for entry in some):
+                off = ", or be off" if _fits(None, expected) else ""
+                got = f"{value:,}" if isinstance(value, int) else value
+                raise ConfigError(f"`{self._of}{name}` must {' and '.join(map(str, bounds))}{off}; got {got}")
+            if get_origin(expected) is Literal and value not in get_args(expected):
+                raise ConfigError(f"`{self._of}{name}` must be one of {', '.join(get_args(expected))}; got {value!r}")
+
+
+@cache
+def _declared(config: type) -> dict[str, tuple[Any, tuple[At, ...]]]:
+    """The type of each field, and its ranges."""
+    hints = get_type_hints(config, include_extras=True)
+    found = {field.name: hints[field.name] for field in fields(config)}
+    return {
+        name: (hint.__origin__, tuple(extra for extra in hint.__metadata__ if isinstance(extra, At)))
+        if get_origin(hint) is Annotated
+        else (hint, ())
+        for name, hint in found.items()
+    }
 
 
 def read_settings(file: Path | None, overrides: Iterable[str], rungs: Iterable[str]) -> dict[str, dict[str, Any]]:
@@ -49,7 +130,7 @@ def read_settings(file: Path | None, overrides: Iterable[str], rungs: Iterable[s
 
 
 def resolve(config: type[C], values: Mapping[str, Any], rung: str) -> C:
-    """Build the dataclass `config` from `values`, checking names and types (ranges are the dataclass' own business).
+    """Build the dataclass `config` from `values`, checking names and types (ranges are checked as it is made, see `Checked`).
 
     Raises:
         ConfigError: an unknown key, or a value of the wrong type.
@@ -90,6 +171,8 @@ def _fits(value: Any, expected: Any) -> bool:
         return any(_fits(value, option) for option in get_args(expected))
     if get_origin(expected) is tuple:
         return isinstance(value, list | tuple) and all(_fits(entry, get_args(expected)[0]) for entry in value)
+    if get_origin(expected) is Literal:
+        return isinstance(value, str)  # which one, `Checked` asks
     if expected is NoneType:
         return value is None
     if expected is float:

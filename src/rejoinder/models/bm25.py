@@ -21,8 +21,9 @@ from typing import Any, ClassVar, Self
 import numpy as np
 import tantivy
 
+from rejoinder.config import Checked, NonNegativeFloat, PositiveInt, Share
 from rejoinder.corpus import Corpus
-from rejoinder.errors import ConfigError, DamagedModel, ModelError
+from rejoinder.errors import DamagedModel, ModelError
 from rejoinder.files import write_json
 from rejoinder.models.directory import load_config, load_json, save_config
 from rejoinder.models.interfaces import Job, ReplyRanker, ReplySource, Scores, Suggester
@@ -35,21 +36,12 @@ _HEAP = 64_000_000  # bytes the index writer may use
 
 
 @dataclass(frozen=True)
-class BM25Config:
+class BM25Config(Checked, of="bm25"):
     """Settings of the BM25 rung. `k1` and `b` rank candidates; the search has tantivy's (1.2, 0.75)."""
 
-    k1: float = _TANTIVY_K1  # how soon more of the same word stops counting
-    b: float = _TANTIVY_B  # how much long texts are held back, 0 to 1
-    terms: int = 32  # words of the query that are used, the rarest first
-
-    def __post_init__(self) -> None:
-        """Check ranges."""
-        if not self.k1 >= 0:
-            raise ConfigError(f"`bm25.k1` must be at least 0; got {self.k1}")
-        if not 0 <= self.b <= 1:
-            raise ConfigError(f"`bm25.b` must lie in [0, 1]; got {self.b}")
-        if not self.terms >= 1:
-            raise ConfigError(f"`bm25.terms` must be at least 1; got {self.terms}")
+    k1: NonNegativeFloat = _TANTIVY_K1  # how soon more of the same word stops counting
+    b: Share = _TANTIVY_B  # how much long texts are held back
+    terms: PositiveInt = 32  # words of the query that are used, the rarest first
 
 
 class BM25(ReplySource, ReplyRanker):

@@ -16,8 +16,8 @@ from typing import ClassVar, Self
 
 import numpy as np
 
+from rejoinder.config import Checked, PositiveInt
 from rejoinder.corpus import Corpus
-from rejoinder.errors import ConfigError
 from rejoinder.files import write_json
 from rejoinder.models.directory import load_config, load_json, save_config
 from rejoinder.models.interfaces import Job, ReplySource, Suggester
@@ -34,18 +34,12 @@ _AGREE_WORDS = frozenset(
 
 
 @dataclass(frozen=True)
-class CannedConfig:
+class CannedConfig(Checked, of="canned"):
     """Settings of the canned rung."""
 
-    longest: int = 6  # words of a reply that counts as short
-    repeats: int = 3  # threads that must have used it
-    keep: int = 30  # replies kept
-
-    def __post_init__(self) -> None:
-        """Check ranges."""
-        for name in ("longest", "repeats", "keep"):
-            if getattr(self, name) < 1:
-                raise ConfigError(f"`canned.{name}` must be at least 1; got {getattr(self, name)}")
+    longest: PositiveInt = 6  # words of a reply that counts as short
+    repeats: PositiveInt = 3  # threads that must have used it
+    keep: PositiveInt = 30  # replies kept
 
 
 class Canned(ReplySource):

@@ -25,6 +25,7 @@ from typing import ClassVar, Self, cast
 import numpy as np
 from numpy.typing import NDArray
 
+from rejoinder.config import Checked, PositiveFloat, PositiveInt
 from rejoinder.corpus import Corpus, Part
 from rejoinder.errors import ConfigError, DamagedModel, ModelError
 from rejoinder.files import write_json
@@ -45,26 +46,21 @@ Floats = NDArray[np.float64]
 
 
 @dataclass(frozen=True)
-class FusionConfig:
+class FusionConfig(Checked, of="fusion"):
     """Settings of the fusion."""
 
     models: tuple[str, ...] = ()  # what it is made of; none named: all fitted rungs before it that rank
-    lists: int = 2  # times 99 other replies that each true one is weighed against
-    pairs: int = 2_500  # of dev that the weights are fitted on, at most
-    train_pairs: int = 50_000  # that words are counted in, at most
-    shrink: float = 3.0  # how strongly weights are drawn to 0, and those of a kind to the common ones
+    lists: PositiveInt = 2  # times 99 other replies that each true one is weighed against
+    pairs: PositiveInt = 2_500  # of dev that the weights are fitted on, at most
+    train_pairs: PositiveInt = 50_000  # that words are counted in, at most
+    shrink: PositiveFloat = 3.0  # how strongly weights are drawn to 0, and those of a kind to the common ones
 
     def __post_init__(self) -> None:
         """Check names and ranges."""
-        object.__setattr__(self, "models", tuple(self.models))  # JSON and TOML know lists only
+        super().__post_init__()
         able = [name for name in those_that(Can.RANK) if name != "fusion"]
         if len({*self.models}) < len(self.models) or not {*self.models} <= {*able}:
             raise ConfigError(f"`fusion.models` must be different ones of {', '.join(able)}; got {self.models}")
-        if not (self.lists >= 1 and self.pairs >= 1 and self.train_pairs >= 1 and self.shrink > 0):
-            raise ConfigError(
-                "`fusion.lists`, `.pairs` and `.train_pairs` must be at least 1, and `fusion.shrink` above 0; "
-                f"got {self.lists}, {self.pairs}, {self.train_pairs}, {self.shrink}"
-            )
 
 
 @dataclass(frozen=True, eq=False)

@@ -27,13 +27,14 @@ from bisect import insort
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, ClassVar, NamedTuple, Self
+from typing import Annotated, Any, ClassVar, NamedTuple, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
+from rejoinder.config import At, Checked, NonNegativeInt, PositiveFloat, PositiveInt
 from rejoinder.corpus import Corpus
-from rejoinder.errors import ConfigError, DamagedModel, ModelError
+from rejoinder.errors import DamagedModel, ModelError
 from rejoinder.models.cache import Cache
 from rejoinder.models.directory import load_array, load_config, save_array, save_config
 from rejoinder.models.interfaces import Counting, Job, LogProbs, Suggester
@@ -62,35 +63,18 @@ class State(NamedTuple):
 
 
 @dataclass(frozen=True)
-class KneserNeyConfig:
+class KneserNeyConfig(Checked, of="kneser_ney"):
     """Settings of the Kneser-Ney rung."""
 
-    order: int = 5  # tokens of the longest n-grams, 1 to 8
-    prune: int = 0  # n-grams seen at most so often are left out
-    posts: int = 1  # n-grams found in fewer posts, those of one writer counted once, are, too; above 1 no counts are kept
-    prune_from: int = 3  # tokens of the shortest n-grams that are left out, 2 at least
-    memory: int = DEFAULT_MEMORY  # bytes that counting may take, about
-    cache: int = 0  # tokens just written that are made more likely; 0 for none
-    cache_half_life: float = 100.0  # tokens after which a token counts half
-    cache_weights: tuple[float, ...] = (0.1, 0.05, 0.05)  # of what came after no, the same last, the same last two tokens
-
-    def __post_init__(self) -> None:
-        """Check ranges."""
-        if not 1 <= self.order <= 8:
-            raise ConfigError(f"`kneser_ney.order` must be an int in [1, 8]; got {self.order}")
-        if self.prune < 0:
-            raise ConfigError(f"`kneser_ney.prune` must be at least 0; got {self.prune}")
-        if self.posts < 1 or self.prune_from < 2:
-            raise ConfigError(
-                f"`kneser_ney.posts` must be at least 1 and `kneser_ney.prune_from` 2; got {self.posts} and {self.prune_from}"
-            )
-        if self.memory < 2**20:
-            raise ConfigError(f"`kneser_ney.memory` must be at least {2**20} bytes; got {self.memory}")
-        if self.cache < 0 or not self.cache_half_life > 0:
-            raise ConfigError("`kneser_ney.cache` must be at least 0, and `kneser_ney.cache_half_life` above 0")
-        object.__setattr__(self, "cache_weights", tuple(self.cache_weights))  # JSON and TOML know lists only
-        if not all(0 <= weight < 1 for weight in self.cache_weights):
-            raise ConfigError(f"`kneser_ney.cache_weights` must lie in [0, 1); got {self.cache_weights}")
+    order: Annotated[int, At(least=1, most=8)] = 5  # tokens of the longest n-grams
+    prune: NonNegativeInt = 0  # n-grams seen at most so often are left out
+    posts: PositiveInt = 1  # n-grams found in fewer posts, those of one writer counted once, are, too; above 1 no counts are kept
+    prune_from: Annotated[int, At(least=2)] = 3  # tokens of the shortest n-grams that are left out
+    memory: Annotated[int, At(least=2**20)] = DEFAULT_MEMORY  # bytes that counting may take, about
+    cache: NonNegativeInt = 0  # tokens just written that are made more likely; 0 for none
+    cache_half_life: PositiveFloat = 100.0  # tokens after which a token counts half
+    # of what came after no, the same last, the same last two tokens
+    cache_weights: Annotated[tuple[float, ...], At(least=0, below=1)] = (0.1, 0.05, 0.05)
 
 
 class KneserNey(Counting):

@@ -31,13 +31,14 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, ClassVar, NamedTuple, Self
+from typing import Annotated, Any, ClassVar, NamedTuple, Self
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from rejoinder.config import At, Checked, NonNegativeInt, PositiveFloat, PositiveInt
 from rejoinder.corpus import Corpus
-from rejoinder.errors import ConfigError, DamagedModel, ModelError
+from rejoinder.errors import DamagedModel, ModelError
 from rejoinder.models.directory import load_array, load_config, save_array, save_config
 from rejoinder.models.interfaces import Job, LanguageModel, LogProbs, Progress, Suggester
 from rejoinder.post import Post
@@ -50,7 +51,7 @@ _FIRST_SQUARE = 0.01  # what AdaGrad takes for the square of the gradients befor
 _MEASUREMENTS = 8  # of dev during a training
 _PATIENCE = 2  # measurements without a better figure after which training stops
 _ROWS = 256  # tokens whose whole softmax is made at a time
-_LARGEST = 2**14  # of any size: beyond, a mistyped figure is likelier than a wish
+_Size = Annotated[int, At(least=1, most=2**14)]  # beyond, a mistyped figure is likelier than a wish
 
 Floats = NDArray[np.floating[Any]]
 Ints = NDArray[np.int64]
@@ -59,33 +60,19 @@ State = tuple[int, ...]  # the last n tokens of the post, fewer where it begins
 
 
 @dataclass(frozen=True)
-class LogisticConfig:
+class LogisticConfig(Checked, of="logistic"):
     """Settings of the logistic-regression rung."""
 
-    window: int = 8  # n, tokens of the mean
-    size: int = 128  # D, size of a token's vector
+    window: _Size = 8  # n, tokens of the mean
+    size: _Size = 128  # D, size of a token's vector
     weighed: bool = True  # whether the weights a_j are learned; off: the plain mean
-    epochs: int = 1  # passes over the train part
-    least_steps: int = 200  # steps at least: a small archive is read more often
-    batch: int = 512  # B, tokens predicted in a step
-    learning_rate: float = 0.2  # AdaGrad's, at the beginning
-    frequent: int = 512  # tokens of the softmax that are always summed over
-    drawn: int = 512  # of the others, drawn anew at each step; 0: all are summed over
-    dev_tokens: int = 10_000  # of the dev part, to stop early
-
-    def __post_init__(self) -> None:
-        """Check ranges."""
-        for name in ("window", "size", "epochs", "batch", "dev_tokens"):
-            if not getattr(self, name) >= 1:
-                raise ConfigError(f"`logistic.{name}` must be an int of at least 1; got {getattr(self, name)}")
-        for name in ("window", "size", "batch"):
-            if getattr(self, name) > _LARGEST:
-                raise ConfigError(f"`logistic.{name}` must be at most {_LARGEST:,}; got {getattr(self, name):,}")
-        for name in ("least_steps", "frequent", "drawn"):
-            if not getattr(self, name) >= 0:
-                raise ConfigError(f"`logistic.{name}` must be at least 0; got {getattr(self, name)}")
-        if not 0 < self.learning_rate < float("inf"):
-            raise ConfigError(f"`logistic.learning_rate` must be above 0; got {self.learning_rate}")
+    epochs: PositiveInt = 1  # passes over the train part
+    least_steps: NonNegativeInt = 200  # steps at least: a small archive is read more often
+    batch: _Size = 512  # B, tokens predicted in a step
+    learning_rate: PositiveFloat = 0.2  # AdaGrad's, at the beginning
+    frequent: NonNegativeInt = 512  # tokens of the softmax that are always summed over
+    drawn: NonNegativeInt = 512  # of the others, drawn anew at each step; 0: all are summed over
+    dev_tokens: PositiveInt = 10_000  # of the dev part, to stop early
 
 
 class Weights(NamedTuple):

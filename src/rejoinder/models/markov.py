@@ -15,13 +15,14 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import ClassVar, Self
+from typing import Annotated, ClassVar, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
+from rejoinder.config import At, Checked
 from rejoinder.corpus import Corpus
-from rejoinder.errors import ConfigError, DamagedModel
+from rejoinder.errors import DamagedModel
 from rejoinder.models.directory import load_array, load_config, save_array, save_config
 from rejoinder.models.interfaces import Job, LanguageModel, LogProbs, State, Suggester
 from rejoinder.post import Post
@@ -39,15 +40,10 @@ _PSEUDO_COUNT = 0.5  # of a token, so that none but POST and REPLY has probabili
 
 
 @dataclass(frozen=True)
-class MarkovConfig:
+class MarkovConfig(Checked, of="markov"):
     """Settings of the Markov rung."""
 
-    discount: float | None = None  # d; None estimates it
-
-    def __post_init__(self) -> None:
-        """Check ranges."""
-        if self.discount is not None and not 0 < self.discount < 1:
-            raise ConfigError(f"`markov.discount` must lie between 0 and 1, or be off; got {self.discount}")
+    discount: Annotated[float | None, At(above=0, below=1)] = None  # d; None estimates it
 
 
 class Markov(LanguageModel):

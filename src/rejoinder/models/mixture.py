@@ -27,11 +27,12 @@ import logging
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, ClassVar, NamedTuple, Self, cast
+from typing import Annotated, Any, ClassVar, NamedTuple, Self, cast
 
 import numpy as np
 from numpy.typing import NDArray
 
+from rejoinder.config import At, Checked, PositiveFloat, PositiveInt
 from rejoinder.corpus import Corpus
 from rejoinder.errors import ConfigError, DamagedModel, ModelError
 from rejoinder.models import LADDER, Can
@@ -61,32 +62,25 @@ class State(NamedTuple):
 
 
 @dataclass(frozen=True)
-class MixtureConfig:
+class MixtureConfig(Checked, of="mixture"):
     """Settings of the mixture."""
 
     models: tuple[str, ...] = ("kneser_ney", "lstm")  # what is mixed; the first says how well a context is known
     recall: bool = True  # whether what one of them recalls of the text so far is one more voice
-    levels: int = 10  # steps into which the certainty of that is divided
-    shrink: float = 50.0  # tokens that the weights of the coarser bucket count for
-    steps: int = 200  # of EM at most
-    dev_tokens: int = 200_000  # of dev, about, that the weights are fitted on
-    personal: float = 0.2  # share of a personal model where it knows the context
+    levels: PositiveInt = 10  # steps into which the certainty of that is divided
+    shrink: PositiveFloat = 50.0  # tokens that the weights of the coarser bucket count for
+    steps: PositiveInt = 200  # of EM at most
+    dev_tokens: PositiveInt = 200_000  # of dev, about, that the weights are fitted on
+    personal: Annotated[float, At(least=0, below=1)] = 0.2  # share of a personal model where it knows the context
 
     def __post_init__(self) -> None:
         """Check names and ranges."""
-        object.__setattr__(self, "models", tuple(self.models))  # JSON and TOML know lists only
+        super().__post_init__()
         able = [name for name, line in LADDER.items() if Can.PREDICT in line.can and name != "mixture"]
         if not self.models or len({*self.models}) < len(self.models) or not {*self.models} <= {*able}:
             raise ConfigError(f"`mixture.models` must be different ones of {', '.join(able)}; got {self.models}")
         if len(self.models) > 1 and Can.COUNT not in LADDER[self.models[0]].can:
             raise ConfigError(f"the first of `mixture.models` must be one that counts, such as kneser_ney; got {self.models[0]}")
-        if not (self.levels >= 1 and self.steps >= 1 and self.dev_tokens >= 1 and self.shrink > 0):
-            raise ConfigError(
-                "`mixture.levels`, `.steps` and `.dev_tokens` must be at least 1, and `mixture.shrink` above 0; "
-                f"got {self.levels}, {self.steps}, {self.dev_tokens}, {self.shrink}"
-            )
-        if not 0 <= self.personal < 1:
-            raise ConfigError(f"`mixture.personal` must lie in [0, 1); got {self.personal}")
 
 
 class Mixture(LanguageModel):

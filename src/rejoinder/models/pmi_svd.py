@@ -16,15 +16,16 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Annotated, Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
 
-from rejoinder.errors import ConfigError, missing_extra
+from rejoinder.config import At, Checked, NonNegativeInt, PositiveInt, Share
+from rejoinder.errors import missing_extra
 from rejoinder.models.interfaces import Job, Progress
 from rejoinder.models.similarity import Similarity
-from rejoinder.text.cooccurrence import DEFAULT_MEMORY, NEARNESS, Cooccurrence, count_pairs, distance_weights
+from rejoinder.text.cooccurrence import DEFAULT_MEMORY, Cooccurrence, Nearness, count_pairs, distance_weights
 from rejoinder.text.vectors import WordVectors
 from rejoinder.text.word_arrays import WordArrays
 
@@ -32,30 +33,19 @@ _ITERATIONS = 4  # of the power method in the randomized SVD (Halko, Martinsson 
 
 
 @dataclass(frozen=True)
-class PMISVDConfig:
+class PMISVDConfig(Checked, of="pmi_svd"):
     """Settings of the PMI-SVD rung."""
 
-    size: int = 256  # D, numbers of a vector
-    window: int = 20  # words to each side at most
-    nearness: str = "harmonic"  # how much near words count more than far ones: linear, harmonic or flat
-    rarest: int = 5  # words that occur less often are left out
-    most: int = 200_000  # words at most, the most frequent
-    smoothing: float = 0.75  # s
-    shift: float = 1.0  # k
-    power: float = 0.5  # e
-    buckets: int = 32_768  # for the letters of unseen words; 0: these have no vector
-    memory: int = DEFAULT_MEMORY  # bytes for counting; beyond that, counts wait on the disk
-
-    def __post_init__(self) -> None:
-        """Check ranges."""
-        for name, least in (("size", 1), ("window", 1), ("rarest", 1), ("most", 2), ("shift", 1), ("buckets", 0), ("memory", 1)):
-            if not getattr(self, name) >= least:
-                raise ConfigError(f"`pmi_svd.{name}` must be at least {least}; got {getattr(self, name)}")
-        if self.nearness not in NEARNESS:
-            raise ConfigError(f"`pmi_svd.nearness` must be one of {', '.join(NEARNESS)}; got {self.nearness!r}")
-        for name in ("smoothing", "power"):
-            if not 0 <= getattr(self, name) <= 1:
-                raise ConfigError(f"`pmi_svd.{name}` must lie in [0, 1]; got {getattr(self, name)}")
+    size: PositiveInt = 256  # D, numbers of a vector
+    window: PositiveInt = 20  # words to each side at most
+    nearness: Nearness = "harmonic"  # how much near words count more than far ones
+    rarest: PositiveInt = 5  # words that occur less often are left out
+    most: Annotated[int, At(least=2)] = 200_000  # words at most, the most frequent
+    smoothing: Share = 0.75  # s
+    shift: Annotated[float, At(least=1)] = 1.0  # k
+    power: Share = 0.5  # e
+    buckets: NonNegativeInt = 32_768  # for the letters of unseen words; 0: these have no vector
+    memory: PositiveInt = DEFAULT_MEMORY  # bytes for counting; beyond that, counts wait on the disk
 
 
 class PMISVD(Similarity):

@@ -24,13 +24,14 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from math import log
 from pathlib import Path
-from typing import Any, ClassVar, Self, cast
+from typing import Annotated, Any, ClassVar, Self, cast
 
 import numpy as np
 from numpy.typing import NDArray
 
+from rejoinder.config import At, Checked, PositiveInt
 from rejoinder.corpus import Corpus
-from rejoinder.errors import ConfigError, DamagedModel, ModelError
+from rejoinder.errors import DamagedModel, ModelError
 from rejoinder.files import write_json
 from rejoinder.models import LADDER, Can
 from rejoinder.models.directory import load_config, load_json, save_config
@@ -55,20 +56,14 @@ Floats = NDArray[np.float64]
 
 
 @dataclass(frozen=True)
-class TriggerConfig:
+class TriggerConfig(Checked, of="trigger"):
     """Settings of the trigger."""
 
     models: tuple[str, ...] = ()  # what proposes, and the ranker last; none named: all that are fitted
-    precision: float = 0.5  # share of the best proposals shown that are to be on topic, by the judge above
-    contexts: int = 500  # posts of dev that are judged, at most
-
-    def __post_init__(self) -> None:
-        """Check names and ranges."""
-        object.__setattr__(self, "models", tuple(self.models))  # JSON and TOML know lists only
-        if not 0 < self.precision <= 1:
-            raise ConfigError(f"`trigger.precision` must lie in (0, 1]; got {self.precision}")
-        if not self.contexts >= 1:
-            raise ConfigError(f"`trigger.contexts` must be at least 1; got {self.contexts}")
+    precision: Annotated[float, At(above=0, most=1)] = (
+        0.5  # share of what is shown that is to be on topic
+    )
+    contexts: PositiveInt = 500  # posts of dev that are judged, at most
 
 
 @dataclass(frozen=True)

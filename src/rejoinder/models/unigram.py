@@ -17,8 +17,8 @@ from typing import ClassVar, Self
 import numpy as np
 from numpy.typing import NDArray
 
+from rejoinder.config import Checked, PositiveFloat
 from rejoinder.corpus import Corpus
-from rejoinder.errors import ConfigError
 from rejoinder.models.directory import load_array, load_config, save_array, save_config
 from rejoinder.models.interfaces import Job, LanguageModel, LogProbs, State, Suggester
 from rejoinder.post import Post
@@ -27,15 +27,10 @@ from rejoinder.text.tokenizer import AnyTokenizer
 
 
 @dataclass(frozen=True)
-class UnigramConfig:
+class UnigramConfig(Checked, of="unigram"):
     """Settings of the unigram rung."""
 
-    pseudo_count: float = 0.5  # a, added to every count
-
-    def __post_init__(self) -> None:
-        """Check ranges."""
-        if not self.pseudo_count > 0:
-            raise ConfigError(f"`unigram.pseudo_count` must be above 0; got {self.pseudo_count}")
+    pseudo_count: PositiveFloat = 0.5  # a, added to every count
 
 
 class Unigram(LanguageModel):

@@ -18,12 +18,13 @@ import os
 from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Annotated, Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
 
-from rejoinder.errors import ConfigError, ModelError, missing_extra
+from rejoinder.config import At, Checked, NonNegativeInt, PositiveInt
+from rejoinder.errors import ModelError, missing_extra
 from rejoinder.models.interfaces import Job, Progress
 from rejoinder.models.similarity import Similarity
 from rejoinder.text.vector_files import read_vectors
@@ -36,33 +37,22 @@ _LINES = 10_000  # texts written at a time
 
 
 @dataclass(frozen=True)
-class Word2VecConfig:
+class Word2VecConfig(Checked, of="word2vec"):
     """Settings of the word2vec rung."""
 
-    size: int = 200  # D, numbers of a vector
-    window: int = 10  # words to each side at most
-    rarest: int = 5  # words that occur less often are left out
-    most: int = 200_000  # words at most, the most frequent
-    negatives: int = 5  # words drawn against each true neighbour
-    subsample: float = 3e-4  # t: words of a larger share than this are thinned out
-    epochs: int = 10  # passes over the train part
-    learning_rate: float = 0.025  # at the beginning; it falls in a straight line to almost 0
-    buckets: int = 32_768  # for the letters of unseen words; 0: these have no vector
-    workers: int | None = None  # cores that learn at once; None: all; with 1, two fits with one seed are equal
+    size: PositiveInt = 200  # D, numbers of a vector
+    window: PositiveInt = 10  # words to each side at most
+    rarest: PositiveInt = 5  # words that occur less often are left out
+    most: Annotated[int, At(least=2)] = 200_000  # words at most, the most frequent
+    negatives: PositiveInt = 5  # words drawn against each true neighbour
+    subsample: Annotated[float, At(least=0, below=1)] = 3e-4  # t: words of a larger share are thinned out; 0: none
+    epochs: PositiveInt = 10  # passes over the train part
+    learning_rate: Annotated[float, At(above=0, most=1)] = 0.025  # at the beginning; it falls in a straight line to almost 0
+    buckets: NonNegativeInt = 32_768  # for the letters of unseen words; 0: these have no vector
+    workers: Annotated[int | None, At(least=1)] = (
+        None  # cores that learn at once; None: all; 1: equal seeds, equal fits
+    )
     file: str | None = None  # of vectors made elsewhere, in a format of word2vec, taken in place of learning (`size` is theirs)
-
-    def __post_init__(self) -> None:
-        """Check ranges."""
-        least = {"size": 1, "window": 1, "rarest": 1, "most": 2, "negatives": 1, "epochs": 1, "buckets": 0}
-        for name, bound in least.items():
-            if not getattr(self, name) >= bound:
-                raise ConfigError(f"`word2vec.{name}` must be at least {bound}; got {getattr(self, name)}")
-        if not 0 <= self.subsample < 1:
-            raise ConfigError(f"`word2vec.subsample` must lie in [0, 1), 0 for none; got {self.subsample}")
-        if not 0 < self.learning_rate <= 1:
-            raise ConfigError(f"`word2vec.learning_rate` must lie in (0, 1]; got {self.learning_rate}")
-        if self.workers is not None and not self.workers >= 1:
-            raise ConfigError(f"`word2vec.workers` must be at least 1, or off for all cores; got {self.workers}")
 
 
 class Word2Vec(Similarity):

@@ -11,6 +11,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,7 +21,7 @@ from rejoinder.text.word_arrays import WordArrays
 
 Ints = NDArray[np.int64]
 Doubles = NDArray[np.float64]
-NEARNESS = ("linear", "harmonic", "flat")
+Nearness = Literal["linear", "harmonic", "flat"]
 DEFAULT_MEMORY = 2**30  # bytes
 _BYTES_A_PAIR = 32  # what counting one pair of places takes at its peak: its key, the sorted key, its weight
 
@@ -34,7 +35,7 @@ class Cooccurrence:
     sums: Doubles  # (M,) the weights of all their meetings, added up
 
 
-def distance_weights(window: int, nearness: str) -> Doubles:
+def distance_weights(window: int, nearness: Nearness) -> Doubles:
     """(window,) float64: the weight of a pair at the distances 1, 2, ..., in proportion.
 
     `linear`: window, window - 1, ..., 1, what word2vec's windows of random width come to; `harmonic`: 1/d, as in GloVe;

@@ -17,14 +17,14 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from ipaddress import ip_address
-from math import isfinite
 from pathlib import Path
-from typing import ClassVar, Self
+from typing import Annotated, ClassVar, Self
 from unicodedata import category
 from urllib.parse import urlsplit
 
 import numpy as np
 
+from rejoinder.config import At, Checked, PositiveFloat, PositiveInt
 from rejoinder.corpus import Corpus
 from rejoinder.errors import ConfigError, DamagedModel, ModelError, SourceError
 from rejoinder.files import write_json
@@ -50,26 +50,22 @@ _UNFIT = ("Cc", "Cs", "Zl", "Zp")  # what a terminal would obey, and halves of c
 
 
 @dataclass(frozen=True)
-class LLMConfig:
+class LLMConfig(Checked, of="llm"):
     """Settings of the rung: which server, which of its models, and how it is asked."""
 
     base_url: str = "http://127.0.0.1:8080/v1"
     model: str = ""  # "" is the first that the server lists
-    timeout: float = 60.0  # seconds to propose or to rank, all questions to the server together
-    temperature: float = 0.7  # of proposals; 0 gives the likeliest, again and again
-    max_tokens: int = 200  # of a proposal
-    proposals: int = 3  # for a post, at most
-    context: int = 6_000  # characters of posts that are sent, the nearest first
+    timeout: PositiveFloat = 60.0  # seconds to propose or to rank, all questions to the server together
+    temperature: Annotated[float, At(least=0, most=2)] = 0.7  # of proposals; 0 gives the likeliest, again and again
+    max_tokens: PositiveInt = 200  # of a proposal
+    proposals: PositiveInt = 3  # for a post, at most
+    context: PositiveInt = 6_000  # characters of posts that are sent, the nearest first
     api_key_env: str = ""  # the environment variable that holds the key, if the server wants one
 
     def __post_init__(self) -> None:
         """Check ranges; a key itself must not get into settings, which are saved."""
+        super().__post_init__()
         _check_address(self.base_url)
-        for name in ("timeout", "max_tokens", "proposals", "context"):
-            if not (getattr(self, name) > 0 and isfinite(getattr(self, name))):
-                raise ConfigError(f"`llm.{name}` must be above 0; got {getattr(self, name)}")
-        if not 0 <= self.temperature <= 2:
-            raise ConfigError(f"`llm.temperature` must lie in [0, 2]; got {self.temperature}")
         if self.api_key_env and not re.fullmatch(r"[A-Za-z_][A-Za-z0-9_]*", self.api_key_env):
             raise ConfigError("`llm.api_key_env` must be the name of an environment variable, not the key itself")
 
