@@ -60,9 +60,7 @@ class TriggerConfig(Checked, of="trigger"):
     """Settings of the trigger."""
 
     models: tuple[str, ...] = ()  # what proposes, and the ranker last; none named: all that are fitted
-    precision: Annotated[float, At(above=0, most=1)] = (
-        0.5  # share of what is shown that is to be on topic
-    )
+    precision: Annotated[float, At(above=0, most=1)] = 0.5  # share of what is shown that is to be on topic
     contexts: PositiveInt = 500  # posts of dev that are judged, at most
 
 

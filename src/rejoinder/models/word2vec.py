@@ -49,9 +49,7 @@ class Word2VecConfig(Checked, of="word2vec"):
     epochs: PositiveInt = 10  # passes over the train part
     learning_rate: Annotated[float, At(above=0, most=1)] = 0.025  # at the beginning; it falls in a straight line to almost 0
     buckets: NonNegativeInt = 32_768  # for the letters of unseen words; 0: these have no vector
-    workers: Annotated[int | None, At(least=1)] = (
-        None  # cores that learn at once; None: all; 1: equal seeds, equal fits
-    )
+    workers: Annotated[int | None, At(least=1)] = None  # cores that learn at once; None: all; 1: equal seeds, equal fits
     file: str | None = None  # of vectors made elsewhere, in a format of word2vec, taken in place of learning (`size` is theirs)
 
 
