@@ -23,6 +23,7 @@ from hypothesis import strategies as st
 
 from rejoinder.archive.authors import author_hasher
 from rejoinder.archive.info import read_info
+from rejoinder.archive.reader import ArchiveCorpus
 from rejoinder.archive.sources.dump import read_dump
 from rejoinder.archive.sources.record import Gone, Item, Skipped, read_record
 from rejoinder.archive.split import Split, hash_split
@@ -699,19 +700,28 @@ def test_a_reader_goes_on_while_another_process_imports(tmp_path: Path, dump: Pa
     count = "SELECT count(*) FROM post"
     with child(IMPORT, path, dump, "wait") as writer:
         assert hear(writer) == "200"
-        with Archive.open(path) as reader, Archive.open(path) as still:
-            still.snapshot()
+        with Archive.open(path) as reader:
+            still = reader.view()
             first = next(still.query(count))
             seen = [next(reader.query(count))[0]]
             for batch in range(2, LINES // 200 + 1):
                 tell(writer)
                 assert hear(writer) == str(200 * batch)
                 seen.append(next(reader.query(count))[0])
-            assert next(still.query(count)) == first  # a snapshot does not move
+            assert next(still.query(count)) == first  # a view does not move
         tell(writer)
         assert writer.wait() == 0
     assert seen == sorted(set(seen))  # more with every batch
     assert all(200 * batch - 5 <= posts <= 200 * batch for batch, posts in enumerate(seen, start=1))  # five lines are bad
+
+
+def test_a_view_leaves_its_archive_free_to_write(tmp_path: Path) -> None:
+    with Archive.open(tmp_path / "archive.db", create=True) as archive:
+        archive.add([reply(1, text="before")])
+        corpus = ArchiveCorpus(archive, tmp_path, everything=True)
+        archive.add([reply(2, text="after")])
+        assert [post.text for post in corpus.posts("train")] == ["before"]
+        assert [post.text for post in ArchiveCorpus(archive, tmp_path, everything=True).posts("train")] == ["before", "after"]
 
 
 def test_a_reader_does_not_see_what_another_process_has_not_finished(tmp_path: Path) -> None:

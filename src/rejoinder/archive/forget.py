@@ -36,7 +36,9 @@ def forget(archive: Archive, items: Sequence[int], author: bytes | None) -> Forg
 
     Raises:
         UnknownPost: an item, or the author, was never here; nothing was erased.
+        ArchiveError: the key beside the archive is not its own, so that nobody could be found by name; nothing was erased.
     """
+    archive.check_key()
     wanted = _wanted(archive, items, author)
     archive.settle()
     gone = {post.id for post in wanted}
@@ -46,7 +48,7 @@ def forget(archive: Archive, items: Sequence[int], author: bytes | None) -> Forg
     with archive.writing():
         stones = [archive.item_mark(number) for number in gone.union(items)] + ([author] if author is not None else [])
         archive.execute_many("INSERT OR IGNORE INTO tombstone VALUES (?)", ((mark,) for mark in stones))
-        archive.set_meta("key_check", archive.item_mark(0))
+        archive.check_key(keep=True)
         _erase(archive, gone)
         # those that stay in the touched threads are placed anew: a thread may have fallen apart
         archive.execute_many("INSERT OR IGNORE INTO unsettled VALUES (?)", ((number,) for number in set(before) - gone))

@@ -27,14 +27,13 @@ class ArchiveCorpus(ByThread):
     def __init__(
         self, archive: Archive, tokens: Path, method: Method = "hash", *, everything: bool = False, share: float = 1.0
     ) -> None:
-        """Look at `archive` (from now on a snapshot), with token arrays in the directory `tokens`."""
-        archive.snapshot()
-        self._archive = archive
+        """Look at `archive` as it is now, until it is closed, with token arrays in the directory `tokens`."""
+        self._archive = archive.view()
         self.tokens = tokens
         self.method: Method = method
         self.everything = everything
         self.share = share
-        self._times = _time_parts(archive) if method == "time" and not everything else None
+        self._times = _time_parts(self._archive) if method == "time" and not everything else None
 
     def threads(self, part: Part) -> Iterator[Thread]:
         """The threads of a part, by key."""

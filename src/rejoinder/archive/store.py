@@ -95,6 +95,7 @@ class Archive:
         self.path = path
         self._db = connection
         self._mark: Callable[[int], bytes] | None = None
+        self._views: list[Archive] = []
 
     @classmethod
     def open(cls, path: Path, *, create: bool = False, busy_seconds: float = BUSY_SECONDS) -> Self:
@@ -132,7 +133,9 @@ class Archive:
         self.close()
 
     def close(self) -> None:
-        """Close the connection; the archive object is of no use afterwards."""
+        """Close the connection, and those of its views; the archive object is of no use afterwards."""
+        for view in self._views:
+            view.close()
         self._db.close()
 
     # --- reading -------------------------------------------------------------------------------------------------
@@ -142,11 +145,14 @@ class Archive:
         with _errors(self.path):
             yield from self._db.execute(sql, tuple(values))
 
-    def snapshot(self) -> None:
-        """From now on this connection sees the archive as it is at this moment, whatever others write."""
+    def view(self) -> Self:
+        """The archive as it is at this moment, whatever is written; a connection of its own, which ends with this one's."""
+        seen = type(self).open(self.path)
+        self._views.append(seen)
         with _errors(self.path):
-            self._db.execute("BEGIN")
-            self._db.execute("SELECT count(*) FROM meta").fetchone()
+            seen._db.execute("BEGIN")
+            seen._db.execute("SELECT count(*) FROM meta").fetchone()
+        return seen
 
     def posts(self, where: str, values: Iterable[Any] = ()) -> Iterator[Post]:
         """The posts that meet a SQL condition over the columns of `post` and `place`."""
@@ -313,16 +319,30 @@ class Archive:
             self._mark = item_hasher(self.path.with_name(KEY_FILE))
         return self._mark(number)
 
+    def check_key(self, *, keep: bool = False) -> None:
+        """See whether the key beside the archive is the one its authors and tombstones were hashed with.
+
+        With `keep`, inside `writing`, the key's check is noted where there is none yet.
+
+        Raises:
+            ArchiveError: it is another one.
+        """
+        known = self.meta("key_check")
+        if known is None and keep:
+            self.set_meta("key_check", self.item_mark(0))
+        elif known not in (None, self.item_mark(0)):
+            raise ArchiveError(
+                f"{self.path.with_name(KEY_FILE)} is not the key with which the authors of this archive were hashed: posts of "
+                "whoever was forgotten would come back, and nobody could be forgotten by name; restore it from a backup, or "
+                "begin anew with another --home"
+            )
+
     def _not_forgotten(self, items: list[Post | Gone], taken: Counts) -> list[Post | Gone]:
         """Leave out what was forgotten on request: the item itself, or any post of an author."""
         marks = {mark for (mark,) in self.query("SELECT mark FROM tombstone")}
+        self.check_key(keep=bool(marks) or any(isinstance(item, Post) and item.author is not None for item in items))
         if not marks:
             return items
-        if self.meta("key_check") not in (None, self.item_mark(0)):
-            raise ArchiveError(
-                f"{self.path.with_name(KEY_FILE)} is not the key with which posts of this archive were forgotten; "
-                "restore it from a backup, else what was forgotten would come back"
-            )
         kept: list[Post | Gone] = []
         for item in items:
             if self.item_mark(item.id) in marks or (isinstance(item, Post) and item.author in marks):
