@@ -33,6 +33,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     It may hold OTHER, a dict of settings that differ from the defaults.
     """
     parser.addoption("--rung", metavar="FILE", help="also test the rung that this file puts into LADDER")
+    parser.addoption("--chaos-rounds", type=int, default=2, metavar="N", help="how often each attack of tests/chaos is made")
 
 
 def pytest_configure(config: pytest.Config) -> None:

@@ -4,6 +4,7 @@
     ├── UsageError              the request itself cannot be carried out as asked
     │   ├── ConfigError         a setting is unknown, of the wrong type or out of range
     │   └── MissingExtra        the command needs packages of an extra that is not installed
+    ├── HomeBusy                another process is writing models, or own text, in this home
     ├── ArchiveError            the archive cannot be opened, read or written
     │   ├── ArchiveBusy         another process has been writing for too long
     │   └── UnknownPost         no such post in the archive
@@ -36,6 +37,10 @@ class ConfigError(UsageError):
 
 class MissingExtra(UsageError):
     """A command needs packages of an extra that is not installed."""
+
+
+class HomeBusy(RejoinderError):
+    """Another process is writing models, or own text, in this home."""
 
 
 class ArchiveError(RejoinderError):

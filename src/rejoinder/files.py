@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import glob
 import json
 import os
 import tempfile
@@ -32,6 +33,11 @@ def atomically(path: Path, mode: int = 0o644) -> Iterator[BinaryIO]:
     except BaseException:
         Path(name).unlink(missing_ok=True)
         raise
+
+
+def leftovers(path: Path) -> list[Path]:
+    """What crashes left of writing `path`; of use only to whoever knows that nobody is writing it now."""
+    return [left for left in path.parent.glob(f".{glob.escape(path.name)}.*") if left.is_file() or left.is_symlink()]
 
 
 def write_json(path: Path, value: Any) -> None:

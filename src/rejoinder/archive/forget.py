@@ -13,6 +13,7 @@ from dataclasses import dataclass
 
 from rejoinder.archive.split import Split
 from rejoinder.archive.store import Archive, Counts
+from rejoinder.archive.tombstones import check_key, marker
 from rejoinder.errors import ArchiveBusy, UnknownPost
 from rejoinder.post import Post
 
@@ -38,7 +39,8 @@ def forget(archive: Archive, items: Sequence[int], author: bytes | None) -> Forg
         UnknownPost: an item, or the author, was never here; nothing was erased.
         ArchiveError: the key beside the archive is not its own, so that nobody could be found by name; nothing was erased.
     """
-    archive.check_key()
+    check_key(archive)
+    mark = marker(archive)
     wanted = _wanted(archive, items, author)
     archive.settle()
     gone = {post.id for post in wanted}
@@ -46,9 +48,9 @@ def forget(archive: Archive, items: Sequence[int], author: bytes | None) -> Forg
     threads = {thread for number in gone for (thread,) in archive.query("SELECT thread FROM place WHERE id = ?", [number])}
     before = {post.id: (post, split) for thread in threads for post, split in _with_split(archive, thread)}
     with archive.writing():
-        stones = [archive.item_mark(number) for number in gone.union(items)] + ([author] if author is not None else [])
-        archive.execute_many("INSERT OR IGNORE INTO tombstone VALUES (?)", ((mark,) for mark in stones))
-        archive.check_key(keep=True)
+        stones = [mark(number) for number in gone.union(items)] + ([author] if author is not None else [])
+        archive.execute_many("INSERT OR IGNORE INTO tombstone VALUES (?)", ((stone,) for stone in stones))
+        check_key(archive, keep=True)
         _erase(archive, gone)
         # those that stay in the touched threads are placed anew: a thread may have fallen apart
         archive.execute_many("INSERT OR IGNORE INTO unsettled VALUES (?)", ((number,) for number in set(before) - gone))
@@ -65,9 +67,10 @@ def forget(archive: Archive, items: Sequence[int], author: bytes | None) -> Forg
 
 def _wanted(archive: Archive, items: Sequence[int], author: bytes | None) -> list[Post]:
     """The posts that are meant; those whose tombstone stands already need not be here."""
-    marks = {mark for (mark,) in archive.query("SELECT mark FROM tombstone")}
+    marks = {stone for (stone,) in archive.query("SELECT mark FROM tombstone")}
     found = [post for number in items for post in archive.posts("id = ?", [number])]
-    missing = {number for number in items if archive.item_mark(number) not in marks} - {post.id for post in found}
+    mark = marker(archive)
+    missing = {number for number in items if mark(number) not in marks} - {post.id for post in found}
     if missing:
         raise UnknownPost(f"no post {min(missing)} in the archive {archive.path}; nothing was forgotten")
     theirs = list(archive.posts("author = ?", [author])) if author is not None else []

@@ -20,17 +20,16 @@ from typing import Any, Self
 
 import numpy as np
 
-from rejoinder.archive.authors import item_hasher
 from rejoinder.archive.forums import HACKER_NEWS, Forum, forum
 from rejoinder.archive.schema import check_ours, migrate
 from rejoinder.archive.sources.record import Gone, Item, Skipped
 from rejoinder.archive.split import hash_split
 from rejoinder.archive.threads import NONE, Links, find_threads
+from rejoinder.archive.tombstones import not_forgotten
 from rejoinder.errors import ArchiveBusy, ArchiveError, RejoinderError, UnknownPost, UsageError
 from rejoinder.post import Kind, Post, State
 
 BATCH = 5_000  # posts to a transaction
-KEY_FILE = "author.key"  # beside the archive
 BUSY_SECONDS = 10.0  # how long a writer waits for another
 
 Progress = Callable[[int], None]  # called with the number of items taken in so far
@@ -86,6 +85,11 @@ class Counts:
         """Items that were not taken in, for whatever reason."""
         return self.reasons.total()
 
+    def skip(self, reason: str, where: str) -> None:
+        """Count one that is not taken in."""
+        self.reasons[reason] += 1
+        self.examples.setdefault(reason, where)
+
 
 class Archive:
     """One open archive. Not for use by several threads at once; open one each."""
@@ -94,7 +98,6 @@ class Archive:
         """Use `Archive.open`."""
         self.path = path
         self._db = connection
-        self._mark: Callable[[int], bytes] | None = None
         self._views: list[Archive] = []
 
     @classmethod
@@ -266,8 +269,7 @@ class Archive:
         taken = Counts()
         for item in batch:
             if isinstance(item, Skipped):
-                taken.reasons[item.reason] += 1
-                taken.examples.setdefault(item.reason, item.where)
+                taken.skip(item.reason, item.where)
         kept = [item for item in batch if not isinstance(item, Skipped)]
         if kept:
             with self.writing() as db:
@@ -281,7 +283,7 @@ class Archive:
             counts.examples.setdefault(reason, where)
 
     def _write(self, db: sqlite3.Connection, items: list[Post | Gone], taken: Counts) -> None:
-        items = self._not_forgotten(items, taken)
+        items = not_forgotten(self, items, taken.skip)
         ids = json.dumps([item.id for item in items])
         rows = db.execute(f"SELECT {_COLUMNS} FROM post WHERE id IN (SELECT value FROM json_each(?))", (ids,))
         present: dict[int, _Row] = {row[0]: row for row in rows}
@@ -291,8 +293,7 @@ class Archive:
             old = present.get(item.id)
             if isinstance(item, Gone):
                 if old is None:
-                    taken.reasons["deleted, or no such item"] += 1
-                    taken.examples.setdefault("deleted, or no such item", item.where)
+                    taken.skip("deleted, or no such item", item.where)
                     continue
                 row = _merge(old, _row(Post(item.id, Kind(old[1]), state=State.DELETED)))
             else:
@@ -312,45 +313,6 @@ class Archive:
             db.executemany(_UPSERT, [row for _, row in sorted(changed.items())])
             db.executemany("INSERT OR IGNORE INTO unsettled VALUES (?)", [(i,) for i in touched])
             self.set_meta("revision", self.meta("revision", 0) + 1)
-
-    def item_mark(self, number: int) -> bytes:
-        """The keyed hash that stands for an item once it is forgotten."""
-        if self._mark is None:
-            self._mark = item_hasher(self.path.with_name(KEY_FILE))
-        return self._mark(number)
-
-    def check_key(self, *, keep: bool = False) -> None:
-        """See whether the key beside the archive is the one its authors and tombstones were hashed with.
-
-        With `keep`, inside `writing`, the key's check is noted where there is none yet.
-
-        Raises:
-            ArchiveError: it is another one.
-        """
-        known = self.meta("key_check")
-        if known is None and keep:
-            self.set_meta("key_check", self.item_mark(0))
-        elif known not in (None, self.item_mark(0)):
-            raise ArchiveError(
-                f"{self.path.with_name(KEY_FILE)} is not the key with which the authors of this archive were hashed: posts of "
-                "whoever was forgotten would come back, and nobody could be forgotten by name; restore it from a backup, or "
-                "begin anew with another --home"
-            )
-
-    def _not_forgotten(self, items: list[Post | Gone], taken: Counts) -> list[Post | Gone]:
-        """Leave out what was forgotten on request: the item itself, or any post of an author."""
-        marks = {mark for (mark,) in self.query("SELECT mark FROM tombstone")}
-        self.check_key(keep=bool(marks) or any(isinstance(item, Post) and item.author is not None for item in items))
-        if not marks:
-            return items
-        kept: list[Post | Gone] = []
-        for item in items:
-            if self.item_mark(item.id) in marks or (isinstance(item, Post) and item.author in marks):
-                taken.reasons["forgotten on request"] += 1
-                taken.examples.setdefault("forgotten on request", f"item {item.id}")
-            else:
-                kept.append(item)
-        return kept
 
     def settle(self, counts: Counts | None = None) -> None:
         """Find the threads and parts of all posts touched since the last time."""

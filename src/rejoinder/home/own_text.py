@@ -11,7 +11,8 @@ import re
 from pathlib import Path
 
 from rejoinder.errors import SourceError, UsageError
-from rejoinder.files import write_atomically
+from rejoinder.files import leftovers, write_atomically
+from rejoinder.home.lock import OWN, locked
 from rejoinder.models.interfaces import LanguageModel
 from rejoinder.models.kneser_ney import KneserNey, KneserNeyConfig
 from rejoinder.models.mixture import Mixture, with_personal
@@ -55,14 +56,17 @@ def remember(home: Path, text: str) -> None:
 
     Raises:
         UsageError: it has no words.
+        HomeBusy: another process is changing it, and does not end.
     """
     text = text.strip().encode(errors="replace").decode()
     if not text:
         raise UsageError("there is nothing to remember: the text is empty")
-    posts = [post.strip() for post in _BETWEEN_POSTS.split(f"{remembered(home)}\n\n{text}".strip())]
-    while len(posts) > 1 and sum(map(len, posts)) > MOST:
-        posts.pop(0)
-    write_atomically(home / FILE, ("\n\n".join(posts) + "\n").encode(), 0o600)
+    with locked(home, "own add", OWN):
+        _sweep(home)
+        posts = [post.strip() for post in _BETWEEN_POSTS.split(f"{remembered(home)}\n\n{text}".strip())]
+        while len(posts) > 1 and sum(map(len, posts)) > MOST:
+            posts.pop(0)
+        write_atomically(home / FILE, ("\n\n".join(posts) + "\n").encode(), 0o600)
 
 
 def remembered(home: Path) -> str:
@@ -76,10 +80,23 @@ def remembered(home: Path) -> str:
 
 
 def erase(home: Path) -> bool:
-    """Forget everything; whether there was anything."""
+    """Forget everything, also what a crash left of writing it; whether there was anything.
+
+    Raises:
+        HomeBusy: another process is changing it, and does not end.
+    """
     there = (home / FILE).exists()
-    (home / FILE).unlink(missing_ok=True)
+    if there or leftovers(home / FILE):
+        with locked(home, "own erase", OWN):
+            _sweep(home)
+            (home / FILE).unlink(missing_ok=True)
     return there
+
+
+def _sweep(home: Path) -> None:
+    """Remove what crashes left of writing the file; with the lock."""
+    for left in leftovers(home / FILE):
+        left.unlink(missing_ok=True)
 
 
 def own_model(home: Path, tokenizer: AnyTokenizer) -> KneserNey | None:

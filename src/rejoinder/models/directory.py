@@ -20,6 +20,7 @@ from rejoinder.files import write_json
 
 FORMAT = 1
 MANIFEST = "manifest.json"
+MARK = ".rejoinder"  # in a folder that is ours, and may be removed; a sealed model is told by its manifest
 _CONFIG = "config.json"
 C = TypeVar("C")
 
@@ -80,11 +81,13 @@ def load_json(file: Path) -> Any:
 
 def seal(directory: Path, facts: dict[str, Any]) -> None:
     """Write the manifest: `facts` of the fit, and size and hash of every file, so that a changed one is noticed."""
-    files_there = (file for file in sorted(directory.rglob("*")) if file.is_file() and file != directory / MANIFEST)
+    ours = (directory / MANIFEST, directory / MARK)
+    files_there = (file for file in sorted(directory.rglob("*")) if file.is_file() and file not in ours)
     present = {str(file.relative_to(directory)): file for file in files_there}
     files = {name: file.stat().st_size for name, file in present.items()}
     hashes = {name: _hash(file) for name, file in present.items()}
     write_json(directory / MANIFEST, {"format": FORMAT, **facts, "files": files, "hashes": hashes})
+    (directory / MARK).unlink(missing_ok=True)
 
 
 def check_hashes(directory: Path) -> None:

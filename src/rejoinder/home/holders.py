@@ -1,0 +1,99 @@
+"""Everything in a home that may hold words of posts besides the archive, and how it is cleared away.
+
+Whoever writes such a thing asks here for its folder, which gets our mark; so there is nothing that forgetting does not know of.
+Only what carries the mark is ever removed, and never through a link: what somebody else put there is left, and named.
+
+    HOME/scratch/       what a fit works with: token arrays, sorted runs           removed
+    HOME/checkpoints/   what long fits that were stopped go on from                removed
+    HOME/ladder/        models and figures of a climb of the ladder                removed but for the report, which holds none
+    HOME/models/RUNG/   fitted rungs (see `rejoinder.home.forgetting`)             brought to what remains, marked or removed
+    HOME/tokenizer.json its pieces may be words                                    removed, if one stood nowhere else
+
+The text of one's own (`rejoinder.home.own_text`) is no post; it is erased by its own command.
+"""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+from rejoinder.errors import UsageError
+from rejoinder.files import leftovers
+from rejoinder.models.directory import MANIFEST, MARK
+
+SCRATCH, CHECKPOINTS, LADDER_FOLDER = "scratch", "checkpoints", "ladder"
+HOLDERS: dict[str, tuple[str, ...]] = {  # the folder -> what of it holds no words
+    SCRATCH: (),
+    CHECKPOINTS: (),
+    LADDER_FOLDER: ("ladder.json", "ladder.html"),
+}
+_HOME_OF_OURS = ("archive.db", "author.key", "personal.txt", "sample", MARK)
+
+
+def folder(home: Path, name: str) -> Path:
+    """The folder of that name in a home, made if it is not there; all in it is ours.
+
+    Raises:
+        UsageError: there is something else in its place.
+    """
+    HOLDERS[name]  # whoever holds words must stand there
+    return claim(home / name)
+
+
+def claim(directory: Path) -> Path:
+    """A folder with our mark: a new or an empty one gets it.
+
+    Raises:
+        UsageError: there is something else in its place.
+    """
+    if not is_ours(directory):
+        if directory.is_symlink() or (directory.exists() and not (directory.is_dir() and not any(directory.iterdir()))):
+            raise UsageError(f"{directory} is not rejoinder's own folder; move it away, or choose another --home")
+        directory.mkdir(parents=True, exist_ok=True)
+        (directory / MARK).touch()
+    return directory
+
+
+def is_ours(directory: Path) -> bool:
+    """Whether this is a folder, not a link, that carries our mark, or a sealed model."""
+    return not directory.is_symlink() and ((directory / MARK).is_file() or (directory / MANIFEST).is_file())
+
+
+def is_home(home: Path) -> bool:
+    """Whether a folder is a home, or may become one: it is not there, is empty, or holds what only a home does."""
+    if not home.is_dir():
+        return True
+    present = {path.name for path in home.iterdir()}
+    return bool(present.intersection(_HOME_OF_OURS)) or all(name.startswith(".") or name == "lost+found" for name in present)
+
+
+def sweep(directory: Path, keep: tuple[str, ...] = ()) -> list[Path]:
+    """Clear a folder of ours but for its mark and what to `keep`; the paths that could not be removed."""
+    if not is_ours(directory):
+        return [directory] if directory.is_symlink() or (directory.is_dir() and any(directory.iterdir())) else []
+    return [left for path in directory.iterdir() if path.name not in (MARK, *keep) for left in remove(path)]
+
+
+def remove(path: Path) -> list[Path]:
+    """Remove what lies in a folder of ours, a link but never what it points to; the paths that could not be removed."""
+    left: list[Path] = []
+    if path.is_dir() and not path.is_symlink():
+        shutil.rmtree(path, onerror=lambda _, name, error: left.append(Path(name)))
+    else:
+        try:
+            path.unlink(missing_ok=True)
+        except OSError:
+            left.append(path)
+    return left[:1]
+
+
+def clear(home: Path) -> list[Path]:
+    """Remove all that may hold words of posts besides archive, tokenizer and models; the paths that are left."""
+    left = [path for name, keep in HOLDERS.items() for path in sweep(home / name, keep)]
+    return left + [path for name in _written(home) for path in leftovers(name) for path in remove(path)]
+
+
+def _written(home: Path) -> Iterator[Path]:
+    """The files of a home that are written whole, so that a crash may have left half of one beside them."""
+    yield from (home / "tokenizer.json", home / "archive.db")
