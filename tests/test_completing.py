@@ -50,7 +50,7 @@ def test_at_most_k_each_beginning_with_another_word(markov: Markov) -> None:
         found = complete(markov, Query(draft="The"), k=k)
         firsts = [continuation.text.split()[0].casefold() for continuation in found]
         assert len(found) <= k and len(set(firsts)) == len(firsts)
-        scores = [continuation.score for continuation in found]
+        scores = [continuation.first for continuation in found]
         assert scores == sorted(scores, reverse=True)
 
 

@@ -49,7 +49,7 @@ def test_exact_match_at_each_length(monkeypatch: pytest.MonkeyPatch) -> None:
     """At "two three four" the model says "two three five six": right at N = 1 and 2, wrong at 3; there is no 4."""
 
     def says(model: Any, query: Any, **_: Any) -> list[Continuation]:
-        return [Continuation("two three five six", -1.0, 4)] if query.draft == "one " else []
+        return [Continuation("two three five six", 0.5, -1.0, 4)] if query.draft == "one " else []
 
     monkeypatch.setattr(prediction, "complete", says)
     monkeypatch.setattr(prediction, "_EXACT", 10)

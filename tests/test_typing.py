@@ -17,7 +17,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from typists import Fake, all_words, dice, parrot
 
-from rejoinder.engine import prefix_cache, typing
+from rejoinder.engine import prefix_cache, typing, voice_scheduler
 from rejoinder.engine.gate import Calibration
 from rejoinder.engine.replay import seam_fault
 from rejoinder.engine.token_healing import HealedDraft
@@ -268,7 +268,8 @@ class Clock:
 def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
     found = Clock()
     monkeypatch.setattr(prefix_cache, "perf_counter", found)
-    monkeypatch.setattr(typing, "perf_counter", found)
+    for module in (typing, voice_scheduler):
+        monkeypatch.setattr(module, "perf_counter", found)
     return found
 
 
@@ -330,7 +331,7 @@ def test_a_session_keeps_so_many_places_and_no_more() -> None:
     for text in (SPARK, TEXTS[0], TEXTS[1]) * 3:
         for length in range(0, len(text), 3):
             typist.suggest(text[:length])
-    cache = typist._voices[0].cache
+    cache = typist._scheduler.voices[0].cache
     nodes = [cache._root]
     for node in nodes:
         nodes += node.children.values()
@@ -343,7 +344,7 @@ def test_a_session_keeps_so_many_places_and_no_more() -> None:
 def test_a_session_that_is_over_lets_go_of_all_it_held_at_once() -> None:
     typist = session(parrot(words(), SPARK))
     typist.suggest("Check the spark")
-    row = next(node.row for node in typist._voices[0].cache._near.values() if node.row is not None)
+    row = next(node.row for node in typist._scheduler.voices[0].cache._near.values() if node.row is not None)
     gone = weakref.ref(row)
     del row
     gc.disable()

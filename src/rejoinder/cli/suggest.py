@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import textwrap
 from contextlib import nullcontext
-from dataclasses import asdict, replace
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -119,10 +119,12 @@ def complete(
     """
     from rejoinder.archive.html import clean
     from rejoinder.engine.completion import complete as continuations
+    from rejoinder.home.own_text import with_own
     from rejoinder.home.voices import phrases_of
     from rejoinder.models import Can
     from rejoinder.models import rung as line
     from rejoinder.post import Post, Query
+    from rejoinder.text.words import words as words_of
 
     space = or_shipped(workspace(home), rung) if item is None else or_sample(workspace(home))
     typed = clean(read_stdin() if draft == "-" else draft)
@@ -133,13 +135,12 @@ def complete(
         raise NotFitted("no rung that predicts text is fitted; run `rejoinder fit`")
     line(names[0])
     model = space.load_those(Can.PREDICT, names, allow_stale=allow_stale)[names[0]]
+    written = clean(read_text(own)) if own is not None else ""
     if own is not None:
-        from rejoinder.home.own_text import with_own
-
-        model = with_own(names[0], model, clean(read_text(own)))
-    made = continuations(model, Query(context, typed), count, words)
-    whose = phrases_of(space, names[0], note)
-    found = [replace(c, text=kept) for c in made if (kept := whose.before_copy(typed, c.text))]
+        model = with_own(names[0], model, written)
+    found = continuations(
+        model, Query(context, typed), count, words, phrases=phrases_of(space, names[0], note), own=words_of(written)
+    )
     if as_json:
         print_json(
             {

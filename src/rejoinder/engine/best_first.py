@@ -13,7 +13,7 @@ costs little more than reading one.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 from heapq import heappop, heappush
 from math import exp, log
@@ -23,8 +23,8 @@ from numpy.typing import NDArray
 
 from rejoinder.engine.prefix_cache import Deadline, DeadlinePassed, Node, PrefixCache
 from rejoinder.engine.token_healing import HealedDraft, Shape, TokenTable, shape_of
+from rejoinder.engine.word_rules import CaretRules
 from rejoinder.models.interfaces import LogProbs, best
-from rejoinder.text.words import words as words_of
 
 _AT_FIRST = 16  # of the tokens that may follow a node; the others are sorted when these are used up
 _AT_ONCE = 4  # paths read in one step, the later ones in the hope that they are needed too
@@ -32,14 +32,26 @@ _DOTS = ("..", "…")  # never offered
 _EASED = "'’"  # an apostrophe may yet join what stands before it to one token with what follows
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Word:
     """A next word that was found."""
 
     text: str  # to be put at the caret
     probability: float  # as above, by the model itself
+    begun: float  # the same, whatever follows its tokens
     tokens: tuple[int, ...]  # from the start of the unfinished word
     node: Node  # after them
+
+
+@dataclass(frozen=True, slots=True)
+class Caret:
+    """The end of a draft, and what goes on from there."""
+
+    cache: PrefixCache
+    table: TokenTable
+    draft: HealedDraft
+    rules: CaretRules
+    deadline: Deadline = field(default_factory=Deadline)
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +61,6 @@ class SearchConfig:
     words: int = 3  # how many
     steps: int = 32  # nodes looked at, at most
     least: float = 0.0  # a less probable word is none
-    blocked: frozenset[str] = frozenset()  # words never shown, in lower case
 
 
 @dataclass
@@ -61,23 +72,41 @@ class SearchResult:
     begun: bool = False  # all of the draft had been read by then
 
 
-def search(cache: PrefixCache, table: TokenTable, draft: HealedDraft, config: SearchConfig, deadline: Deadline) -> SearchResult:
+def search(caret: Caret, config: SearchConfig) -> SearchResult:
     """The next words after a draft."""
     found = SearchResult()
-    if draft.too_long:
+    if caret.draft.too_long:
         return found
-    walk = _Search(cache, table, draft, config, deadline)
-    paths: list[tuple[_Hypothesis, float]] = []
+    walk = _Search(caret, config.steps, lambda probability, covered: probability >= config.least * covered)
     try:
-        for path in walk.words():
-            paths.append(path)
-            if len(paths) == config.words:
+        head = caret.cache.reach(caret.cache.tokens(caret.draft.head), caret.deadline)
+        found.begun = True
+        for path, log_prob in walk.words(head):
+            found.words.append(walk.word(path, log_prob))
+            if len(found.words) == config.words:
                 break
     except DeadlinePassed:
         found.cut = True
-    found.begun = walk.begun
-    found.words = [walk.word(*path) for path in paths]
+    for word in found.words:
+        word.probability = min(word.probability / walk.covered, 1.0)
     return found
+
+
+def word_after(caret: Caret, text: str, node: Node, steps: int, worth: Callable[[float], bool]) -> Word | None:
+    """The best word after `text`, which goes on with the draft up to `node` and ends there with a whole word.
+
+    Args:
+        caret: the end of the draft.
+        text: what was put there.
+        node: after it.
+        steps: nodes looked at, at most.
+        worth: whether a word of a probability is worth looking for; none is found that is not.
+
+    Raises:
+        DeadlinePassed: before it was known.
+    """
+    walk = _Search(caret, steps, lambda probability, _: worth(probability), text)
+    return next((walk.word(path, log_prob) for path, log_prob in walk.words(node)), None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,24 +134,30 @@ class _Ranked:
         return self._sorted[rank] if rank < len(self._sorted) else None
 
 
-class _Search:
-    def __init__(
-        self, cache: PrefixCache, table: TokenTable, draft: HealedDraft, config: SearchConfig, deadline: Deadline
-    ) -> None:
-        self.cache, self.table, self.draft, self.config, self.deadline = cache, table, draft, config, deadline
-        self.owed = draft.owed.encode("utf-8", "replace")
-        self.covered = 0.0  # probability of what was found to begin with what is typed
-        self.begun = False
-        self.heap: list[
-            tuple[float, tuple[int, ...], int, _Hypothesis, _Ranked | None]
-        ] = []  # minus nats first; then it is settled
+_Entry = tuple[float, tuple[int, ...], int, _Hypothesis, _Ranked | None]  # minus nats first; then it is settled
 
-    def words(self) -> Iterator[tuple[_Hypothesis, float]]:
-        """All next words, best first, and the nats of each, its end counted in."""
-        head = self.cache.reach(self.cache.tokens(self.draft.head), self.deadline)
-        self.begun = True
-        self._open(_Hypothesis((), b"", 0.0, head, head), head, self.cache.log_probs(head, self.deadline))
+
+class _Search:
+    def __init__(self, caret: Caret, steps: int, worth: Callable[[float, float], bool], said: str = "") -> None:
+        """Prepare.
+
+        Args:
+            caret: the end of the draft.
+            steps: nodes looked at, at most.
+            worth: whether to look for a word of a probability, when so much was found to begin with what is typed.
+            said: what was already put at the caret, whole words; what follows it is looked for.
+        """
+        self.caret, self.steps, self.worth, self.said = caret, steps, worth, said
+        self.cache, self.table, self.deadline = caret.cache, caret.table, caret.deadline
+        self.owed = b"" if said else caret.draft.owed.encode("utf-8", "replace")
+        self.spaced = not said and caret.draft.spaced
+        self.covered = 0.0  # probability of what was found to begin with what is typed
+        self.heap: list[_Entry] = []
+
+    def words(self, start: Node) -> Iterator[tuple[_Hypothesis, float]]:
+        """All next words after `start` that are worth it, best first, and the nats of each, its end counted in."""
         steps = 0
+        self._open(_Hypothesis((), b"", 0.0, start, start), start, self.cache.log_probs(start, self.deadline))
         while self.heap and self._is_enough(self.heap[0][0]):
             minus, _, _, path, following = self.heap[0]
             if following is None:  # a word, and how it ends is counted in
@@ -130,9 +165,9 @@ class _Search:
                 if not self._is_blocked(path):
                     yield path, -minus
                 continue
-            paths = self._some_paths(min(_AT_ONCE, self.config.steps - steps))
+            paths = self._some_paths(min(_AT_ONCE, self.steps - steps))
             if not paths:
-                if steps == self.config.steps:
+                if steps == self.steps:
                     return
                 continue
             steps += len(paths)
@@ -155,13 +190,13 @@ class _Search:
         return found
 
     def _is_enough(self, minus: float) -> bool:
-        return not self.covered or exp(-minus) >= self.config.least * self.covered
+        return not self.covered or self.worth(exp(-minus), self.covered)
 
     def _shape(self, path: _Hypothesis) -> Shape:
         """What a path has put at the caret so far; while it still spells what is typed, nothing."""
         if len(path.text) < len(self.owed):
             return Shape.SHUT
-        return shape_of(path.text[len(self.owed) :], spaced=self.draft.spaced)
+        return shape_of(path.text[len(self.owed) :], spaced=self.spaced)
 
     def _open(self, path: _Hypothesis, node: Node, row: LogProbs) -> None:
         """Put into the heap what may follow a path, read up to `node`; (V,) `row`, nats, is what comes next there."""
@@ -179,7 +214,8 @@ class _Search:
             ends = no_letter_next(self.table, node, row)
             if ends > 0:
                 heappush(self.heap, (-(path.log_prob + log(ends)), path.tokens, -1, path, None))
-        self._push(path, _Ranked(self.table.after(shape), row), 0)
+        only_new = self.said and not path.tokens
+        self._push(path, _Ranked(self.table.begin_word if only_new else self.table.after(shape), row), 0)
 
     def _push(self, path: _Hypothesis, following: _Ranked, rank: int) -> None:
         token = following.get(rank)
@@ -197,15 +233,15 @@ class _Search:
     def _is_blocked(self, path: _Hypothesis) -> bool:
         text = path.text.decode()
         offered = path.text[len(self.owed) :].decode()
-        if not self.table.spells(path.tokens, text) or self.draft.says_again(offered) or any(dots in offered for dots in _DOTS):
+        if not self.table.spells(path.tokens, text) or (not self.said and self.caret.draft.says_again(offered)):
             return True
-        return bool(self.config.blocked) and not self.config.blocked.isdisjoint(words_of(text)[-1:])
+        return any(dots in offered for dots in _DOTS) or not self.caret.rules.allow(self.said + offered)
 
     def word(self, path: _Hypothesis, log_prob: float) -> Word:
-        """A word that was found, its probability by all that was looked at."""
+        """A word that was found."""
         assert path.node is not None  # noqa: S101 - it was opened
         text = path.text[len(self.owed) :].decode()
-        return Word(text, min(exp(log_prob) / self.covered, 1.0), path.tokens, path.node)
+        return Word(text, exp(log_prob), exp(path.log_prob), path.tokens, path.node)
 
 
 def no_letter_next(table: TokenTable, node: Node, row: LogProbs) -> float:

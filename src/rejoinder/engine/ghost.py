@@ -6,26 +6,25 @@ Beyond the first word the most probable token is taken each time. A run ends at 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from functools import partial
+from itertools import takewhile
 from math import exp
 from typing import Protocol
 
 import numpy as np
-from numpy.typing import NDArray
 
-from rejoinder.engine.best_first import Word, no_letter_next
+from rejoinder.engine.best_first import Caret, Word, no_letter_next, word_after
 from rejoinder.engine.filters import unfit
-from rejoinder.engine.prefix_cache import Deadline, Node, PrefixCache
-from rejoinder.engine.token_healing import LONGEST_WORD, HealedDraft, Shape, TokenTable, kinds, shape_of
-from rejoinder.models.interfaces import LogProbs
+from rejoinder.engine.prefix_cache import Node
+from rejoinder.engine.token_healing import TokenStart, kinds
 from rejoinder.post import Post
 from rejoinder.text.phrases import COPIED, Phrases
 from rejoinder.text.words import words as words_of
 
 _FEWEST_COPIED = 4  # words of a line that say it is copied, unless it is shorter
 _LINK_BEGUN = re.compile(r"://|\b(?:https?|www)\b", re.IGNORECASE)
+_STEPS = 16  # of the search for one word more
 _TAIL = 25 * COPIED  # characters of the draft in which a copied phrase may begin
 
 
@@ -45,20 +44,12 @@ class GhostText:
     probability: float  # by the model: of all of it, and that its last word ends there
 
 
-@dataclass(frozen=True, slots=True)
-class _Path:
-    node: Node
-    tokens: tuple[int, ...]  # from the start of the unfinished word
-    made: bytes  # since the last word that was finished
-    probability: float  # that the tokens come, the word's end not counted
-
-
 class Extension:
     """Goes on from a next word."""
 
-    def __init__(self, cache: PrefixCache, table: TokenTable, draft: HealedDraft, deadline: Deadline) -> None:
-        """Use the model, and the draft, that the word was found with."""
-        self.cache, self.table, self.draft, self.deadline = cache, table, draft, deadline
+    def __init__(self, caret: Caret, steps: int = _STEPS) -> None:
+        """`caret`: where the word was found; `steps`: nodes looked at for each word more."""
+        self._caret, self._steps = caret, steps
 
     def texts(self, word: Word, longest: int, worth: Worth) -> Iterator[GhostText]:
         """The word alone, then the same with one word more each time, while it is worth it; at most `longest` words.
@@ -66,59 +57,43 @@ class Extension:
         Raises:
             DeadlinePassed: before the next was known.
         """
+        caret = self._caret
         yield GhostText(word.text, 1, word.probability)
-        ends = no_letter_next(self.table, word.node, self.cache.log_probs(word.node, self.deadline))
-        text, path = word.text, _Path(word.node, word.tokens, b"", word.probability / ends if ends else 0.0)
+        row = caret.cache.log_probs(word.node, caret.deadline)
+        ends = no_letter_next(caret.table, word.node, row)
+        text, tokens, probability = word.text, word.tokens, word.probability / ends if ends else 0.0
         for words in range(1, longest + 1):
-            found = self._sentence_end(path, partial(worth, words=words))
+            found = self._sentence_end(word.node, probability, words, worth)
+            ended = found is not None
             if found is None and words < longest:
-                found = self._next_word(path, partial(worth, words=words + 1))
-            if found is None or not self.table.spells(found[0].tokens, self.draft.owed + text + found[0].made.decode()):
+                found = self._next_word(text, word.node, probability, words + 1, worth)
+            if found is None:
                 return
-            path, ends = found
-            text += path.made.decode()
-            ended = kinds(text)[-1] == "."
-            yield GhostText(text, words + (not ended), path.probability * ends)
+            word, text, tokens = found, text + found.text, tokens + found.tokens
+            if not caret.table.spells(tokens, caret.draft.owed + text):
+                return
+            yield GhostText(text, words + (not ended), probability * word.probability)
             if ended:
                 return
-            path = _Path(path.node, path.tokens, b"", path.probability)
+            probability *= word.begun
 
-    def _sentence_end(self, path: _Path, worth: Callable[[float], bool]) -> tuple[_Path, float] | None:
-        """The path with the mark that ends the sentence, if that comes next and is worth it."""
-        row = self.cache.log_probs(path.node, self.deadline)
+    def _sentence_end(self, node: Node, probability: float, words: int, worth: Worth) -> Word | None:
+        """The mark that ends the sentence, if it is what comes next, and worth it."""
+        caret = self._caret
+        row = caret.cache.log_probs(node, caret.deadline)
         token = int(np.argmax(row))
-        if kinds(self.table.tokenizer.bytes[token].decode("utf-8", "replace")) != ".":
+        mark, p = caret.table.tokenizer.bytes[token].decode("utf-8", "replace"), exp(float(row[token]))
+        if kinds(mark) != "." or not worth(probability * p, words):
             return None
-        longer = self._longer(path, row, token, worth)
-        return (longer, 1.0) if longer else None
+        return Word(mark, p, p, (token,), caret.cache.child(node, token, caret.deadline))
 
-    def _next_word(self, path: _Path, worth: Callable[[float], bool]) -> tuple[_Path, float] | None:
-        """The path up to the end of the next word, and the probability that it ends there; None if that is not worth it."""
-        row = self.cache.log_probs(path.node, self.deadline)
-        longer = self._longer(path, row, self._best(row, self.table.begin_word), worth)
-        while longer is not None and len(longer.made) <= LONGEST_WORD:
-            row = self.cache.log_probs(longer.node, self.deadline)
-            shape = shape_of(longer.made, spaced=False)
-            if shape is Shape.WORD:
-                ends = no_letter_next(self.table, longer.node, row)
-                if ends >= 1 - ends:
-                    return (longer, ends) if worth(longer.probability * ends) else None
-            if shape is Shape.NEVER:
-                return None
-            longer = self._longer(longer, row, self._best(row, self.table.after(shape)), worth)
-        return None
-
-    @staticmethod
-    def _best(row: LogProbs, tokens: NDArray[np.int64]) -> int:
-        return int(tokens[np.argmax(row[tokens])])
-
-    def _longer(self, path: _Path, row: LogProbs, token: int, worth: Callable[[float], bool]) -> _Path | None:
-        """The path with one more token, read only if it may be worth it."""
-        probability = path.probability * exp(float(row[token]))
-        if not worth(probability):
+    def _next_word(self, text: str, node: Node, probability: float, words: int, worth: Worth) -> Word | None:
+        """The best word after `text`, whose last word ends at `node`; None if that is not worth it, or the line ends there."""
+        caret = self._caret
+        row = caret.cache.log_probs(node, caret.deadline)
+        if caret.table.of[int(np.argmax(row))] == TokenStart.NEVER:
             return None
-        made = path.made + self.table.tokenizer.bytes[token]
-        return _Path(self.cache.child(path.node, token, self.deadline), (*path.tokens, token), made, probability)
+        return word_after(caret, text, node, self._steps, lambda p: worth(probability * p, words))
 
 
 class DisplayFilter:
@@ -128,19 +103,23 @@ class DisplayFilter:
         """`context`: the posts answered; `blocked`: words, in lower case; `phrases`: whose words the model has read."""
         lines = context[-1].body.rstrip().splitlines() if context else []
         self._above = words_of(lines[-1]) if lines else []
-        self.blocked = blocked
+        self._blocked = blocked
         self._phrases = phrases
 
-    def allowed(self, draft: str, text: str) -> str:
-        """So much of `text`, which goes on with `draft`, as may be shown; "" for nothing."""
+    def pass_on(self, draft: str, texts: Iterable[GhostText]) -> Iterator[GhostText]:
+        """Those of `texts`, each of which goes on with the one before, up to the first that may not be shown."""
+        return takewhile(lambda text: self.allows(draft, text.text), texts)
+
+    def allows(self, draft: str, text: str) -> bool:
+        """Whether `text`, which goes on with `draft`, may be shown."""
         begun = draft[len(draft.rstrip()) :] if draft[-1:].isspace() else draft.split()[-1] if draft else ""
         if unfit(begun + text, None) or _LINK_BEGUN.search(begun + text):
-            return ""
-        if self.blocked and not self.blocked.isdisjoint(words_of(begun + text)):
-            return ""
+            return False
+        if self._blocked and not self._blocked.isdisjoint(words_of(begun + text)):
+            return False
         if self._copies_line(draft, text):
-            return ""
-        return text if self._phrases is None else self._phrases.before_copy(draft[-_TAIL:], text)
+            return False
+        return self._phrases is None or self._phrases.before_copy(draft[-_TAIL:], text) == text
 
     def _copies_line(self, draft: str, text: str) -> bool:
         """Whether the line with `text` says what the line above it says, from its beginning."""

@@ -1,9 +1,7 @@
 """The typing engine: at each keystroke, ghost text for a draft and the three best next words.
 
 An engine holds the models of a home and what goes with them, and never changes; a session holds one draft's states, so that a
-keystroke costs only what it adds. The voices speak from the best to the cheapest: the best one as long as there is time, and
-where it found nothing in time, a cheaper one. Where it is plain from the start that there is too little time, since many are
-typing, the best one is not begun. What is late is not said.
+keystroke costs only what it adds. Which model speaks is for `VoiceScheduler` to say. What is late is not said.
 """
 
 from __future__ import annotations
@@ -13,11 +11,13 @@ from dataclasses import dataclass
 from threading import TIMEOUT_MAX, Lock
 from time import perf_counter
 
-from rejoinder.engine.best_first import SearchConfig, SearchResult, Word, search
+from rejoinder.engine.best_first import Caret, SearchConfig, SearchResult, Word, search
 from rejoinder.engine.gate import Calibration, Gate, case_of
 from rejoinder.engine.ghost import DisplayFilter, Extension, GhostText
 from rejoinder.engine.prefix_cache import Deadline, DeadlinePassed, LatencyEstimate, PrefixCache, never
 from rejoinder.engine.token_healing import HealedDraft, TokenTable
+from rejoinder.engine.voice_scheduler import Voice, VoiceScheduler
+from rejoinder.engine.word_rules import WordRules
 from rejoinder.errors import ConfigError
 from rejoinder.models.interfaces import Counting, LanguageModel
 from rejoinder.models.mixture import with_personal
@@ -73,14 +73,6 @@ class TypingConfig:
             )
 
 
-@dataclass(frozen=True)
-class _Voice:
-    name: str
-    table: TokenTable
-    calibration: Calibration
-    cache: PrefixCache
-
-
 class Engine:
     """The models, from the best to the cheapest, and how far to trust each. One serves all sessions and threads."""
 
@@ -111,21 +103,30 @@ class Engine:
         self._latencies = {name: LatencyEstimate() for name in voices}
         self._tables = {name: TokenTable(model.tokenizer) for name, model in voices.items()}
 
-    def open(self, context: Sequence[Post] = (), *, blocked: Collection[str] = (), own: Counting | None = None) -> TypingSession:
+    def open(
+        self,
+        context: Sequence[Post] = (),
+        *,
+        blocked: Collection[str] = (),
+        own: Counting | None = None,
+        own_words: Collection[str] = (),
+    ) -> TypingSession:
         """A session for one draft that answers `context`.
 
         Args:
             context: the posts answered, from the root on.
             blocked: words never shown.
             own: counts of what this person wrote, to be heard too.
+            own_words: its words, which may be offered even where nobody else wrote them.
         """
         voices = []
         for name, model in self.voices.items():
             heard = model if own is None else with_personal(name, model, own)
             cache = PrefixCache(heard, context, self.config.kept, self._latencies[name])
-            voices.append(_Voice(name, self._tables[name], self.gates[name], cache))
-        manners = DisplayFilter(context, frozenset(word.casefold() for word in blocked), self.phrases)
-        return TypingSession(voices, manners, self.config)
+            voices.append(Voice(name, self._tables[name], self.gates[name], cache))
+        rules = WordRules(context, self.phrases, own_words, blocked)
+        shown = DisplayFilter(context, rules.blocked, self.phrases)
+        return TypingSession(VoiceScheduler(voices, self.config.reserve, self.config.calm), rules, shown, self.config)
 
 
 def _likely(probability: float, words: int) -> bool:
@@ -136,11 +137,13 @@ def _likely(probability: float, words: int) -> bool:
 class TypingSession:
     """One draft, from keystroke to keystroke."""
 
-    def __init__(self, voices: Sequence[_Voice], manners: DisplayFilter, config: TypingConfig) -> None:
+    def __init__(self, scheduler: VoiceScheduler, rules: WordRules, shown: DisplayFilter, config: TypingConfig) -> None:
         """Use `Engine.open`."""
-        self._voices = tuple(voices)
-        self._manners = manners
+        self._scheduler = scheduler
+        self._rules = rules
+        self._shown = shown
         self._config = config
+        self._search = SearchConfig(config.words, config.steps, config.least)
         self._lock = Lock()  # a keystroke waits for the one before it to be cancelled
 
     def suggest(
@@ -161,49 +164,29 @@ class TypingSession:
         """
         due = Deadline(perf_counter() + self._config.deadline if deadline is None else deadline, cancelled)
         if not self._lock.acquire(timeout=min(max(due.left, 0.0), TIMEOUT_MAX)):
-            return Typed("", 0.0, (), self._voices[0].name, True)
+            return Typed("", 0.0, (), self._scheduler.voices[0].name, True)
         try:
-            return self._suggest(HealedDraft.of(draft), draft, gate, due)
+            return self._suggest(draft, gate, due)
         finally:
             self._lock.release()
 
-    @property
-    def _search_config(self) -> SearchConfig:
-        return SearchConfig(self._config.words, self._config.steps, self._config.least, self._manners.blocked)
+    def _suggest(self, draft: str, gate: Gate, deadline: Deadline) -> Typed:
+        healed, rules = HealedDraft.of(draft), self._rules.at(draft)
 
-    def _suggest(self, cut: HealedDraft, draft: str, gate: Gate, deadline: Deadline) -> Typed:
-        config = self._config
-        voice, found, late, latency = self._voices[0], SearchResult(), False, self._voices[0].cache.latency
-        crowded = deadline.left <= 0
-        for place, voice in enumerate(self._voices):
-            mine, behind = voice.cache.latency, len(self._voices) - 1 - place
-            owing = voice.cache.time_to_read(voice.cache.tokens(cut.head)) if behind else 0.0
-            if behind and deadline.left < mine.backoff * (owing + config.calm * mine.keystroke):
-                continue
-            began = perf_counter()
-            found = search(
-                voice.cache, voice.table, cut, self._search_config, deadline.earlier(config.reserve if behind else 0.0)
-            )
-            mine.observe("keystroke", max(perf_counter() - began - owing, 0.0))
-            late = late or found.cut
-            if deadline.cancelled():
-                break
-            crowded = crowded or (found.cut and found.begun)
-            if found.words or not found.cut:
-                break
-        (latency.late if crowded else latency.in_time)()
-        if not found.words:
-            return Typed("", 0.0, (), voice.name, late)
-        sure = [voice.calibration(word.probability, case_of(cut, word.text)) for word in found.words]
-        words = tuple(NextWord(word.text, p) for word, p in zip(found.words, sure, strict=True))
-        ghost, whole = self._ghost(voice, cut, draft, found.words[0], voice.calibration.threshold(gate), deadline)
-        return Typed(ghost, sure[0], words, voice.name, late or not whole)
+        def look(voice: Voice, due: Deadline) -> SearchResult:
+            return search(voice.at(healed, rules, due), self._search)
 
-    def _ghost(
-        self, voice: _Voice, cut: HealedDraft, draft: str, word: Word, threshold: float, deadline: Deadline
-    ) -> tuple[str, bool]:
-        """The longest run that passes the gate and may be shown; and whether there was time to look for a longer one."""
-        shown, case = "", case_of(cut, word.text)
+        spoken = self._scheduler.ask(healed.head, look, deadline)
+        voice, found = spoken.voice, spoken.result.words
+        if not found:
+            return Typed("", 0.0, (), voice.name, spoken.cut)
+        words = tuple(NextWord(word.text, voice.calibration(word.probability, case_of(healed, word.text))) for word in found)
+        ghost, whole = self._ghost(voice, voice.at(healed, rules, deadline), draft, found[0], gate)
+        return Typed(ghost, words[0].probability, words, voice.name, spoken.cut or not whole)
+
+    def _ghost(self, voice: Voice, caret: Caret, draft: str, word: Word, gate: Gate) -> tuple[str, bool]:
+        """The longest text that passes the gate and may be shown; and whether there was time to look for a longer one."""
+        shown, case, threshold = "", case_of(caret.draft, word.text), voice.calibration.threshold(gate)
 
         def worth(probability: float, words: int) -> bool:
             return voice.calibration(probability, case, words) >= threshold
@@ -212,19 +195,16 @@ class TypingSession:
             return "", True
         whole = True
         try:
-            for run in Extension(voice.cache, voice.table, cut, deadline).texts(word, self._config.longest, worth):
-                if self._manners.allowed(draft, run.text) != run.text:
-                    break
-                shown = run.text
+            for text in self._shown.pass_on(draft, Extension(caret).texts(word, self._config.longest, worth)):
+                shown = text.text
         except DeadlinePassed:
             whole = False
         return shown if len(shown) >= self._config.shortest else "", whole
 
     def without_gate(self, draft: str, longest: int) -> list[tuple[GhostText, int]]:
         """The best voice's ghost texts of one to `longest` words, and the case of the caret, whatever they are worth."""
-        deadline, voice, cut = Deadline(), self._voices[0], HealedDraft.of(draft)
-        found = search(voice.cache, voice.table, cut, self._search_config, deadline).words
-        if not found:
-            return []
-        runs = Extension(voice.cache, voice.table, cut, deadline).texts(found[0], longest, _likely)
-        return [(run, case_of(cut, found[0].text)) for run in runs]
+        healed = HealedDraft.of(draft)
+        caret = self._scheduler.voices[0].at(healed, self._rules.at(draft), Deadline())
+        found = search(caret, self._search).words
+        texts = Extension(caret).texts(found[0], longest, _likely) if found else ()
+        return [(text, case_of(healed, found[0].text)) for text in texts]

@@ -18,7 +18,7 @@ from rejoinder.engine.generation import ReplyGenerator
 from rejoinder.engine.replier import Replier, ReplyConfig
 from rejoinder.engine.typing import Engine, TypingSession
 from rejoinder.errors import NotFitted, UsageError
-from rejoinder.home.own_text import FILE, own_model
+from rejoinder.home.own_text import FILE, own_model, remembered
 from rejoinder.home.replies import replier
 from rejoinder.home.sample import sample
 from rejoinder.home.voices import MAKERS, Note, phrases_of, typist
@@ -27,6 +27,7 @@ from rejoinder.models import LADDER, Can, rung
 from rejoinder.models.interfaces import Counting, LanguageModel
 from rejoinder.models.lstm.rung import LSTM
 from rejoinder.post import Kind, Post
+from rejoinder.text.words import words
 
 
 class OpenHome:
@@ -113,15 +114,16 @@ class OpenHome:
 
     def open_typing(self, context: Sequence[Post], blocked: Sequence[str], *, own: bool = True) -> TypingSession:
         """A session for one draft that answers `context`; `own` counts in what the person wrote."""
-        return self.engine.open(context, blocked=blocked, own=self._own() if own else None)
+        counts, words = self._own() if own else (None, frozenset())
+        return self.engine.open(context, blocked=blocked, own=counts, own_words=words)
 
-    def _own(self) -> Counting | None:
-        """Counts of what the person wrote, where that is remembered."""
-        made: list[Counting | None] = self._once("own", self._count_own)
-        return made[0]
+    def _own(self) -> tuple[Counting | None, frozenset[str]]:
+        """Counts of what the person wrote, and its words, where that is remembered."""
+        return self._once("own", self._count_own)  # type: ignore[no-any-return]
 
-    def _count_own(self) -> list[Counting | None]:
-        return [own_model(self.home.home, next(iter(self.models.values())).tokenizer)]
+    def _count_own(self) -> tuple[Counting | None, frozenset[str]]:
+        counts = own_model(self.home.home, next(iter(self.models.values())).tokenizer)
+        return counts, frozenset(words(remembered(self.home.home)))
 
     def forget_own(self) -> None:
         """What was remembered has changed."""

@@ -27,6 +27,7 @@ from rejoinder.engine.typing import Engine, Typed, TypingSession
 from rejoinder.ladder.heldout import HeldOut
 from rejoinder.models.interfaces import LanguageModel, Progress, silent
 from rejoinder.post import Post, Query
+from rejoinder.text.phrases import Phrases
 
 LETTERS = 4  # 0 to 3 letters typed
 LONGEST = 8  # words of ExactMatch@N
@@ -83,7 +84,7 @@ def type_posts(engine: Engine, held: HeldOut, most: int, until: float, progress:
         session = cast(TypingSession, _Timed(engine.open(context), found.milliseconds))
         seen = replay(session, text, Gate.NORMAL)
         columns["next"].append(_next_words(seen))
-        columns["exact"].append(_exact(model, context, post.own_text, post.id))
+        columns["exact"].append(_exact(model, context, post.own_text, post.id, engine.phrases))
         columns["keys"].append(np.array([len(text), seen.keys], np.float64))
         columns["gate"].append(_gated(seen))
         progress("typing posts again", number + 1, min(most, len(held.posts)))
@@ -120,7 +121,7 @@ def _gated(seen: Replay) -> Floats:
     return np.stack([sure.sum(axis=1), (sure & seen.right[None]).sum(axis=1)], axis=1).astype(np.float64)
 
 
-def _exact(model: LanguageModel, context: Sequence[Post], text: str, seed: int) -> Floats:
+def _exact(model: LanguageModel, context: Sequence[Post], text: str, seed: int, phrases: Phrases | None = None) -> Floats:
     """(LONGEST, 2): how often N words were asked for, and were written just so, at some places near the beginning of a text.
 
     Smart Compose's ExactMatch@N (Chen et al. 2019), of the best continuation; one that ends sooner is wrong.
@@ -129,7 +130,7 @@ def _exact(model: LanguageModel, context: Sequence[Post], text: str, seed: int) 
     counts = np.zeros((LONGEST, 2))
     for place in np.random.default_rng(seed).permutation(len(starts))[:_EXACT]:
         draft, written = text[: starts[place]], text[starts[place] :].split()[:LONGEST]
-        made = complete(model, Query(tuple(context), draft), k=1, words=LONGEST)
+        made = complete(model, Query(tuple(context), draft), k=1, words=LONGEST, phrases=phrases)
         said = made[0].text.split() if made else []
         for n in range(1, len(written) + 1):
             counts[n - 1] += 1, said[:n] == written[:n]

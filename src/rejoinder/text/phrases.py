@@ -8,6 +8,8 @@ holds two runs, side by side, so if either is one author's, one that is kept is 
 The runs themselves are not kept. They are a Bloom filter (Bloom 1970): for each run HASHES bits of an array are set, at
 places made from a 64-bit hash of the run. A text whose bits are all set is called a copy, which for a text nobody wrote happens
 at a rate of (1 - e^(-k n / m))^k, k hashes, n runs, m bits: about 1 run in 2,000 with 16 bits a run. A copy is never missed.
+
+Beside it lies the list of words that are not one author's alone (`rejoinder.text.lexicon`).
 """
 
 from __future__ import annotations
@@ -25,6 +27,7 @@ from numpy.typing import NDArray
 from rejoinder.errors import DamagedModel
 from rejoinder.files import write_json
 from rejoinder.post import Post
+from rejoinder.text.lexicon import Lexicon, LexiconReader
 from rejoinder.text.words import words
 from rejoinder.text.writers import Writers, hash64
 
@@ -33,6 +36,7 @@ COPIED = RUN + 1  # words whose copying is always found
 HASHES = 11  # 16 ln 2, the best number for 16 bits
 _BITS = 16  # for each run
 _PIECE = re.compile(r"\s*\S+")
+_TWICE = re.compile(r"([^\W\d]{3,})\1|('[^\W\d]+)\2")
 _ARRAY, _FACTS = "phrases.npy", "phrases.json"
 _FACTOR = 0xD6E8FEB86659FD93  # any odd number with its bits well mixed
 _AT_ONCE = 2**18  # runs whose bits are worked out together
@@ -46,6 +50,7 @@ class Phrases:
     array: NDArray[np.uint8]  # (M/8,) the bits
     runs: int  # put in
     hashes: int = HASHES
+    lexicon: Lexicon | None = None  # the words that two wrote; unknown of models fitted before these were kept
 
     @classmethod
     def build(cls, posts: Iterable[Post]) -> Self:
@@ -53,14 +58,19 @@ class Phrases:
 
         Such a post is still one author's where it is sent again, word for word.
         """
-        runs, owners, even = _all_runs(posts)
+        reader = LexiconReader()
+        runs, owners, even = _all_runs(reader.passing(posts))
         own = runs[_worth_keeping(runs, owners, even)]
         kept = np.unique(own)
         size = max(_BITS * len(kept), 64)
         marked = np.zeros(-(-size // 8) * 8, dtype=np.bool_)
         for first in range(0, len(kept), _AT_ONCE):
             marked[_places(kept[first : first + _AT_ONCE], len(marked), HASHES)] = True
-        return cls(np.packbits(marked), len(kept))
+        return cls(np.packbits(marked), len(kept), lexicon=Lexicon(reader.hashes))
+
+    def knows(self, word: str) -> bool:
+        """Whether `word` is one that two wrote; where such words are not known, at least it says no letters twice over."""
+        return not _TWICE.search(word) if self.lexicon is None else word in self.lexicon
 
     def copied(self, text: str) -> list[tuple[int, int]]:
         """The spans of words (first, one past the last) of `text` that one author alone wrote; none of them overlap.
@@ -91,7 +101,9 @@ class Phrases:
         return kept if start > new else ""
 
     def save(self, directory: Path) -> None:
-        """Write the filter into a directory, a model's for instance."""
+        """Write the filter, and the words, into a directory, a model's for instance."""
+        if self.lexicon is not None:
+            self.lexicon.save(directory)
         np.save(directory / _ARRAY, self.array, allow_pickle=False)
         write_json(directory / _FACTS, {"run": RUN, "hashes": self.hashes, "runs": self.runs})
 
@@ -109,7 +121,7 @@ class Phrases:
             array = np.load(directory / _ARRAY, mmap_mode="r", allow_pickle=False)
             if facts["run"] != RUN or array.dtype != np.uint8 or not len(array):
                 raise ValueError(f"runs of {facts['run']} words, not {RUN}")
-            return cls(array, int(facts["runs"]), int(facts["hashes"]))
+            return cls(array, int(facts["runs"]), int(facts["hashes"]), Lexicon.load(directory))
         except (OSError, ValueError, EOFError, KeyError, TypeError) as error:
             raise DamagedModel(f"the copy check in {directory} is damaged ({error}); fit again") from error
 

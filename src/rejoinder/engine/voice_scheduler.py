@@ -1,0 +1,89 @@
+"""Who speaks at a keystroke: the best voice that there is time for.
+
+The voices stand from the best to the cheapest. One is passed over where the time left is too short for it from the start, as it
+is when many are typing; where one found nothing in time the next is asked, for which a little time was kept. How late answers
+came lately says how much time the best voice must have (`LatencyEstimate`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from time import perf_counter
+
+from rejoinder.engine.best_first import Caret, SearchResult
+from rejoinder.engine.gate import Calibration
+from rejoinder.engine.prefix_cache import Deadline, LatencyEstimate, PrefixCache
+from rejoinder.engine.token_healing import HealedDraft, TokenTable
+from rejoinder.engine.word_rules import CaretRules
+
+Search = Callable[["Voice", Deadline], SearchResult]
+
+
+@dataclass(frozen=True)
+class Voice:
+    """A model that reads one draft, and how far to trust it."""
+
+    name: str
+    table: TokenTable
+    calibration: Calibration
+    cache: PrefixCache
+
+    def at(self, draft: HealedDraft, rules: CaretRules, deadline: Deadline) -> Caret:
+        """The end of a draft, for this voice to go on from."""
+        return Caret(self.cache, self.table, draft, rules, deadline)
+
+    @property
+    def latency(self) -> LatencyEstimate:
+        """How long it takes."""
+        return self.cache.latency
+
+
+@dataclass(frozen=True)
+class Spoken:
+    """What the voice that spoke found."""
+
+    voice: Voice
+    result: SearchResult = field(default_factory=SearchResult)
+    cut: bool = False  # some voice was cut short, this one or a better one
+
+
+class VoiceScheduler:
+    """The voices of one draft, the best first."""
+
+    def __init__(self, voices: Sequence[Voice], reserve: float, calm: float) -> None:
+        """Set up.
+
+        Args:
+            voices: at least one.
+            reserve: seconds kept for a cheaper voice.
+            calm: keystrokes of a voice, as they were lately, that the time left must hold for it to be begun.
+        """
+        self.voices = tuple(voices)
+        self._reserve = reserve
+        self._calm = calm
+
+    def ask(self, head: str, search: Search, deadline: Deadline) -> Spoken:
+        """Let the voices search in turn until one has an answer or nobody waits any more; `head`: the draft that must be read."""
+        spoken, crowded = Spoken(self.voices[0]), deadline.left <= 0
+        for voice in self.voices:
+            last = voice is self.voices[-1]
+            unread = 0.0 if last else voice.cache.time_to_read(voice.cache.tokens(head))
+            if not last and not self._has_time(voice, unread, deadline):
+                continue
+            began = perf_counter()
+            found = search(voice, deadline if last else deadline.earlier(self._reserve))
+            voice.latency.observe("keystroke", max(perf_counter() - began - unread, 0.0))
+            spoken = Spoken(voice, found, spoken.cut or found.cut)
+            if deadline.cancelled():
+                break
+            crowded = crowded or (found.cut and found.begun)
+            if found.words or not found.cut:
+                break
+        best = self.voices[0].latency
+        (best.late if crowded else best.in_time)()
+        return spoken
+
+    def _has_time(self, voice: Voice, unread: float, deadline: Deadline) -> bool:
+        """Whether there is time to read what is unread (seconds) and for some keystrokes, more where answers came late."""
+        return deadline.left >= voice.latency.backoff * (unread + self._calm * voice.latency.keystroke)

@@ -1,0 +1,88 @@
+"""Which next words may be offered, however probable a model finds them.
+
+known      two people wrote it (`rejoinder.text.lexicon`), or it stands in the draft, in what is answered, or in the person's
+           own text; where no such list is kept, at least it does not end in the same letters twice
+not round  it is not the word before it, and no run of two words that was just made, or typed a moment ago, comes again (the
+           n-gram block of Paulus, Xiong & Socher 2018)
+not asked  the person blocked it
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from functools import cached_property
+from itertools import pairwise
+
+from rejoinder.post import Post
+from rejoinder.text.phrases import Phrases
+from rejoinder.text.words import words
+
+_NEAR = 4  # words at the end of the draft that are not gone round with
+_TAIL = 200  # characters of the draft in which they stand
+
+
+class WordRules:
+    """The rules of one session."""
+
+    def __init__(
+        self,
+        context: Sequence[Post] = (),
+        phrases: Phrases | None = None,
+        own: Collection[str] = (),
+        blocked: Collection[str] = (),
+    ) -> None:
+        """Make the rules.
+
+        Args:
+            context: the posts answered.
+            phrases: the words that two writers wrote; without it all are known.
+            own: the words of the person's own text, as `rejoinder.text.words` reads them.
+            blocked: words never offered.
+        """
+        self._context = context
+        self._phrases = phrases
+        self._own = own
+        self.blocked = frozenset(word.casefold() for word in blocked)
+
+    @cached_property
+    def _answered(self) -> frozenset[str]:
+        return frozenset(word for post in self._context for word in words(post.body))
+
+    def knows(self, word: str, draft: str) -> bool:
+        """Whether a word, as `rejoinder.text.words` reads it, is known at the end of `draft`."""
+        if self._phrases is None or self._phrases.knows(word):
+            return True
+        return word in self._own or word in self._answered or word in words(draft)
+
+    def at(self, draft: str) -> CaretRules:
+        """The rules at the end of `draft`."""
+        return CaretRules(self, draft)
+
+
+class CaretRules:
+    """The rules at the end of one draft."""
+
+    def __init__(self, rules: WordRules, draft: str) -> None:
+        """Use `WordRules.at`."""
+        self._rules = rules
+        self._draft = draft
+        self._tail = draft[-_TAIL:]
+        self._typed = words(self._tail)
+
+    def allow(self, text: str) -> bool:
+        """Whether the last word of `text`, which goes on with the draft, may be offered after the others."""
+        said = words(self._tail + text)
+        new = next(
+            (place for place, pair in enumerate(zip(self._typed, said, strict=False)) if len({*pair}) > 1), len(self._typed)
+        )
+        if len(said) <= new:
+            return True  # no word yet
+        return said[-1] not in self._rules.blocked and not _goes_round(said, new) and self._rules.knows(said[-1], self._draft)
+
+
+def _goes_round(said: Sequence[str], new: int) -> bool:
+    """Whether the last word says again what stands just before it; from `new` on they are made, and the first is free."""
+    if len(said) - 1 == new:
+        return False
+    runs = list(pairwise(said))[max(new - _NEAR, 0) :]
+    return said[-1] == said[-2] or runs[-1] in runs[:-1]
