@@ -28,7 +28,7 @@ from rejoinder.config import read_settings, resolve
 from rejoinder.home.fitting import FitConfig, fit
 from rejoinder.home.workspace import Workspace
 from rejoinder.ladder.metrics import bootstrap_bits, bootstrap_change, by_thread
-from rejoinder.ladder.prediction import post_nats
+from rejoinder.ladder.text_evaluation import post_nats
 from rejoinder.models import LADDER, parts_of, rung
 from rejoinder.post import Post
 from rejoinder.publish.recipe import clean

@@ -110,7 +110,7 @@ def main() -> None:
     options = {
         "source": (str, "markov", "markov or memory"),
         "posts": (int, 12_000, "posts of the archive"),
-        "budget": (str, "none", "time for the ladder; with less than it needs it says that it cannot tell"),
+        "budget": (str, "none", "time for the ladder; with less than it needs it finds no difference"),
         "home": (str, "", "a folder to keep"),
         "seed": (int, 0, "of the source"),
     }
@@ -126,7 +126,7 @@ def main() -> None:
             report(f"{args.source}: {rung['name']} over the source", [value / true], "x", as_json=args.json)
         else:
             print(f"{args.source}: {rung['name']} {rung['state']}: {rung['why']}")
-    verdict = found["verdict"]["typing"]
+    verdict = found["verdicts"]["typing"]
     if args.source == "memory":
         far = sum(len(word) + 1 for text in texts for word in text.split()[BACK::EVERY]) / sum(len(text) for text in texts)
         report("memory: bytes that depend on a word 30 back or more", [far], "share", as_json=args.json)

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import fcntl
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
+from time import sleep
 from typing import Any
 
 import numpy as np
@@ -14,12 +17,28 @@ from conftest import toy_posts
 
 from rejoinder.archive.reader import ArchiveCorpus
 from rejoinder.archive.split import Split, first_share, hash_split
+from rejoinder.climb import task_cache
 from rejoinder.climb.entries import Entry, entries
-from rejoinder.climb.executor import Row
+from rejoinder.climb.executor import Trial
 from rejoinder.climb.run import FOLDER, ClimbConfig, climb
-from rejoinder.climb.task_cache import Setup, Unit, run
+from rejoinder.climb.task_cache import run
+from rejoinder.climb.tasks import (
+    Choose,
+    Experiment,
+    Failed,
+    Fit,
+    Fitted,
+    Limits,
+    MeasureText,
+    Stopped,
+    Task,
+    Tokenize,
+    Tokenized,
+    as_json,
+)
 from rejoinder.errors import UsageError
 from rejoinder.home.workspace import Workspace
+from rejoinder.ladder.report import Report, Rung
 
 THREADS = 1_300  # a tenth of them is the test part: enough for 99 replies of other threads
 RUNGS = ("canned", "unigram", "markov", "bm25")
@@ -37,7 +56,7 @@ def space(tmp_path_factory: pytest.TempPathFactory) -> Workspace:
 
 
 @pytest.fixture(scope="module")
-def report(space: Workspace) -> dict[str, Any]:
+def report(space: Workspace) -> Report:
     """A whole climb of some cheap rungs."""
     return climb(space, ClimbConfig(RUNGS, budget=None), {})
 
@@ -47,50 +66,59 @@ def _little_work() -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
         for module in ("executor", "plan"):
             patch.setattr(f"rejoinder.climb.{module}.SHARES", FEW)
-        for name, number in (("POSTS", 60), ("KEYED_POSTS", 12), ("PAIRS", 40), ("CURVE_POSTS", 40), ("CURVE_PAIRS", 20)):
+        for name, number in (("POSTS", 60), ("KEYED_POSTS", 12), ("RANKED_PAIRS", 40), ("CURVE_POSTS", 40), ("CURVE_PAIRS", 20)):
             patch.setattr(f"rejoinder.climb.executor.{name}", number)
         yield
 
 
-def row(report: Mapping[str, Any], name: str) -> Mapping[str, Any]:
-    return next(one for one in report["rungs"] if one["name"] == name)
+def rung(report: Report, name: str) -> Rung:
+    return next(one for one in report.rungs if one.name == name)
 
 
-def test_every_rung_has_its_row(report: dict[str, Any]) -> None:
-    assert [one["name"] for one in report["rungs"]] == list(RUNGS)
-    assert {one["name"]: one["state"] for one in report["rungs"]} == dict.fromkeys(RUNGS, "measured")
-    assert report["verdict"]["typing"]["neural"] is None  # no net was measured
+def bits(report: Report, name: str) -> float:
+    found = rung(report, name).text().bits_per_byte
+    assert found is not None
+    return found.value
 
 
-def test_figures_are_those_of_a_sane_ladder(report: dict[str, Any]) -> None:
-    unigram, markov = (row(report, name)["typing"]["all"] for name in ("unigram", "markov"))
-    assert markov["bits_per_byte"]["value"] < unigram["bits_per_byte"]["value"]
-    for figures in (unigram, markov):
-        assert all(one["low"] <= one["value"] <= one["high"] for one in (figures["bits_per_byte"], figures["savings"]))
-        assert len(figures["top1"]) == 4
-        assert len(figures["exact"]) == 8
-        assert all(0 <= gate["coverage"] <= 1 and 0 <= gate["precision"] <= 1 for gate in figures["gate"])
-    pair = report["neighbours"][0]
-    assert (pair["kind"], pair["lower"], pair["upper"]) == ("typing", "unigram", "markov")
-    assert pair["gain"]["low"] > 0
-    assert row(report, "bm25")["replies"]["comment"]["recall@1"]["value"] == 0  # all thanks are alike, and a tie is lost
+def test_every_rung_has_its_row(report: Report) -> None:
+    assert {one.name: one.state for one in report.rungs} == dict.fromkeys(RUNGS, "measured")
+    assert report.verdicts["typing"].neural is None  # no net was measured
 
 
-def test_what_it_cost_is_told(report: dict[str, Any]) -> None:
+def test_figures_are_those_of_a_sane_ladder(report: Report) -> None:
+    assert bits(report, "markov") < bits(report, "unigram")
+    for figures in (rung(report, name).text() for name in ("unigram", "markov")):
+        assert figures.bits_per_byte is not None and figures.savings is not None
+        assert (figures.bits_per_byte.number, figures.savings.number) == (60, 12)
+        assert all(one.low <= one.value <= one.high for one in (figures.bits_per_byte, figures.savings))
+        assert len(figures.top1) == 4
+        assert len(figures.exact) == 8
+        assert all(0 <= gate.coverage <= 1 and 0 <= gate.precision <= 1 for gate in figures.gate)
+    step = report.steps[0]
+    assert (step.kind, step.lower, step.upper, step.gain.number) == ("typing", "unigram", "markov", 60)
+    assert step.gain.low > 0
+    ranked = rung(report, "bm25").replies["comment"].other_threads.recall_1
+    assert (ranked.value, ranked.number) == (0, 40)  # all thanks are alike, and a tie is lost
+
+
+def test_what_it_cost_is_told(report: Report) -> None:
     for name in RUNGS:
-        cost = row(report, name)["cost"]
-        assert cost["fit_seconds"] > 0
-        assert cost["peak_bytes"] > 10**7  # a process of its own
-        assert cost["disk_bytes"] > 0
-    assert row(report, "markov")["cost"]["keystroke_ms"]["p50"] > 0
-    assert row(report, "bm25")["cost"]["reply_ms"]["p50"] > 0
+        cost = rung(report, name).cost
+        assert cost.fit_seconds == cost.whole_seconds
+        assert cost.fit_seconds is not None and cost.fit_seconds > 0
+        assert cost.peak_bytes is not None and cost.peak_bytes > 10**7  # a process of its own
+        assert cost.disk_bytes is not None and cost.disk_bytes > 0
+    for name, kind in (("markov", "typing"), ("bm25", "replies")):
+        times = rung(report, name).latency(kind)  # type: ignore[arg-type]
+        assert times is not None and 0 < times.p50 <= times.p99
 
 
-def test_curves_have_all_shares(report: dict[str, Any]) -> None:
-    curve = row(report, "markov")["curve"]
-    assert [point["share"] for point in curve] == list(FEW)
-    assert all(point["typing"] for point in curve)
-    assert row(report, "markov")["law"] is None  # three points are too few
+def test_curves_have_all_shares(report: Report) -> None:
+    curve = rung(report, "markov").curve
+    assert [point.share for point in curve] == list(FEW)
+    assert all("typing" in point.figures for point in curve)
+    assert rung(report, "markov").law is None  # three points are too few
 
 
 def test_a_second_climb_does_nothing_again(space: Workspace, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -104,41 +132,103 @@ def test_a_second_climb_does_nothing_again(space: Workspace, monkeypatch: pytest
     monkeypatch.setattr("rejoinder.climb.task_cache.subprocess.Popen", forbidden)
     assert climb(space, ClimbConfig(RUNGS, budget=None), {}) == report
     again = climb(space, ClimbConfig(RUNGS[:3], budget=None), {})  # a report of fewer, from what is kept
-    assert [one["name"] for one in again["rungs"]] == list(RUNGS[:3])
+    assert [one.name for one in again.rungs] == list(RUNGS[:3])
 
 
-def test_a_setting_that_is_changed_is_measured_anew(space: Workspace, report: dict[str, Any]) -> None:
+def test_a_setting_that_is_changed_is_measured_anew(space: Workspace, report: Report) -> None:
     changed = climb(space, ClimbConfig(("unigram", "markov"), budget=None), {"markov": {"discount": 0.2}})
-    old, new = (row(r, "markov")["typing"]["all"]["bits_per_byte"]["value"] for r in (report, changed))
-    assert new != old
-    assert row(changed, "unigram")["typing"] == row(report, "unigram")["typing"]
+    assert bits(changed, "markov") != bits(report, "markov")
+    assert rung(changed, "unigram").typing == rung(report, "unigram").typing
 
 
 def test_a_rung_that_fails_is_a_row_and_the_rest_go_on(space: Workspace) -> None:
     setting = {"word2vec": {"file": str(space.home / "nowhere.bin")}, "unigram": {}}
     found = climb(space, ClimbConfig(("unigram", "word2vec"), budget=None), setting)
-    assert row(found, "word2vec")["state"] == "failed"
-    assert "nowhere.bin" in row(found, "word2vec")["why"]
-    assert row(found, "unigram")["state"] == "measured"
+    assert rung(found, "word2vec").state == "failed"
+    assert "nowhere.bin" in rung(found, "word2vec").why
+    assert rung(found, "unigram").state == "measured"
 
 
 def test_a_budget_is_kept(space: Workspace) -> None:
     found = climb(space, ClimbConfig(("unigram", "markov"), budget=30.0, seed=1), {})
-    assert found["seconds"] <= 1.5 * 30.0
-    assert {one["name"] for one in found["rungs"]} == {"unigram", "markov"}
+    assert found.seconds <= 1.5 * 30.0
+    assert {one.name for one in found.rungs} == {"unigram", "markov"}
+
+
+TOKENS = Tokenize(1.0, 400)
+
+
+def task(space: Workspace, root: Path, work: Any = TOKENS, **other: Any) -> Task:
+    return Task(replace(Experiment(space.archive_file, root, "hash", 0, "data", "code", "package"), **other), work)
 
 
 def test_what_takes_too_long_is_stopped(space: Workspace, tmp_path: Path) -> None:
-    setup = Setup(space.archive_file, tmp_path, "hash", 0, "data", "code")
-    done = run(Unit(setup, "tokens", {"share": 1.0, "vocabulary": 400}), seconds=0.05)
-    assert done["stopped"] is True
+    assert isinstance(run(task(space, tmp_path), seconds=0.05), Stopped)
     assert list(tmp_path.iterdir()) == []  # nothing half made is left
 
 
+WORKERS = {
+    "says half a line and sleeps": "sys.stdout.write('[1'); sys.stdout.flush(); time.sleep(600)",
+    "closes its mouth and sleeps": "os.close(1); time.sleep(600)",
+    "will not be told": "signal.signal(signal.SIGTERM, signal.SIG_IGN); time.sleep(600)",
+    "talks without end": "signal.alarm(60)\nwhile True: sys.stdout.write('x' * 4096)",
+    "leaves a child behind": "os.fork(); time.sleep(600)",
+}
+
+
+@pytest.mark.parametrize("does", WORKERS)
+def test_the_limit_holds_whatever_a_worker_does(
+    does: str, space: Workspace, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lock, honest = tmp_path / "lock", task_cache.subprocess.Popen
+
+    def rogue(command: list[str], **how: Any) -> Any:
+        locked = f"file = open({str(lock)!r}, 'w'); os.set_inheritable(file.fileno(), True); fcntl.flock(file, fcntl.LOCK_EX)"
+        code = f"import fcntl, os, signal, subprocess, sys, time\n{locked}\n{WORKERS[does]}"
+        return honest([command[0], "-c", code], **how)
+
+    monkeypatch.setattr("rejoinder.climb.task_cache.subprocess.Popen", rogue)
+    monkeypatch.setattr("rejoinder.climb.task_cache._GRACE", 0.5)
+    assert isinstance(run(task(space, tmp_path), seconds=2.0), Stopped)
+    with lock.open("w") as file:  # whoever runs on holds it
+        for _ in range(200):  # the system takes what was killed away in a moment
+            with suppress(BlockingIOError):
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                return
+            sleep(0.05)
+    pytest.fail("something that the worker started runs on")
+
+
 def test_a_worker_that_crashes_is_a_line(space: Workspace, tmp_path: Path) -> None:
-    setup = Setup(space.archive_file, tmp_path, "hash", 0, "data", "code")
-    done = run(Unit(setup, "nonsense", {}))
-    assert "nonsense" in done["error"]
+    done = run(task(space, tmp_path, Fit("nonsense", 1.0, {}, {}, None)))
+    assert isinstance(done, Failed)
+    assert "nonsense" in done.error
+
+
+def test_a_key_depends_on_all_that_its_result_does(space: Workspace, tmp_path: Path) -> None:
+    choose, ours, theirs = Choose(None), MeasureText("lstm", "key", "posts", True), MeasureText("lstm", None, "posts", True)
+    for name, other in (("data", "x"), ("code", "x"), ("split", "time"), ("seed", 1)):
+        assert task(space, tmp_path, ours).key != task(space, tmp_path, ours, **{name: other}).key, name
+    for work, looks in ((choose, True), (theirs, True), (ours, False)):  # whether it looks at the package's models
+        same = task(space, tmp_path, work).key == task(space, tmp_path, work, package="another").key
+        assert same is not looks
+    assert task(space, tmp_path, ours).key == task(space, tmp_path / "elsewhere", ours).key
+    assert task(space, tmp_path, ours).key != task(space, tmp_path, replace(ours, keystrokes=False)).key
+
+
+def test_what_was_done_with_much_less_effort_is_done_again(space: Workspace, tmp_path: Path) -> None:
+    """75 of 100 seconds are enough; 74 are not, and nothing is where all there is may be taken, but for what was whole."""
+    for effort, whole, now, kept in (
+        (75.0, False, 100.0, True),
+        (74.0, False, 100.0, False),
+        (74.0, True, None, True),
+        (9e9, False, None, False),
+    ):
+        of = replace(task(space, tmp_path), limits=Limits(effort=effort))
+        of.place.mkdir(exist_ok=True)
+        (of.place / "task.json").write_bytes(as_json(of))
+        (of.place / "done.json").write_bytes(as_json(Tokenized(key=of.key, whole=whole)))
+        assert (task_cache.kept(replace(of, limits=Limits(effort=now))) is not None) is kept
 
 
 def test_nothing_to_resume_is_said(space: Workspace) -> None:
@@ -153,14 +243,14 @@ def test_an_interrupted_climb_goes_on_with_what_it_had_left(space: Workspace, mo
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patch:
-        patch.setattr("rejoinder.climb.run.follow", interrupted)
+        patch.setattr("rejoinder.climb.run.carry_out", interrupted)
         with pytest.raises(KeyboardInterrupt):
             climb(space, config, {})
     file = space.home / FOLDER / "run.json"
     kept = json.loads(file.read_bytes())
     file.write_text(json.dumps({**kept, "spent": 20.0}))
     found = climb(space, replace(config, resume=True), {})
-    assert found["seconds"] >= 20.0
+    assert found.seconds >= 20.0
     assert not file.exists()
 
 
@@ -195,9 +285,10 @@ def test_a_share_of_a_corpus_is_of_train_only(space: Workspace, tmp_path: Path) 
 
 def test_two_fits_tell_what_a_larger_one_costs() -> None:
     """1 s at 1/16 and 1.5 s at 1/8: 8 s more for all of the data, and 0.5 s whatever the size, so 8.5 s, a tenth more in all."""
-    unit = Unit(Setup(Path(), Path(), "hash", 0, "", ""), "fit", {})
-    known = Row(Entry("x", "markov"))
-    known.fits = {share: (unit, {"fit_seconds": s, "wall_seconds": s + 1}) for share, s in ((1 / 16, 1.0), (1 / 8, 1.5))}
+    known, made = Trial(Entry("x", "markov")), {"rung": "markov", "parts": {}, "config": {}, "dev": ()}
+    for share, seconds in ((1 / 16, 1.0), (1 / 8, 1.5)):
+        cost = {"fit_seconds": seconds, "wall_seconds": seconds + 1, "cpu_seconds": 0.0, "peak_bytes": 0, "disk_bytes": 0}
+        known.fits[share] = Fitted(key="", **made, **cost)  # type: ignore[arg-type]
     assert known.seconds(1.0) == pytest.approx(1 + 1.1 * 8.5)
 
 

@@ -466,9 +466,12 @@ def test_the_report_of_the_ladder(toy_home: Workspace, tmp_path: Path) -> None:
     for path in ("/ladder", "/v1/ladder"):
         assert "rejoinder ladder" in said(client.get(path))
     (tmp_path / "ladder").mkdir()
-    (tmp_path / "ladder" / "ladder.json").write_text('{"rows": []}')
+    golden = (Path(__file__).parent / "golden" / "ladder.json").read_bytes()
+    (tmp_path / "ladder" / "ladder.json").write_bytes(golden)
     (tmp_path / "ladder" / "ladder.html").write_text("<script>1</script>")
-    assert client.get("/v1/ladder").json() == {"rows": []}
+    assert client.get("/v1/ladder").content == golden
+    (tmp_path / "ladder" / "ladder.json").write_bytes(golden.replace(b'"version": 2', b'"version": 1'))
+    assert "its version is not 2" in said(client.get("/v1/ladder"))
     page = client.get("/ladder")
     assert page.headers["content-type"].startswith("text/html") and page.headers["x-frame-options"] == "SAMEORIGIN"
     policy = page.headers["content-security-policy"]

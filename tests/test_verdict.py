@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from rejoinder.ladder.metrics import Estimate
+from rejoinder.ladder.report import Figure
 from rejoinder.ladder.verdict import Contender, Gain, verdict
 
 BITS = {"unigram": 3.0, "markov": 2.2, "kneser_ney": 2.0, "lstm": 1.8}
@@ -16,12 +16,12 @@ def contenders(**bits: float) -> list[Contender]:
     return [Contender(name, name == "lstm", -value, SECONDS[name], 1.0, 10**6) for name, value in found.items()]
 
 
-def gain(width: float = 0.01, **bits: float) -> Gain:
+def gain(width: float = 0.01, number: int = 100, **bits: float) -> Gain:
     found = {**BITS, **bits}
 
-    def of(upper: str, lower: str) -> Estimate:
+    def of(upper: str, lower: str) -> Figure:
         value = 1 - found[upper] / found[lower]
-        return Estimate(value, value - width, value + width)
+        return Figure(value, value - width, value + width, number)
 
     return of
 
@@ -30,53 +30,67 @@ def test_a_net_that_is_well_ahead_is_needed() -> None:
     """1.8 against 2.0 bits is 10% less, more than the margin of 3%, and 9% to 11% is above 0."""
     found = verdict("typing", contenders(), gain())
     assert found is not None
-    assert (found["neural"], found["rung"], found["best"]) == (True, "lstm", "lstm")
-    assert found["headline"].startswith("Yes")
+    assert (found.neural, found.rung, found.best) == (True, "lstm", "lstm")
+    assert found.headline.startswith("Yes")
 
 
 def test_a_net_within_the_margin_is_not_needed() -> None:
     found = verdict("typing", contenders(lstm=1.97), gain(lstm=1.97))
     assert found is not None
-    assert (found["neural"], found["rung"], found["best"]) == (False, "kneser_ney", "lstm")
-    assert found["headline"].startswith("No")
-    assert any("1.5%" in sentence for sentence in found["sentences"])  # what the net would give: 1 - 1.97 / 2.0
+    assert (found.neural, found.rung, found.best) == (False, "kneser_ney", "lstm")
+    assert found.headline.startswith("No")
+    assert any("1.5%" in sentence for sentence in found.sentences)  # what the net would give: 1 - 1.97 / 2.0
 
 
 def test_a_net_that_is_behind_is_not_needed() -> None:
     found = verdict("typing", contenders(lstm=2.5), gain(lstm=2.5))
     assert found is not None
-    assert found["neural"] is False
-    assert any("behind" in sentence for sentence in found["sentences"])
+    assert found.neural is False
+    assert any("behind" in sentence for sentence in found.sentences)
 
 
 def test_the_cheapest_that_is_good_enough_is_taken() -> None:
     found = verdict("typing", contenders(lstm=1.98, markov=2.03), gain(lstm=1.98, markov=2.03))
     assert found is not None
-    assert found["rung"] == "markov"
+    assert found.rung == "markov"
 
 
 def test_too_few_threads_to_be_sure() -> None:
     found = verdict("typing", contenders(), gain(width=0.2))
     assert found is not None
-    assert found["neural"] is None
-    assert "cannot be told" in found["headline"]
+    assert found.neural is None
+    assert found.headline.startswith("No difference found")
+
+
+def test_how_many_more_posts_would_tell() -> None:
+    """10% ahead, 20% to each side, on 100 posts: an interval half as wide needs four times as many, 300 more.
+
+    1.5% ahead, 5% to each side, may be 6.5%; to be at most 6% it must be 4.5% to each side: (5 / 4.5)^2 - 1 = 23% more.
+    """
+    wide, narrow = (
+        verdict("typing", contenders(), gain(width=0.2)),
+        verdict("replies", contenders(lstm=1.97), gain(0.05, lstm=1.97)),
+    )
+    assert wide is not None and narrow is not None
+    assert any("needs about 300 more posts than the 100 measured" in sentence for sentence in wide.sentences)
+    assert any("needs about 24 more answered posts than the 100 measured" in sentence for sentence in narrow.sentences)
 
 
 def test_a_net_that_the_budget_stopped_cannot_be_ruled_out() -> None:
     stopped = [replace(c, settled=False, why="was stopped") if c.net else c for c in contenders(lstm=2.1)]
     found = verdict("typing", stopped, gain(lstm=2.1))
     assert found is not None
-    assert found["neural"] is None
-    assert any("lstm was stopped" in sentence for sentence in found["sentences"])
+    assert found.neural is None
+    assert any("lstm was stopped" in sentence for sentence in found.sentences)
     ahead = verdict("typing", [replace(c, settled=not c.net) for c in contenders()], gain())
     assert ahead is not None
-    assert ahead["neural"] is True  # it is well ahead already
+    assert ahead.neural is True  # it is well ahead already
 
 
 def test_without_a_net_there_is_nothing_to_compare_with() -> None:
     found = verdict("typing", [c for c in contenders() if not c.net], gain())
     assert found is not None
-    assert (found["neural"], found["rung"]) == (None, "kneser_ney")
+    assert (found.neural, found.rung) == (None, "kneser_ney")
     assert verdict("replies", [], gain()) is None
 
 
@@ -84,14 +98,14 @@ def test_too_few_threads_to_be_sure_that_it_is_not() -> None:
     """1.97 against 2.0 is 1.5% ahead, and with 5% to each side perhaps 6.5%: more than twice the margin."""
     found = verdict("typing", contenders(lstm=1.97), gain(width=0.05, lstm=1.97))
     assert found is not None
-    assert found["neural"] is None
+    assert found.neural is None
 
 
 def test_a_net_that_was_never_measured_cannot_be_ruled_out() -> None:
     found = verdict("typing", contenders(lstm=2.5), gain(lstm=2.5), ["mixture"])
     assert found is not None
-    assert found["neural"] is None
-    assert any("stopped mixture" in sentence for sentence in found["sentences"])
+    assert found.neural is None
+    assert any("stopped mixture" in sentence for sentence in found.sentences)
     ahead = verdict("typing", contenders(), gain(), ["mixture"])
     assert ahead is not None
-    assert ahead["neural"] is True
+    assert ahead.neural is True

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
+from shutil import get_terminal_size
 from typing import Annotated
 
 import typer
 
 from rejoinder.cli.archive import or_sample, split_method
 from rejoinder.cli.options import ConfigFile, Home, Json, Seed, Sets, Split, workspace
-from rejoinder.cli.output import note, print_json, progress, table
+from rejoinder.cli.output import note, progress, table
 from rejoinder.errors import UsageError
 
 _UNITS = {"s": 1.0, "m": 60.0, "h": 3600.0, "": 60.0}
@@ -48,8 +49,9 @@ def ladder(
     """
     from rejoinder.climb.run import FOLDER, REPORT, ClimbConfig, climb
     from rejoinder.config import read_settings
-    from rejoinder.files import write_atomically, write_json
+    from rejoinder.files import write_atomically
     from rejoinder.ladder.page import page
+    from rejoinder.ladder.report import to_json
     from rejoinder.ladder.table import plain
     from rejoinder.models import LADDER
 
@@ -62,15 +64,14 @@ def ladder(
         note("interrupted; what is done is kept: the same command with --resume goes on")
         raise typer.Exit(130) from None
     where = space.home / FOLDER
-    html = page(report).encode()
-    for folder in dict.fromkeys([where, *([out] if out else [])]):
-        write_atomically(folder / "ladder.html", html)
-        if folder != where:
-            write_json(folder / REPORT, report)
+    made = {"ladder.html": page(report).encode(), REPORT: to_json(report)}
+    for folder in {where, out or where}:
+        for name, data in made.items():
+            write_atomically(folder / name, data)
     if as_json:
-        print_json(report)
+        typer.echo(made[REPORT].decode(), nl=False)
         return
-    columns, rows, lines = plain(report)
+    columns, rows, lines = plain(report, get_terminal_size().columns)
     table(columns, rows)
     for line in lines:
         typer.echo(line)

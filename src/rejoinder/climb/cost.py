@@ -5,47 +5,79 @@ from __future__ import annotations
 import os
 import platform
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from rejoinder.climb.executor import Row
+from rejoinder.climb.executor import Trial
+from rejoinder.home.workspace import Workspace
+from rejoinder.ladder.report import Cost, Machine, Percentiles
 from rejoinder.models import LADDER
 
 
-def cost_of(row: Row) -> dict[str, Any]:
-    """What a rung costs."""
-    done = row.fits[row.share][1] if row.fits else {}
-    typed, ranked = (row.measured[do][1] if do in row.measured else {} for do in ("type", "rank"))
+def cost_of(trial: Trial, trials: Mapping[str, Trial]) -> Cost:
+    """What a rung costs, given all that it may be made of."""
+    if trial.entry.shipped:
+        return _cost_of_shipped(trial)
+    done, load = trial.fitted, _latencies(trial)
+    whole = sum(fit.fit_seconds for name in _whole(trial, trials) if (fit := trials[name].fitted))
+    return Cost(
+        fit_seconds=done.fit_seconds if done else None,
+        whole_seconds=round(whole, 3) if done else None,
+        cpu_seconds=done.cpu_seconds if done else None,
+        peak_bytes=done.peak_bytes if done else None,
+        disk_bytes=done.disk_bytes if done else None,
+        needs=LADDER[trial.entry.rung].extra,
+        **load,
+    )
+
+
+def _whole(trial: Trial, trials: Mapping[str, Trial]) -> set[str]:
+    """The names of a rung and of all that it is made of."""
+    return {trial.entry.name}.union(*(_whole(trials[part], trials) for part in trial.entry.parts if part in trials))
+
+
+def _cost_of_shipped(trial: Trial) -> Cost:
+    """The same of a model of the package: the time to fit is that of where it was made."""
+    space = Workspace.shipped()
+    names = (trial.entry.rung, *trial.entry.parts)
+    found = [fitted for name in names if space and (fitted := space.fitted(name))]
+    seconds = [float(fitted.manifest["seconds"]) for fitted in found]
+    return Cost(
+        fit_seconds=seconds[0] if seconds else None,
+        whole_seconds=round(sum(seconds), 3) if seconds else None,
+        disk_bytes=sum(fitted.bytes for fitted in found) or None,
+        **_latencies(trial),
+    )
+
+
+def _latencies(trial: Trial) -> dict[str, Any]:
+    """What was timed while it was measured."""
+    typed, ranked = trial.measured.get("typing"), trial.measured.get("replies")
+    first = typed or ranked
     return {
-        "fit_seconds": 0.0 if row.entry.shipped else done.get("fit_seconds"),
-        "cpu_seconds": 0.0 if row.entry.shipped else done.get("cpu_seconds"),
-        "peak_bytes": done.get("peak_bytes"),
-        "disk_bytes": done.get("disk_bytes") or typed.get("disk_bytes"),
-        "load_seconds": typed.get("load_seconds", ranked.get("load_seconds")),
-        "keystroke_ms": _percentiles(typed.get("keystroke_ms")),
-        "reply_ms": _percentiles(ranked.get("reply_ms")),
-        "needs": [LADDER[row.entry.rung].extra] if LADDER[row.entry.rung].extra and not row.entry.shipped else [],
+        "load_seconds": first.load_seconds if first else None,
+        "keystroke_ms": _percentiles(typed.milliseconds) if typed else None,
+        "reply_ms": _percentiles(ranked.milliseconds) if ranked else None,
     }
 
 
-def _percentiles(times: Sequence[float] | None) -> dict[str, float] | None:
-    return {f"p{p}": round(float(np.percentile(times, p)), 3) for p in (50, 99)} if times else None
+def _percentiles(times: Sequence[float]) -> Percentiles | None:
+    return Percentiles(*(round(float(np.percentile(times, p)), 3) for p in (50, 99))) if times else None
 
 
-def machine() -> dict[str, Any]:
+def machine() -> Machine:
     """What the figures of cost were taken on."""
     names = [line.partition(":")[2].strip() for line in _lines("/proc/cpuinfo") if line.startswith("model name")]
-    pages = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") if hasattr(os, "sysconf") else 0
-    return {
-        "cpu": names[0] if names else platform.processor() or platform.machine(),
-        "cores": len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count(),
-        "memory": pages,
-        "python": sys.version.split()[0],
-        "system": platform.system(),
-    }
+    return Machine(
+        cpu=names[0] if names else platform.processor() or platform.machine(),
+        cores=len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1,
+        memory=os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") if hasattr(os, "sysconf") else 0,
+        python=sys.version.split()[0],
+        system=platform.system(),
+    )
 
 
 def _lines(file: str) -> list[str]:

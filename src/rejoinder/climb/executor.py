@@ -2,27 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import math
 from dataclasses import dataclass, field
 from time import monotonic
-from typing import Any
+from typing import Any, TypeVar
 
+from rejoinder.climb import tasks
 from rejoinder.climb.entries import Entry, full_config
-from rejoinder.climb.task_cache import Setup, Unit, run
+from rejoinder.climb.task_cache import kept, run
+from rejoinder.climb.tasks import Chosen, Done, Experiment, Failed, Fitted, Limits, Measured, Stopped, Task, Tokenized, Work
 from rejoinder.errors import UsageError
-from rejoinder.ladder.timed_ranking import KINDS
+from rejoinder.ladder.report import KINDS, PAIRS, Kind, Skipped, State
 from rejoinder.models import LADDER, Can
 from rejoinder.models.interfaces import Progress
 from rejoinder.text.tokenizer import DEFAULT_SIZE
 
 SHARES = (1 / 16, 1 / 8, 1 / 4, 1 / 2, 1.0)
-POSTS, KEYED_POSTS, PAIRS, DRAWS, FEW_DRAWS = (
-    1_000,
-    200,
-    600,
-    5,
-    2,
-)  # measured at most; the keystrokes of the first `KEYED_POSTS` only
+POSTS, KEYED_POSTS, RANKED_PAIRS = 1_000, 200, 600  # measured at most; the keystrokes of the first `KEYED_POSTS` only
+DRAWS, FEW_DRAWS = 5, 2
 CURVE_POSTS, CURVE_PAIRS = 300, 300
 PATIENT = "lstm"  # trained for as long as there is time
 ALL = 0.96  # of the budget, by when everything must be over but the report
@@ -30,23 +27,29 @@ _SLOWER = 1.1  # than in proportion: what more data costs
 _CUT = {"lstm": {"least_steps": 1, "dev_tokens": 100_000}, "fusion": {"pairs": 1_000, "train_pairs": 20_000}}  # with a budget
 _SHORTEST = 1.5  # seconds, with which no fit is begun
 _LONG = 1_800.0  # seconds of a budget with which nothing is cut
+R = TypeVar("R", Tokenized, Chosen)
 
 
 @dataclass
-class Row:
+class Trial:
     """What is known of an entry so far."""
 
     entry: Entry
-    state: str = "waiting"  # then: measured, failed, stopped, skipped
+    state: State | None = None  # None: nothing was measured yet, and nothing stands in the way
     why: str = ""
-    fits: dict[float, tuple[Unit, dict[str, Any]]] = field(default_factory=dict)  # by share
-    measured: dict[str, tuple[Unit, dict[str, Any]]] = field(default_factory=dict)  # "type" and "rank"
-    curve: dict[tuple[str, float], Unit] = field(default_factory=dict)  # by kind and share
+    fits: dict[float, Fitted] = field(default_factory=dict)  # by share
+    measured: dict[Kind, Measured] = field(default_factory=dict)
+    curve: dict[tuple[Kind, float], Measured] = field(default_factory=dict)  # by kind and share
 
     @property
     def share(self) -> float:
         """The largest share of the data it was fitted on; 0 for none."""
         return max(self.fits, default=0.0)
+
+    @property
+    def fitted(self) -> Fitted | None:
+        """The fit on the largest share."""
+        return self.fits.get(self.share)
 
     def seconds(self, share: float) -> float:
         """About how long a fit of so much of the data takes, with starting its process, from those there are.
@@ -56,44 +59,46 @@ class Row:
         known = sorted(self.fits)
         if share in self.fits or not known:
             return 0.0
-        times = [float(self.fits[one][1]["fit_seconds"]) for one in known[-2:]]
-        last = self.fits[known[-1]][1]
+        times = [self.fits[one].fit_seconds for one in known[-2:]]
         slope = times[-1] / known[-1] if len(times) == 1 else max((times[1] - times[0]) / (known[-1] - known[-2]), 0.0)
-        started = float(last["wall_seconds"]) - float(last["fit_seconds"])
+        started = self.fits[known[-1]].wall_seconds - times[-1]
         return started + _SLOWER * max(times[-1] + slope * (share - known[-1]), 0.1)
 
-    def leave(self, state: str, why: str) -> None:
+    def leave(self, state: State, why: str) -> None:
         """Leave it out from here on."""
         self.state, self.why = state, why
 
 
-class Doing:
-    """The rows of one climb."""
+class Executor:
+    """Does tasks for the trials of one climb, within its budget."""
 
-    def __init__(self, setup: Setup, entries: list[Entry], budget: float | None, spent: float, progress: Progress) -> None:
+    def __init__(
+        self, experiment: Experiment, entries: list[Entry], budget: float | None, spent: float, progress: Progress
+    ) -> None:
         """`budget` and what was `spent` of it before, in seconds."""
-        self.setup, self.budget, self.progress = setup, budget, progress
-        self.rows = [Row(entry) for entry in entries]
+        self.experiment, self.budget, self.progress = experiment, budget, progress
+        self.trials = {entry.name: Trial(entry) for entry in entries}
         self.began = monotonic() - spent
-        self.skipped: list[tuple[str, str]] = []  # what, and why
-        self.chosen: tuple[Unit, dict[str, Any]] | None = None
-        self.token_keys: dict[str, str] = {}
+        self.skipped: list[Skipped] = []
+        self.token_keys: dict[float, str] = {}
+        self.chosen = Chosen(key="")
 
     def left(self, share: float = 1.0) -> float:
         """Seconds until so much of the budget is spent."""
-        return float("inf") if self.budget is None else self.began + share * self.budget - monotonic()
+        return math.inf if self.budget is None else self.began + share * self.budget - monotonic()
 
     @property
     def draws(self) -> int:
         """Lists for each pair; with little time more pairs tell more."""
         return DRAWS if self.budget is None or self.budget >= _LONG else FEW_DRAWS
 
-    def run(self, what: str, unit: Unit, seconds: float = float("inf")) -> dict[str, Any]:
-        """What comes of a unit, in so many seconds at most."""
+    def run(self, what: str, work: Work, limits: Limits | None = None, seconds: float = math.inf) -> Done | Stopped:
+        """What comes of a task, in so many seconds at most."""
         self.progress(what, 0, None)
         limit = min(seconds, self.left(ALL))
-        stopped = None if limit == float("inf") else max(limit, 1.0)
-        return run(unit, stopped, lambda doing, done, total: self.progress(f"{what}: {doing}", done, total))
+        task = Task(self.experiment, work, limits or Limits())
+        stopped = None if limit == math.inf else max(limit, 1.0)
+        return run(task, stopped, lambda doing, done, total: self.progress(f"{what}: {doing}", done, total))
 
     # --- preparing -----------------------------------------------------------------------------------------------
 
@@ -103,184 +108,165 @@ class Doing:
         Raises:
             UsageError: that cannot be done, or not in time.
         """
-        if any(row.entry.types for row in self.rows):
-            self._need_tokens(1.0)
-        unit = Unit(self.setup, "choose", {"tokens": dict(self.token_keys)} if self.token_keys else {})
-        self.chosen = unit, _needed(self.run("choosing what to measure on", unit))
+        tokens = self._tokens(1.0) if any(trial.entry.types for trial in self.trials.values()) else None
+        self.chosen = self._must("choosing what to measure on", tasks.Choose(tokens), Chosen)
 
-    def _need_tokens(self, share: float) -> None:
-        if str(share) in self.token_keys:
-            return
-        whole = {"tokenizer": self.token_keys["1.0"]} if "1.0" in self.token_keys else {}
-        unit = Unit(self.setup, "tokens", {"share": share, "vocabulary": DEFAULT_SIZE, **whole})
-        _needed(self.run(f"text to tokens, {fraction(share)} of it", unit))
-        self.token_keys[str(share)] = unit.key
+    def _tokens(self, share: float) -> str:
+        """The key of the tokens of so much of train."""
+        if share not in self.token_keys:
+            work = tasks.Tokenize(share, DEFAULT_SIZE, self.token_keys.get(1.0))
+            self.token_keys[share] = self._must(f"text to tokens, {fraction(share)} of it", work, Tokenized).key
+        return self.token_keys[share]
+
+    def _must(self, what: str, work: Work, result: type[R]) -> R:
+        """What comes of a task without which nothing goes on."""
+        done = self.run(what, work)
+        if isinstance(done, result):
+            return done
+        late = "the budget was spent before anything could be measured; give more with --budget"
+        raise UsageError(done.error if isinstance(done, Failed) else late)
 
     # --- fitting -------------------------------------------------------------------------------------------------
 
-    def fit(self, row: Row, share: float, seconds: float) -> None:
+    def fit(self, trial: Trial, share: float, seconds: float) -> None:
         """Fit a rung on a share of the data, and on what it is made of; what fails or takes too long is noted."""
-        if row.state not in ("waiting", "measured", "stopped") or share in row.fits:
+        if trial.state in ("failed", "skipped") or share in trial.fits:
             return
-        parts = self._parts(row, share)
+        entry = trial.entry
+        parts = self._parts(trial, share)
         if parts is None:
             return
-        name = f"{row.entry.name} on {fraction(share)} of the data"
-        limits = self._limits(row, share, seconds)
-        unit = self._fit_unit(row.entry, share, parts, limits)
-        if seconds < _SHORTEST and unit.found is None:
-            self.skipped.append((name, "the budget"))
-            if not row.fits:
-                row.leave("stopped", "was stopped by the budget before it was fitted")
+        name = f"{entry.name} on {fraction(share)} of the data"
+        config = {**entry.config, "models": list(parts)} if "models" in entry.config else dict(entry.config)
+        limits = self._limits(trial, share, seconds)
+        work = tasks.Fit(entry.rung, share, config, parts, self._tokens(share) if entry.types else None)
+        if seconds < _SHORTEST and kept(Task(self.experiment, work, limits)) is None:
+            self._out_of_time(trial, name, "the budget")
             return
-        done = self.run(f"fitting {name}", unit, seconds * (1.3 if row.entry.rung == PATIENT else 1.0))
-        if "stopped" in done:
-            self.skipped.append((name, f"it was not fitted in {seconds:.0f} s"))
-            if not row.fits:
-                row.leave("stopped", "was stopped by the budget before it was fitted")
-        elif "error" in done:
-            row.leave("skipped" if done.get("kind") == "MissingExtra" else "failed", done["error"])
-        else:
-            row.fits[share] = unit, done
-            row.why = row.why or self._unsettled(row, done, share)
+        done = self.run(f"fitting {name}", work, limits, seconds * (1.3 if entry.rung == PATIENT else 1.0))
+        if isinstance(done, Stopped):
+            self._out_of_time(trial, name, f"it was not fitted in {seconds:.0f} s")
+        elif isinstance(done, Failed):
+            trial.leave("skipped" if done.missing_extra else "failed", done.error)
+        elif isinstance(done, Fitted):
+            trial.fits[share] = done
+            trial.why = trial.why or self._unsettled(trial, done, share)
 
-    def common(self, row: Row) -> float:
+    def _out_of_time(self, trial: Trial, name: str, why: str) -> None:
+        self.skipped.append(Skipped(name, why))
+        if not trial.fits:
+            trial.leave("stopped", "was stopped by the budget before it was fitted")
+
+    def common(self, trial: Trial) -> float:
         """The share of the data to fit what is made of others on: the largest that all of them learned from, if they are fixed.
 
         What only weighs others (`made_of`) takes each as it is.
         """
-        others = {other.entry.name: other for other in self.rows}
-        if not LADDER[row.entry.rung].parts or not all(others[part].fits for part in row.entry.parts):
+        parts = [self.trials[part] for part in trial.entry.parts]
+        if not LADDER[trial.entry.rung].parts or not all(part.fits for part in parts):
             return 1.0
-        return max(share for share in SHARES if all(share in others[part].fits for part in row.entry.parts))
+        return max(share for share in SHARES if all(share in part.fits for part in parts))
 
-    def _parts(self, row: Row, share: float) -> dict[str, str] | None:
+    def _parts(self, trial: Trial, share: float) -> dict[str, str] | None:
         """The keys of what a rung is made of, fitted on the same share, or on the most there is; None if it cannot be made."""
-        others = {other.entry.name: other for other in self.rows}
-        ready = [part for part in row.entry.parts if others[part].fits and (share == 1.0 or share in others[part].fits)]
-        missing = [part for part in row.entry.parts if part not in ready]
-        if missing and (LADDER[row.entry.rung].parts or not ready):
-            if not row.fits:
-                row.leave("skipped", f"it is made of {', '.join(missing)}, not fitted")
+        parts = {part: self.trials[part].fits for part in trial.entry.parts}
+        ready = {part: fits for part, fits in parts.items() if fits and (share == 1.0 or share in fits)}
+        missing = [part for part in parts if part not in ready]
+        if missing and (LADDER[trial.entry.rung].parts or not ready):
+            if not trial.fits:
+                trial.leave("skipped", f"it is made of {', '.join(missing)}, not fitted")
             return None
-        return {part: others[part].fits[share if share in others[part].fits else others[part].share][0].key for part in ready}
+        return {part: fits[share if share in fits else max(fits)].key for part, fits in ready.items()}
 
-    def _unsettled(self, row: Row, done: Mapping[str, Any], share: float) -> str:
+    def _unsettled(self, trial: Trial, done: Fitted, share: float) -> str:
         """Why more time might change it; nothing, if none would: training that got no better on dev ended by itself."""
-        others = {other.entry.name: other for other in self.rows}
         if share < 1.0:
             return ""
-        if row.entry.rung == PATIENT:
-            full = full_config(row.entry)
-            given, figures = done["config"].get("epochs", full["epochs"]), [figure for _, figure in done["dev"]]
+        if trial.entry.rung == PATIENT:
+            full = full_config(trial.entry)
+            given, figures = done.config.get("epochs", full["epochs"]), [figure for _, figure in done.dev]
             flat = full["patience"] and len(figures) - figures.index(min(figures)) > full["patience"] if figures else False
             stopped = given < full["epochs"] and not flat
             return f"was stopped by the budget after {given:.2g} of {full['epochs']:g} passes" if stopped else ""
-        unsettled = [part for part in row.entry.parts if others[part].why or 0 < others[part].share < 1]
+        parts = [self.trials[part] for part in trial.entry.parts]
+        unsettled = [part.entry.name for part in parts if part.why or 0 < part.share < 1]
         return f"is made of {', '.join(unsettled)}, which the budget stopped" if unsettled else ""
 
-    def _limits(self, row: Row, share: float, seconds: float) -> dict[str, Any]:
+    def _limits(self, trial: Trial, share: float, seconds: float) -> Limits:
         """What is cut short where there is a budget; of a net that is trained for as long as there is time: how many passes."""
-        if self.budget is None or row.entry.rung not in _CUT:
-            return {}
-        cut = _CUT[row.entry.rung]
-        if row.entry.rung != PATIENT:
+        cut: dict[str, Any] | None = _CUT.get(trial.entry.rung)
+        if self.budget is None or cut is None:
+            return Limits()
+        full = full_config(trial.entry)
+        if trial.entry.rung != PATIENT:
             if self.budget >= _LONG:
-                return {}
-            full = full_config(row.entry)
+                return Limits()
             if share == 1.0:
                 said = ", ".join(f"{value:,} of {full[key]:,} {key.replace('_', ' ')}" for key, value in cut.items())
-                self.skipped.append((f"all of {row.entry.name}: {said}", "the budget"))
-            return {"config": cut, "effort": 0.0}
-        wanted = float(full_config(row.entry)["epochs"])
-        epochs = min(1.0, wanted)
-        if row.fits:
-            first = row.fits[min(row.fits)][1]
-            a_pass = _SLOWER * first["fit_seconds"] / first["config"]["epochs"] * share / min(row.fits)
-            epochs = min(wanted, (seconds - (first["wall_seconds"] - first["fit_seconds"])) / a_pass)
+                self.skipped.append(Skipped(f"all of {trial.entry.name}: {said}", "the budget"))
+            return Limits(config=cut)
+        epochs = min(1.0, float(full["epochs"]))
+        if trial.fits:
+            smallest = min(trial.fits)
+            first = trial.fits[smallest]
+            a_pass = _SLOWER * first.fit_seconds / first.config["epochs"] * share / smallest
+            epochs = min(float(full["epochs"]), (seconds - (first.wall_seconds - first.fit_seconds)) / a_pass)
         epochs = max(round(epochs, 3), 0.02)
-        return {"config": {**cut, "epochs": epochs}, "effort": epochs}
-
-    def _fit_unit(self, entry: Entry, share: float, parts: Mapping[str, str], limits: Mapping[str, Any]) -> Unit:
-        what: dict[str, Any] = {"rung": entry.rung, "share": share, "config": dict(entry.config), "parts": dict(parts)}
-        if "models" in entry.config:
-            what["config"]["models"] = list(parts)
-        if entry.types:
-            self._need_tokens(share)
-            what["tokens"] = {str(share): self.token_keys[str(share)]}
-        return Unit(self.setup, "fit", what, limits)
+        return Limits(effort=epochs, config={**cut, "epochs": epochs})
 
     # --- measuring -----------------------------------------------------------------------------------------------
 
-    def measures(self, row: Row) -> list[str]:
-        """What can be measured of a row."""
-        if row.state not in ("waiting", "stopped") or not (row.fits or row.entry.shipped) or self.chosen is None:
+    def measurable(self, trial: Trial) -> list[Kind]:
+        """What can be measured of a rung."""
+        if trial.state not in (None, "stopped") or not (trial.fits or trial.entry.shipped):
             return []
-        if row.entry.replies and not any(self.chosen[1][f"{kind}_pairs"] for kind in KINDS):
-            row.leave("skipped", "too few held-out replies to measure a ranker on; import more")
+        if trial.entry.replies and not any(self.chosen.pairs.values()):
+            trial.leave("skipped", "too few held-out replies to measure a ranker on; import more")
             return []
-        return [do for do, able in (("type", row.entry.types), ("rank", row.entry.replies)) if able]
+        return [kind for kind, able in zip(KINDS, (trial.entry.types, trial.entry.replies), strict=True) if able]
 
-    def measure(self, row: Row, do: str, seconds: float) -> None:
-        """Measure a row, on as many posts or pairs as there is time for."""
-        unit = self._unit(row, do, seconds)
-        done = self.run(f"measuring {row.entry.name}", unit, 2 * seconds + 20)
-        if "error" in done or "stopped" in done:
-            said = done.get("error", "was stopped by the budget while it was measured")
-            row.leave("failed" if "error" in done else "stopped", said)
-            return
-        row.measured[do] = unit, done
-        if row.state == "waiting":
-            row.state = "measured"
+    def measure(self, trial: Trial, kind: Kind, seconds: float) -> None:
+        """Measure a rung, on as many posts or pairs as there is time for."""
+        done = self._measure(f"measuring {trial.entry.name}", trial, kind, seconds)
+        if isinstance(done, Measured):
+            trial.measured[kind] = done
+            trial.state = trial.state or "measured"
+        elif isinstance(done, Failed):
+            trial.leave("failed", done.error)
+        else:
+            trial.leave("stopped", "was stopped by the budget while it was measured")
 
-    def measure_point(self, row: Row, share: float) -> None:
+    def measure_point(self, trial: Trial, share: float) -> None:
         """Measure what was fitted on a share of the data, for the learning curve."""
-        ranks = Can.RANK in LADDER[row.entry.rung].can
-        for kind, able, do in (("typing", row.entry.types, "type"), ("replies", ranks, "rank")):
+        for kind, able in zip(KINDS, (trial.entry.types, Can.RANK in LADDER[trial.entry.rung].can), strict=True):
             if able:
-                unit = self._unit(row, do, max(self.left(ALL), 1.0), share)
-                done = self.run(f"measuring {row.entry.name} on {fraction(share)} of the data", unit)
-                if "error" not in done and "stopped" not in done:
-                    row.curve[kind, share] = unit
+                what = f"measuring {trial.entry.name} on {fraction(share)} of the data"
+                done = self._measure(what, trial, kind, max(self.left(ALL), 1.0), share)
+                if isinstance(done, Measured):
+                    trial.curve[kind, share] = done
 
-    def _unit(self, row: Row, do: str, seconds: float, share: float | None = None) -> Unit:
+    def _measure(self, what: str, trial: Trial, kind: Kind, seconds: float, share: float | None = None) -> Done | Stopped:
         """A measurement; of a point of the learning curve, where a `share` is given."""
-        assert self.chosen is not None  # noqa: S101 - made first
-        curve = share is not None
-        what: dict[str, Any] = {"rung": row.entry.rung, "shipped": True}
-        if not row.entry.shipped:
-            what = {"rung": row.entry.rung, "key": row.fits[share or row.share][0].key}
-        limits: dict[str, Any] = {"seconds": None if seconds == float("inf") else seconds, "effort": seconds}
-        if do == "type":
-            what |= {"posts": self.chosen[0].key, "keystrokes": not curve}
-            limits |= {"posts": CURVE_POSTS if curve else POSTS, "keyed": KEYED_POSTS}
-            return Unit(self.setup, do, what, limits)
-        kinds = [kind for kind in KINDS if self.chosen[1][f"{kind}_pairs"]][: 1 if curve else None]
-        sources = {} if curve else self._sources(row)
-        what |= {"kinds": kinds, "harder": not curve, "draws": 1 if curve else self.draws, "sources": sources}
-        return Unit(self.setup, do, what, {**limits, "pairs": CURVE_PAIRS if curve else PAIRS})
+        rung, curve = trial.entry.rung, share is not None
+        model = None if trial.entry.shipped else trial.fits[share or trial.share].key
+        limit = None if seconds == math.inf else seconds
+        late = 2 * seconds + 20  # a measurement looks at the clock itself, between two posts
+        if kind == "typing":
+            limits = Limits(limit, limit, posts=CURVE_POSTS if curve else POSTS, typed=KEYED_POSTS)
+            return self.run(what, tasks.MeasureText(rung, model, self.chosen.key, keystrokes=not curve), limits, late)
+        kinds = tuple(kind for kind in PAIRS if self.chosen.pairs.get(kind))[: 1 if curve else None]
+        sources = {} if curve else self._sources(trial)
+        work = tasks.MeasureReplies(rung, model, kinds, harder=not curve, draws=1 if curve else self.draws, sources=sources)
+        return self.run(what, work, Limits(limit, limit, pairs=CURVE_PAIRS if curve else RANKED_PAIRS), late)
 
-    def _sources(self, row: Row) -> dict[str, str]:
-        """Who proposes the replies that a row orders: itself, or what it is made of."""
-        own = Can.PROPOSE in LADDER[row.entry.rung].can
-        names = [row.entry.name] if own else row.entry.parts
-        able = [o for o in self.rows if o.entry.name in names and o.fits and Can.PROPOSE in LADDER[o.entry.rung].can]
-        return {other.entry.rung: other.fits[other.share][0].key for other in able}
+    def _sources(self, trial: Trial) -> dict[str, str]:
+        """Who proposes the replies that a rung orders: itself, or what it is made of."""
+        own = Can.PROPOSE in LADDER[trial.entry.rung].can
+        able = [self.trials[name] for name in ([trial.entry.name] if own else trial.entry.parts)]
+        fits = [one.fitted for one in able if Can.PROPOSE in LADDER[one.entry.rung].can]
+        return {fit.rung: fit.key for fit in fits if fit}
 
 
 def fraction(share: float) -> str:
     """A share of the data, in words."""
     return "all" if share >= 1 else f"1/{round(1 / share)}" if share else "none"
-
-
-def _needed(done: dict[str, Any]) -> dict[str, Any]:
-    """What came of a unit without which nothing goes on.
-
-    Raises:
-        UsageError: it failed, or took too long.
-    """
-    if "error" in done:
-        raise UsageError(str(done["error"]))
-    if "stopped" in done:
-        raise UsageError("the budget was spent before anything could be measured; give more with --budget")
-    return done

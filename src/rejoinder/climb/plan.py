@@ -12,7 +12,8 @@ Without a budget nothing is cut short.
 
 from __future__ import annotations
 
-from rejoinder.climb.executor import ALL, PATIENT, SHARES, Doing, Row, fraction
+from rejoinder.climb.executor import ALL, PATIENT, SHARES, Executor, Trial, fraction
+from rejoinder.ladder.report import Skipped
 from rejoinder.models import LADDER
 
 _FITTING, _COMPOSING, _MEASURING = 0.36, 0.66, 0.84  # of the budget, by when each must be over
@@ -22,74 +23,79 @@ _LEFT = 25.0  # seconds that are left for each of the others that are made of ot
 _KEPT = 0.3  # of the time to fit, for the net that is trained as long as there is time
 
 
-def follow(doing: Doing) -> None:
-    """Do all of it."""
-    doing.prepare()
-    own = [row for row in doing.rows if not row.entry.shipped]
-    for row in own:
-        if LADDER[row.entry.rung].asked:  # it does not learn, so that a share of the data is all the same to it
-            doing.fit(row, 1.0, doing.left(_FITTING))
-    base = [row for row in own if not row.entry.parts and not LADDER[row.entry.rung].asked]
-    composite = [row for row in own if row.entry.parts]
-    _fit_base(doing, base)
-    for place, row in enumerate(composite):
+def carry_out(executor: Executor) -> None:
+    """Fit and measure every trial of a climb, in the order above, until all is done or the budget is spent.
+
+    Raises:
+        UsageError: nothing could be prepared to measure on.
+    """
+    executor.prepare()
+    own = [trial for trial in executor.trials.values() if not trial.entry.shipped]
+    asked = [trial for trial in own if LADDER[trial.entry.rung].asked]
+    base = [trial for trial in own if not trial.entry.parts and trial not in asked]
+    composite = [trial for trial in own if trial.entry.parts]
+    for trial in asked:  # it does not learn, so that a share of the data is all the same to it
+        executor.fit(trial, 1.0, executor.left(_FITTING))
+    _fit_base(executor, base)
+    for place, trial in enumerate(composite):
         others = len(composite) - place - 1
-        left = doing.left(_COMPOSING)
-        doing.fit(row, doing.common(row), max(left - _LEFT * others, left / (others + 1), 5.0))
-        if row.fits and row.share < 1.0:
-            row.why = f"was stopped by the budget at {fraction(row.share)} of the data, as what it is made of was"
-    _measure(doing)
-    _fill_curves(doing, [*base, *composite])
+        left = executor.left(_COMPOSING)
+        executor.fit(trial, executor.common(trial), max(left - _LEFT * others, left / (others + 1), 5.0))
+        if trial.fits and trial.share < 1.0:
+            trial.why = f"was stopped by the budget at {fraction(trial.share)} of the data, as what it is made of was"
+    _measure(executor)
+    _fill_curves(executor, [*base, *composite])
 
 
-def _fit_base(doing: Doing, base: list[Row]) -> None:
+def _fit_base(executor: Executor, base: list[Trial]) -> None:
     """Fit what stands on its own."""
-    patient = [row for row in base if row.entry.rung == PATIENT]
-    quick = [row for row in base if row not in patient]
-    kept = _KEPT * max(doing.left(_FITTING), 0.0) if patient and doing.budget else 0.0
-    for row in quick:
-        doing.fit(row, SHARES[0], doing.left(_FITTING) - kept)
-    cheapest = sorted((row for row in quick if row.fits), key=lambda row: row.seconds(1.0))
-    for place, row in enumerate(cheapest):
-        left = doing.left(_FITTING) - kept
-        _fit_most(doing, row, min(left, _OVER * left / (len(cheapest) - place)))
-    for row in patient:
-        doing.fit(row, SHARES[0], doing.left(_FITTING) / 2)
-        if row.fits:
-            doing.fit(row, 1.0, max(doing.left(_FITTING), 5.0))
+    patient = [trial for trial in base if trial.entry.rung == PATIENT]
+    quick = [trial for trial in base if trial not in patient]
+    kept = _KEPT * max(executor.left(_FITTING), 0.0) if patient and executor.budget else 0.0
+    for trial in quick:
+        executor.fit(trial, SHARES[0], executor.left(_FITTING) - kept)
+    cheapest = sorted((trial for trial in quick if trial.fits), key=lambda trial: trial.seconds(1.0))
+    for place, trial in enumerate(cheapest):
+        left = executor.left(_FITTING) - kept
+        _fit_most(executor, trial, min(left, _OVER * left / (len(cheapest) - place)))
+    for trial in patient:
+        executor.fit(trial, SHARES[0], executor.left(_FITTING) / 2)
+        if trial.fits:
+            executor.fit(trial, 1.0, max(executor.left(_FITTING), 5.0))
 
 
-def _fit_most(doing: Doing, row: Row, seconds: float) -> None:
+def _fit_most(executor: Executor, trial: Trial, seconds: float) -> None:
     """Fit the largest share there is time for; an eighth first, which tells what all of it costs."""
-    first = row.seconds(SHARES[1])
+    first = trial.seconds(SHARES[1])
     if first <= _FIRST * seconds:
-        doing.fit(row, SHARES[1], seconds)
+        executor.fit(trial, SHARES[1], seconds)
         seconds -= first
     for share in reversed(SHARES):
-        if row.seconds(share) <= seconds:
-            doing.fit(row, share, 1.5 * seconds)
+        if trial.seconds(share) <= seconds:
+            executor.fit(trial, share, 1.5 * seconds)
             break
-    if row.state == "waiting" and row.share < 1.0:
-        row.leave("stopped", f"was stopped by the budget at {fraction(row.share)} of the data")
+    if trial.state is None and trial.share < 1.0:
+        trial.leave("stopped", f"was stopped by the budget at {fraction(trial.share)} of the data")
 
 
-def _measure(doing: Doing) -> None:
-    """Measure all rows, those last whose every step costs most: they get what time the others leave."""
-    todo = [(row, do) for row in doing.rows for do in doing.measures(row)]
+def _measure(executor: Executor) -> None:
+    """Measure all rungs, those last whose every step costs most: they get what time the others leave."""
+    todo = [(trial, kind) for trial in executor.trials.values() for kind in executor.measurable(trial)]
     todo.sort(key=lambda one: (one[0].entry.net, bool(one[0].entry.parts)))
-    for place, (row, do) in enumerate(todo):
-        doing.measure(row, do, max(doing.left(_MEASURING) / (len(todo) - place), 2.0))
+    for place, (trial, kind) in enumerate(todo):
+        executor.measure(trial, kind, max(executor.left(_MEASURING) / (len(todo) - place), 2.0))
 
 
-def _fill_curves(doing: Doing, rows: list[Row]) -> None:
-    able = [row for row in rows if row.measured]
-    wanted = [(row.seconds(share), place, share) for place, row in enumerate(able) for share in SHARES if share < row.share]
+def _fill_curves(executor: Executor, trials: list[Trial]) -> None:
+    """Fit and measure the shares that are missing in the learning curves, the cheapest first, while there is time."""
+    able = [trial for trial in trials if trial.measured]
+    wanted = [(trial.seconds(share), place, share) for place, trial in enumerate(able) for share in SHARES if share < trial.share]
     for _, place, share in sorted(wanted):
-        row = able[place]
-        predicted = row.seconds(share)
-        if 1.2 * predicted + 3 > doing.left(ALL):
-            doing.skipped.append((f"{row.entry.name} on {fraction(share)} of the data", "the budget"))
+        trial = able[place]
+        predicted = trial.seconds(share)
+        if 1.2 * predicted + 3 > executor.left(ALL):
+            executor.skipped.append(Skipped(f"{trial.entry.name} on {fraction(share)} of the data", "the budget"))
             continue
-        doing.fit(row, share, 3 * predicted + 5 if doing.budget else float("inf"))
-        if share in row.fits:
-            doing.measure_point(row, share)
+        executor.fit(trial, share, 3 * predicted + 5 if executor.budget else float("inf"))
+        if share in trial.fits:
+            executor.measure_point(trial, share)

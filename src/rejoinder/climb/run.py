@@ -8,7 +8,6 @@ from __future__ import annotations
 import hashlib
 import json
 import shutil
-from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from time import monotonic
@@ -19,17 +18,19 @@ import numpy as np
 from rejoinder.archive.reader import fingerprint, held_out, part_counts
 from rejoinder.archive.split import Method
 from rejoinder.archive.store import Archive
+from rejoinder.climb.analysis import Analysis
 from rejoinder.climb.entries import entries
-from rejoinder.climb.executor import Doing
-from rejoinder.climb.plan import follow
-from rejoinder.climb.report import Reporter
-from rejoinder.climb.task_cache import Setup, code_version
+from rejoinder.climb.executor import Executor
+from rejoinder.climb.plan import carry_out
+from rejoinder.climb.task_cache import code_version, package_version
+from rejoinder.climb.tasks import Experiment
 from rejoinder.config import Settings
 from rejoinder.errors import UsageError
 from rejoinder.files import write_json
 from rejoinder.home.workspace import Workspace
-from rejoinder.ladder.ranking import Pool
-from rejoinder.ladder.timed_ranking import pair_threads
+from rejoinder.ladder import report as reports
+from rejoinder.ladder.ranking import Asked, Pool
+from rejoinder.ladder.report import PartSize, Report
 from rejoinder.models.interfaces import Progress, silent
 
 FOLDER, REPORT, _RUN, _DATA = "ladder", "ladder.json", "run.json", "data.json"
@@ -53,57 +54,57 @@ class ClimbConfig:
             raise UsageError(f"the budget must be at least {_LEAST:.0f} seconds; got {self.budget:g}")
 
 
-def climb(space: Workspace, config: ClimbConfig, settings: Settings, progress: Progress = silent) -> dict[str, Any]:
+def climb(space: Workspace, config: ClimbConfig, settings: Settings, progress: Progress = silent) -> Report:
     """Fit and measure; the report, which is kept as HOME/ladder/ladder.json too. If nothing has changed it is that one.
 
     Raises:
         UsageError: the archive is too small to hold anything out; there is nothing to resume.
         RejoinderError: an unknown rung or setting, no archive.
     """
-    rows = entries(config.rungs, settings)
+    wanted = entries(config.rungs, settings)
     root = space.home / FOLDER
-    asked = {"rungs": config.rungs, "split": config.split, "seed": config.seed, "settings": settings, "budget": config.budget}
     with space.open_archive() as archive:
         archive.settle()
         forum = archive.forum.name
         progress("reading the archive", 0, None)
-        sizes = part_counts(archive, config.split)
+        sizes = {part: PartSize(**found) for part, found in part_counts(archive, config.split).items()}
         _check_sizes(sizes)
-        setup = Setup(space.archive_file, root, config.split, config.seed, _data(archive, space, config.split), code_version())
-    key = hashlib.blake2b(json.dumps([setup.data, setup.code, asked], sort_keys=True).encode(), digest_size=12).hexdigest()
-    kept = _read(root / REPORT)
-    if kept.get("key") == key:
+        data = _data(archive, space, config.split)
+    experiment = Experiment(
+        space.archive_file, root, config.split, config.seed, data, code=code_version(), package=package_version()
+    )
+    asked = [data, experiment.code, experiment.package, config.rungs, config.split, config.seed, settings, config.budget]
+    key = hashlib.blake2b(json.dumps(asked, sort_keys=True).encode(), digest_size=12).hexdigest()
+    if kept := _kept(root / REPORT, key):
         return kept
-    spent = _spent(root, key, config)
-    doing = Doing(setup, rows, config.budget, spent, progress)
+    executor = Executor(experiment, wanted, config.budget, _spent(root, key, config), progress)
     try:
-        follow(doing)
+        carry_out(executor)
     finally:
-        write_json(root / _RUN, {"key": key, "spent": round(monotonic() - doing.began, 1)})
+        write_json(root / _RUN, {"key": key, "spent": round(monotonic() - executor.began, 1)})
     progress("drawing conclusions", 0, None)
-    report = {"key": key, **_reporter(doing, sizes, space).report(forum)}
-    write_json(root / REPORT, report)
+    report = _analysis(executor, sizes, space).report(forum, key)
+    reports.write(root / REPORT, report)
     (root / _RUN).unlink()
-    _sweep(doing, root)
+    _sweep(executor)
     return report
 
 
-def _reporter(doing: Doing, sizes: Mapping[str, Mapping[str, int]], space: Workspace) -> Reporter:
-    assert doing.chosen is not None  # noqa: S101 - nothing goes on without
-    place = doing.chosen[0].place
+def _analysis(executor: Executor, sizes: dict[str, PartSize], space: Workspace) -> Analysis:
+    experiment, chosen = executor.experiment, executor.chosen
     with space.open_archive() as archive:
-        pool = Pool.of(held_out(archive, doing.setup.split))
-    threads = {
-        kind: pair_threads(pool, kind, doing.setup.seed) for kind in ("comment", "story") if doing.chosen[1][f"{kind}_pairs"]
-    }
-    return Reporter(doing, sizes, np.load(place / "threads.npy"), np.load(place / "repeats.npy"), threads)
+        pool = Pool.of(held_out(archive, experiment.split))
+    asked = [Asked(kind, number, executor.draws, True, experiment.seed) for kind, number in chosen.pairs.items() if number]
+    threads = {one.kind: pool.threads[pool.places(one.kind)[one.order(pool)]] for one in asked}
+    place = experiment.root / chosen.key
+    return Analysis(executor, sizes, np.load(place / "threads.npy"), np.load(place / "repeats.npy"), threads)
 
 
-def _check_sizes(sizes: dict[str, dict[str, int]]) -> None:
-    for part in ("train", "dev", "test"):
-        if sizes[part]["posts"] < _FEWEST:
+def _check_sizes(sizes: dict[str, PartSize]) -> None:
+    for part, size in sizes.items():
+        if size.posts < _FEWEST:
             raise UsageError(
-                f"the {part} part of the archive has {sizes[part]['posts']} posts; the ladder needs at least {_FEWEST} in each "
+                f"the {part} part of the archive has {size.posts} posts; the ladder needs at least {_FEWEST} in each "
                 "part to measure anything: import more, or try --split time"
             )
 
@@ -118,6 +119,15 @@ def _data(archive: Archive, space: Workspace, split: Method) -> str:
     found = fingerprint(archive, split)
     write_json(file, {"state": state, "hash": found})
     return found
+
+
+def _kept(file: Path, key: str) -> Report | None:
+    """The report of the last climb, if it was asked the same of the same."""
+    try:
+        found = reports.read(file)
+    except (OSError, UsageError):  # there is none, or it is of another version
+        return None
+    return found if found.key == key else None
 
 
 def _spent(root: Path, key: str, config: ClimbConfig) -> float:
@@ -138,17 +148,11 @@ def _read(file: Path) -> dict[str, Any]:
     return found if isinstance(found, dict) else {}
 
 
-def _sweep(doing: Doing, root: Path) -> None:
+def _sweep(executor: Executor) -> None:
     """Remove what no figure of this climb came from; an earlier one's models are of no use to anybody."""
-    used = set(_used(doing))
-    for place in root.iterdir():
+    used = {executor.chosen.key, *executor.token_keys.values()}
+    for trial in executor.trials.values():
+        used |= {result.key for result in (*trial.fits.values(), *trial.measured.values(), *trial.curve.values())}
+    for place in executor.experiment.root.iterdir():
         if place.is_dir() and place.name not in used:
             shutil.rmtree(place, ignore_errors=True)
-
-
-def _used(doing: Doing) -> Iterator[str]:
-    chosen: Sequence[str] = [doing.chosen[0].key] if doing.chosen else []
-    yield from [*chosen, *doing.token_keys.values()]
-    for row in doing.rows:
-        yield from (unit.key for unit, _ in [*row.fits.values(), *row.measured.values()])
-        yield from (unit.key for unit in row.curve.values())

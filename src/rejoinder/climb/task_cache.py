@@ -1,160 +1,140 @@
-"""Units of work: each is done in a process of its own, and kept under a key, so that nothing is done twice.
+"""The task cache: each task is done in a process of its own, and kept under its key, so that nothing is done twice.
 
 HOME/ladder/KEY/task.json      what was asked
 HOME/ladder/KEY/done.json      what came of it, written last
 HOME/ladder/KEY/model/         of a fit: the model
 HOME/ladder/KEY/*.npy          of a measurement: its figures, post by post
-
-A key is a hash of all that the result depends on: the words of the archive, the settings, the seed, the code, the parts.
 """
 
 from __future__ import annotations
 
 import hashlib
 import json
+import math
 import os
 import shutil
+import signal
 import subprocess
 import sys
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterable
+from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
+from select import select
 from time import monotonic
-from typing import Any
 
-from rejoinder.archive.split import Method
-from rejoinder.files import write_json
+from rejoinder.climb.tasks import DONE, TASK, Done, Failed, Stopped, Task, as_json, read_result, read_task
+from rejoinder.files import write_atomically
+from rejoinder.home.workspace import Workspace
 from rejoinder.models.interfaces import Progress, silent
 
-DONE, TASK = "done.json", "task.json"
 _AS_GOOD = 0.75  # of the effort that may be made now, at which what was made of less is kept
 _GRACE = 10.0  # seconds that a process which is told to stop may take for it
-_CODE = ("archive", "text", "models", "engine", "ladder", "climb", "config.py", "corpus.py", "post.py")  # what figures depend on
+_LONGEST_LINE = 2**16  # bytes that a worker may say without an end
+_CODE = (
+    "archive",
+    "text",
+    "models",
+    "engine",
+    "ladder",
+    "climb",
+    "home",
+    "config.py",
+    "corpus.py",
+    "post.py",
+)  # figures depend on
 
 
-@dataclass(frozen=True)
-class Setup:
-    """What all units of a climb have in common."""
-
-    archive: Path  # the archive's file
-    root: Path  # where units are kept
-    split: Method
-    seed: int
-    data: str  # hash of the archive's words
-    code: str
+def kept(task: Task) -> Done | None:
+    """What came of a task, if it has been done, and not with much less effort than may be made now."""
+    try:
+        done, before = read_result(task.place / DONE), read_task(task.place / TASK)
+    except (OSError, ValueError):
+        return None
+    then, now = (math.inf if limits.effort is None else limits.effort for limits in (before.limits, task.limits))
+    return done if done.whole or then >= _AS_GOOD * now else None
 
 
-@dataclass(frozen=True)
-class Unit:
-    """One thing to do. What its key is made of stands in `what`; `limits` only say how long it may take."""
-
-    setup: Setup
-    do: str  # a function of the worker
-    what: Mapping[str, Any]
-    limits: Mapping[str, Any] = field(default_factory=dict)
-
-    @property
-    def key(self) -> str:
-        """The name of its directory."""
-        facts = [self.setup.data, self.setup.code, self.setup.split, self.setup.seed, self.do, self.what]
-        return hashlib.blake2b(json.dumps(facts, sort_keys=True).encode(), digest_size=12).hexdigest()
-
-    @property
-    def place(self) -> Path:
-        """Its directory."""
-        return self.setup.root / self.key
-
-    @property
-    def found(self) -> dict[str, Any] | None:
-        """What came of it, if it has been done, and not with much less time than it may take now."""
-        try:
-            done: dict[str, Any] = json.loads((self.place / DONE).read_bytes())
-            took = json.loads((self.place / TASK).read_bytes())["limits"].get("effort", 0.0)
-        except (OSError, ValueError):
-            return None
-        return done if done.get("whole") or took >= _AS_GOOD * self.limits.get("effort", 0.0) else None
-
-
-def run(unit: Unit, seconds: float | None = None, progress: Progress = silent) -> dict[str, Any]:
-    """Do a unit, or take what is kept of it.
+def run(task: Task, seconds: float | None = None, progress: Progress = silent) -> Done | Stopped:
+    """Do a task, or take what is kept of it.
 
     Args:
-        unit: what to do.
+        task: what to do.
         seconds: after which it is stopped; None: never.
         progress: told how it goes.
-
-    Returns:
-        What came of it, with the `wall_seconds` of its process; or `error`, a line; or `stopped`, if it ran out of time.
     """
-    found = unit.found
+    found = kept(task)
     if found is not None:
         return found
-    shutil.rmtree(unit.place, ignore_errors=True)
-    unit.place.mkdir(parents=True)
-    setup = {"archive": str(unit.setup.archive), "root": str(unit.setup.root), "split": unit.setup.split, "seed": unit.setup.seed}
-    write_json(unit.place / TASK, {"setup": setup, "do": unit.do, "what": unit.what, "limits": unit.limits})
+    shutil.rmtree(task.place, ignore_errors=True)
+    task.place.mkdir(parents=True)
+    write_atomically(task.place / TASK, as_json(task))
     began = monotonic()
-    outcome = _watch(unit.place, seconds, progress)
-    wall = round(monotonic() - began, 3)
-    if outcome is None:
+    outcome: Done | Stopped = Stopped()
+    if _work(task.place, seconds, progress):
         try:
-            found = {**json.loads((unit.place / DONE).read_bytes()), "wall_seconds": wall}
+            outcome = replace(read_result(task.place / DONE), wall_seconds=round(monotonic() - began, 3))
         except (OSError, ValueError):
-            outcome = {"error": _last_line(unit.place / "stderr")}
-        else:
-            if "error" not in found:
-                write_json(unit.place / DONE, found)
-                return found
-            outcome = found
-    shutil.rmtree(unit.place, ignore_errors=True)
-    return {**outcome, "wall_seconds": wall}
+            outcome = Failed(key=task.key, error=_last_line(task.place / "stderr"))
+    if isinstance(outcome, Failed | Stopped):
+        shutil.rmtree(task.place, ignore_errors=True)
+    else:
+        write_atomically(task.place / DONE, as_json(outcome))
+    return outcome
 
 
-def _watch(place: Path, seconds: float | None, progress: Progress) -> dict[str, Any] | None:
-    """Run the worker on the task in `place`; None if it came to its end."""
+def _work(place: Path, seconds: float | None, progress: Progress) -> bool:
+    """Let a worker do the task in `place`; whether it came to its end. Nothing of it runs on after that."""
     with (place / "stderr").open("wb") as errors:
         child = subprocess.Popen(  # noqa: S603 - our own module, on a file of our own
             [sys.executable, "-m", "rejoinder.climb.worker", str(place / TASK)],
+            stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=errors,
             env={**os.environ, "TF_CPP_MIN_LOG_LEVEL": "3"},
+            start_new_session=True,  # so that what it starts ends with it
         )
-        try:
-            return _listen(child, seconds, progress)
-        finally:
-            if child.poll() is None:
-                child.terminate()
-                try:
-                    child.wait(_GRACE)
-                except subprocess.TimeoutExpired:
-                    child.kill()
-                    child.wait()
-            if child.stdout:
-                child.stdout.close()
+        with child:
+            try:
+                return _listen(child, math.inf if seconds is None else monotonic() + seconds, progress)
+            finally:
+                _end(child)
 
 
-def _listen(child: subprocess.Popen[bytes], seconds: float | None, progress: Progress) -> dict[str, Any] | None:
-    """Pass on what a worker says until it ends, or until its time is up."""
-    from select import select
-
-    end = None if seconds is None else monotonic() + seconds
+def _listen(child: subprocess.Popen[bytes], end: float, progress: Progress) -> bool:
+    """Pass on what a worker says; true once it has ended by itself, false if its time was up before, whatever it does."""
     stream = child.stdout
     assert stream is not None  # noqa: S101 - it was asked for
-    while True:
-        left = 1.0 if end is None else min(end - monotonic(), 1.0)
+    said, open_still = b"", True
+    while child.poll() is None:
+        left = min(end - monotonic(), 1.0 if open_still else 0.02)
         if left <= 0:
-            return {"stopped": True}
-        if not select([stream], [], [], left)[0]:
+            return False
+        if not select([stream] if open_still else [], [], [], left)[0]:
             continue
-        line = stream.readline()
-        if not line:
-            child.wait()
-            return None
-        try:
+        heard = os.read(stream.fileno(), _LONGEST_LINE)
+        open_still = bool(heard)
+        *lines, said = (said + heard)[-_LONGEST_LINE:].split(b"\n")
+        _pass_on(lines, progress)
+    return True
+
+
+def _pass_on(lines: Iterable[bytes], progress: Progress) -> None:
+    for line in lines:
+        with suppress(ValueError, TypeError):  # some library's own words
             what, done, total = json.loads(line)
-        except ValueError:
-            continue  # some library's own words
-        progress(what, done, total)
+            progress(str(what), int(done), total)
+
+
+def _end(child: subprocess.Popen[bytes]) -> None:
+    """End a worker and all it started."""
+    for how in (signal.SIGTERM, signal.SIGKILL):
+        with suppress(ProcessLookupError, PermissionError):
+            os.killpg(child.pid, how)
+        with suppress(subprocess.TimeoutExpired):
+            child.wait(_GRACE)
+            if how == signal.SIGKILL:
+                return
 
 
 def _last_line(file: Path) -> str:
@@ -165,9 +145,20 @@ def _last_line(file: Path) -> str:
 def code_version() -> str:
     """A hash of the code that figures depend on: a change anywhere in it makes all of them anew."""
     base = Path(__file__).resolve().parents[1]
+    files = [file for name in _CODE for file in ([base / name] if name.endswith(".py") else sorted((base / name).rglob("*.py")))]
+    return _hash(base, files)
+
+
+def package_version() -> str:
+    """A hash of the models that came with the package, and of what they have read; empty if none came."""
+    space = Workspace.shipped()
+    if space is None:
+        return ""
+    return _hash(space.home, [space.home / "posts.npy", *sorted(space.home.rglob("manifest.json"))])
+
+
+def _hash(base: Path, files: Iterable[Path]) -> str:
     digest = hashlib.blake2b(digest_size=12)
-    for name in _CODE:
-        place = base / name
-        for file in [place] if place.is_file() else sorted(place.rglob("*.py")):
-            digest.update(f"{file.relative_to(base)}\0".encode() + file.read_bytes())
+    for file in files:
+        digest.update(f"{file.relative_to(base)}\0".encode() + file.read_bytes())
     return digest.hexdigest()

@@ -94,7 +94,7 @@ class Crossing:
 
     times: float
     low: float
-    high: float
+    high: float | None  # None: beyond the reach of the laws
 
 
 def crossing(lower: Laws, upper: Laws) -> Crossing | None:
@@ -112,4 +112,4 @@ def crossing(lower: Laws, upper: Laws) -> Crossing | None:
     if np.mean(np.isfinite(first[1:])) < _SURE:
         return None
     low, high = np.quantile(first[1:], [(1 - LEVEL) / 2, (1 + LEVEL) / 2], method="nearest")
-    return Crossing(float(first[0]), float(low), float(high))
+    return Crossing(float(first[0]), float(low), float(high) if np.isfinite(high) else None)

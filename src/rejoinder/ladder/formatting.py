@@ -1,74 +1,25 @@
-"""Figures of a ladder report as people read them, and how a figure is found in it.
-
-A report is JSON that may lack any figure: what is missing, null or not finite is `None` here, and `MISSING` where it is shown.
-"""
+"""Figures of a ladder report as people read them."""
 
 from __future__ import annotations
 
-import math
 import re
-from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from collections.abc import Callable
 
-from rejoinder.errors import UsageError
+from rejoinder.ladder.metrics import Estimate
 
-VERSION = 1  # of the report this reads
 MISSING = "–"
-KINDS = ("typing", "replies")
-ANSWERS = {True: "Yes", False: "No", None: "Cannot tell"}
+ANSWERS = {True: "Yes", False: "No", None: "No difference found"}
 
 _ZEROS = re.compile(r"(?<=\d)\.0+(?!\d)|(?<=\.\d)0+(?!\d)|(?<=\.\d\d)0+(?!\d)")
 
-Report = Mapping[str, Any]
 Show = Callable[[float], str]
-Path = Sequence[str | int]
-
-
-def check(report: Report) -> None:
-    """Refuse a report of another shape.
-
-    Raises:
-        UsageError: its version is not the one that is read here.
-    """
-    if report.get("version") != VERSION:
-        raise UsageError(
-            f"the ladder report is of version {report.get('version')!r}, not {VERSION}; run `rejoinder ladder` again"
-        )
 
 
 def clean(text: object) -> str:
     """Foreign text on one line, without what a terminal would obey."""
-    return " ".join("".join(c if c.isprintable() else " " if c.isspace() else "\ufffd" for c in str(text or "")).split())
-
-
-def find(tree: Any, path: Path) -> Any:
-    """What stands at the end of `path`, or None."""
-    for step in path:
-        if isinstance(step, int):
-            tree = tree[step] if isinstance(tree, Sequence) and step < len(tree) else None
-        else:
-            tree = tree.get(step) if isinstance(tree, Mapping) else None
-    return tree
-
-
-def number(tree: Any, path: Path = ()) -> float | None:
-    """The figure at the end of `path`, with or without an interval."""
-    found = find(tree, path)
-    found = found.get("value") if isinstance(found, Mapping) else found
-    if isinstance(found, bool) or not isinstance(found, int | float) or not math.isfinite(found):
-        return None
-    return float(found)
-
-
-def interval(tree: Any, path: Path = ()) -> tuple[float, float] | None:
-    """The ends of the interval of the figure at the end of `path`."""
-    low, high = number(tree, [*path, "low"]), number(tree, [*path, "high"])
-    return None if low is None or high is None else (low, high)
-
-
-def rungs_of(report: Report, kind: str) -> list[Mapping[str, Any]]:
-    """The rungs of one kind, as they stand in the report: from the cheapest up."""
-    return [rung for rung in report.get("rungs") or () if kind in (rung.get("kind") or ())]
+    return " ".join(
+        "".join(c if c.isprintable() else " " if c.isspace() else "\ufffd" for c in ("" if text is None else str(text))).split()
+    )
 
 
 def bits(value: float) -> str:
@@ -87,8 +38,8 @@ def signed_percent(value: float) -> str:
 
 
 def signed(value: float) -> str:
-    """A change, with its sign."""
-    return f"{value:+.3f}".replace("-", "\u2212")
+    """A change, with its sign; nothing has none."""
+    return f"{value:+.3f}".replace("-", "\u2212") if abs(value) >= 0.0005 else "0.000"
 
 
 def rounded(value: float) -> str:
@@ -126,23 +77,18 @@ def size(value: float) -> str:
     return f"{value:.1f} GB"
 
 
-def between(ends: tuple[float, float] | None, show: Show) -> str:
-    """An interval in words; empty where there is none."""
-    return f"{show(ends[0])} to {show(ends[1])}" if ends else ""
+def between(figure: Estimate, show: Show) -> str:
+    """An interval in words."""
+    return f"{show(figure.low)} to {show(figure.high)}"
 
 
-def with_interval(tree: Any, path: Path, show: Show) -> str:
+def with_interval(figure: Estimate, show: Show) -> str:
     """A figure in words: value (low to high)."""
-    value = number(tree, path)
-    if value is None:
-        return MISSING
-    ends = between(interval(tree, path), show)
-    return f"{show(value)} ({ends})" if ends else show(value)
+    return f"{show(figure.value)} ({between(figure, show)})"
 
 
-def with_margin(tree: Any, path: Path, show: Show) -> str:
+def with_margin(figure: Estimate | None, show: Show) -> str:
     """A figure for a narrow place: value ± the longer half of its interval."""
-    value, ends = number(tree, path), interval(tree, path)
-    if value is None:
+    if figure is None:
         return MISSING
-    return f"{show(value)} ±{show(max(value - ends[0], ends[1] - value, 0.0))}" if ends else show(value)
+    return f"{show(figure.value)} ±{show(max(figure.value - figure.low, figure.high - figure.value, 0.0))}"

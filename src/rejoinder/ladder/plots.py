@@ -1,56 +1,42 @@
 """The plots of a ladder report, each an SVG as text, or "" where there is nothing to draw.
 
 Every plot is drawn in two widths, since text in a picture that is scaled down to a phone cannot be read. A diamond is a rung
-with a neural net, a disc one without. Colours are classes `c0` to `c7`, by a rung's place among those of its kind.
+with a neural net, a disc one without. Colours are classes `c0` to `c11`, by a rung's place among those of its kind.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any
 
+from rejoinder.ladder import formatting as f
 from rejoinder.ladder import svg
-from rejoinder.ladder.formatting import (
-    Report,
-    Show,
-    bits,
-    clean,
-    find,
-    interval,
-    milliseconds,
-    number,
-    percent,
-    rungs_of,
-    seconds,
-    signed,
-    signed_percent,
-    trimmed,
-    with_interval,
-)
-from rejoinder.ladder.svg import Axis, Box, mark, path, tag, words
+from rejoinder.ladder.formatting import Show, bits, seconds
+from rejoinder.ladder.metrics import Estimate
+from rejoinder.ladder.report import Kind, Point, Report, Rung
+from rejoinder.ladder.svg import Axis, Box, Label, mark, path, tag, words
 from rejoinder.ladder.svg import line as straight
 
-COLOURS = 8
+COLOURS = 12
 WIDE, NARROW = 560.0, 320.0
 BEYOND = 4.0  # how many times the data the fitted law is drawn to
 _HEIGHT = {WIDE: 350.0, NARROW: 320.0}
 _LEFT, _RIGHT, _TOP, _BOTTOM = 46.0, 14.0, 30.0, 46.0
 _LAW_POINTS = 40
-_MARGIN = 0.38  # share of the width that names beside learning curves may take
+_MARGIN = {WIDE: 0.38, NARROW: 0.52}  # share of the width that names beside lines may take
 _TIMES = [0.001, 0.01, 0.1, 1, 10, 60, 600, 3600, 36_000, 360_000]  # s: ticks people know
-_LEAST = {"fit_seconds": 0.01, "keystroke_ms": 0.01, "reply_ms": 0.01}  # what a log axis shows a cost of nothing as
+_LEAST = 0.01  # what a log axis shows a cost of nothing as
 
 
 @dataclass(frozen=True)
 class Quality:
     """The figure by which rungs of a kind are compared."""
 
-    path: tuple[str, ...]  # from the rung
     name: str
     better: str
-    show: Show
+    gain: str  # what a step up gains, and how it is shown
+    show_gain: Show
 
     @property
     def axis(self) -> str:
@@ -58,14 +44,9 @@ class Quality:
         return f"{self.name} ({self.better} is better)"
 
 
-QUALITY = {
-    "typing": Quality(("typing", "all", "bits_per_byte"), "bits per byte", "lower", bits),
-    "replies": Quality(("replies", "comment", "recall@1"), "recall@1 of 100", "higher", bits),
-}
-COSTS: dict[str, tuple[tuple[str, ...], str, Show]] = {
-    "fit_seconds": (("cost", "fit_seconds"), "time to fit", seconds),
-    "keystroke_ms": (("cost", "keystroke_ms", "p50"), "time of a keystroke, median", milliseconds),
-    "reply_ms": (("cost", "reply_ms", "p50"), "time of a reply, median", milliseconds),
+QUALITY: dict[Kind, Quality] = {
+    "typing": Quality("bits per byte", "lower", "bits saved", f.signed_percent),
+    "replies": Quality("recall@1 of 100", "higher", "recall@1 gained", f.signed),
 }
 
 
@@ -94,9 +75,9 @@ class Paper:
             words(self.width - self.right, b.bottom + 36, titles[0], class_="axis end"),
             words(4, 14, titles[1], class_="axis"),
         ]
-        for value in svg.even_ticks(y) if y else ():
-            drawn.append(straight(b.left, y.at(value), b.right, y.at(value), "grid"))  # type: ignore[union-attr]
-            drawn.append(words(b.left - 6, y.at(value) + 4, trimmed(show)(value), class_="tick end"))  # type: ignore[union-attr]
+        for value, at in [(value, y.at(value)) for value in svg.even_ticks(y)] if y else ():
+            drawn.append(straight(b.left, at, b.right, at, "grid"))
+            drawn.append(words(b.left - 6, at + 4, f.trimmed(show)(value), class_="tick end"))
         for value, said in ticks:
             drawn.append(straight(x.at(value), b.top, x.at(value), b.bottom, "grid"))
             drawn.append(words(x.at(value), b.bottom + 17, said, class_="tick middle"))
@@ -109,43 +90,54 @@ class Paper:
         return svg.svg(f"{self.name}-{size}", (self.width, height), (title, told), drawn, f"plot {size}")
 
 
-def colour(report: Report, kind: str, name: str) -> str:
+def colour(report: Report, kind: Kind, name: str) -> str:
     """The class of a rung's colour."""
-    names = [rung.get("name") for rung in rungs_of(report, kind)]
-    return f"c{names.index(name) % COLOURS}" if name in names else "c7"
+    return f"c{[rung.name for rung in report.of_kind(kind)].index(name) % COLOURS}"
 
 
-def quality_and_cost(report: Report, kind: str, cost: str, width: float) -> str:
+def quality_and_fit(report: Report, kind: Kind, width: float) -> str:
+    """Quality against the time to fit a rung, and all it is made of."""
+    prices = {rung.name: rung.cost.whole_seconds for rung in report.of_kind(kind)}
+    return _quality_and(report, kind, prices, ("fit", "time to fit", seconds), width)
+
+
+def quality_and_waiting(report: Report, kind: Kind, width: float) -> str:
+    """Quality against the median time of a keystroke, or of a reply."""
+    prices: dict[str, float | None] = {rung.name: times.p50 for rung in report.of_kind(kind) if (times := rung.latency(kind))}
+    what = f"time of a {'keystroke' if kind == 'typing' else 'reply'}, median"
+    return _quality_and(report, kind, prices, ("waiting", what, f.milliseconds), width)
+
+
+def _quality_and(report: Report, kind: Kind, prices: dict[str, float | None], cost: tuple[str, str, Show], width: float) -> str:
     """A point for each rung, its interval, and the Pareto front: the rungs that no other beats in both."""
-    quality, (where, said, show) = QUALITY[kind], COSTS[cost]
-    shown = [r for r in rungs_of(report, kind) if number(r, quality.path) is not None and number(r, where) is not None]
+    quality, (short, said, show) = QUALITY[kind], cost
+    asked = [(rung, report.quality(rung, kind), prices.get(rung.name)) for rung in report.of_kind(kind)]
+    shown = [(rung, figure, max(price, _LEAST)) for rung, figure, price in asked if figure and price is not None]
     if not shown:
         return ""
-    paper = Paper(f"{kind}-{cost}", width)
+    paper = Paper(f"{kind}-{short}", width)
     b = paper.bounds
-    prices = [max(number(r, where) or 0.0, _LEAST[cost]) for r in shown]
-    values = [number(r, quality.path) or 0.0 for r in shown]
-    ends = [interval(r, quality.path) or (v, v) for r, v in zip(shown, values, strict=True)]
-    x = svg.logarithmic(prices, b.left, b.right)
-    y = _upright([*values, *(end for pair in ends for end in pair)], kind, b)
-    places = [(x.at(p), y.at(v)) for p, v in zip(prices, values, strict=True)]
-    best = front(prices, [v if quality.better == "lower" else -v for v in values])
-    drawn = paper.frame(x, y, (f"{said}, log scale", quality.axis), _ticks(x, show, width), quality.show)
+    x = svg.logarithmic([price for _, _, price in shown], b.left, b.right)
+    y = _upright([figure for _, figure, _ in shown], kind, b)
+    places = [(x.at(price), y.at(figure.value)) for _, figure, price in shown]
+    sign = 1 if quality.better == "lower" else -1
+    best = front([price for _, _, price in shown], [sign * figure.value for _, figure, _ in shown])
+    drawn = paper.frame(x, y, (f"{said}, log scale", quality.axis), _ticks(x, show, width), bits)
     drawn.append(path(_steps([places[n] for n in best], b), "front"))
-    bars = []
-    for n, (rung, place) in enumerate(zip(shown, places, strict=True)):
-        low, high = y.at(ends[n][0]), y.at(ends[n][1])
-        bars.append(Box(place[0] - 2, min(low, high), place[0] + 2, max(low, high)))
-        hue = f"{colour(report, kind, rung['name'])}{'' if n in best else ' hollow'}"
+    bars, hues = [], []
+    for n, ((rung, figure, price), place) in enumerate(zip(shown, places, strict=True)):
+        low, high = sorted((y.at(figure.low), y.at(figure.high)))
+        bars.append(Box(place[0] - 2, low, place[0] + 2, high))
+        hues.append(colour(report, kind, rung.name))
+        hue = f"{hues[-1]}{'' if n in best else ' hollow'}"
         drawn.append(straight(place[0], low, place[0], high, f"bar {hue}"))
-        told = f"{clean(rung['name'])}: {with_interval(rung, quality.path, quality.show)} {quality.name}, {show(prices[n])}"
-        drawn.append(mark(*place, f"mark {hue}", neural=bool(rung.get("neural")), title=told))
-    names = [_called(rung) for rung in shown]
-    for rung, place, label in zip(shown, places, svg.beside(places, names, bars, b), strict=True):
-        drawn += _label(label, place, colour(report, kind, rung["name"]))
-    title = f"{quality.name} against {said}"
-    told = f"{quality.axis}. Not beaten in both: {', '.join(clean(shown[n]['name']) for n in best)}."
-    return paper.done(title, told, drawn)
+        told = f"{rung.name}: {f.with_interval(figure, bits)} {quality.name}, {show(price)}"
+        drawn.append(mark(*place, f"mark {hue}", neural=rung.neural, title=told))
+    labels = svg.beside(places, [_called(rung) for rung, _, _ in shown], bars, b)
+    for label, place, hue in zip(labels, places, hues, strict=True):
+        drawn += _label(label, place, hue)
+    told = f"{quality.axis}. Not beaten in both: {', '.join(shown[n][0].name for n in best)}."
+    return paper.done(f"{quality.name} against {said}", told, drawn)
 
 
 def front(prices: Sequence[float], losses: Sequence[float]) -> list[int]:
@@ -157,103 +149,76 @@ def front(prices: Sequence[float], losses: Sequence[float]) -> list[int]:
     return found
 
 
-def learning_curves(report: Report, kind: str, width: float) -> str:
+def learning_curves(report: Report, kind: Kind, width: float) -> str:
     """Quality by how many posts were learned from, with the fitted law, dashed beyond the data."""
     quality = QUALITY[kind]
-    curves = [(rung, _curve(rung, kind)) for rung in rungs_of(report, kind)]
+    curves = [(rung, [point for point in rung.curve if kind in point.figures]) for rung in report.of_kind(kind)]
     curves = [(rung, points) for rung, points in curves if points]
     if not curves:
         return ""
-    room = int((_MARGIN * width - 16) / svg.LETTER)
-    names = [svg.short(_called(rung), room) for rung, _ in curves]
-    paper = Paper(f"{kind}-curves", width, right=16 + svg.LETTER * max(map(len, names)))
+    names, right = _names([rung for rung, _ in curves], width)
+    paper = Paper(f"{kind}-curves", width, right=right)
     b = paper.bounds
-    posts = [point["posts"] for _, points in curves for point in points]
+    posts = [point.posts for _, points in curves for point in points]
     x = Axis(min(posts) / 1.1, max(posts) * BEYOND, b.left, b.right, log=True)
-    laws = [_law(rung, kind, points[0]["posts"], x.high) for rung, points in curves]
-    values = [
-        v for _, points in curves for p in points for v in (number(p, [kind]), *(interval(p, [kind]) or ())) if v is not None
-    ]
-    y = _upright([*values, *(law[-1][1] for law in laws if law)], kind, b)
+    laws = [_law(rung, kind, points[0].posts, x.high) for rung, points in curves]
+    last_of_laws = [Estimate(*[law[-1][1]] * 3) for law in laws if law]
+    y = _upright([*(point.figures[kind] for _, points in curves for point in points), *last_of_laws], kind, b)
     drawn = [tag("rect", x=x.at(max(posts)), y=b.top, width=b.right - x.at(max(posts)), height=b.bottom - b.top, class_="beyond")]
-    drawn += paper.frame(x, y, ("posts learned from, log scale", quality.axis), _ticks(x, _count, width), quality.show)
+    drawn += paper.frame(x, y, ("posts learned from, log scale", quality.axis), _ticks(x, _count, width), bits)
     drawn.append(words((x.at(max(posts)) + b.right) / 2, b.top - 4, "beyond the data", class_="tick middle"))
-    ends = []
-    for (rung, points), law in zip(curves, laws, strict=True):
-        hue = colour(report, kind, rung["name"])
+    ends, hues = [], [colour(report, kind, rung.name) for rung, _ in curves]
+    for (rung, points), law, hue in zip(curves, laws, hues, strict=True):
         drawn += _one_curve(rung, kind, points, (x, y), hue)
-        last = points[-1]["posts"]
-        seen, guessed = [p for p in law if p[0] <= last], [p for p in law if p[0] >= last]
-        drawn += [
-            path([(x.at(n), y.at(v)) for n, v in part], f"law {hue}{more}")
-            for part, more in ((seen, ""), (guessed, " guess"))
-            if part
-        ]
-        end = law[-1] if law else (last, number(points[-1], [kind]) or 0.0)
+        last = points[-1].posts
+        for part, more in (([p for p in law if p[0] <= last], ""), ([p for p in law if p[0] >= last], " guess")):
+            if part:
+                drawn.append(path([(x.at(n), y.at(v)) for n, v in part], f"law {hue}{more}"))
+        end = law[-1] if law else (last, points[-1].figures[kind].value)
         ends.append((x.at(end[0]), y.at(end[1])))
-    for (rung, _), name, end, at in zip(curves, names, ends, svg.spread([y for _, y in ends], b.top, b.bottom), strict=True):
-        hue = colour(report, kind, rung["name"])
-        drawn.append(path([end, (max(end[0], b.right), end[1]), (b.right + 8, at)], f"lead {hue}"))
-        drawn.append(words(b.right + 10, at + 4, name, class_=f"label {hue}"))
+    drawn += _at_the_right(names, hues, ends, b)
     told = f"{quality.axis}, as the rungs learn from more posts; dashed: the fitted law c + a n^-b, beyond the data."
     return paper.done(f"Learning curves: {quality.name} by posts", told, drawn)
 
 
-def _one_curve(rung: Mapping[str, Any], kind: str, points: Sequence[Any], axes: tuple[Axis, Axis], hue: str) -> list[str]:
+def _one_curve(rung: Rung, kind: Kind, points: Sequence[Point], axes: tuple[Axis, Axis], hue: str) -> list[str]:
     """What was measured of one rung: points, intervals, and straight lines where no law was fitted."""
     x, y = axes
-    places = [(x.at(p["posts"]), y.at(number(p, [kind]) or 0.0)) for p in points]
-    drawn = [] if find(rung, ("law", "kind")) == kind else [path(places, f"curve {hue}")]
+    places = [(x.at(point.posts), y.at(point.figures[kind].value)) for point in points]
+    drawn = [] if rung.law and rung.law.kind == kind else [path(places, f"curve {hue}")]
     for point, place in zip(points, places, strict=True):
-        if ends := interval(point, [kind]):
-            drawn.append(straight(place[0], y.at(ends[0]), place[0], y.at(ends[1]), f"bar {hue}"))
-        told = f"{clean(rung['name'])}, {point['posts']:,} posts: {with_interval(point, [kind], bits)}"
-        drawn.append(mark(*place, f"mark {hue}", neural=bool(rung.get("neural")), title=told, size=3.5))
+        figure = point.figures[kind]
+        drawn.append(straight(place[0], y.at(figure.low), place[0], y.at(figure.high), f"bar {hue}"))
+        told = f"{rung.name}, {point.posts:,} posts: {f.with_interval(figure, bits)}"
+        drawn.append(mark(*place, f"mark {hue}", neural=rung.neural, title=told, size=3.5))
     return drawn
 
 
-def gates(report: Report, width: float) -> str:
-    """Precision against coverage as the gate moves, a line for each rung."""
-    curves = []
-    for rung in rungs_of(report, "typing"):
-        points = [
-            p
-            for p in find(rung, ("typing", "all", "gate")) or ()
-            if None not in (number(p, ["precision"]), number(p, ["coverage"]))
-        ]
-        if points:
-            curves.append((rung, sorted(points, key=lambda p: p["coverage"])))
-    if not curves:
+def gates(report: Report, kind: Kind, width: float) -> str:
+    """Precision against coverage as the gate moves, a line for each rung that predicts text."""
+    shown = [rung for rung in report.of_kind(kind) if rung.text().gate]
+    if not shown:
         return ""
-    paper = Paper("typing-gate", width)
+    curves = [sorted(rung.text().gate, key=lambda point: point.coverage) for rung in shown]
+    names, right = _names(shown, width)
+    paper = Paper("typing-gate", width, right=right)
     b = paper.bounds
-    x = svg.linear([0.0, *(p["coverage"] for _, points in curves for p in points)], b.left, b.right, least=0.0, most=1.0)
+    x = svg.linear([0.0, *(point.coverage for points in curves for point in points)], b.left, b.right, least=0.0, most=1.0)
     y = Axis(0.0, 1.0, b.bottom, b.top)
-    titles = "coverage: share of keystrokes with ghost text", "precision (higher is better)"
+    titles = "coverage: share of keystrokes", "precision (higher is better)"
     ticks = [(v, f"{100 * v:.3g}%") for v in svg.even_ticks(x, 5)]
     drawn = paper.frame(x, y, titles, ticks, lambda v: f"{100 * v:.0f}%")
-    taken, ends = [], []
-    for rung, points in curves:
-        hue = colour(report, "typing", rung["name"])
-        places = [(x.at(p["coverage"]), y.at(p["precision"])) for p in points]
+    ends, hues = [], [colour(report, kind, rung.name) for rung in shown]
+    for rung, points, hue in zip(shown, curves, hues, strict=True):
+        places = [(x.at(point.coverage), y.at(point.precision)) for point in points]
         drawn.append(path(places, f"curve {hue}"))
         for point, place in zip(points, places, strict=True):
-            right, shown = percent(point["precision"]), percent(point["coverage"])
-            told = f"{clean(rung['name'])}, gate {point.get('threshold')}: {right} right at {shown}"
-            drawn.append(mark(*place, f"mark {hue}", neural=bool(rung.get("neural")), title=told, size=2.8))
-        taken += svg.along(places)
+            told = f"{rung.name}, gate {point.threshold}: {f.percent(point.precision)} right at {f.percent(point.coverage)}"
+            drawn.append(mark(*place, f"mark {hue}", neural=rung.neural, title=told, size=2.8))
         ends.append(places[-1])
-    names = [svg.short(clean(rung["name"])) for rung, _ in curves]
-    hues = [colour(report, "typing", rung["name"]) for rung, _ in curves]
-    labels = svg.beside(ends, names, taken, b)
-    if svg.collide(labels):  # a list, where precision is best and coverage widest: no line comes there
-        for n, (name, hue) in enumerate(zip(names, hues, strict=True)):
-            drawn.append(words(b.right - 4, b.top + svg.LINE * (n + 1), name, class_=f"label end {hue}"))
-    else:
-        drawn += [part for label, end, hue in zip(labels, ends, hues, strict=True) for part in _label(label, end, hue)]
-    return paper.done(
-        "Precision against coverage", "How often the first word shown is right, as the gate lets more through.", drawn
-    )
+    drawn += _at_the_right(names, hues, ends, b)
+    told = "How often the first word shown is right, as the gate lets more through."
+    return paper.done("Precision against coverage", told, drawn)
 
 
 @dataclass(frozen=True)
@@ -263,7 +228,7 @@ class Row:
     name: str
     span: tuple[float, float]
     marks: tuple[tuple[float, str, bool], ...]  # figure, what it says, hollow
-    hue: str = "c0"
+    hue: str
     neural: bool = False
 
 
@@ -278,15 +243,14 @@ def in_rows(name: str, titles: tuple[str, str], rows: Sequence[Row], width: floa
     b = paper.bounds
     values = [v for row in rows for v in (*row.span, *(v for v, _, _ in row.marks))]
     x = svg.logarithmic(values, b.left, b.right) if log else svg.linear([0.0, *values], b.left, b.right)
-    ticks = _ticks(x, show, width) if log else [(v, trimmed(show)(v)) for v in svg.even_ticks(x, 6 if width == WIDE else 4)]
+    ticks = _ticks(x, show, width) if log else [(v, f.trimmed(show)(v)) for v in svg.even_ticks(x, 6 if width == WIDE else 4)]
     drawn = paper.frame(x, None, (titles[1], ""), ticks, show)
     if not log:
         drawn.append(straight(x.at(0), b.top, x.at(0), b.bottom, "base"))
     for n, row in enumerate(rows):
         at = b.top + high * (n + 0.7 if above else n + 0.5)
-        label = svg.short(row.name, 2 * svg.LONGEST)
         place = (b.left, at - 12, f"label {row.hue}") if above else (b.left - 8, at + 4, f"label end {row.hue}")
-        drawn.append(words(place[0], place[1], label, class_=place[2]))
+        drawn.append(words(place[0], place[1], svg.short(row.name, 2 * svg.LONGEST), class_=place[2]))
         drawn.append(straight(x.at(row.span[0]), at, x.at(row.span[1]), at, f"span {row.hue}"))
         for value, said, hollow in row.marks:
             hue = f"mark {row.hue}{' hollow' if hollow else ''}"
@@ -294,79 +258,81 @@ def in_rows(name: str, titles: tuple[str, str], rows: Sequence[Row], width: floa
     return paper.done(titles[0], "; ".join(f"{row.name}: {', '.join(said for _, said, _ in row.marks)}" for row in rows), drawn)
 
 
-def latency(report: Report, kind: str, width: float) -> str:
+def latency(report: Report, kind: Kind, width: float) -> str:
     """From the median to the 99th percentile, a row for each rung."""
-    key, of = ("keystroke_ms", "keystroke") if kind == "typing" else ("reply_ms", "reply")
     rows = []
-    for rung in rungs_of(report, kind):
-        p50, p99 = (number(rung, ("cost", key, p)) for p in ("p50", "p99"))
-        if p50 is not None and p99 is not None:
-            span = max(p50, _LEAST[key]), max(p99, _LEAST[key])
-            marks = (span[0], f"p50 {milliseconds(p50)}", False), (span[1], f"p99 {milliseconds(p99)}", True)
-            rows.append(Row(clean(rung["name"]), span, marks, colour(report, kind, rung["name"]), bool(rung.get("neural"))))
+    for rung in report.of_kind(kind):
+        if times := rung.latency(kind):
+            span = max(times.p50, _LEAST), max(times.p99, _LEAST)
+            marks = (span[0], f"p50 {f.milliseconds(times.p50)}", False), (span[1], f"p99 {f.milliseconds(times.p99)}", True)
+            rows.append(Row(rung.name, span, marks, colour(report, kind, rung.name), rung.neural))
+    of = "keystroke" if kind == "typing" else "reply"
     titles = f"Time of a {of}: median to 99th percentile", f"time of a {of}, log scale (left is better)"
-    return in_rows(f"{kind}-latency", titles, rows, width, milliseconds, log=True)
+    return in_rows(f"{kind}-latency", titles, rows, width, f.milliseconds, log=True)
 
 
-def apart(report: Report, width: float) -> str:
+def apart(report: Report, kind: Kind, width: float) -> str:
     """Bits per byte of repeats and of novel text, a row for each rung."""
     rows = []
-    for rung in rungs_of(report, "typing"):
-        novel, repeats = (number(rung, ("typing", part, "bits_per_byte")) for part in ("novel", "repeats"))
-        if novel is not None and repeats is not None:
-            marks = (novel, f"novel {bits(novel)}", False), (repeats, f"repeats {bits(repeats)}", True)
-            hue = colour(report, "typing", rung["name"])
-            rows.append(Row(clean(rung["name"]), (repeats, novel), marks, hue, bool(rung.get("neural"))))
+    for rung in report.of_kind(kind):
+        novel, repeats = (rung.text(part).bits_per_byte for part in ("novel", "repeats"))
+        if novel and repeats:
+            marks = (novel.value, f"novel {bits(novel.value)}", False), (repeats.value, f"repeats {bits(repeats.value)}", True)
+            rows.append(Row(rung.name, (repeats.value, novel.value), marks, colour(report, kind, rung.name), rung.neural))
     titles = "Novel text and repeats apart", "bits per byte (lower is better)"
     return in_rows("typing-apart", titles, rows, width, lambda v: f"{v:.3g}", log=False)
 
 
-def steps(report: Report, kind: str, width: float) -> str:
+def steps(report: Report, kind: Kind, width: float) -> str:
     """What each step up the ladder buys, with its interval: right of 0 the upper rung is better."""
+    quality = QUALITY[kind]
     rows = []
-    for pair in report.get("neighbours") or ():
-        gain, ends = number(pair, ["gain"]), interval(pair, ["gain"])
-        if pair.get("kind") == kind and gain is not None:
-            name, show = f"{clean(pair['lower'])} → {clean(pair['upper'])}", gain_of(kind)
-            clear = ends is not None and ends[0] * ends[1] > 0
-            mark_of = (gain, with_interval(pair, ["gain"], show), not clear)
-            rows.append(Row(name, ends or (gain, gain), (mark_of,), colour(report, kind, pair["upper"])))
-    titles = "What each step up buys", f"{'bits saved' if kind == 'typing' else 'recall@1 gained'} (right is better)"
-    return in_rows(f"{kind}-steps", titles, rows, width, gain_of(kind), log=False)
+    for step in report.steps:
+        if step.kind == kind:
+            gain, unclear = step.gain, step.gain.low * step.gain.high <= 0
+            marks = ((gain.value, f.with_interval(gain, quality.show_gain), unclear),)
+            rows.append(Row(f"{step.lower} → {step.upper}", (gain.low, gain.high), marks, colour(report, kind, step.upper)))
+    titles = "What each step up buys", f"{quality.gain} (right is better)"
+    return in_rows(f"{kind}-steps", titles, rows, width, quality.show_gain, log=False)
 
 
-def gain_of(kind: str) -> Show:
-    """How the gain of a step is shown: a share of bits, or recall."""
-    return signed_percent if kind == "typing" else signed
+def _names(rungs: Sequence[Rung], width: float) -> tuple[list[str], float]:
+    """Names to stand at the right of lines, and the room they take."""
+    names = [svg.short(_called(rung), int((_MARGIN[width] * width - 16) / svg.LETTER)) for rung in rungs]
+    return names, 16 + svg.LETTER * max(map(len, names))
 
 
-def _called(rung: Mapping[str, Any]) -> str:
+def _at_the_right(names: Sequence[str], hues: Sequence[str], ends: Sequence[tuple[float, float]], b: Box) -> list[str]:
+    """The names of lines beside the axes, each led to from where its line ends."""
+    drawn = []
+    for name, hue, end, at in zip(names, hues, ends, svg.spread([y for _, y in ends], b.top, b.bottom), strict=True):
+        drawn.append(path([end, (max(end[0], b.right), end[1]), (b.right + 8, at)], f"lead {hue}"))
+        drawn.append(words(b.right + 10, at + 4, name, class_=f"label {hue}"))
+    return drawn
+
+
+def _called(rung: Rung) -> str:
     """A rung's label; one that was stopped says so."""
-    return svg.short(clean(rung["name"])) + (" (stopped)" if rung.get("state") == "stopped" else "")
+    return svg.short(rung.name) + (" (stopped)" if rung.state == "stopped" else "")
 
 
-def _curve(rung: Mapping[str, Any], kind: str) -> list[Any]:
-    points = [p for p in rung.get("curve") or () if number(p, [kind]) is not None and (number(p, ["posts"]) or 0) > 0]
-    return sorted(points, key=lambda p: p["posts"])
-
-
-def _law(rung: Mapping[str, Any], kind: str, first: float, last: float) -> list[tuple[float, float]]:
+def _law(rung: Rung, kind: Kind, first: float, last: float) -> list[tuple[float, float]]:
     """Points of c + a n^-b, where it was fitted."""
-    a, b, c = (number(rung, ("law", name)) for name in "abc")
-    if find(rung, ("law", "kind")) != kind or a is None or b is None or c is None:
+    law = rung.law
+    if law is None or law.kind != kind:
         return []
     ns = [first * (last / first) ** (step / _LAW_POINTS) for step in range(_LAW_POINTS + 1)]
-    return [(n, c + a * n**-b) for n in ns]
+    return [(n, law.c + law.a * n**-law.b) for n in ns]
 
 
-def _upright(values: Sequence[float], kind: str, b: Box) -> Axis:
-    return svg.linear(values, b.bottom, b.top, least=0.0, most=1.0 if kind == "replies" else math.inf)
+def _upright(figures: Sequence[Estimate], kind: Kind, b: Box) -> Axis:
+    ends = [end for figure in figures for end in (figure.low, figure.value, figure.high)]
+    return svg.linear(ends, b.bottom, b.top, least=0.0, most=1.0 if kind == "replies" else math.inf)
 
 
 def _ticks(x: Axis, show: Callable[[float], str], width: float) -> list[tuple[float, str]]:
     count = 7 if width == WIDE else 4
-    steps = _TIMES if show is seconds else ()
-    return [(v, trimmed(show)(v)) for v in svg.log_ticks(x, steps, count)]
+    return [(v, f.trimmed(show)(v)) for v in svg.log_ticks(x, _TIMES if show is seconds else (), count)]
 
 
 def _count(value: float) -> str:
@@ -381,7 +347,7 @@ def _steps(places: Sequence[tuple[float, float]], b: Box) -> list[tuple[float, f
     return [*stairs, (b.right, stairs[-1][1])]
 
 
-def _label(label: svg.Label, place: tuple[float, float], hue: str) -> list[str]:
+def _label(label: Label, place: tuple[float, float], hue: str) -> list[str]:
     box = label.box
     near = min(max(place[0], box.left), box.right), min(max(place[1], box.top), box.bottom)
     lead = [straight(*place, *near, f"lead {hue}")] if label.far else []

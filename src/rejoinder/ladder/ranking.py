@@ -5,26 +5,32 @@ drawn from pairs of the same kind in other threads, and the true one must come f
 the true reply counts as better. The *harder* variant takes its negatives from the same thread, where all replies share a topic:
 those given to other posts, as many as there are; others fill the list. Several draws, each for all pairs; a pair's figures are
 the means over its draws, and intervals are over threads.
+
+`rank_pairs` goes against the clock: as many pairs as there is time for, in one order for all rankers.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from time import monotonic, perf_counter
 from typing import Self
 
 import numpy as np
 from numpy.typing import NDArray
 
+from rejoinder.engine.replier import Replier
 from rejoinder.errors import UsageError
 from rejoinder.ladder import metrics
 from rejoinder.ladder.metrics import Estimate
-from rejoinder.models.interfaces import ReplyRanker
+from rejoinder.ladder.report import Pairs
+from rejoinder.models.interfaces import Progress, ReplyRanker, ReplySource, silent
 from rejoinder.models.pairs import answers_comment, clean_pairs, draw_negatives
 from rejoinder.post import Pair, Thread
 
 NEGATIVES = 99
 DRAWS = 5
+_TIMED = 100  # posts that whole replies are timed on
 
 Ints = NDArray[np.int64]
 
@@ -47,6 +53,16 @@ class Pool:
         answered = np.array([pair.context[-1].id for pair in pairs], np.int64)
         return cls(pairs, keys, answered, np.array([answers_comment(pair.context) for pair in pairs], bool))
 
+    def places(self, kind: Pairs) -> Ints:
+        """The pairs of one kind."""
+        return np.flatnonzero(self.comment == (kind == "comment"))
+
+    def enough(self, kind: Pairs) -> int:
+        """How many pairs of a kind there are; 0 if other threads have too few for any list."""
+        threads = self.threads[self.places(kind)]
+        largest = int(np.unique(threads, return_counts=True)[1].max(initial=0))
+        return len(threads) if len(threads) - largest >= NEGATIVES else 0
+
 
 @dataclass(frozen=True, eq=False)
 class Lists:
@@ -55,6 +71,10 @@ class Lists:
     places: Ints  # (N,) the pairs that are asked about
     candidates: Ints  # (D, N, 1 + 99) of each draw; the first is the true one
     same_thread: float  # how many of the 99 are of the same thread, on average
+
+    def of(self, rows: Ints) -> Lists:
+        """Those for some of the pairs."""
+        return Lists(self.places[rows], self.candidates[:, rows], self.same_thread)
 
 
 def draw_lists(pool: Pool, *, comment: bool, harder: bool, draws: int, rng: np.random.Generator) -> Lists:
@@ -70,7 +90,7 @@ def draw_lists(pool: Pool, *, comment: bool, harder: bool, draws: int, rng: np.r
     Raises:
         UsageError: other threads have too few replies of this kind.
     """
-    places = np.flatnonzero(pool.comment == comment)
+    places = pool.places("comment" if comment else "story")
     try:
         drawn = [places[draw_negatives(pool.threads[places], NEGATIVES, rng)] for _ in range(draws)]
     except ValueError as error:
@@ -108,6 +128,68 @@ def find_ranks(model: ReplyRanker, pool: Pool, several: Mapping[str, Lists]) -> 
             of = scores[np.searchsorted(union, lists.candidates[:, row])]
             found[name][:, row] = metrics.ranks(of[:, 0], of[:, 1:])
     return found
+
+
+@dataclass(frozen=True)
+class Asked:
+    """What rankers are asked: equal for all of them, so that their pairs and lists are."""
+
+    kind: Pairs
+    pairs: int  # at most
+    draws: int  # lists for each pair
+    harder: bool  # also with replies of the same thread
+    seed: int
+
+    def order(self, pool: Pool) -> Ints:
+        """(N,) in which order the pairs of the kind are asked about, as places among them."""
+        return self._seeds()[2].permutation(len(pool.places(self.kind)))
+
+    def lists(self, pool: Pool) -> dict[str, Lists]:
+        """Candidates from other threads, and from the same one if asked."""
+        seeds = self._seeds()
+        return {
+            name: draw_lists(pool, comment=self.kind == "comment", harder=harder, draws=self.draws, rng=seeds[harder])
+            for name, harder in (("others", False), ("same thread", True))
+            if self.harder or not harder
+        }
+
+    def _seeds(self) -> list[np.random.Generator]:
+        return np.random.default_rng(self.seed).spawn(3)
+
+
+def rank_pairs(model: ReplyRanker, pool: Pool, asked: Asked, until: float, progress: Progress = silent) -> Ints:
+    """Rank the true replies to posts of one kind, until the `monotonic` second `until`.
+
+    Returns:
+        (N, D, 1 or 2) int64: the rank of the true reply of each of N pairs, in each of D draws, among replies from other threads,
+        then (if `harder`) from the same one.
+    """
+    lists = asked.lists(pool)
+    order = asked.order(pool)[: asked.pairs]
+    found: list[Ints] = []
+    for row in order:  # the clock is looked at after each: a model behind a server may take a minute for one
+        if found and monotonic() > until:
+            break
+        ranks = find_ranks(model, pool, {name: every.of(np.array([row])) for name, every in lists.items()})
+        found.append(np.stack([ranks[name] for name in lists], axis=2).transpose(1, 0, 2))
+        progress(f"ranking answers to a {asked.kind}", len(found), len(order))
+    return np.concatenate(found) if found else np.empty((0, asked.draws, len(lists)), np.int64)
+
+
+def time_replies(
+    sources: Mapping[str, ReplySource], model: ReplyRanker | None, pool: Pool, rng: np.random.Generator, until: float
+) -> list[float]:
+    """Milliseconds that each of some whole replies took: proposed by `sources`, ordered by `model` if there is one."""
+    replier = Replier(dict(sources), model)
+    chosen = rng.permutation(len(pool.pairs))[:_TIMED]
+    times: list[float] = []
+    for place in [*chosen[:1], *chosen]:  # the first opens files, and does not count
+        if len(times) > 1 and monotonic() > until:
+            break
+        began = perf_counter()
+        replier.reply(pool.pairs[place].context)
+        times.append((perf_counter() - began) * 1000)
+    return times[1:]
 
 
 def figures(ranks: Ints, threads: Ints, rng: np.random.Generator) -> dict[str, Estimate]:

@@ -10,30 +10,28 @@ import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from html import escape
-from itertools import combinations, pairwise, product
+from itertools import product
+
+from rejoinder.ladder.formatting import clean
 
 LETTER = 7.4  # width of a letter of a label, at most, about: fonts differ
 LINE = 14.0  # height of a label
 GAP = 3.0  # at both ends of a label
-LONGEST = 18  # letters of a label
+LONGEST = 22  # letters of a label
 _AWAY = (5.0, 14.0, 26.0, 40.0)  # how far from its point a label may stand
 _ROUNDS = 4  # in which labels are placed
 _WAYS = (1, 0), (-1, 0), (0, -1), (0, 1), (1, -1), (1, 1), (-1, -1), (-1, 1)  # right, down
 
 
 def tag(name: str, *inside: str, **attributes: object) -> str:
-    """An element; `inside` is markup, attributes are escaped. `class_` is class, `_` in a name is `-`, None is left out."""
-    written = "".join(
-        f' {key.rstrip("_").replace("_", "-")}="{escape(_plain(value))}"'
-        for key, value in attributes.items()
-        if value is not None
-    )
+    """An element; `inside` is markup, attributes are escaped. `class_` is class, and `_` in a name is `-`."""
+    written = "".join(f' {key.rstrip("_").replace("_", "-")}="{escape(_plain(value))}"' for key, value in attributes.items())
     return f"<{name}{written}>{''.join(inside)}</{name}>"
 
 
 def words(x: float, y: float, text: str, **attributes: object) -> str:
     """Text at a place."""
-    return tag("text", escape(text), x=x, y=y, **attributes)
+    return tag("text", escape(clean(text)), x=x, y=y, **attributes)
 
 
 def line(x1: float, y1: float, x2: float, y2: float, class_: str) -> str:
@@ -48,7 +46,7 @@ def path(points: Iterable[tuple[float, float]], class_: str) -> str:
 
 def mark(x: float, y: float, class_: str, *, neural: bool = False, title: str = "", size: float = 5.0) -> str:
     """A point: a diamond for a neural net, else a disc; `title` is shown to who rests on it."""
-    inside = tag("title", escape(title)) if title else ""
+    inside = tag("title", escape(clean(title))) if title else ""
     if neural:
         r = size * 1.25
         d = f"M{_plain(x)} {_plain(y - r)}l{_plain(r)} {_plain(r)}l{_plain(-r)} {_plain(r)}l{_plain(-r)} {_plain(-r)}z"
@@ -60,8 +58,8 @@ def svg(name: str, size: tuple[float, float], said: tuple[str, str], inside: Ite
     """A picture, `said` its title and description for those who do not see it; `name` is unique in the page."""
     return tag(
         "svg",
-        tag("title", escape(said[0]), id=f"{name}-title"),
-        tag("desc", escape(said[1]), id=f"{name}-desc"),
+        tag("title", escape(clean(said[0])), id=f"{name}-title"),
+        tag("desc", escape(clean(said[1])), id=f"{name}-desc"),
         *inside,
         viewBox=f"0 0 {_plain(size[0])} {_plain(size[1])}",
         class_=class_,
@@ -176,22 +174,6 @@ def _best(place: tuple[float, float], name: str, taken: Sequence[Box], labels: S
         # off the picture is worst; near is better than far
         choices.append((covered + 20_000 * (1 - inside) + away, Label(name, box, far=away > _AWAY[0])))
     return min(choices, key=lambda choice: choice[0])[1]
-
-
-def collide(labels: Sequence[Label]) -> bool:
-    """Whether a label covers another one."""
-    return any(one.box.shared(other.box) > 0 for one, other in combinations(labels, 2))
-
-
-def along(places: Sequence[tuple[float, float]], every: float = 8.0) -> list[Box]:
-    """What a line through `places` takes, as small boxes."""
-    found = []
-    for (x1, y1), (x2, y2) in pairwise(places):
-        parts = max(math.ceil(math.hypot(x2 - x1, y2 - y1) / every), 1)
-        for n in range(parts):
-            x, y = x1 + (x2 - x1) * n / parts, y1 + (y2 - y1) * n / parts
-            found.append(Box(x - 3, y - 3, x + 3, y + 3))
-    return found
 
 
 def spread(wanted: Sequence[float], low: float, high: float, gap: float = LINE) -> list[float]:

@@ -1,91 +1,74 @@
-"""A ladder report for the terminal: one table that fits 80 columns, and the verdict in lines."""
+"""A ladder report for the terminal: one table that fits its width, and the verdict in lines."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Callable
 
-from rejoinder.ladder.formatting import (
-    ANSWERS,
-    KINDS,
-    MISSING,
-    Report,
-    bits,
-    check,
-    clean,
-    find,
-    milliseconds,
-    number,
-    percent,
-    seconds,
-    with_margin,
-)
+from rejoinder.ladder.advice import advice, doubt, notes
+from rejoinder.ladder.formatting import MISSING, bits, clean, milliseconds, percent, seconds, with_margin
+from rejoinder.ladder.report import KINDS, Report, Rung
 
-COLUMNS = ["rung", "bits/byte", "saved", "recall@1", "fit", "p99", "note"]
-_WHAT = {"typing": "finishing sentences", "replies": "ranking replies"}
-_GLOSS = (
-    "bits/byte: lower is better. saved: share of keystrokes. recall@1 of 100, replies to comments: higher is better. "
-    "p99: of a keystroke, else a reply. ±: 95%."
-)
+_GAP = 2  # between columns
+_NOTE = 8  # letters of the longest word of a note: they wrap
+_LEAST_WANTED = ("p99", "saved", "fit")  # columns that go first where there is no room for all
 
 
-def plain(report: Report) -> tuple[list[str], list[list[str]], list[str]]:
-    """Columns and rows of a table, and the lines that go below it.
+def plain(report: Report, width: int = 100) -> tuple[list[str], list[list[str]], list[str]]:
+    """Columns and rows of a table of at most `width` letters, names whole, and the lines that go below it."""
+    cells: dict[str, Callable[[Rung], str]] = {
+        "rung": lambda rung: rung.name,
+        "bits/byte": lambda rung: with_margin(rung.text().bits_per_byte, bits),
+        "saved": lambda rung: percent(saved.value) if (saved := rung.text().savings) else MISSING,
+        "recall@1": lambda rung: with_margin(report.quality(rung, "replies"), bits),
+        "fit": _fit,
+        "p99": lambda rung: milliseconds(slow.p99) if (slow := rung.latency("typing") or rung.latency("replies")) else MISSING,
+        "note": lambda rung: ", ".join(notes(report, rung)),
+    }
+    table = {name: [clean(cell(rung)) for rung in report.rungs] for name, cell in cells.items()}
+    widths = {name: max(map(len, [name, *column])) + _GAP for name, column in table.items()} | {"note": _NOTE}
+    for name in _LEAST_WANTED:
+        if sum(widths[name] for name in table) > width:
+            del table[name]
+    rows = [list(row) for row in zip(*table.values(), strict=True)]
+    return list(table), rows, [*_gloss(report), *_verdicts(report), *_more_data(report), *_next(report), *_failures(report)]
 
-    Raises:
-        UsageError: the report is of another version.
-    """
-    check(report)
-    rows = [_row(report, rung) for rung in report.get("rungs") or ()]
-    return list(COLUMNS), rows, [*([_GLOSS] if rows else []), *_verdicts(report), *_more_data(report), *_failures(report)]
+
+def _fit(rung: Rung) -> str:
+    took = rung.cost.whole_seconds
+    return "elsewhere" if rung.shipped else MISSING if took is None else seconds(took)
 
 
-def _row(report: Report, rung: Mapping[str, Any]) -> list[str]:
-    p99 = number(rung, ("cost", "keystroke_ms", "p99")) or number(rung, ("cost", "reply_ms", "p99"))
-    saved, fit = number(rung, ("typing", "all", "savings")), number(rung, ("cost", "fit_seconds"))
+def _gloss(report: Report) -> list[str]:
+    """What the columns mean, and how many posts they stand on."""
+    scored, pairs = report.scored, report.scored.pairs
+    answered = "comments" if pairs.get("comment") else "opening posts"
     return [
-        clean(rung.get("name")),
-        with_margin(rung, ("typing", "all", "bits_per_byte"), bits),
-        MISSING if saved is None else percent(saved),
-        with_margin(rung, ("replies", "comment", "recall@1"), bits),
-        MISSING if fit is None else seconds(fit),
-        MISSING if p99 is None else milliseconds(p99),
-        ", ".join(notes_of(report, rung)),
+        f"bits/byte: lower is better, on {scored.typing_posts:,} posts. saved: share of keystrokes, on {scored.typed_posts:,}.",
+        f"recall@1 of 100: higher is better, on {pairs.get('comment') or pairs.get('story') or 0:,} replies to {answered}.",
+        "fit: with all a rung is made of. p99: of a keystroke, else a reply. ±: 95%.",
     ]
-
-
-def notes_of(report: Report, rung: Mapping[str, Any]) -> list[str]:
-    """In a word each: what became of the rung, and whether the verdict names it."""
-    state = rung.get("state")
-    notes = [] if state == "measured" else [clean(state)]
-    for kind in KINDS:
-        for key, word in (("rung", "enough"), ("best", "best")):
-            if kind in (rung.get("kind") or ()) and find(report, ("verdict", kind, key)) == rung.get("name"):
-                notes.append(word)
-    return list(dict.fromkeys(notes))
 
 
 def _verdicts(report: Report) -> list[str]:
     lines = []
     for kind in KINDS:
-        verdict = find(report, ("verdict", kind))
-        if verdict:
-            answer = f"{ANSWERS[verdict.get('neural')]}: a neural net for {_WHAT[kind]}."
-            lines += ["", clean(verdict.get("headline")) or answer]
-            lines += [f"  {clean(sentence)}" for sentence in verdict.get("sentences") or ()]
+        if verdict := report.verdicts.get(kind):
+            said = [*verdict.sentences, doubt(report, kind)]
+            lines += ["", clean(verdict.headline), *(f"  {clean(sentence)}" for sentence in said if sentence)]
     return lines or ["", "No verdict: no rung was measured."]
 
 
 def _more_data(report: Report) -> list[str]:
-    crossings = [clean(c.get("words")) for c in report.get("crossings") or () if c.get("words")]
-    return ["", "With more data:", *(f"  {words}" for words in crossings)] if crossings else []
+    return _under("With more data:", [str(overtaking) for overtaking in report.overtakings])
+
+
+def _next(report: Report) -> list[str]:
+    return _under("What to do next:", [f"{one.command}: {one.why}" for one in advice(report)])
 
 
 def _failures(report: Report) -> list[str]:
-    lines = [
-        f"  {clean(rung.get('name'))} {clean(rung.get('state'))}: {clean(rung.get('why')) or 'no reason was given'}"
-        for rung in report.get("rungs") or ()
-        if rung.get("state") != "measured"
-    ]
-    lines += [f"  {clean(left.get('what'))}: {clean(left.get('why'))}" for left in report.get("skipped") or ()]
-    return ["", "Not measured, or not to the end:", *lines] if lines else []
+    return _under("Not measured, or not to the end:", [f"{left.what}: {left.why}" for left in report.unfinished()])
+
+
+def _under(heading: str, lines: list[str]) -> list[str]:
+    return ["", heading, *(f"  {clean(line)}" for line in lines)] if lines else []

@@ -4,23 +4,24 @@ A rung is good enough if the best one is ahead of it by no more than a stated ma
 taken. A net is needed if the best net is ahead of the best rung without one by more than the margin, and the 95% interval of that
 paired difference lies above 0. It is not if the net is ahead by no more than the margin, and surely by no more than twice that.
 What a budget stopped before its dev curve was flat, or before it was measured, might do better with more time, so a "no" that
-depends on it becomes "cannot tell".
+depends on it becomes "no difference found".
 
 Explained in docs/tour/08-do-i-need-neural-nets.md.
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal
 
+from rejoinder.ladder.formatting import seconds as shown
 from rejoinder.ladder.metrics import Estimate
+from rejoinder.ladder.report import Figure, Kind, Verdict
 
-Kind = Literal["typing", "replies"]
-KINDS: tuple[Kind, ...] = ("typing", "replies")
 MARGIN = 0.03  # of the bits, or of recall@1: what is no further behind is as good
 _JOBS: dict[Kind, str] = {"typing": "finish sentences", "replies": "find replies"}
+_PIECES: dict[Kind, str] = {"typing": "posts", "replies": "answered posts"}
 _UNITS: dict[Kind, str] = {"typing": "fewer bits", "replies": "more true replies found first"}
 
 
@@ -38,63 +39,69 @@ class Contender:
     why: str = ""  # it is not settled
 
 
-Gain = Callable[[str, str], Estimate]  # how far the first is ahead of the second, paired: a share of the bits, or recall@1
+Gain = Callable[[str, str], Figure]  # how far the first is ahead of the second, paired: a share of the bits, or recall@1
 
 
-def verdict(kind: Kind, contenders: Sequence[Contender], gain: Gain, unmeasured: Sequence[str] = ()) -> dict[str, Any] | None:
-    """What to take, in plain words; None if nothing was measured. `unmeasured` are nets that the budget left no time for.
-
-    Returns:
-        `neural` (true, false, or None: cannot tell), `headline`, `rung`, `best` and `sentences`.
-    """
+def verdict(kind: Kind, contenders: Sequence[Contender], gain: Gain, unmeasured: Sequence[str] = ()) -> Verdict | None:
+    """What to take, in plain words; None if nothing was measured. `unmeasured` are nets that the budget left no time for."""
     if not contenders:
         return None
     best = max(contenders, key=lambda one: one.score)
     plain = max((one for one in contenders if not one.net), key=lambda one: one.score, default=None)
     net = max((one for one in contenders if one.net), key=lambda one: one.score, default=None)
-    answer, why = _needed(plain, net, gain, [*(one.name for one in contenders if one.net and not one.settled), *unmeasured])
+    unsettled = [*(one.name for one in contenders if one.net and not one.settled), *unmeasured]
+    answer, why = _needed(kind, plain, net, gain, unsettled)
     able = [one for one in contenders if one is best or gain(best.name, one.name).value <= MARGIN]
     if answer is False:
         able = [
             one for one in contenders if not one.net and plain and (one is plain or gain(plain.name, one.name).value <= MARGIN)
         ]
     taken = min(able, key=lambda one: (one.seconds, one.milliseconds or 0.0))
-    sentences = [_taking(kind, taken, best, gain), *why, *_steps(kind, contenders, taken, gain)]
-    sentences += [f"{one.name} {one.why}, so what it could do with more time cannot be told." for one in contenders if one.why]
-    return {
-        "neural": answer,
-        "headline": _headline(kind, answer),
-        "rung": taken.name,
-        "best": best.name,
-        "sentences": sentences,
-    }
+    sentences = [_taking(kind, taken, best, gain), why, *_steps(kind, contenders, taken, gain)]
+    if stopped := [f"{one.name} {one.why}" for one in contenders if one.why]:
+        sentences.append(f"With more time these may do better: {'; '.join(stopped)}.")
+    return Verdict(answer, _headline(kind, answer), taken.name, best.name, tuple(sentences))
 
 
 def _headline(kind: Kind, answer: bool | None) -> str:
     if answer is None:
-        return f"Whether you need a neural net to {_JOBS[kind]} here cannot be told."
+        return f"No difference found: whether you need a neural net to {_JOBS[kind]} here is open."
     return f"{'Yes, you need' if answer else 'No, you do not need'} a neural net to {_JOBS[kind]} here."
 
 
 def _needed(
-    plain: Contender | None, net: Contender | None, gain: Gain, unsettled: Sequence[str]
-) -> tuple[bool | None, list[str]]:
+    kind: Kind, plain: Contender | None, net: Contender | None, gain: Gain, unsettled: Sequence[str]
+) -> tuple[bool | None, str]:
     """Whether a net is needed, and why."""
     if net is None:
-        return None, ["No net was measured, so there is nothing to compare with."]
+        return None, "No net was measured, so there is nothing to compare with."
     if plain is None:
-        return True, ["Nothing but nets was measured."]
+        return True, "Nothing but nets was measured."
     lead = gain(net.name, plain.name)
     facts = f"the best net, {net.name}, is {_apart(lead)} the best rung without one, {plain.name}"
     if lead.value > MARGIN and lead.low > 0:
-        return True, [f"It is needed since {facts}, more than the margin of {MARGIN:.0%}."]
+        return True, f"It is needed since {facts}, more than the margin of {MARGIN:.0%}."
     if lead.value > MARGIN:
-        return None, [f"It cannot be told since {facts}: too few threads were measured to be sure."]
+        return None, f"No difference found ({_wanting(kind, lead, lead.value - lead.low, lead.value)}): {facts}."
     if unsettled:
-        return None, [f"So far {facts}, no more than the margin of {MARGIN:.0%}, but the budget stopped {', '.join(unsettled)}."]
+        return None, f"So far {facts}, no more than the margin of {MARGIN:.0%}, but the budget stopped {', '.join(unsettled)}."
     if lead.high > 2 * MARGIN:
-        return None, [f"It cannot be told since {facts}: too few threads were measured to be sure that it is not."]
-    return False, [f"It is not needed since {facts}; the margin is {MARGIN:.0%}."]
+        wanting = _wanting(kind, lead, lead.high - lead.value, 2 * MARGIN - lead.value)
+        return None, f"No difference found ({wanting}): {facts}, and it may be more than the margin of {MARGIN:.0%}."
+    return False, f"It is not needed since {facts}; the margin is {MARGIN:.0%}."
+
+
+def _wanting(kind: Kind, lead: Figure, half: float, bearable: float) -> str:
+    """How many more posts or pairs would bring an end of the interval, now `half` away, within what is `bearable`.
+
+    Intervals narrow with the square root of the number.
+    """
+    if not lead.number:
+        return "too few were measured"
+    more = max(lead.number * ((half / bearable) ** 2 - 1), 1.0)
+    digits = 10 ** max(math.floor(math.log10(more)) - 1, 0)  # two of them say enough
+    wanted = math.ceil(round(more / digits, 6)) * digits
+    return f"needs about {wanted:,} more {_PIECES[kind]} than the {lead.number:,} measured"
 
 
 def _taking(kind: Kind, taken: Contender, best: Contender, gain: Gain) -> str:
@@ -122,7 +129,7 @@ def _steps(kind: Kind, contenders: Sequence[Contender], taken: Contender, gain: 
 
 
 def _cost(kind: Kind, one: Contender) -> str:
-    when = f"it is fitted in {_seconds(one.seconds)}" if one.seconds else "it comes with the package, fitted"
+    when = f"it is fitted in {shown(one.seconds)}" if one.seconds else "it comes with the package, fitted"
     unit = "keystroke" if kind == "typing" else "reply"
     speed = f", takes {one.milliseconds:.2g} ms a {unit}" if one.milliseconds is not None else ""
     return f"{when}{speed}, {one.bytes / 1e6:,.1f} MB"
@@ -130,7 +137,7 @@ def _cost(kind: Kind, one: Contender) -> str:
 
 def _more(cheap: Contender, dear: Contender) -> str:
     """What `dear` costs more than `cheap`."""
-    parts = [f"{_seconds(max(dear.seconds - cheap.seconds, 0.0))} of fitting"]
+    parts = [f"{shown(max(dear.seconds - cheap.seconds, 0.0))} of fitting"]
     if dear.milliseconds is not None and cheap.milliseconds is not None and dear.milliseconds > cheap.milliseconds:
         parts.append(f"{dear.milliseconds - cheap.milliseconds:.2g} ms each time")
     return " and ".join(parts)
@@ -145,7 +152,3 @@ def _apart(lead: Estimate) -> str:
     if lead.value >= 0:
         return f"{_points(lead)} ahead of"
     return f"{_points(Estimate(-lead.value, -lead.high, -lead.low))} behind"
-
-
-def _seconds(seconds: float) -> str:
-    return f"{seconds:.1f} s" if seconds < 10 else f"{seconds:.0f} s" if seconds < 120 else f"{seconds / 60:.0f} min"

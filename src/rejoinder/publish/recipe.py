@@ -30,7 +30,7 @@ from rejoinder.errors import ConfigError, UsageError
 from rejoinder.files import tree_size, write_atomically, write_json
 from rejoinder.home.fitting import gate_of
 from rejoinder.home.workspace import CARD, Workspace
-from rejoinder.ladder.prediction import post_nats
+from rejoinder.ladder.text_evaluation import post_nats
 from rejoinder.models import LADDER, Can, parts_of, rung, those_that
 from rejoinder.models.directory import identity, seal
 from rejoinder.models.interfaces import Job, LanguageModel, Progress, silent

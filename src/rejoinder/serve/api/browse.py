@@ -15,6 +15,7 @@ from rejoinder.archive.store import Archive
 from rejoinder.errors import UnknownPost
 from rejoinder.home.open_home import OpenHome
 from rejoinder.inspect.cell import MOST_TOKENS, CellTrace, labels_of
+from rejoinder.ladder.report import from_json
 from rejoinder.models.interfaces import LanguageModel
 from rejoinder.post import Post, State
 from rejoinder.serve.api.bodies import AroundAnswer, CellAnswer, CellBody, SearchAnswer, ThreadAnswer
@@ -171,7 +172,10 @@ def _chances(model: LanguageModel, tokens: Sequence[int]) -> list[float | None]:
 @router.get("/v1/ladder")
 async def ladder(request: Request) -> Response:
     """The figures of the last `rejoinder ladder`."""
-    return _report(services_of(request).opened.home.home / "ladder" / "ladder.json", "application/json", {})
+    file = services_of(request).opened.home.home / "ladder" / "ladder.json"
+    if file.is_file():
+        from_json(file.read_bytes())  # one of another version is refused
+    return _report(file, "application/json", {})
 
 
 @router.get("/ladder", include_in_schema=False)

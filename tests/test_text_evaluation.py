@@ -11,9 +11,9 @@ from rejoinder.archive.reader import ArchiveCorpus
 from rejoinder.engine.completion import Continuation
 from rejoinder.engine.replay import Replay
 from rejoinder.engine.typing import Engine
-from rejoinder.ladder import prediction
+from rejoinder.ladder import text_evaluation
 from rejoinder.ladder.heldout import HeldOut
-from rejoinder.ladder.prediction import LETTERS, THRESHOLDS, score_text, type_posts
+from rejoinder.ladder.text_evaluation import LETTERS, THRESHOLDS, score_text, type_posts
 from rejoinder.models.interfaces import Job
 from rejoinder.models.unigram import Unigram, UnigramConfig
 from rejoinder.post import Post, Thread
@@ -36,12 +36,12 @@ def seen() -> Replay:
 
 def test_next_words_by_letters_typed() -> None:
     """No letter: three asked, one right, two among three; one letter: 1, 1, 1; two: 1, 0, 0; three: nobody asked."""
-    assert prediction._next_words(seen()).tolist() == [[3, 1, 2], [1, 1, 1], [1, 0, 0], [0, 0, 0]]
+    assert text_evaluation._next_words(seen()).tolist() == [[3, 1, 2], [1, 1, 1], [1, 0, 0], [0, 0, 0]]
 
 
 def test_the_gate_counts_what_is_at_least_as_sure() -> None:
     """At 0.6: 0.9, 0.6 and 0.8 are shown, all three right. At 0.55 also 0.55, which is wrong. At 0 all six, three right."""
-    of = dict(zip(THRESHOLDS.tolist(), prediction._gated(seen()).tolist(), strict=True))
+    of = dict(zip(THRESHOLDS.tolist(), text_evaluation._gated(seen()).tolist(), strict=True))
     assert (of[0.6], of[0.55], of[0.0], of[0.95]) == ([3, 3], [4, 3], [6, 3], [0, 0])
 
 
@@ -51,9 +51,9 @@ def test_exact_match_at_each_length(monkeypatch: pytest.MonkeyPatch) -> None:
     def says(model: Any, query: Any, **_: Any) -> list[Continuation]:
         return [Continuation("two three five six", 0.5, -1.0, 4)] if query.draft == "one " else []
 
-    monkeypatch.setattr(prediction, "complete", says)
-    monkeypatch.setattr(prediction, "_EXACT", 10)
-    found = prediction._exact(None, (), "one two three four", 0)  # type: ignore[arg-type]
+    monkeypatch.setattr(text_evaluation, "complete", says)
+    monkeypatch.setattr(text_evaluation, "_EXACT", 10)
+    found = text_evaluation._exact(None, (), "one two three four", 0)  # type: ignore[arg-type]
     # three places: "two three four" asks N = 1..3, "three four" N = 1..2, "four" N = 1; only the first is answered
     assert found[:4].tolist() == [[3, 1], [2, 1], [1, 0], [0, 0]]
 

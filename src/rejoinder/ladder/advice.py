@@ -1,0 +1,75 @@
+"""What a reader should do with a ladder report, as commands, and how far it is to be trusted."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from statistics import median
+
+from rejoinder.ladder.formatting import percent
+from rejoinder.ladder.report import KINDS, Kind, Report, Rung
+
+_MORE = 4  # times the budget: intervals half as wide
+
+
+@dataclass(frozen=True)
+class Advice:
+    """A command, and what it is for."""
+
+    command: str
+    why: str
+
+
+def advice(report: Report) -> list[Advice]:
+    """What to do next."""
+    rungs = {rung.name: rung for rung in report.rungs}
+    taken = [rungs[verdict.rung] for verdict in report.verdicts.values() if verdict.rung in rungs]
+    found = []
+    to_fit = list(dict.fromkeys(name for rung in taken if not rung.shipped for name in (*rung.parts, rung.name.split()[0])))
+    if to_fit:
+        extras = sorted({rung.cost.needs for rung in taken if rung.cost.needs})
+        needs = f"; needs the extra {', '.join(extras)}" if extras else ""
+        found.append(Advice(f"rejoinder fit {' '.join(to_fit)}", f"learn what was taken here from your archive{needs}"))
+    if taken:
+        shipped = [rung.name for rung in taken if rung.shipped]
+        why = f"; {', '.join(shipped)} came fitted" if shipped else ""
+        found.append(Advice("rejoinder serve", f"write with it{why}"))
+    stopped = [rung.name for rung in report.rungs if rung.state == "stopped"]
+    unsure = any(verdict.neural is None for verdict in report.verdicts.values())
+    if report.budget is not None and (stopped or unsure):
+        why = "more time, so that more held-out posts are measured"
+        if stopped:
+            why += f" and these are fitted to the end: {', '.join(stopped)}"
+        found.append(Advice(f"rejoinder ladder --budget {_minutes(report.budget * _MORE)}", why))
+    elif unsure:
+        found.append(Advice("rejoinder import FILE", "more posts, of which a tenth is held out to measure on"))
+    return found
+
+
+def _minutes(seconds: float) -> str:
+    minutes = math.ceil(seconds / 60)
+    return f"{minutes // 60}h" if minutes % 60 == 0 else f"{minutes}m"
+
+
+def doubt(report: Report, kind: Kind) -> str:
+    """One sentence of doubt: how small a difference between two rungs these posts or pairs can show; empty for no steps."""
+    steps = [step for step in report.steps if step.kind == kind]
+    if not steps:
+        return ""
+    width = median((step.gain.high - step.gain.low) / 2 for step in steps)
+    number = f"{steps[0].gain.number or 0:,}"
+    said = f"{number} posts show differences above about {percent(width)} of the bits"
+    if kind == "replies":
+        said = f"{number} pairs show differences above about {width:.2g} of recall@1"
+    return f"{said}, smaller ones may be chance; and of {len(steps)} comparisons at 95% one in twenty misleads."
+
+
+def notes(report: Report, rung: Rung) -> list[str]:
+    """In a word each: what became of a rung, and whether the verdict names it."""
+    found: list[str] = [] if rung.state == "measured" else [rung.state]
+    for kind in KINDS:
+        verdict = report.verdicts.get(kind) if kind in rung.kinds else None
+        found += (
+            [word for name, word in ((verdict.rung, "enough"), (verdict.best, "best")) if name == rung.name] if verdict else []
+        )
+    return list(dict.fromkeys(found))

@@ -1,0 +1,174 @@
+"""The ladder's report: read and written, as a page, a table and plots; what is foreign in it stays text."""
+
+from __future__ import annotations
+
+import json
+import re
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from rejoinder.errors import UsageError
+from rejoinder.ladder.advice import advice, doubt
+from rejoinder.ladder.curve import Crossing
+from rejoinder.ladder.page import page, policy
+from rejoinder.ladder.plots import front
+from rejoinder.ladder.report import KINDS, Figure, Overtaking, Report, from_json, read, to_json
+from rejoinder.ladder.table import plain
+
+ROOT = Path(__file__).resolve().parents[1]
+GOLDEN = ROOT / "tests" / "golden" / "ladder.json"
+COMMITTED = [GOLDEN, *sorted((ROOT / "docs" / "reports").glob("*/ladder.json"))]
+
+
+@pytest.fixture(scope="module")
+def report() -> Report:
+    return read(GOLDEN)
+
+
+# --- reading and writing -----------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("file", COMMITTED, ids=lambda file: file.parent.name)
+def test_a_report_is_written_as_it_was_read(file: Path) -> None:
+    assert to_json(read(file)) == file.read_bytes()
+
+
+@pytest.mark.parametrize("file", COMMITTED[1:], ids=lambda file: file.parent.name)
+def test_the_committed_pages_are_those_of_their_figures(file: Path) -> None:
+    assert file.with_name("ladder.html").read_text(encoding="utf-8") == page(read(file))
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        ({"version": 1}, "its version is not 2"),
+        ({"version": None}, "its version is not 2"),
+        ({"rungs": [{"name": "x"}]}, r"rungs\.0\.what"),
+        ({"seconds": "soon"}, "seconds"),
+        ({"verdicts": {"both": None}}, "verdicts"),
+    ],
+)
+def test_what_is_no_report_of_this_version_is_refused_in_one_line(change: dict[str, object], said: str) -> None:
+    data = json.loads(GOLDEN.read_bytes()) | change
+    with pytest.raises(UsageError, match=said) as error:
+        from_json(json.dumps(data).encode())
+    assert "\n" not in str(error.value) and "run `rejoinder ladder` again" in str(error.value)
+    with pytest.raises(UsageError, match="cannot be read"):
+        from_json(b"{")
+
+
+# --- the page ------------------------------------------------------------------------------------------------------------
+
+
+def test_foreign_text_stays_text(report: Report) -> None:
+    foul = '<script>alert(1)</script>"\x1b[31m\u202e'
+    rungs = tuple(replace(rung, name=f"{rung.name} {foul}", why=foul, what=foul) for rung in report.rungs)
+    steps = tuple(replace(step, lower=f"{step.lower} {foul}", upper=f"{step.upper} {foul}") for step in report.steps)
+    made = page(replace(report, forum=foul, policy=foul, rungs=rungs, steps=steps))
+    assert "<script>alert" not in made and "&lt;script&gt;alert" in made
+    assert not {"\x1b", "\u202e"} & set(made)
+    columns, rows, lines = plain(replace(report, forum=foul, rungs=rungs))
+    assert not {"\x1b", "\u202e"} & set("".join([*columns, *(cell for row in rows for cell in row), *lines]))
+
+
+def test_the_page_needs_nothing_else_and_its_policy_covers_it(report: Report) -> None:
+    made = page(report)
+    assert not re.search(r'(?:src|href)="(?!#|data:,)', made) and "@import" not in made and "url(" not in made
+    assert " style=" not in made and len(re.findall("<script", made)) == 1
+    assert f'content="{policy()}"' in made.replace("&#39;", "'")
+
+
+def test_every_figure_says_how_many_posts_it_stands_on() -> None:
+    made = page(read(COMMITTED[1]))
+    heads = re.findall(r'<th scope="col"[^>]*>(.*?)</th>', made.split("Costs</span>")[0], re.DOTALL)
+    figures = [head for head in heads if not head.startswith("rung")]
+    assert len(figures) > 30
+    assert [head for head in figures if not re.search(r"<span class=\"stands\">\d+ (posts|pairs)</span>", head)] == []
+    assert "<b>133</b> held-out posts scored, <b>7</b> of them typed again" in made
+
+
+def test_a_part_of_the_text_with_few_posts_has_no_column_and_no_plot(report: Report) -> None:
+    def few(number: int) -> Report:
+        rungs = []
+        for rung in report.rungs:
+            typing = dict(rung.typing)
+            if "repeats" in typing:
+                bits = replace(typing["repeats"].bits_per_byte, number=number)  # type: ignore[type-var]
+                typing["repeats"] = type(typing["repeats"])(bits_per_byte=bits)
+            rungs.append(replace(rung, typing=typing))
+        return replace(report, rungs=tuple(rungs), scored=replace(report.scored, repeat_posts=number))
+
+    assert "bits per byte, repeats" in page(few(10)) and "Novel text and repeats apart" in page(few(10))
+    assert "bits per byte, repeats" not in page(few(9)) and "Novel text and repeats apart" not in page(few(9))
+
+
+def test_what_came_with_the_package_never_cost_nothing() -> None:
+    made, (_, rows, _) = page(read(COMMITTED[1])), plain(read(COMMITTED[1]))
+    assert "0.00 s" not in made
+    assert [row[4] for row in rows if "(package)" in row[0]] == ["elsewhere"] * 3
+    assert re.search(r'40\xa0min<span class="ends">elsewhere', made)  # the cell of the package
+
+
+def test_an_empty_report_is_a_page(report: Report) -> None:
+    empty = replace(report, rungs=(), steps=(), overtakings=(), verdicts={}, skipped=())
+    assert "Nothing was measured" in page(empty)
+    assert plain(empty)[1] == [] and "No verdict: no rung was measured." in plain(empty)[2]
+
+
+# --- the table -----------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("width", [60, 80, 120])
+@pytest.mark.parametrize("file", COMMITTED, ids=lambda file: file.parent.name)
+def test_the_table_fits_and_names_stand_whole(file: Path, width: int) -> None:
+    found = read(file)
+    columns, rows, _ = plain(found, width)
+    assert [row[0] for row in rows] == [rung.name for rung in found.rungs]
+    widths = [max(len(row[n]) for row in [columns, *rows]) for n in range(len(columns) - 1)]
+    assert sum(widths) + 2 * len(widths) + len("stopped,") <= width  # notes wrap between words
+    assert columns[:2] == ["rung", "bits/byte"] and columns[-1] == "note"
+
+
+# --- what to do, and how sure it is ----------------------------------------------------------------------------------------
+
+
+def test_what_to_do_next_is_commands(report: Report) -> None:
+    """The golden report takes `mixture` and `fusion`, and its budget of 15 minutes stopped `lstm`: four times that is an hour."""
+    commands = [one.command for one in advice(report)]
+    assert commands[0].startswith("rejoinder fit ") and {"mixture", "fusion"} <= set(commands[0].split())
+    assert commands[1:] == ["rejoinder serve", "rejoinder ladder --budget 1h"]
+    assert [one.command for one in advice(replace(report, budget=500.0))][-1] == "rejoinder ladder --budget 34m"
+    assert [one.command for one in advice(replace(report, budget=None))][-1] == "rejoinder import FILE"
+
+
+def test_how_small_a_difference_can_be_seen(report: Report) -> None:
+    """Half of the intervals' widths are 1%, 2% and 6%; the median is 2%."""
+    steps = [s for s in report.steps if s.kind == "typing"][:3]
+    gains = [Figure(0.0, -half, half, 250) for half in (0.01, 0.06, 0.02)]
+    of = replace(report, steps=tuple(replace(step, gain=gain) for step, gain in zip(steps, gains, strict=True)))
+    assert doubt(of, "typing").startswith("250 posts show differences above about 2.0% of the bits")
+    assert "of 3 comparisons" in doubt(of, "typing") and doubt(of, "replies") == ""
+
+
+def test_an_overtaking_in_words() -> None:
+    at = Overtaking("typing", "markov", "lstm", Crossing(3.0, 2.0, 8.0))
+    assert str(at) == "with about 3 times more data (2 to 8), lstm would overtake markov"
+    assert "(2 or more)" in str(replace(at, at=Crossing(3.0, 2.0, None)))
+    assert "do not say" in str(replace(at, at=None))
+
+
+def test_the_front_is_what_none_beats_in_both() -> None:
+    """Prices 1, 2, 3, 3; losses 5, 6, 4, 3: the second costs more and is worse than the first, the third as dear as the last."""
+    assert front([1, 2, 3, 3], [5, 6, 4, 3]) == [0, 3]
+
+
+def test_rungs_of_a_kind_are_told_apart_by_colour(report: Report) -> None:
+    made = page(report)
+    for kind in KINDS:
+        names = [rung.name for rung in report.of_kind(kind) if rung.latency(kind)]
+        plot = re.search(rf'aria-labelledby="{kind}-latency-wide-title.*?</svg>', made, re.DOTALL)
+        assert plot is not None
+        hues = re.findall(r'class="label end (c\d+)"', plot.group())
+        assert len(hues) == len(set(hues)) == len(names)
