@@ -18,7 +18,7 @@ ARROWS = (
     "cli, serve, tour -> climb, scale, publish -> home -> ladder, engine, inspect -> models -> text -> corpus, post, errors",
     "home -> archive -> corpus, post, errors",
 )
-BASE = {"errors", "extras", "post", "corpus", "config", "files"}  # the last two: settings, and writing files
+BASE = {"errors", "extras", "post", "corpus", "config", "files", "hashing"}  # the last three: for whoever needs them
 BESIDE = {  # and these, of one rank with it: the front door opens the others, and typing is measured as it is done
     "cli": {"serve", "tour"},
     "ladder": {"engine"},

@@ -13,6 +13,8 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from rejoinder.hashing import splitmix64
+
 Method = Literal["hash", "time"]
 
 
@@ -49,11 +51,7 @@ def first_share(keys: NDArray[np.int64], share: float) -> NDArray[np.bool_]:
 
 def _shares(keys: NDArray[np.int64]) -> NDArray[np.float64]:
     """(N,) float64 in [0, 1): SplitMix64 of each key."""
-    with np.errstate(over="ignore"):
-        z = keys.astype(np.uint64) + np.uint64(0x9E3779B97F4A7C15)
-        z = (z ^ (z >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
-        z = (z ^ (z >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
-    return np.asarray((z ^ (z >> np.uint64(31))) / 2.0**64)
+    return np.asarray(splitmix64(keys) / 2.0**64)
 
 
 def time_split(times: NDArray[np.float64], posts: NDArray[np.int64]) -> NDArray[np.int8]:

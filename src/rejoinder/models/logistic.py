@@ -42,6 +42,7 @@ from rejoinder.errors import DamagedModel, ModelError
 from rejoinder.models.directory import load_array, load_config, save_array, save_config
 from rejoinder.models.interfaces import Job, LanguageModel, LogProbs, Progress, Suggester
 from rejoinder.post import Post
+from rejoinder.text.sums import add_up
 from rejoinder.text.tensors import TOKENIZER_FILE, count_tokens, open_tokenizer, open_tokens, token_shares
 from rejoinder.text.tokenizer import AnyTokenizer
 
@@ -236,10 +237,10 @@ def gradient(weights: Weights, windows: Windows, targets: Ints, ids: Ints, log_s
     inside = np.flatnonzero(windows.shares)
     back = (windows.shares * weights.distance).reshape(-1)[inside]  # a_j / m of every token of every window
     return nats, Gradient(
-        vectors=_sum_rows(windows.tokens.reshape(-1)[inside], back[:, None] * g[inside // len(weights.distance)]),
+        vectors=Rows(*add_up(windows.tokens.reshape(-1)[inside], back[:, None] * g[inside // len(weights.distance)])),
         distance=np.einsum("bnd,bd->n", parts, g),
-        output=_sum_rows(rows, np.concatenate([probs.T @ x, lack[:, None] * x])),
-        bias=_sum_rows(rows, np.concatenate([probs.sum(axis=0), lack])),
+        output=Rows(*add_up(rows, np.concatenate([probs.T @ x, lack[:, None] * x]))),
+        bias=Rows(*add_up(rows, np.concatenate([probs.sum(axis=0), lack]))),
     )
 
 
@@ -354,14 +355,6 @@ def _stride(size: int, rng: np.random.Generator) -> int:
         stride = int(rng.integers(1, size + 1))
         if math.gcd(stride, size) == 1:
             return stride
-
-
-def _sum_rows(ids: Ints, rows: Floats) -> Rows:
-    """(R,) ids, (R, ...) rows -> one row an id, the sum of its rows."""
-    order = np.argsort(ids, kind="stable")
-    ids = ids[order]
-    first = np.flatnonzero(np.concatenate([[True], ids[1:] != ids[:-1]]))
-    return Rows(ids[first], np.add.reduceat(rows[order], first, axis=0))
 
 
 def _log_softmax(logits: Floats) -> Floats:

@@ -15,9 +15,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rejoinder.errors import DamagedModel
+from rejoinder.hashing import hash64
 from rejoinder.post import unquoted
 from rejoinder.text.cleaning import stripped
-from rejoinder.text.writers import hash64
 
 _WORD = re.compile(r"\w+")
 

@@ -22,6 +22,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from rejoinder.text.sums import add_up_placed
 from rejoinder.text.tensors import TokenArrays
 
 Ints = NDArray[np.integer[Any]]
@@ -102,7 +103,7 @@ def merge(parts: Sequence[NgramCounts], at_a_time: int = DEFAULT_MEMORY // _BYTE
                 for level, place, r in zip(present, places, ranges, strict=True)
             ]
             counts = [level.count[r].astype(np.int64) for level, r in zip(present, ranges, strict=True)]
-            key, sums, which = _add_up(np.concatenate(pieces), np.concatenate(counts))
+            key, sums, which = add_up_placed(np.concatenate(pieces), np.concatenate(counts))
             ends = np.cumsum([len(piece) for piece in pieces])
             for target, r, here in zip(renumbered, ranges, np.split(which, ends[:-1]), strict=True):
                 target[r] = here + total
@@ -128,7 +129,7 @@ def subtract(whole: NgramCounts, part: NgramCounts) -> NgramCounts:
         present = [whole.levels[n], part.levels[n]]
         key = np.concatenate([keys(level, vocabulary, place[level.parent]) for level, place in zip(present, places, strict=True)])
         counts = np.concatenate([present[0].count.astype(np.int64), -present[1].count.astype(np.int64)])
-        found, sums, which = _add_up(key, counts)
+        found, sums, which = add_up_placed(key, counts)
         if (sums < 0).any():
             raise ValueError("these counts hold n-grams that the others do not")
         kept = sums > 0
@@ -238,19 +239,6 @@ def _ranges(levels: Sequence[Level], places: Sequence[Ints], vocabulary: int, at
         yield [slice(first, last) for first, last in zip(begin, end, strict=True)]
         begin = end
     yield [slice(first, len(level)) for first, level in zip(begin, levels, strict=True)]
-
-
-def _add_up(key: NDArray[np.int64], counts: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]:
-    """Equal keys made one: the keys, ascending; the sums of their counts; for each entry given, which key it became."""
-    if not len(key):
-        return key, counts, key
-    sorting = np.argsort(key, kind="stable")
-    ordered = key[sorting]
-    new = np.concatenate([[True], ordered[1:] != ordered[:-1]])
-    first = np.flatnonzero(new)
-    which = np.empty(len(key), dtype=np.int64)
-    which[sorting] = np.cumsum(new) - 1
-    return ordered[first], np.add.reduceat(counts[sorting], first), which
 
 
 def _alike(parts: Sequence[NgramCounts]) -> tuple[int, int]:

@@ -19,17 +19,19 @@ import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Self
+from typing import Self
 
 import numpy as np
 from numpy.typing import NDArray
 
 from rejoinder.errors import DamagedModel
 from rejoinder.files import write_json
+from rejoinder.hashing import hash64, mix64, splitmix64
 from rejoinder.post import Post
 from rejoinder.text.lexicon import Lexicon, LexiconReader
+from rejoinder.text.sums import run_starts
 from rejoinder.text.words import words
-from rejoinder.text.writers import Writers, hash64
+from rejoinder.text.writers import Writers
 
 RUN = 7  # words
 COPIED = RUN + 1  # words whose copying is always found
@@ -178,7 +180,7 @@ def _worth_keeping(runs: NDArray[np.uint64], owners: NDArray[np.uint64], even: N
     if not len(runs):
         return even
     order = np.argsort(runs, kind="stable")
-    first = np.flatnonzero(np.concatenate([[True], runs[order][1:] != runs[order][:-1]]))
+    first = run_starts(runs[order])
     alone = np.minimum.reduceat(owners[order], first) == np.maximum.reduceat(owners[order], first)
     own = np.empty(len(runs), dtype=np.bool_)
     own[order] = np.repeat(alone, np.diff(np.append(first, len(runs))))
@@ -201,16 +203,9 @@ def _runs(hashes: NDArray[np.uint64]) -> NDArray[np.uint64]:
     total = np.zeros(count, dtype=np.uint64)
     for place in range(RUN):
         total = total * np.uint64(_FACTOR) + hashes[place : place + count]
-    return _mix(total)
+    return mix64(total)
 
 
 def _places(runs: NDArray[np.uint64], size: int, hashes: int) -> NDArray[np.int64]:
-    """(N, k) the bits of each run: SplitMix64's first k numbers from its hash (Steele, Lea & Flood 2014), modulo the size."""
-    steps = np.arange(1, hashes + 1, dtype=np.uint64) * np.uint64(0x9E3779B97F4A7C15)
-    return np.asarray(_mix(runs[:, None] + steps) % np.uint64(size)).astype(np.int64)
-
-
-def _mix(z: NDArray[Any]) -> NDArray[np.uint64]:
-    z = (z ^ (z >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
-    z = (z ^ (z >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
-    return np.asarray(z ^ (z >> np.uint64(31)))
+    """(N, k) the bits of each run: SplitMix64's first k numbers from its hash, modulo the size."""
+    return (splitmix64(runs[:, None], np.arange(1, hashes + 1)) % np.uint64(size)).astype(np.int64)

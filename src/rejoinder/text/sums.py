@@ -2,23 +2,38 @@
 
 from __future__ import annotations
 
-from typing import TypeVar
+from typing import Any, TypeVar, cast
 
 import numpy as np
 from numpy.typing import NDArray
 
-Values = TypeVar("Values", NDArray[np.int64], NDArray[np.float64])
+Ints = NDArray[np.int64]
+Values = TypeVar("Values", bound=NDArray[Any])
 
 
-def add_up(keys: NDArray[np.int64], values: Values) -> tuple[NDArray[np.int64], Values]:
-    """(U,) int64, the keys, ascending, each once; (U,) the sums of the (N,) `values` of each, added in the order given."""
+def add_up(keys: Ints, values: Values) -> tuple[Ints, Values]:
+    """(U,) int64, the keys, ascending, each once; (U, ...) the sums of the (N, ...) `values` of each, in the order given."""
     order = np.argsort(keys, kind="stable")
-    return add_runs(keys[order], values[order])
+    return add_runs(keys[order], cast(Values, values[order]))
 
 
-def add_runs(keys: NDArray[np.int64], values: Values) -> tuple[NDArray[np.int64], Values]:
+def add_up_placed(keys: Ints, values: Values) -> tuple[Ints, Values, Ints]:
+    """`add_up`, and (N,) int64: for each entry given, which of the U keys it became."""
+    order = np.argsort(keys, kind="stable")
+    ordered = keys[order]
+    first = run_starts(ordered)
+    places = np.empty(len(keys), np.int64)
+    places[order] = np.repeat(np.arange(len(first)), np.diff(first, append=len(keys)))
+    _, sums = add_runs(ordered, cast(Values, values[order]))
+    return ordered[first], sums, places
+
+
+def add_runs(keys: Ints, values: Values) -> tuple[Ints, Values]:
     """`add_up` for keys that are sorted."""
-    if not len(keys):
-        return keys, values
-    first = np.flatnonzero(np.concatenate([[True], keys[1:] != keys[:-1]]))
-    return keys[first], np.add.reduceat(values, first)
+    first = run_starts(keys)
+    return (keys[first], cast(Values, np.add.reduceat(values, first))) if len(first) else (keys, values)
+
+
+def run_starts(ordered: NDArray[Any]) -> Ints:
+    """(U,) int64: where each run of equal ones begins in (N,) sorted keys."""
+    return np.flatnonzero(np.concatenate([np.ones(min(len(ordered), 1), bool), ordered[1:] != ordered[:-1]]))

@@ -11,12 +11,12 @@ It does not see that two posts say nearly the same, nor that one person writes u
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Iterable
 
 import numpy as np
 from numpy.typing import NDArray
 
+from rejoinder.hashing import hash64
 from rejoinder.post import Post
 from rejoinder.text.words import words
 
@@ -49,8 +49,3 @@ def by_writer(posts: Iterable[Post]) -> list[list[str]]:
         if text := post.own_text:
             found.setdefault(whose(post, words(text)), []).append(text)
     return list(found.values())
-
-
-def hash64(data: bytes) -> int:
-    """64 bits of `data`."""
-    return int.from_bytes(hashlib.blake2b(data, digest_size=8).digest(), "little")

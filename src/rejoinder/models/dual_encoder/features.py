@@ -15,6 +15,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from rejoinder.hashing import mix64
 from rejoinder.text.words import words
 
 RUN = 4  # letters of a run; a word's beginning and end count as one each
@@ -128,7 +129,7 @@ def _hash_words(characters: NDArray[np.uint64], begins: Ints, lengths: Ints) -> 
     """(W,) uint64."""
     at = np.arange(begins[0], len(characters)) - np.repeat(begins, lengths + 1)  # the space after a word counts as its last
     powers = _PRIME ** np.arange(lengths.max() + 1, dtype=np.uint64)
-    return _mixed(np.add.reduceat(characters[begins[0] :] * powers[at], begins - begins[0]))
+    return mix64(np.add.reduceat(characters[begins[0] :] * powers[at], begins - begins[0]))
 
 
 def _hash_runs(characters: NDArray[np.uint64], lengths: Ints) -> tuple[NDArray[np.uint64], Ints]:
@@ -140,14 +141,8 @@ def _hash_runs(characters: NDArray[np.uint64], lengths: Ints) -> tuple[NDArray[n
     inside = ~np.logical_or.reduce([space[shift : shift + size] for shift in range(1, RUN - 1)])  # in one word
     begins = np.flatnonzero(inside)
     powers = _PRIME ** np.arange(RUN, dtype=np.uint64)
-    hashes = _mixed(sum(characters[begins + shift] * powers[shift] for shift in range(RUN)))
+    hashes = mix64(sum(characters[begins + shift] * powers[shift] for shift in range(RUN)))
     return hashes, np.repeat(np.arange(len(lengths)), lengths + 1)[begins]
-
-
-def _mixed(hashes: NDArray[np.uint64]) -> NDArray[np.uint64]:
-    hashes = (hashes ^ (hashes >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
-    hashes = (hashes ^ (hashes >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
-    return hashes ^ (hashes >> np.uint64(31))
 
 
 def _bags(owners: Ints, hashes: NDArray[np.uint64], texts: int, buckets: int) -> Bags:
