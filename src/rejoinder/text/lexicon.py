@@ -22,9 +22,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rejoinder.errors import DamagedModel
+from rejoinder.hashing import hash64
 from rejoinder.post import Post
 from rejoinder.text.words import words
-from rejoinder.text.writers import Writers, hash64
+from rejoinder.text.writers import Writers
 
 FILE = "words.npy"
 _ALWAYS = re.compile(r"\d|^.$|[\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3040-\u30ff\u3400-\u9fff\uf900-\ufaff]")
