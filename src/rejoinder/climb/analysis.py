@@ -94,6 +94,8 @@ class Analysis:
         )
 
     def _gate(self, of: Arrays, which: NDArray[np.bool_]) -> tuple[r.GatePoint, ...]:
+        if "gate" not in of:
+            return ()
         rows = np.asarray(of["gate"][: self.posts["gate"]], np.float64)
         kept = which[: len(rows)]
         sums, strokes = rows[kept].sum(axis=0), float(np.asarray(of["keys"])[: len(rows)][kept, 0].sum())
