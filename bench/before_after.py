@@ -16,7 +16,7 @@ import numpy as np
 from figures import ROOT, arguments
 
 from rejoinder.archive.reader import held_out
-from rejoinder.archive.sources.dump import read_dump
+from rejoinder.archive.sources.hackernews import SOURCE as HACKER_NEWS
 from rejoinder.engine.replier import Replier, ReplyConfig
 from rejoinder.home.fitting import FitConfig, fit
 from rejoinder.home.replies import replier
@@ -49,7 +49,7 @@ def sample(home: Path) -> Workspace:
             resources.as_file(resources.files("rejoinder.bundle") / "sample.jsonl") as file,
         ):
             archive.set_forum("sample")
-            archive.add(read_dump(file, space.hasher()))
+            archive.add(HACKER_NEWS.read(file, space.hasher()))
     useful = Can.PROPOSE | Can.RANK | Can.TRIGGER
     names = [name for name, line in LADDER.items() if line.can & useful and not line.asked]
     missing = [name for name in names if space.fitted(name) is None]

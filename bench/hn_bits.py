@@ -23,7 +23,7 @@ from figures import arguments, real_archive, report_interval
 from numpy.typing import NDArray
 
 from rejoinder.archive.reader import held_out
-from rejoinder.archive.sources.dump import read_dump
+from rejoinder.archive.sources.hackernews import SOURCE as HACKER_NEWS
 from rejoinder.config import read_settings, resolve
 from rejoinder.home.fitting import FitConfig, fit
 from rejoinder.home.workspace import Workspace
@@ -55,7 +55,7 @@ def fill(space: Workspace) -> None:
     if space.is_empty:
         with space.open_archive(create=True) as archive:
             archive.set_forum("hn")
-            archive.add(read_dump(real_archive("hn.jsonl.gz"), space.hasher()))
+            archive.add(HACKER_NEWS.read(real_archive("hn.jsonl.gz"), space.hasher()))
 
 
 def prepare(space: Workspace, names: list[str], config: str) -> dict[str, Any]:

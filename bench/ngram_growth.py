@@ -18,7 +18,8 @@ from time import perf_counter
 import numpy as np
 from figures import arguments, real_archive, report
 
-from rejoinder.archive.sources.dump import read_dump
+from rejoinder.archive.source import Hasher
+from rejoinder.archive.sources.hackernews import SOURCE as HACKER_NEWS
 from rejoinder.models.kneser_ney import KneserNey, KneserNeyConfig
 from rejoinder.post import Post
 from rejoinder.text.ngrams import count_ngrams
@@ -30,7 +31,7 @@ SHARES = (0.125, 0.25, 0.5, 1.0)
 
 def prepare(name: str, directory: Path) -> None:
     """Tokens of all posts of the archive, and the tokenizer."""
-    items = (item for item in read_dump(real_archive(name), lambda author: b"") if isinstance(item, Post) and item.body)
+    items = (item for item in HACKER_NEWS.read(real_archive(name), Hasher()) if isinstance(item, Post) and item.body)
     posts = list(items)
     tokenizer = Tokenizer.train(post.own_text for post in posts[: len(posts) // 8])
     tokenizer.save(directory / "tokenizer.json")

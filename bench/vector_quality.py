@@ -23,7 +23,8 @@ from figures import arguments, real_archive, report, report_interval
 from numpy.typing import NDArray
 from word2vec_speed import gensim_model, texts_of
 
-from rejoinder.archive.sources.dump import read_dump
+from rejoinder.archive.source import Hasher
+from rejoinder.archive.sources.hackernews import SOURCE as HACKER_NEWS
 from rejoinder.ladder.metrics import DRAWS, LEVEL, Estimate
 from rejoinder.models.interfaces import silent
 from rejoinder.models.pmi_svd import PMISVDConfig, pmi_vectors
@@ -144,7 +145,7 @@ def tell(title: str, of: Similarities | Analogies, scores: dict[str, Floats], *,
 def main() -> None:
     args = arguments((__doc__ or "").partition("\n")[0], archive=(str, "hn.jsonl.gz", "which, with commas between"))
     config = Word2VecConfig()
-    items = (item for name in args.archive.split(",") for item in read_dump(real_archive(name), lambda author: b""))
+    items = (item for name in args.archive.split(",") for item in HACKER_NEWS.read(real_archive(name), Hasher()))
     texts = (item.own_text for item in items if isinstance(item, Post) and item.body)
     arrays = read_words(texts, config.rarest, config.most)
     report("words", [len(arrays.places)], "", as_json=args.json)

@@ -23,7 +23,8 @@ from typing import Any
 
 from figures import arguments, real_archive, report
 
-from rejoinder.archive.sources.dump import read_dump
+from rejoinder.archive.source import Hasher
+from rejoinder.archive.sources.hackernews import SOURCE as HACKER_NEWS
 from rejoinder.models.interfaces import silent
 from rejoinder.models.word2vec import Word2VecConfig, train
 from rejoinder.post import Post
@@ -62,7 +63,7 @@ def main() -> None:
     }
     args = arguments((__doc__ or "").partition("\n")[0], **options)
     config = replace(Word2VecConfig(), epochs=args.epochs)
-    items = read_dump(real_archive(args.archive), lambda author: b"")
+    items = HACKER_NEWS.read(real_archive(args.archive), Hasher())
     posts = (item.own_text for item in items if isinstance(item, Post) and item.body)
     arrays = read_words(posts, config.rarest, config.most)
     texts = texts_of(arrays)

@@ -139,7 +139,7 @@ def hn_home(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A home with a small archive of Hacker News, all rungs fitted. Read only."""
     home = tmp_path_factory.mktemp("hn-home")
     space = Workspace(home)
-    from rejoinder.archive.sources.record import read_record
+    from rejoinder.archive.sources.hackernews import read_record
 
     with space.open_archive(create=True) as archive:
         archive.set_forum("hn")
@@ -264,7 +264,7 @@ MISTAKES: dict[str, tuple[list[str], str]] = {
     "text and thread": (["reply", "text", "--thread", "x.jsonl"], "got TEXT and --thread"),
     "item and thread": (["complete", "a", "--item", "1", "--thread", "x.jsonl"], "got --item and --thread"),
     "a thread that is not there": (["reply", "--thread", "not-here.jsonl"], "not-here.jsonl: cannot be read"),
-    "a thread of no known kind": (["reply", "--thread", "thread.doc"], "thread.doc: not a kind of file that is known"),
+    "a thread of no kind at all": (["reply", "--thread", "thread.doc"], "thread.doc: cannot be read: No such file"),
     "an unknown rung to reply": (["reply", "x", "--rung", "bm52"], "no rung `bm52` (did you mean `bm25`?); rungs: canned, "),
     "an unknown rung to complete": (["complete", "x", "--rung", "markof"], "no rung `markof` (did you mean `markov`?)"),
     "a rung that cannot reply": (["reply", "x", "--rung", "markov"], "`markov` cannot do this; those that can: canned, bm25"),
@@ -300,7 +300,7 @@ def test_a_mistake_gives_one_line_and_exit_status_2(rejoinder: Rejoinder, hn_hom
         (["reply", "--jsn", "x"], "--jsn"),
         (["reply", "x", "-k", "0"], "-k"),
         (["complete", "x", "--words", "many"], "--words"),
-        (["import"], "FILE"),
+        (["import"], "PATH"),
         (["fetch", "hn", "--concurrency", "0"], "--concurrency"),
         (["fetch", "hn", "--item", "one"], "--item"),
         (["fetch", "hn", "--top", "-1", "--api", "http://127.0.0.1:1"], "--top"),
@@ -317,7 +317,7 @@ def test_a_command_line_that_cannot_be_read_names_what_is_wrong(
 
 
 def test_posts_of_another_forum_are_refused(rejoinder: Rejoinder, toy_home: Path, tmp_path: Path) -> None:
-    ran = rejoinder("import", "--forum", "lists", lines(tmp_path / "a.jsonl", *items(1)), "--home", toy_home)
+    ran = rejoinder("import", "--source", "lists", lines(tmp_path / "a.jsonl", *items(1)), "--home", toy_home)
     assert "holds the forum `toy`, not `lists`; choose another --home" in one_line(ran)
 
 
@@ -507,7 +507,7 @@ def test_one_bad_file_among_several_does_not_stop_the_others(rejoinder: Rejoinde
     first, second = list(items(2))[:3], list(items(2))[3:]
     files = lines(tmp_path / "a.jsonl", *first), lines(tmp_path / "b.jsonl", "words"), lines(tmp_path / "c.jsonl", *second)
     ran = rejoinder("import", *files, "--home", tmp_path)
-    assert "b.jsonl: not JSON Lines" in one_line(ran)
+    assert "b.jsonl: not a form of archive that is known: it begins with b'words" in one_line(ran)
     assert "a.jsonl: 3 lines = 3 new" in ran.out and "c.jsonl: 3 lines = 3 new" in ran.out
 
 
@@ -523,7 +523,7 @@ def test_a_bad_file_among_several_is_named_in_json(rejoinder: Rejoinder, tmp_pat
     files = lines(tmp_path / "a.jsonl", *items(1)), lines(tmp_path / "b.jsonl", "words")
     ran = rejoinder("import", *files, "--home", tmp_path, "--json")
     assert ran.code == 2
-    assert [Path(file["file"]).name for file in ran.json["files"]] == ["a.jsonl", "b.jsonl"]
+    assert [Path(file["file"]).name for file in ran.json["files"]] == ["a.jsonl"]
     assert len(ran.json["errors"]) == 1 and "b.jsonl" in ran.json["errors"][0]
 
 
@@ -554,11 +554,11 @@ def test_a_missing_extra_is_named_and_the_other_files_are_imported(tmp_path: Pat
     absent = tmp_path / "absent"
     absent.mkdir()
     (absent / "duckdb.py").write_text("raise ImportError('not installed')")
-    (tmp_path / "a.csv").write_text("id,text\n7,words\n")
-    files = tmp_path / "a.csv", lines(tmp_path / "b.jsonl", *items(1))
+    (tmp_path / "a.parquet").write_bytes(b"PAR1" + bytes(100))
+    files = tmp_path / "a.parquet", lines(tmp_path / "b.jsonl", *items(1))
     ran = spawn("import", *files, "--home", tmp_path / "home", "--json", PYTHONPATH=os.pathsep.join([str(absent), *sys.path]))
     assert "needs the extra `dumps`: " in one_line(ran)
-    assert [file["new"] for file in ran.json["files"]] == [0, 3]
+    assert [file["new"] for file in ran.json["files"]] == [3]
 
 
 def test_progress_is_silent_where_stderr_is_no_terminal(rejoinder: Rejoinder, tmp_path: Path) -> None:
@@ -798,7 +798,7 @@ def test_complete_without_a_fitted_rung_says_what_to_do(rejoinder: Rejoinder, to
 def test_json_of_import_has_the_keys_it_promises(rejoinder: Rejoinder, tmp_path: Path) -> None:
     found = rejoinder("import", lines(tmp_path / "a.jsonl", *items(1)), "--home", tmp_path, "--json").json
     assert set(found) == {"files", "errors"}
-    assert set(found["files"][0]) == {"file", *COUNTS}
+    assert set(found["files"][0]) == {"file", "form", *COUNTS}
 
 
 def test_json_of_fetch_has_the_keys_it_promises(rejoinder: Rejoinder, server: HackerNewsServer, tmp_path: Path) -> None:
@@ -880,7 +880,7 @@ HOSTILE = (
 @pytest.fixture(scope="module")
 def hostile_home(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A home whose posts carry terminal escapes wherever text can stand."""
-    from rejoinder.archive.sources.dump import read_dump
+    from rejoinder.archive.sources.hackernews import SOURCE as HACKER_NEWS
 
     space = Workspace(tmp_path_factory.mktemp("hostile"))
     records: list[dict[str, Any]] = []
@@ -891,7 +891,7 @@ def hostile_home(tmp_path_factory: pytest.TempPathFactory) -> Path:
         records.append({"id": root + 1, "type": "comment", "parent": root, "text": reply, "by": payload})
     with space.open_archive(create=True) as archive:
         archive.set_forum("hn")
-        archive.add(read_dump(lines(space.home / "a.jsonl", *records), space.hasher()))
+        archive.add(HACKER_NEWS.read(lines(space.home / "a.jsonl", *records), space.hasher()))
     fit(space, without_extras(), FitConfig(vocabulary=300, on="all"), {})
     return space.home
 

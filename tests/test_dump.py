@@ -24,9 +24,11 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from rejoinder.archive.authors import author_hasher
-from rejoinder.archive.sources.dump import LONGEST_LINE, read_dump
-from rejoinder.archive.sources.read_ahead import read_ahead
-from rejoinder.archive.sources.record import Gone, Item, Skipped, read_record
+from rejoinder.archive.json_records import LONGEST_LINE
+from rejoinder.archive.read_ahead import read_ahead
+from rejoinder.archive.source import Gone, Hasher, Item, Skipped
+from rejoinder.archive.sources.hackernews import SOURCE as HACKER_NEWS
+from rejoinder.archive.sources.hackernews import read_record
 from rejoinder.errors import RejoinderError, SourceError
 from rejoinder.post import Kind, Post
 
@@ -39,12 +41,11 @@ PACKERS: dict[str, Callable[[bytes], bytes]] = {"": bytes, ".gz": gzip.compress,
 LARGE_PAGE = 300 * 2**20  # bytes of memory that no bad file may make us use
 
 
-def hashed(name: str) -> bytes:
-    return hashlib.blake2b(name.encode("utf-8", "replace"), digest_size=16).digest()
+hashed = Hasher()
 
 
 def read(path: Path) -> list[Item]:
-    return list(read_dump(path, hashed))
+    return list(HACKER_NEWS.read(path, hashed))
 
 
 def until_break(items: Iterable[Item]) -> tuple[list[Item], RejoinderError | None]:
@@ -102,20 +103,31 @@ POSTS = [
 COLUMNS = list(dict.fromkeys(name for record in RECORDS for name in record))
 
 
-def table(delimiter: str) -> bytes:
+def comma_separated() -> bytes:
     file = io.StringIO()
-    writer = csv.DictWriter(file, COLUMNS, delimiter=delimiter)
+    writer = csv.DictWriter(file, COLUMNS)
     writer.writeheader()
     writer.writerows(RECORDS)
     return file.getvalue().encode()
+
+
+def tab_separated() -> bytes:
+    """As databases write it: literal, but for what would end a cell or a row."""
+
+    def cell(value: Any) -> str:
+        escapes = {"\\": "\\\\", "\t": "\\t", "\n": "\\n", "\r": "\\r"}
+        return "\\N" if value is None else "".join(escapes.get(c, c) for c in str(value))
+
+    rows = [COLUMNS, *([cell(record.get(name)) for name in COLUMNS] for record in RECORDS)]
+    return "".join("\t".join(row) + "\n" for row in rows).encode()
 
 
 TEXTS = {
     ".jsonl": lines(RECORDS),
     ".ndjson": lines(RECORDS),
     ".json": json.dumps(RECORDS, indent=1).encode(),
-    ".csv": table(","),
-    ".tsv": table("\t"),
+    ".csv": comma_separated(),
+    ".tsv": tab_separated(),
 }
 
 
@@ -278,11 +290,12 @@ def test_a_line_of_the_longest_length_is_read_and_a_longer_one_is_not(tmp_path: 
 PEAK = """
 import resource, sys
 from pathlib import Path
-from rejoinder.archive.sources.dump import read_dump
-from rejoinder.archive.sources.record import Skipped
+from rejoinder.archive.source import Hasher
+from rejoinder.archive.sources.hackernews import SOURCE as HACKER_NEWS
+from rejoinder.archive.source import Skipped
 resource.setrlimit(resource.RLIMIT_AS, (4 * 2**30, 4 * 2**30))  # should it grow after all, it ends before the machine does
 try:
-    for item in read_dump(Path(sys.argv[1]), lambda name: b""):
+    for item in HACKER_NEWS.read(Path(sys.argv[1]), Hasher()):
         print(item.reason if isinstance(item, Skipped) else item.id)
 except Exception as error:
     print(type(error).__name__)
@@ -332,7 +345,7 @@ def test_a_packed_file_cut_short_keeps_every_complete_record_and_says_so(tmp_pat
     packed = PACKERS[packing](lines(many(8_000)))
     cut = packed[: int(len(packed) * share)]
     complete = complete_lines(cut, packing)
-    items, error = until_break(read_dump(write(tmp_path / f"dump.jsonl{packing}", cut), hashed))
+    items, error = until_break(HACKER_NEWS.read(write(tmp_path / f"dump.jsonl{packing}", cut), hashed))
     assert ids(items) == list(range(1, complete + 1))
     assert isinstance(error, SourceError)
     assert f"breaks off after line {complete:,}" in str(error)
@@ -351,7 +364,7 @@ def as_text(rows: list[dict[str, Any]], kind: str) -> bytes:
 def test_a_packed_file_that_lacks_only_its_last_byte_keeps_all_its_records(tmp_path: Path, kind: str) -> None:
     # the last byte of gzip is of a checksum; what was packed is all there
     path = write(tmp_path / f"dump{kind}.gz", gzip.compress(as_text(many(500), kind))[:-1])
-    items, error = until_break(read_dump(path, hashed))
+    items, error = until_break(HACKER_NEWS.read(path, hashed))
     assert isinstance(error, SourceError)
     assert ids(items) == list(range(1, 501))
 
@@ -363,7 +376,7 @@ def test_another_packed_format_cut_short_keeps_its_records_too(tmp_path: Path, k
     cut = packed[: len(packed) * 9 // 10]
     complete = complete_lines(cut, packing) - (kind == ".csv")  # the heading is no row
     assert 4_000 < complete < 8_000
-    items, error = until_break(read_dump(write(tmp_path / f"dump{kind}{packing}", cut), hashed))
+    items, error = until_break(HACKER_NEWS.read(write(tmp_path / f"dump{kind}{packing}", cut), hashed))
     assert isinstance(error, SourceError)
     assert items == [Post(row["id"], text=row["text"]) for row in rows[:complete]]
 
@@ -371,7 +384,7 @@ def test_another_packed_format_cut_short_keeps_its_records_too(tmp_path: Path, k
 def test_a_damaged_byte_in_a_packed_file_is_said_and_what_came_before_is_kept(tmp_path: Path) -> None:
     packed = bytearray(gzip.compress(lines(many(8_000))))
     packed[len(packed) // 2 : len(packed) // 2 + 64] = bytes(64)
-    items, error = until_break(read_dump(write(tmp_path / "dump.jsonl.gz", bytes(packed)), hashed))
+    items, error = until_break(HACKER_NEWS.read(write(tmp_path / "dump.jsonl.gz", bytes(packed)), hashed))
     assert isinstance(error, SourceError)
     good = [item for item in items if isinstance(item, Post)]
     assert good[:1_000] == [Post(row["id"], text=row["text"]) for row in many(1_000)]
@@ -379,7 +392,7 @@ def test_a_damaged_byte_in_a_packed_file_is_said_and_what_came_before_is_kept(tm
 
 def test_a_json_array_broken_half_way_keeps_its_complete_records(tmp_path: Path) -> None:
     data = json.dumps(many(2_000))
-    items, error = until_break(read_dump(write(tmp_path / "dump.json", data[: data.index('{"id": 1500') + 20]), hashed))
+    items, error = until_break(HACKER_NEWS.read(write(tmp_path / "dump.json", data[: data.index('{"id": 1500') + 20]), hashed))
     assert ids(items) == list(range(1, 1_500))
     assert isinstance(error, SourceError)
     assert "breaks off after record 1,499" in str(error)
@@ -408,26 +421,19 @@ PNG = b"\x89PNG\r\n\x1a\n" + bytes(range(256)) * 20
 NOT_WHAT_THEY_CLAIM = {
     "text.jsonl": b"Dear reader,\nthis is a letter.\n",
     "page.jsonl": b"<!doctype html>\n<html><body>404</body></html>\n",
-    "packed.jsonl": gzip.compress(lines(RECORDS)),
     "array.jsonl": json.dumps(RECORDS, indent=1).replace("{", "").encode(),
     "image.jsonl": PNG,
     "wide.jsonl": lines(RECORDS).decode().encode("utf-16"),
-    "plain.jsonl.gz": lines(RECORDS),
-    "other.jsonl.gz": zstd.compress(lines(RECORDS)),
-    "other.jsonl.zst": gzip.compress(lines(RECORDS)),
-    "empty.jsonl.gz": b"",
     "text.json": b"Dear reader",
     "page.json": b"<!doctype html>",
     "numbers.json": b"[1, 2, 3]",
     "number.json": b"7",
-    "empty.json": b"",
     "image.json": PNG,
     "columns.csv": b"name,age\nAda,36\n",
     "no_text.csv": b"id,by,score\n1,a,2\n",
     "no_id.csv": b"text,title\na,b\n",
     "image.csv": PNG,
     "empty.csv": b"",
-    "text.parquet": lines(RECORDS),
     "cut.parquet": b"PAR1" + bytes(100),
     "packed.parquet.gz": gzip.compress(b"PAR1"),
     "page.xlsx": b"PK",
@@ -440,9 +446,15 @@ def test_a_file_that_is_not_what_it_claims_gives_nothing_but_an_error(tmp_path: 
     path = write(tmp_path / name, NOT_WHAT_THEY_CLAIM[name])
     items: list[Item] = []
     with pytest.raises(SourceError, match=name) as caught:
-        items.extend(read_dump(path, hashed))
+        items.extend(HACKER_NEWS.read(path, hashed))
     assert items == []
     assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("name", ["a.jsonl", "a.jsonl.gz", "a.csv", "a.parquet", "a.txt", "a"])
+@pytest.mark.parametrize("packing", PACKERS)
+def test_what_is_in_a_file_goes_before_its_name(tmp_path: Path, name: str, packing: str) -> None:
+    assert read(write(tmp_path / name, PACKERS[packing](TEXTS[".jsonl"]))) == POSTS
 
 
 def test_parquet_with_other_columns_gives_nothing_but_an_error(tmp_path: Path) -> None:
@@ -452,14 +464,14 @@ def test_parquet_with_other_columns_gives_nothing_but_an_error(tmp_path: Path) -
 
 
 def test_json_lines_that_are_named_json_are_read_whole_or_not_at_all(tmp_path: Path) -> None:
-    items, error = until_break(read_dump(write(tmp_path / "dump.json", lines(RECORDS)), hashed))
+    items, error = until_break(HACKER_NEWS.read(write(tmp_path / "dump.json", lines(RECORDS)), hashed))
     assert items == ([] if error else POSTS)
 
 
 def test_after_a_thousand_lines_that_are_none_the_file_is_given_up(tmp_path: Path) -> None:
     # the record at the end is never reached
     path = write(tmp_path / "dump.jsonl", b"a line of a letter\n" * 1_000 + GOOD)
-    items, error = until_break(read_dump(path, hashed))
+    items, error = until_break(HACKER_NEWS.read(path, hashed))
     assert items == []
     assert isinstance(error, SourceError) and "none of its first 1,000 lines is a JSON object" in str(error)
 
@@ -494,8 +506,8 @@ def test_a_file_that_may_not_be_read_is_said(tmp_path: Path) -> None:
 def test_reading_ahead_gives_the_same_items_in_the_same_order(tmp_path: Path) -> None:
     data = lines([STORY, *({**row, "by": f"author {row['id'] % 7}"} for row in many(3_500)), {"no": "id"}])
     path, key = write(tmp_path / "dump.jsonl", data + b"bad\n"), tmp_path / "author.key"
-    expected = list(read_dump(path, author_hasher(key)))
-    assert list(read_ahead(path, key)) == expected
+    expected = list(HACKER_NEWS.read(path, author_hasher(key)))
+    assert list(read_ahead(HACKER_NEWS, path, author_hasher(key))) == expected
     assert len(expected) == 3_503
     assert not multiprocessing.active_children()
 
@@ -503,8 +515,8 @@ def test_reading_ahead_gives_the_same_items_in_the_same_order(tmp_path: Path) ->
 def test_reading_ahead_raises_the_same_error_after_the_same_items(tmp_path: Path) -> None:
     path, key = tmp_path / "dump.jsonl.gz", tmp_path / "author.key"
     write(path, gzip.compress(lines(many(4_000)))[:100_000])
-    expected, error = until_break(read_dump(path, author_hasher(key)))
-    items, same = until_break(read_ahead(path, key))
+    expected, error = until_break(HACKER_NEWS.read(path, author_hasher(key)))
+    items, same = until_break(read_ahead(HACKER_NEWS, path, author_hasher(key)))
     assert items == expected
     assert isinstance(same, SourceError) and str(same) == str(error)
     assert expected
@@ -512,14 +524,14 @@ def test_reading_ahead_raises_the_same_error_after_the_same_items(tmp_path: Path
 
 def test_reading_ahead_refuses_what_reading_refuses(tmp_path: Path) -> None:
     path = write(tmp_path / "dump.csv", b"name,age\nAda,36\n")
-    items, error = until_break(read_ahead(path, tmp_path / "author.key"))
+    items, error = until_break(read_ahead(HACKER_NEWS, path, hashed))
     assert items == []
     assert isinstance(error, SourceError) and "expected the columns id and text" in str(error)
 
 
 def test_reading_ahead_may_be_stopped_early(tmp_path: Path) -> None:
     path = write(tmp_path / "dump.jsonl", lines(many(30_000)))
-    items: Iterator[Item] = iter(read_ahead(path, tmp_path / "author.key"))
+    items: Iterator[Item] = iter(read_ahead(HACKER_NEWS, path, hashed))
     assert [next(items) for _ in range(3)] == [Post(row["id"], text=row["text"]) for row in many(3)]
     items.close()  # type: ignore[attr-defined]
     assert not multiprocessing.active_children()

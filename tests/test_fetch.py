@@ -32,7 +32,7 @@ from hypothesis import given
 from rejoinder.archive import fetch as fetching
 from rejoinder.archive.authors import author_hasher
 from rejoinder.archive.fetch import Wanted, fetch, remaining
-from rejoinder.archive.sources.hackernews import LARGEST_ANSWER, ApiConfig, HackerNews
+from rejoinder.archive.hackernews_api import LARGEST_ANSWER, ApiConfig, HackerNews
 from rejoinder.archive.store import Archive, Counts
 from rejoinder.errors import SourceError, UnknownPost
 from rejoinder.post import State

@@ -13,7 +13,8 @@ import numpy as np
 import pytest
 from conftest import find_real_data
 
-from rejoinder.archive.sources.record import Skipped, read_record
+from rejoinder.archive.source import Skipped
+from rejoinder.archive.sources.hackernews import read_record
 from rejoinder.archive.store import Archive, Counts
 from rejoinder.errors import ArchiveBusy, ArchiveError, NotFitted, StaleModel, UnknownPost
 from rejoinder.home.fitting import FitConfig, fit

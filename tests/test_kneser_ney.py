@@ -230,12 +230,13 @@ def real_corpus(tmp_path_factory: pytest.TempPathFactory, request: pytest.Fixtur
     """A corpus of real text where it is at hand, else of the embedded archive."""
     from conftest import find_real_data
 
-    from rejoinder.archive.sources.dump import read_dump
+    from rejoinder.archive.source import Hasher
+    from rejoinder.archive.sources.hackernews import SOURCE as HACKER_NEWS
     from rejoinder.home.sample import SAMPLE
 
     directory = find_real_data()
     file = directory / "hn.jsonl.gz" if directory else Path(__file__).parents[1] / "src" / "rejoinder" / "bundle" / SAMPLE
-    posts = (item for item in islice(read_dump(file, lambda name: b""), 6_000) if isinstance(item, Post))
+    posts = (item for item in islice(HACKER_NEWS.read(file, Hasher()), 6_000) if isinstance(item, Post))
     return make_corpus(tmp_path_factory.mktemp("real"), posts, 2_000)
 
 

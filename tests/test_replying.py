@@ -189,11 +189,12 @@ def test_an_answer_does_not_depend_on_the_questions_before(replier: Replier) -> 
 @pytest.mark.real_data
 def test_replies_to_real_test_posts_never_come_from_their_own_thread(real_data: Path, tmp_path: Path) -> None:
     from rejoinder.archive.reader import held_out
-    from rejoinder.archive.sources.dump import read_dump
+    from rejoinder.archive.source import Hasher
+    from rejoinder.archive.sources.hackernews import SOURCE as HACKER_NEWS
     from rejoinder.archive.store import Archive
 
     with Archive.open(tmp_path / "archive.db", create=True) as archive:
-        archive.add(read_dump(real_data / "hn.jsonl.gz", lambda name: b""))
+        archive.add(HACKER_NEWS.read(real_data / "hn.jsonl.gz", Hasher()))
     with Archive.open(tmp_path / "archive.db") as archive:
         corpus = ArchiveCorpus(archive, tmp_path / "tokens", everything=True)  # the hardest case: the thread itself is indexed
         model = BM25.fit(corpus, BM25Config(), rng=np.random.default_rng(0), job=Job(tmp_path / "work"))

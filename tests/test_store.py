@@ -24,8 +24,9 @@ from hypothesis import strategies as st
 from rejoinder.archive.authors import author_hasher
 from rejoinder.archive.info import read_info
 from rejoinder.archive.reader import ArchiveCorpus
-from rejoinder.archive.sources.dump import read_dump
-from rejoinder.archive.sources.record import Gone, Item, Skipped, read_record
+from rejoinder.archive.source import Gone, Item, Skipped
+from rejoinder.archive.sources.hackernews import SOURCE as HACKER_NEWS
+from rejoinder.archive.sources.hackernews import read_record
 from rejoinder.archive.split import Split, hash_split
 from rejoinder.archive.store import Archive, Counts
 from rejoinder.archive.threads import NONE, Links, find_threads
@@ -616,7 +617,7 @@ from pathlib import Path
 from time import sleep
 from rejoinder.archive import store
 from rejoinder.archive.authors import author_hasher
-from rejoinder.archive.sources.dump import read_dump
+from rejoinder.archive.sources.hackernews import SOURCE as HACKER_NEWS
 from rejoinder.post import Kind, Post
 
 def say_and_wait(word):
@@ -639,7 +640,7 @@ IMPORT = (
     CHILD
     + """
     store.BATCH = 200
-    items = read_dump(Path(sys.argv[2]), author_hasher(path.parent / "author.key"))
+    items = HACKER_NEWS.read(Path(sys.argv[2]), author_hasher(path.parent / "author.key"))
     archive.add(items, progress=lambda lines: say_and_wait(lines) if sys.argv[3] == "wait" else print(lines, flush=True))
 """
 )
@@ -692,7 +693,7 @@ def state(path: Path) -> tuple[Any, ...]:
 
 def add_dump(path: Path, dump: Path) -> Counts:
     with Archive.open(path, create=True) as archive:
-        return archive.add(read_dump(dump, author_hasher(path.parent / "author.key")))
+        return archive.add(HACKER_NEWS.read(dump, author_hasher(path.parent / "author.key")))
 
 
 def test_a_reader_goes_on_while_another_process_imports(tmp_path: Path, dump: Path) -> None:

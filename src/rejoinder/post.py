@@ -52,6 +52,8 @@ class Post(NamedTuple):
     score: int | None = None
     state: State = State.LIVE
     thread: int | None = None  # the thread's key, once the archive knows it
+    own: str | None = None  # its id at its source, where `id` is a hash of that
+    link: str | None = None  # where to read it, where the source's template does not say it
 
     @property
     def body(self) -> str:

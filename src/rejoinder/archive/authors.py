@@ -12,28 +12,16 @@ from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 
-from rejoinder.archive.sources.record import Hasher
+from rejoinder.archive.source import HN, Hasher
 from rejoinder.errors import ArchiveError
 
 _KEY_BYTES = 32
 _HASH_BYTES = 16
 
 
-def author_hasher(key_file: Path) -> Hasher:
-    """The function from a name to its hash (16 bytes), with the key in `key_file`, made at first use."""
-    key = _key(key_file)
-    known: dict[str, bytes] = {}  # names repeat, so a few thousand remembered hashes save most of the work
-
-    def hashed(name: str) -> bytes:
-        value = known.get(name)
-        if value is None:
-            if len(known) >= 65_536:
-                known.clear()
-            data = name.encode("utf-8", "replace")
-            value = known[name] = hashlib.blake2b(data, key=key, digest_size=_HASH_BYTES).digest()
-        return value
-
-    return hashed
+def author_hasher(key_file: Path, source: str = HN, *, hashed: bool | None = None) -> Hasher:
+    """What hides the authors of a source, with the key in `key_file`, made at first use; and numbers its posts."""
+    return Hasher(_key(key_file), source, hashed)
 
 
 def item_hasher(key_file: Path) -> Callable[[int], bytes]:

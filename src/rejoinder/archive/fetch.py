@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from itertools import islice
 
-from rejoinder.archive.sources.hackernews import Answer, HackerNews
+from rejoinder.archive.hackernews_api import Answer, HackerNews
 from rejoinder.archive.store import Archive, Counts
 from rejoinder.errors import SourceError
 from rejoinder.post import Post

@@ -18,6 +18,7 @@ _NAME = re.compile(r"</?([a-zA-Z0-9]+)")
 _HREF = re.compile(r"""href\s*=\s*(?:"([^"]*)"|'([^']*)'|([^\s>]+))""", re.IGNORECASE)
 _CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028\u2029]")
 _SURROGATE = re.compile(r"[\ud800-\udfff]")
+_LONG_NUMBER = re.compile(r"&#0*([0-9]{8,});?|&#(0{8,})")  # Python refuses to read a number of thousands of digits
 # No two of these can make a third, and what is left for `html.unescape` is what it would have read itself.
 _COMMON = (("&#x27;", "'"), ("&#x2F;", "/"), ("&quot;", '"'), ("&gt;", ">"), ("&lt;", "<"))
 
@@ -42,8 +43,12 @@ def unescape(text: str) -> str:
         for entity, character in _COMMON:
             text = text.replace(entity, character)
         if "&" in text:
-            text = clean(html.unescape(text))
+            text = clean(html.unescape(_LONG_NUMBER.sub(_short_number, text)))
     return text
+
+
+def _short_number(match: re.Match[str]) -> str:
+    return "\ufffd" if match[1] else "&#0"
 
 
 def clean(text: str) -> str:

@@ -22,14 +22,15 @@ import numpy as np
 
 from rejoinder.archive.forums import HACKER_NEWS, Forum, forum
 from rejoinder.archive.schema import check_ours, migrate
-from rejoinder.archive.sources.record import Gone, Item, Skipped
+from rejoinder.archive.source import Gone, Item, Skipped, text_size
 from rejoinder.archive.split import hash_split
 from rejoinder.archive.threads import NONE, Links, find_threads
 from rejoinder.archive.tombstones import not_forgotten
 from rejoinder.errors import ArchiveBusy, ArchiveError, RejoinderError, UnknownPost, UsageError
 from rejoinder.post import Kind, Post, State
 
-BATCH = 5_000  # posts to a transaction
+BATCH = 5_000  # posts to a transaction, at the most
+BATCH_SIZE = 2**24  # characters of text to a transaction, about
 BUSY_SECONDS = 10.0  # how long a writer waits for another
 
 Progress = Callable[[int], None]  # called with the number of items taken in so far
@@ -250,9 +251,13 @@ class Archive:
         broken: RejoinderError | None = None
         while broken is None:
             batch: list[Item] = []
+            size = 0
             try:
                 for item in islice(source, BATCH):
                     batch.append(item)
+                    size += text_size(item)
+                    if size > BATCH_SIZE:
+                        break
             except RejoinderError as error:
                 broken = error
             if not batch:
@@ -345,7 +350,7 @@ def _row(post: Post) -> _Row:
 
 
 def _post(row: _Row) -> Post:
-    return Post._make((row[0], Kind(row[1]), *row[2:10], State(row[10]), row[11]))
+    return Post._make((row[0], Kind(row[1]), *row[2:10], State(row[10]), row[11], None, None))
 
 
 def _merge(old: _Row, new: _Row) -> _Row:

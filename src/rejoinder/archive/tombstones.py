@@ -10,7 +10,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from rejoinder.archive.authors import item_hasher
-from rejoinder.archive.sources.record import Gone
+from rejoinder.archive.source import Gone
 from rejoinder.errors import ArchiveError
 from rejoinder.post import Post
 

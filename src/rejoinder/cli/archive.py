@@ -19,7 +19,8 @@ from rejoinder.cli.output import Report, note, print_json, progress, size
 from rejoinder.errors import MissingExtra, RejoinderError, SourceError, UsageError
 
 if TYPE_CHECKING:
-    from rejoinder.archive.sources.record import Item
+    from rejoinder.archive.intake import Unit
+    from rejoinder.archive.source import Hasher, Item
     from rejoinder.archive.split import Method
     from rejoinder.archive.store import Archive, Counts
     from rejoinder.home.workspace import Workspace
@@ -28,57 +29,81 @@ fetch_app = typer.Typer(help="Read posts from a forum's public API.", no_args_is
 
 
 def import_files(
-    files: Annotated[list[str], typer.Argument(metavar="FILE...", help="Files or patterns such as 'dump/*.parquet'.")],
-    forum: Annotated[
+    paths: Annotated[list[str], typer.Argument(metavar="PATH...", help="Files, folders, zip or tar files, or patterns.")],
+    source: Annotated[
         str | None,
-        typer.Option(metavar="NAME", help="Where the posts come from, if not Hacker News (hn).", show_default=False),
+        typer.Option(
+            metavar="NAME", help="What to call the place the posts come from; its form's name, if none.", show_default=False
+        ),
+    ] = None,
+    form: Annotated[
+        str | None,
+        typer.Option("--as", metavar="FORM", help="The form of the files, if it is not recognised.", show_default=False),
     ] = None,
     home: Home = None,
     as_json: Json = False,
 ) -> None:
     """Take posts from files into the archive.
 
-    JSON Lines, JSON, CSV or Parquet (.jsonl .json .csv .parquet), plain or .gz or .zst, with the column names of the Hacker
-    News API and its public dumps. The same post again is an update. CSV and Parquet need the extra `dumps`.
+    Each file's form is recognised by what is in it; gz, bz2, xz, zst, zip and tar are unpacked. The same post again is an
+    update. docs/archives.md says how to get an export from each service. Parquet needs the extra `dumps`.
 
     \b
     Example:
       rejoinder import hn.jsonl.gz
+      rejoinder import slack-export.zip --source team
     """
     import gc
+    from tempfile import TemporaryDirectory
 
-    from rejoinder.archive.sources.dump import read_dump
-    from rejoinder.archive.sources.read_ahead import WORTH_IT, read_ahead
+    from rejoinder.archive.intake import units
+    from rejoinder.archive.registry import broken
+    from rejoinder.archive.registry import source as named
     from rejoinder.archive.store import Counts
 
     gc.disable()  # posts make no cycles; looking for them costs a tenth of the time, and this process ends with the import
     space = workspace(home)
+    forced = named(form) if form else None
+    for problem in broken():
+        note(f"rejoinder: {problem}")
     results: list[dict[str, Any]] = []
     errors: list[RejoinderError] = []
-    paths = _paths(files)
-    with ExitStack() as opened, progress() as report:
+    with TemporaryDirectory(prefix="rejoinder-") as scratch, ExitStack() as opened, progress() as report:
         archive: Archive | None = None
-        for path in paths:
-            counts = Counts()
-            began = perf_counter()
-            try:
-                large = path.is_file() and path.stat().st_size > WORTH_IT
-                items = _begun(read_ahead(path, space.author_key) if large else read_dump(path, space.hasher()))
-                if archive is None:  # not before there is something to write: a refused file leaves no archive behind
-                    archive = opened.enter_context(space.open_archive(create=True))
-                    archive.set_forum(forum)
-                archive.add(items, counts, _reporter(report, path.name))
-            except (SourceError, MissingExtra) as error:
-                errors.append(error)
-            results.append({"file": str(path), **_as_dict(counts), "seconds": round(perf_counter() - began, 2)})
-            if not as_json and (counts.lines or not errors):
-                _print_counts(path.name, counts, perf_counter() - began)
+        for path in _paths(paths):
+            for unit in units(path, forced, Path(scratch)):
+                if isinstance(unit, RejoinderError):
+                    errors.append(unit)
+                    continue
+                counts = Counts()
+                began = perf_counter()
+                try:
+                    items = _begun(_items(unit, space.hasher(source or unit.source.name)))
+                    if archive is None:  # not before there is something to write: a refused file leaves no archive behind
+                        archive = opened.enter_context(space.open_archive(create=True))
+                        archive.set_forum(source)
+                    archive.add(items, counts, _reporter(report, unit.label))
+                except (SourceError, MissingExtra) as error:
+                    errors.append(error)
+                results.append(
+                    {"file": str(path), "form": unit.source.name, **_as_dict(counts), "seconds": round(perf_counter() - began, 2)}
+                )
+                if not as_json and (counts.lines or not errors):
+                    _print_counts(unit.label, counts, perf_counter() - began)
     if as_json:
         print_json({"files": results, "errors": [str(error) for error in errors]})
     for earlier in errors[:-1]:
         note(f"rejoinder: {earlier}")
     if errors:
         raise errors[-1]
+
+
+def _items(unit: Unit, hasher: Hasher) -> Iterator[Item]:
+    """What the unit's source reads, by a process of its own where the file is large."""
+    from rejoinder.archive.read_ahead import WORTH_IT, read_ahead
+
+    large = unit.path.is_dir() or unit.path.stat().st_size > WORTH_IT
+    return read_ahead(unit.source, unit.path, hasher) if large else unit.source.read(unit.path, hasher)
 
 
 @fetch_app.callback()
@@ -116,7 +141,7 @@ def fetch_hn(
     import asyncio
 
     from rejoinder.archive.fetch import Wanted, fetch, remaining
-    from rejoinder.archive.sources.hackernews import OFFICIAL, ApiConfig, HackerNews
+    from rejoinder.archive.hackernews_api import OFFICIAL, ApiConfig, HackerNews
     from rejoinder.archive.store import Counts
 
     space = workspace(home)

@@ -40,7 +40,7 @@ def bundle(
 
     from rejoinder.archive.authors import author_hasher
     from rejoinder.archive.reader import ArchiveCorpus, held_out
-    from rejoinder.archive.sources.dump import read_dump
+    from rejoinder.archive.sources.hackernews import SOURCE as HACKER_NEWS
     from rejoinder.archive.store import Archive
     from rejoinder.config import read_settings
     from rejoinder.errors import SourceError
@@ -58,7 +58,7 @@ def bundle(
     with tempfile.TemporaryDirectory() as scratch, progress() as report:
         archive_file = Path(scratch) / "archive.db"
         with Archive.open(archive_file, create=True) as archive:
-            archive.add(read_dump(file, author_hasher(Path(scratch) / "author.key")))
+            archive.add(HACKER_NEWS.read(file, author_hasher(Path(scratch) / "author.key")))
         with Archive.open(archive_file) as archive:
             about = About(name or file.name, digest, licence, tuple(held_out(archive)))
         with Archive.open(archive_file) as archive:

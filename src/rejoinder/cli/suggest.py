@@ -196,10 +196,11 @@ def _context(
 
 def _thread_file(file: Path) -> tuple[Post, ...]:
     """The path to the last item of a file."""
-    from rejoinder.archive.sources.dump import read_dump
+    from rejoinder.archive.source import Hasher
+    from rejoinder.archive.sources.hackernews import SOURCE as HACKER_NEWS
     from rejoinder.post import Post, Thread
 
-    posts = [found for found in read_dump(file, lambda name: b"") if isinstance(found, Post)]
+    posts = [found for found in HACKER_NEWS.read(file, Hasher()) if isinstance(found, Post)]
     if not posts:
         raise SourceError(f"{file}: no item that could be read; expected items as the Hacker News API gives them")
     return (*Thread(0, posts).context(posts[-1]), posts[-1])

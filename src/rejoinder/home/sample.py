@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from importlib import resources
 
-from rejoinder.archive.sources.dump import read_dump
+from rejoinder.archive.sources.hackernews import SOURCE as HACKER_NEWS
 from rejoinder.home.fitting import FitConfig, fit
 from rejoinder.home.workspace import Workspace
 from rejoinder.models import without_extras
@@ -19,7 +19,7 @@ def import_sample(space: Workspace) -> None:
     source = resources.files("rejoinder.bundle") / SAMPLE
     with space.open_archive(create=True) as archive, resources.as_file(source) as file:
         archive.set_forum("sample")
-        archive.add(read_dump(file, space.hasher()))
+        archive.add(HACKER_NEWS.read(file, space.hasher()))
 
 
 def sample(space: Workspace, progress: Progress = silent) -> Workspace:

@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any, Self
 
 from rejoinder.archive.authors import author_hasher
-from rejoinder.archive.sources.record import Hasher
+from rejoinder.archive.source import HN, Hasher
 from rejoinder.archive.store import Archive
 from rejoinder.errors import ModelError, NotFitted, StaleModel
 from rejoinder.files import tree_size
@@ -70,9 +70,9 @@ class Workspace:
         """
         return Archive.open(self.archive_file, create=create)
 
-    def hasher(self) -> Hasher:
-        """The function from author names to their keyed hashes."""
-        return author_hasher(self.author_key)
+    def hasher(self, source: str = HN, *, hashed: bool | None = None) -> Hasher:
+        """What hides the authors of a source, and numbers its posts."""
+        return author_hasher(self.author_key, source, hashed=hashed)
 
     @classmethod
     def shipped(cls) -> Self | None:

@@ -1,180 +1,161 @@
-"""The official Hacker News API (v0), read only: there is no call here, or anywhere, that writes to a forum.
+"""Hacker News items: the official API's records, and the public dumps of them (BigQuery, ClickHouse, Hugging Face, Kaggle).
 
-Requests run side by side up to a bound, are tried again with growing pauses, and are limited in time and size. An item the
-API answers with `null` is a deleted one.
+JSON Lines, a JSON array, CSV, TSV or Parquet. Known names: id, type, by (author), time (timestamp), text, dead, deleted,
+parent, poll, story, url, score, title. The names kids, parts and descendants say the same as `parent` from the other end and
+are not needed. Any other name is ignored.
 """
 
 from __future__ import annotations
 
-import asyncio
-import json
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any, Self
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
 
-import httpx
-
-from rejoinder.archive.sources.record import LARGEST_ID, Gone, Hasher, Item, Skipped, read_record
+from rejoinder.archive.html import to_text
+from rejoinder.archive.json_records import json_lines, json_records
+from rejoinder.archive.peek import peek
+from rejoinder.archive.source import HN, Hasher, Item, Skipped, Source, guarded, named
+from rejoinder.archive.streams import plain_name
+from rejoinder.archive.tables import rows
+from rejoinder.archive.values import LARGEST, BadValue, flag, line, optional, seconds, text, whole
 from rejoinder.errors import SourceError
+from rejoinder.post import Kind, Post, State
 
-OFFICIAL = "https://hacker-news.firebaseio.com/v0"
-LARGEST_ANSWER = 16 * 2**20  # bytes
-LONGEST_PAUSE = 30.0  # seconds, also where the server asks for more
-_FEWEST = 8  # items that must have failed, at the least, before an API is taken to be down
-_LARGEST_PORT = 65_535
+COLUMNS = (
+    "id", "type", "by", "time", "text", "dead", "deleted", "parent", "poll", "kids", "url", "score", "title", "parts",
+    "descendants", "timestamp", "author", "story",
+)  # fmt: skip
+_WORDS = frozenset(("text", "title"))
+_ELSEWHERE = frozenset("body raw cooked content message messages comments post_stream channel".split())  # names HN does not have
+_KINDS = {kind.value: kind for kind in Kind}
+_NUMBERED = dict(enumerate((Kind.STORY, Kind.COMMENT, Kind.POLL, Kind.POLLOPT, Kind.JOB), start=1))  # ClickHouse's enum
+_TIME_LIMIT = 10**11  # seconds
 
-
-@dataclass(frozen=True)
-class ApiConfig:
-    """How to speak to the API."""
-
-    url: str = OFFICIAL
-    concurrency: int = 16  # requests at a time
-    timeout: float = 10.0  # seconds for one answer
-    attempts: int = 4
-    pause: float = 0.25  # seconds before the second attempt; doubled before each further one
+Names = Callable[[str], bytes]  # an author's name -> its keyed hash
 
 
-@dataclass(frozen=True)
-class Answer:
-    """One item as read: what goes into the archive, and the ids it speaks of."""
+class HackerNews(Source):
+    """Items as the API gives them."""
 
-    id: int
-    item: Item
-    parent: int | None = None
-    kids: tuple[int, ...] = ()
-    time: int | None = None
+    name = HN
+    what = "Hacker News items, as its API and its public dumps have them"
+    marks = "the fields id and text (or title), and others of by, type, time, parent, score, kids"
+    link = "https://news.ycombinator.com/item?id={id}"
+    notice = (
+        "Hacker News asks that no generated or AI-edited text be posted in comments. "
+        "These are drafts for you, the reader: to understand a thread, not to post."
+    )
 
+    def recognises(self, path: Path) -> bool:
+        """Whether the records have an id and words under the names of the API, and none that others have."""
+        found = peek(path)
+        names = {name for name in found.fields if "." not in name} or set(found.columns)
+        return "id" in names and bool(_WORDS & names) and not _ELSEWHERE & names
 
-class HackerNews:
-    """An open connection to the API; an async context manager."""
+    def read(self, path: Path, hasher: Hasher) -> Iterator[Item]:
+        """The items of one file, in its order.
 
-    def __init__(self, config: ApiConfig, hash_author: Hasher) -> None:
-        """Nothing is sent before the first request."""
-        self.config = config
-        self._hash_author = hash_author
-        self._failed = 0  # requests in a row that failed
-        self._slots = asyncio.Semaphore(config.concurrency)
-        try:
-            address = httpx.URL(config.url)
-        except httpx.InvalidURL as error:
-            raise SourceError(f"{config.url}: not an address that can be asked ({error}); is --api right?") from error
-        if address.scheme not in ("http", "https") or not address.host or (address.port or 0) > _LARGEST_PORT:
-            raise SourceError(f"{config.url}: not an address that can be asked; is --api right?")
-        limits = httpx.Limits(max_connections=config.concurrency)
-        self._client = httpx.AsyncClient(timeout=config.timeout, limits=limits, headers={"User-Agent": "rejoinder (reader)"})
-
-    async def __aenter__(self) -> Self:
-        """The open connection."""
-        return self
-
-    async def __aexit__(self, *_: object) -> None:
-        """Close it."""
-        await self._client.aclose()
-
-    async def newest(self) -> int:
-        """The largest item id there is."""
-        value = await self._get("maxitem.json")
-        if type(value) is not int:
-            raise SourceError(f"{self.config.url}/maxitem.json: expected a number; got {str(value)[:60]!r}; is --api right?")
-        return value
-
-    async def top(self, count: int) -> list[int]:
-        """The ids of the `count` stories at the top now (the API knows at most 500)."""
-        return self._ids(await self._get("topstories.json"), "topstories.json")[:count]
-
-    async def updates(self) -> list[int]:
-        """The ids of items that changed lately."""
-        value = await self._get("updates.json")
-        return self._ids(value.get("items") if isinstance(value, dict) else value, "updates.json")
-
-    async def items(self, ids: Sequence[int]) -> tuple[list[Answer], dict[int, SourceError]]:
-        """The items that could be read, and the errors of those that could not."""
-        results = await asyncio.gather(*(self.item(number) for number in ids), return_exceptions=True)
-        answers: list[Answer] = []
-        failures: dict[int, SourceError] = {}
-        for number, result in zip(ids, results, strict=True):
-            if isinstance(result, Answer):
-                answers.append(result)
-            elif isinstance(result, SourceError):
-                failures[number] = result
-            else:
-                raise result
-        return answers, failures
-
-    async def item(self, number: int) -> Answer:
-        """One item."""
-        where = f"item/{number}.json"
-        record = await self._get(where)
-        if record is None:
-            return Answer(number, Gone(number, where))
-        item = read_record(record, where, self._hash_author)
-        if not isinstance(record, Mapping) or isinstance(item, Skipped):
-            return Answer(number, item)
-        if item.id != number:
-            return Answer(number, Skipped("another item than the one asked for", where))
-        kids = record.get("kids") or []
-        known = tuple(kid for kid in kids if type(kid) is int and 0 < kid <= LARGEST_ID) if isinstance(kids, list) else ()
-        return Answer(number, item, item.parent, known, item.time)
-
-    def _ids(self, value: Any, name: str) -> list[int]:
-        if not isinstance(value, list) or not all(type(number) is int and 0 < number <= LARGEST_ID for number in value):
-            raise SourceError(f"{self.config.url}/{name}: expected a list of ids; got {str(value)[:60]!r}; is --api right?")
-        return value
-
-    async def _get(self, name: str) -> Any:
-        """The JSON at `name`, tried `attempts` times."""
-        address = f"{self.config.url.rstrip('/')}/{name}"
-        pause = self.config.pause
-        problem = ""
-        for attempt in range(1, self.config.attempts + 1):
-            wait = pause
-            try:
-                async with self._slots:
-                    if self._failed >= max(self.config.concurrency, _FEWEST) * self.config.attempts:
-                        problem = problem or f"not asked any more, since the last {self._failed} requests failed"
-                        break
-                    self._failed += 1
-                    async with asyncio.timeout(self.config.timeout):
-                        status, body, headers = await self._read(address)
-            except (httpx.HTTPError, TimeoutError) as error:
-                problem = (
-                    "no answer in time" if isinstance(error, TimeoutError | httpx.TimeoutException) else f"no answer ({error})"
-                )
-            except (httpx.InvalidURL, ValueError) as error:
-                raise SourceError(f"{address}: not an address that can be asked ({error}); is --api right?") from error
-            else:
-                if status == 200:
-                    try:
-                        value = json.loads(body)
-                        self._failed = 0
-                        return value
-                    except (ValueError, RecursionError):
-                        problem = f"an answer that is not JSON ({headers.get('content-type', 'of unknown type')})"
-                elif status == 429 or status >= 500:
-                    problem = f"status {status}"
-                    wait = _asked_pause(headers, pause)
-                else:
-                    raise SourceError(f"{address}: status {status}; is --api right?")
-            problem = f"{problem} (attempt {attempt} of {self.config.attempts})"
-            if attempt < self.config.attempts:
-                await asyncio.sleep(min(wait, LONGEST_PAUSE))
-                pause *= 2
-        raise SourceError(f"{address}: {problem}")
-
-    async def _read(self, address: str) -> tuple[int, bytes, httpx.Headers]:
-        body = bytearray()
-        async with self._client.stream("GET", address) as response:
-            async for chunk in response.aiter_bytes():
-                body += chunk
-                if len(body) > LARGEST_ANSWER:
-                    raise SourceError(f"{address}: an answer of more than {LARGEST_ANSWER // 2**20} MiB was cut off")
-        return response.status_code, bytes(body), response.headers
+        Raises:
+            SourceError: the file cannot be read, is not what it claims, or breaks off (after its complete records).
+            MissingExtra: Parquet without DuckDB.
+        """
+        items = (found if isinstance(found, Skipped) else read_record(found, where, hasher) for where, found in _records(path))
+        return (_renumbered(item, hasher) for item in items) if hasher.hashed else items
 
 
-def _asked_pause(headers: httpx.Headers, otherwise: float) -> float:
-    """Seconds that the server asks to wait (`Retry-After` in seconds; the form with a date is not used by the API)."""
-    try:
-        return max(float(headers.get("retry-after", "")), 0.0)
-    except ValueError:
-        return otherwise
+SOURCE = HackerNews()
+
+
+def _records(path: Path) -> Iterator[tuple[str, Mapping[str, Any] | Skipped]]:
+    """Every record with where it stands."""
+    found, name = peek(path), plain_name(path)
+    if name.endswith((".jsonl", ".ndjson")) or (found.json == "{" and _many_lines(found.text)):
+        return ((row.where, row.value) for row in json_lines(path))
+    if found.json or name.endswith(".json"):
+        return ((row.where, row.value) for row in json_records(path))
+    return rows(path, lambda columns: _columns(path, columns))
+
+
+def _many_lines(head: str) -> bool:
+    """Whether the first line is a record of its own, and another follows."""
+    first, _, rest = head.lstrip().partition("\n")
+    return first.rstrip().endswith("}") and rest.lstrip().startswith("{")
+
+
+def _columns(path: Path, found: Sequence[str]) -> list[str]:
+    columns = [name for name in found if name in COLUMNS]
+    if "id" not in columns or not _WORDS & set(columns):
+        raise SourceError(
+            f"{path}: expected the columns id and text (or title), as in Hacker News dumps; "
+            f"got {', '.join(found[:12]) or 'none'}. Nothing was imported"
+        )
+    return columns
+
+
+def _renumbered(item: Item, hasher: Hasher) -> Item:
+    """The items of another place in Hacker News' form: their ids are its own business."""
+    if not isinstance(item, Post):
+        return item
+    parent, story = (None if number is None else hasher.number(str(number)) for number in (item.parent, item.story))
+    return item._replace(id=hasher.number(str(item.id)), parent=parent, story=story, own=str(item.id))
+
+
+def read_record(record: object, where: str, hash_author: Names) -> Item:
+    """The post in `record`; a name the record does not have leaves that field at None, or empty."""
+    if not isinstance(record, Mapping):
+        return Skipped("not a record (a JSON object)", where)
+    return guarded(lambda: _post(record, hash_author), where)
+
+
+def _post(record: Mapping[str, Any], hash_author: Names) -> Post:
+    get = record.get
+    number, parent, story, title = get("id"), get("parent"), get("story"), get("title")
+    if type(number) is not int or not 0 < number <= LARGEST:
+        number = named("id", _id, number)
+        if number is None:
+            raise BadValue("no id")
+    if parent is not None:
+        parent = optional(_id, parent)
+    if story is not None:
+        story = optional(_id, story)
+    title = named("title", line, title) if title else ""
+    kind = _kind(get("type"), title, parent)
+    if parent is None and kind is Kind.POLLOPT:
+        parent = optional(_id, get("poll"))
+    moment = get("time")
+    if type(moment) is not int or not -_TIME_LIMIT <= moment <= _TIME_LIMIT:
+        moment = optional(seconds, moment if moment is not None else get("timestamp"))
+    deleted, dead = get("deleted"), get("dead")
+    if (deleted is not None and flag(deleted)) or (dead is not None and flag(dead)):
+        state = State.DELETED if flag(deleted) else State.DEAD
+        return Post(number, kind, parent=parent, story=story, time=moment, state=state)
+    name = get("by")
+    name = name if name is not None else get("author")
+    author = hash_author(name) if name and isinstance(name, str) else None
+    words = to_text(named("text", text, get("text")))
+    url, score = get("url"), get("score")
+    if url is not None:
+        url = optional(line, url) or None
+    if score is not None:
+        score = optional(whole, score)
+    return Post(number, kind, words, title, parent, story, moment, author, url, score)
+
+
+def _id(value: object) -> int | None:
+    """An item id; None for none (some dumps write 0 or an empty string)."""
+    number = whole(value)
+    if number is not None and number < 0:
+        raise BadValue("is out of range")
+    return number or None
+
+
+def _kind(value: object, title: str, parent: int | None) -> Kind:
+    kind = _KINDS.get(value) if isinstance(value, str) else None
+    if kind is not None:
+        return kind
+    number = optional(whole, value)
+    if number in _NUMBERED:
+        return _NUMBERED[number]
+    if number is None and (value is None or value == ""):
+        return Kind.STORY if title and parent is None else Kind.COMMENT
+    raise BadValue("unknown type of item")

@@ -15,27 +15,26 @@ from pathlib import Path
 from queue import Queue
 from threading import Thread
 
-from rejoinder.archive.authors import author_hasher
-from rejoinder.archive.sources.dump import read_dump
-from rejoinder.archive.sources.record import Item
+from rejoinder.archive.source import Hasher, Item, Source, text_size
 from rejoinder.errors import RejoinderError, SourceError
 
 WORTH_IT = 2 * 2**20  # bytes; a smaller file is read before another process has started
-_BATCH = 1_000  # items to a message
+_BATCH = 1_000  # items to a message, at the most
+_BYTES = 2 * 2**20  # characters of text to a message, about
 _WAITING = 8  # messages read but not yet used; a pipe alone holds less than one, and the reader would stand still
 
 _Message = list[Item] | RejoinderError | None  # None: the file has ended
 
 
-def read_ahead(path: Path, key_file: Path) -> Iterator[Item]:
-    """What `read_dump` yields, read by a process of its own.
+def read_ahead(source: Source, path: Path, hasher: Hasher) -> Iterator[Item]:
+    """What the source reads from `path`, read by a process of its own.
 
     Raises:
-        RejoinderError: as `read_dump` does, after the items before it.
+        RejoinderError: as the source does, after the items before it.
     """
     context = get_context("spawn")
     ours, theirs = context.Pipe(duplex=False)
-    reader = context.Process(target=_read, args=(theirs, path, key_file), daemon=True)
+    reader = context.Process(target=_read, args=(theirs, source, path, hasher), daemon=True)
     reader.start()
     theirs.close()
     messages: Queue[_Message] = Queue(_WAITING)
@@ -63,19 +62,21 @@ def _receive(pipe: Connection, messages: Queue[_Message], path: Path) -> None:
                 return
 
 
-def _read(pipe: Connection, path: Path, key_file: Path) -> None:
+def _read(pipe: Connection, source: Source, path: Path, hasher: Hasher) -> None:
     """In the other process: send the items in batches, then None or the error."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # it is for the parent to stop
     gc.disable()  # items make no cycles
     batch: list[Item] = []
+    size = 0
     end: _Message = None
     with suppress(BrokenPipeError), pipe:
         try:
-            for item in read_dump(path, author_hasher(key_file)):
+            for item in source.read(path, hasher):
                 batch.append(item)
-                if len(batch) == _BATCH:
+                size += text_size(item)
+                if len(batch) == _BATCH or size > _BYTES:
                     pipe.send(batch)
-                    batch = []
+                    batch, size = [], 0
         except RejoinderError as error:
             end = error
         pipe.send(batch)

@@ -1,0 +1,34 @@
+"""Markup to the plain text described in `rejoinder.post`: quotes and code marked by how their lines begin, nothing else kept.
+
+Every markup but plain text becomes HTML first, so that one reader decides what a quote, a code block or a link is.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import cache
+from importlib import import_module
+
+from rejoinder.archive.html import clean
+
+MARKUPS = {  # name -> module and function
+    "plain": "plain:plain_text",
+    "html": "html:html_text",
+    "markdown": "markdown:markdown_text",  # a single line break is a space: Stack Exchange, Reddit
+    "markdown-breaks": "markdown:markdown_breaks_text",  # a line break is one: GitHub, Discourse, Zulip
+    "bbcode": "bbcode:bbcode_text",
+    "slack": "chat:slack_text",
+    "discord": "chat:discord_text",
+}
+
+
+def to_text(source: str, markup: str) -> str:
+    """The plain text of `source`, which any terminal, file and model can take."""
+    return _reader(markup)(clean(source))
+
+
+@cache
+def _reader(markup: str) -> Callable[[str], str]:
+    module, _, name = MARKUPS[markup].partition(":")
+    function: Callable[[str], str] = getattr(import_module(f"{__name__}.{module}"), name)
+    return function

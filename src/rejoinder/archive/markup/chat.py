@@ -1,0 +1,44 @@
+"""The markup of chats to plain text, through HTML: Slack's and Discord's. Who is mentioned is dropped, channels keep names."""
+
+from __future__ import annotations
+
+import html
+import re
+
+from rejoinder.archive.markup.html import html_text
+from rejoinder.archive.markup.markdown import markdown_breaks_text
+
+_FENCE = re.compile(r"```(?:[\w+-]+\n)?(.*?)```", re.DOTALL)
+_SLACK = re.compile(r"<([^<>|\n]+)(?:\|([^<>\n]*))?>")
+_STYLE = re.compile(r"(?<![\w*_~])([*_~])(?=\S)([^\n]*?\S)\1(?![\w*_~])")
+_DISCORD = re.compile(r"<(?:a?:(\w+):\d+|@[!&]?\d+|#\d+|t:(-?\d+)(?::\w)?)>")
+
+
+def slack_text(source: str) -> str:
+    """The plain text of Slack's mrkdwn, in which `&`, `<` and `>` are escaped."""
+    parts = _FENCE.split(source)
+    made: list[str] = []
+    for place, part in enumerate(parts):
+        if place % 2:
+            made.append(f"<pre>{_SLACK.sub(_in_code, part)}</pre>")
+        else:
+            made.append(_STYLE.sub(r"\2", _SLACK.sub(_slack, part)).replace("\n", "<br>"))
+    return html_text("".join(made))
+
+
+def _slack(match: re.Match[str]) -> str:
+    target, label = match[1], match[2]
+    if target.startswith(("@", "!")):
+        return label.lstrip("@") if target.startswith("!") and label else ""
+    if target.startswith("#"):
+        return f"#{label}" if label else ""
+    return f'<a href="{html.escape(target)}">{label or target}</a>'
+
+
+def _in_code(match: re.Match[str]) -> str:
+    return match[2] or match[1]
+
+
+def discord_text(source: str) -> str:
+    """The plain text of Discord's Markdown."""
+    return markdown_breaks_text(_DISCORD.sub(lambda match: f":{match[1]}:" if match[1] else "", source))

@@ -1,0 +1,148 @@
+"""HTML to plain text, read by selectolax: blocks, lists, quotes, code verbatim, links as their address.
+
+What is no tag of HTML (`a < b`, `vector<int>`) is text and stays. The tree is walked without recursion. Nothing is executed
+and nothing is fetched.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, field
+
+from selectolax.lexbor import LexborHTMLParser, LexborNode
+
+from rejoinder.archive.html import clean
+
+_TAGS = (
+    "a abbr acronym address applet area article aside audio b base basefont bdi bdo big blockquote body br button "
+    "canvas caption center cite code col colgroup data datalist dd del details dfn dialog dir div dl dt em embed "
+    "fieldset figcaption figure font footer form frame frameset h1 h2 h3 h4 h5 h6 head header hr html i iframe img "
+    "input ins kbd label legend li link main map mark menu meta meter nav noframes noscript object ol optgroup "
+    "option output p param picture pre progress q rp rt ruby s samp script section select small source span strike "
+    "strong style sub summary sup svg table tbody td template textarea tfoot th thead time title tr track tt u ul "
+    "var video wbr "
+).split()
+_NO_TAG = re.compile(rf"<(?!/?(?:{'|'.join(_TAGS)})(?:[\s/>]|$)|!--|!doctype)", re.IGNORECASE)
+_HIDDEN = frozenset("script style head title template iframe noframes svg canvas object".split())
+_BLOCKS = frozenset(
+    "p div h1 h2 h3 h4 h5 h6 ul ol dl table section article header footer aside figure details form hr address center fieldset "
+    "main nav blockquote pre".split()
+)
+_LINES = frozenset("li tr dt dd summary figcaption caption option".split())
+_CELLS = frozenset(("td", "th"))
+
+
+def html_text(source: str) -> str:
+    """The plain text of HTML."""
+    if "<" not in source and "&" not in source:
+        return _Text().done(source)
+    body = LexborHTMLParser(_NO_TAG.sub("&lt;", source)).body
+    return _read(body) if body is not None else ""
+
+
+@dataclass
+class _Text:
+    """What has been read: finished lines, the line being read, and what encloses it."""
+
+    lines: list[str] = field(default_factory=list)
+    words: list[str] = field(default_factory=list)
+    quotes: int = 0
+    codes: int = 0
+    gap: bool = False  # whether a blank line comes before the next one
+
+    def end_line(self) -> None:
+        raw = clean("".join(self.words))
+        self.words.clear()
+        line = " ".join(raw.split())
+        if not line:
+            return
+        self._add(f"> {line.lstrip('> ')}".rstrip() if self.quotes else line)
+
+    def end_block(self) -> None:
+        self.end_line()
+        self.gap = True
+
+    def code(self, source: str) -> None:
+        """A block of code, to the letter."""
+        lines = [line.rstrip() for line in clean(source).strip("\n").split("\n")]
+        mark = "> " if self.quotes else "  "
+        for line in lines:
+            self._add((mark + line).rstrip())
+        self.gap = True
+
+    def _add(self, line: str) -> None:
+        if self.gap and self.lines:
+            self.lines.append("")
+        self.gap = False
+        self.lines.append(line)
+
+    def done(self, rest: str = "") -> str:
+        self.words.append(rest)
+        self.end_line()
+        return "\n".join(self.lines).strip("\n")
+
+
+def _read(body: LexborNode) -> str:
+    text = _Text()
+    links: list[tuple[str, int]] = []  # the address, and where in `words` its text begins
+    stack: list[tuple[LexborNode, bool]] = [(body, False)]
+    while stack:
+        node, left = stack.pop()
+        tag = node.tag or ""
+        if left:
+            _leave(text, tag, links)
+        elif tag == "-text":
+            text.words.append(node.text_content or "")
+        elif tag == "pre":
+            text.end_block()
+            text.code(node.text(deep=True))
+        elif tag not in _HIDDEN and not tag.startswith(("-", "!", "_")):
+            _enter(text, node, tag, links)
+            stack.append((node, True))
+            children = []
+            child = node.first_child
+            while child is not None:
+                children.append((child, False))
+                child = child.next
+            stack += reversed(children)
+    return text.done()
+
+
+def _enter(text: _Text, node: LexborNode, tag: str, links: list[tuple[str, int]]) -> None:
+    if tag == "br":
+        text.end_line()
+    elif tag in _BLOCKS:
+        text.end_block()
+        text.quotes += tag == "blockquote"
+    elif tag in _LINES:
+        text.end_line()
+        if tag == "li":
+            text.words.append("- ")
+    elif tag == "img":
+        text.words.append(node.attributes.get("alt") or "")
+    elif tag == "a":
+        links.append((clean(node.attributes.get("href") or "").strip(), len(text.words)))
+
+
+def _leave(text: _Text, tag: str, links: list[tuple[str, int]]) -> None:
+    if tag in _BLOCKS:
+        text.end_block()
+        text.quotes -= tag == "blockquote"
+    elif tag in _LINES:
+        text.end_line()
+    elif tag in _CELLS:
+        text.words.append("  ")
+    elif tag == "a":
+        address, start = links.pop()
+        _link(text.words, address, start)
+
+
+def _link(words: list[str], address: str, start: int) -> None:
+    """A link is its address; other words are kept beside it."""
+    if start > len(words) or not address.lower().startswith(("http:", "https:", "mailto:", "ftp:")):
+        return  # a block inside has ended the line, or the address leads nowhere outside the page
+    shown = "".join(words[start:]).strip()
+    del words[start:]
+    bare = address.removeprefix("mailto:")
+    same = not shown or bare.startswith(shown.removesuffix("...").removesuffix("…")) or shown == bare.partition("://")[2]
+    words.append(bare if same else f"{shown} ({bare})")
