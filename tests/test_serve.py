@@ -194,6 +194,7 @@ def test_an_answer_that_takes_too_long_is_given_up() -> None:
 
     async def endless(scope: Any, receive: Any, send: Any) -> None:
         await send({"type": "http.response.start", "status": 200, "headers": []})
+        await send({"type": "http.response.body", "body": b"a", "more_body": True})
         await asyncio.sleep(5)
 
     sent = ask(Limits(endless, ServeConfig(longest=0.02)), [b"{}"])

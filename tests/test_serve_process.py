@@ -23,8 +23,9 @@ from hypothesis import HealthCheck, Phase, given, settings
 from serving import Server, serving
 
 from rejoinder.home.workspace import Workspace
-from rejoinder.serve.http import running
 from rejoinder.serve.http.app import create_app
+from rejoinder.serve.http.config import ServeConfig
+from rejoinder.serve.http.connection import make_protocol
 
 MODEL = "kneser_ney"
 LARGE = 50_000_000  # bytes
@@ -205,7 +206,12 @@ def test_many_silent_connections_do_not_shut_others_out(server: Server) -> None:
 def test_a_connection_that_falls_silent_is_closed(toy_home: Workspace, sent: bytes) -> None:
     """Before a request, within one, and within the next."""
     config = uvicorn.Config(
-        create_app(toy_home), http=running._protocol(0.1), port=0, log_config=None, timeout_keep_alive=0, lifespan="off"
+        create_app(toy_home),
+        http=make_protocol(ServeConfig(patience=0.1)),
+        port=0,
+        log_config=None,
+        timeout_keep_alive=0,
+        lifespan="off",
     )
     served = uvicorn.Server(config)
     thread = threading.Thread(target=served.run)

@@ -47,11 +47,13 @@ def serve(
     logging.getLogger("rejoinder.serve").setLevel(logging.INFO if log else logging.WARNING)
 
     from rejoinder.serve.http.app import create_app
+    from rejoinder.serve.http.backend import Backend, can_have_backend
     from rejoinder.serve.http.running import listen, run, url_of
 
     listening = listen(host, port)
     or_sample(space)
-    app = create_app(space, config)
+    backend = Backend(space, config) if can_have_backend() else None
+    app = create_app(space, config, backend)
     opened = app.state.services.opened
     opened.warm()
     voices = list(opened.engine.voices)
@@ -69,4 +71,8 @@ def serve(
 
             webbrowser.open(url)
 
-    run(app, config, listening, ready)
+    try:
+        run(app, config, listening, ready)
+    finally:
+        if backend is not None:
+            backend.close()

@@ -21,6 +21,7 @@ from rejoinder.post import Post, State
 from rejoinder.serve.api.bodies import AroundAnswer, CellAnswer, CellBody, SearchAnswer, ThreadAnswer
 from rejoinder.serve.http.failures import Failure
 from rejoinder.serve.http.fields import LARGEST_ID
+from rejoinder.serve.http.metrics import TOKENS
 from rejoinder.serve.http.responses import OrjsonResponse
 from rejoinder.serve.http.services import services_of
 
@@ -194,12 +195,16 @@ def _report(file: Path, kind: str, headers: dict[str, str]) -> Response:
 async def health(request: Request) -> Response:
     """Whether the server answers, and how much waits."""
     services = services_of(request)
-    return OrjsonResponse(
-        {"status": "ok", "sessions": len(services.sessions), "waiting": services.quick.waiting + services.slow.waiting}
-    )
+    waiting = services.quick.waiting + services.slow.waiting + (services.backend.waiting if services.backend else 0)
+    return OrjsonResponse({"status": "ok", "sessions": len(services.sessions), "waiting": waiting})
 
 
 @router.get("/metrics", tags=["health"], response_class=Response)
 async def metrics(request: Request) -> Response:
-    """Counters, as Prometheus reads them."""
-    return Response(services_of(request).metrics.text(), media_type="text/plain; version=0.0.4; charset=utf-8")
+    """Counters, as Prometheus reads them; tokens are counted where they are made."""
+    services = services_of(request)
+    text = services.metrics.text()
+    if services.backend is not None:
+        made = [line for line in (await services.backend.get("/metrics")).splitlines() if line.startswith(TOKENS)]
+        text += b"".join(line + b"\n" for line in made)
+    return Response(text, media_type="text/plain; version=0.0.4; charset=utf-8")

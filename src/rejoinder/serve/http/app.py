@@ -1,6 +1,7 @@
 """The app: routes, and what stands before them.
 
-watch (counts)  ->  guard (who may ask)  ->  limits (how much)  ->  routes  ->  a few threads  ->  engine, archive
+metrics  ->  guard (who may ask)  ->  limits (how much)  ->  spelling  ->  routes  ->  a few threads  ->  engine, archive
+                                                                     ->  all but keystrokes: a second process of the same app
 """
 
 from __future__ import annotations
@@ -14,29 +15,43 @@ from pathlib import Path
 
 from fastapi import FastAPI
 from fastapi.staticfiles import StaticFiles
+from starlette.types import Receive, Scope, Send
 
 from rejoinder import __version__
 from rejoinder.home.open_home import OpenHome
 from rejoinder.home.workspace import Workspace
 from rejoinder.serve.api import browse, own, suggest
+from rejoinder.serve.http.backend import Backend, Forward
 from rejoinder.serve.http.config import ServeConfig
 from rejoinder.serve.http.failures import add_failures
 from rejoinder.serve.http.guard import Guard
 from rejoinder.serve.http.limits import Limits
 from rejoinder.serve.http.metrics import Metrics, MetricsMiddleware
+from rejoinder.serve.http.routing import KnownRoutes, Spelling
 from rejoinder.serve.http.services import Services
 from rejoinder.serve.http.sessions import Sessions
 from rejoinder.serve.http.workers import Workers
 from rejoinder.serve.openai import routes as openai_routes
 
 _log = logging.getLogger(__name__)
-_PAGE = Path(__file__).parents[1] / "page"
 _LOOK_AGAIN = 5.0  # seconds between looks at whether the home has changed
 _DESCRIPTION = "Finishes sentences and proposes replies, from an archive on this machine. It never posts anywhere."
 
 
-def create_app(space: Workspace, config: ServeConfig | None = None) -> FastAPI:
-    """The server of one home. Nothing is loaded before it is asked for; see `Services.opened`."""
+_ROUTERS = (suggest.router, browse.router, own.router, openai_routes.router)
+
+
+def create_app(
+    space: Workspace, config: ServeConfig | None = None, backend: Backend | None = None, *, guarded: bool = True
+) -> FastAPI:
+    """The server of one home. Nothing is loaded before it is asked for; see `Services.opened`.
+
+    Args:
+        space: the home.
+        config: who may ask, and how much.
+        backend: the process that answers all but keystrokes; without one they are answered here.
+        guarded: whether to ask who is there; a backend is asked by its own front alone.
+    """
     config = config or ServeConfig()
     services = Services(
         config,
@@ -45,6 +60,7 @@ def create_app(space: Workspace, config: ServeConfig | None = None) -> FastAPI:
         Metrics(),
         Workers(config.quick, config.waiting, "quick"),
         Workers(config.slow, config.waiting, "slow"),
+        backend,
     )
 
     @asynccontextmanager
@@ -63,14 +79,40 @@ def create_app(space: Workspace, config: ServeConfig | None = None) -> FastAPI:
     )
     app.state.services = services
     add_failures(app)
-    for router in (suggest.router, browse.router, own.router, openai_routes.router):
+    for router in _ROUTERS:
         app.include_router(router)
-    if _PAGE.is_dir():
-        app.mount("/", StaticFiles(directory=_PAGE, html=True), name="page")
+    known = KnownRoutes(_ROUTERS)
+    app.mount("/", Page(known), name="page")
+    if backend is not None:
+        app.add_middleware(Forward, backend=backend, known=known)
+    app.add_middleware(Spelling)
     app.add_middleware(Limits, config=config)
-    app.add_middleware(Guard, config=config)
+    if guarded:
+        app.add_middleware(Guard, config=config)
     app.add_middleware(MetricsMiddleware, metrics=services.metrics)
     return app
+
+
+class Page(StaticFiles):
+    """The files of the page; whatever else is asked for is not here."""
+
+    def __init__(self, known: KnownRoutes) -> None:
+        """`known`: the routes that people are told of."""
+        super().__init__(directory=Path(__file__).parents[1] / "page", html=True)
+        self._known = known
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer with a file, if there is one."""
+        if scope["method"] == "GET" and self._has(self.get_path(scope)):
+            await super().__call__(scope, receive, send)
+        else:
+            await self._known.nowhere({**scope, "root_path": ""}, receive, send)
+
+    def _has(self, path: str) -> bool:
+        try:
+            return self.lookup_path(path)[1] is not None
+        except (OSError, ValueError):  # what no file can be called
+            return False
 
 
 async def _look_again(services: Services) -> None:

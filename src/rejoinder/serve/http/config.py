@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import ipaddress
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 
 from rejoinder.errors import ConfigError
 
@@ -24,10 +24,11 @@ class ServeConfig:
     idle: float = 1_800.0  # seconds after which a draft's state is dropped
     tokens: int = 512  # tokens of one completion at most
     connections: int = 512  # open at a time
+    held: int = 32_000_000  # bytes of large answers that may wait for their readers at a time
 
     def __post_init__(self) -> None:
         """Check ranges, and that whoever listens to the world asks who is there."""
-        for name in ("body", "patience", "longest", "quick", "slow", "waiting", "sessions", "idle", "tokens", "connections"):
+        for name in (field.name for field in fields(self) if field.name not in ("host", "token")):
             if not getattr(self, name) > 0:
                 raise ConfigError(f"`{name}` must be more than 0; got {getattr(self, name)}")
         if self.token is not None and not (self.token.isascii() and self.token.isprintable() and self.token.strip()):

@@ -1,6 +1,7 @@
-"""How much may be asked: bytes of a request, seconds for it to arrive, seconds for the answer to begin.
+"""How much may be asked: bytes of a request, seconds for it to arrive, seconds for the answer to begin, bytes of all answers.
 
-A request is read whole before the app sees it, and counted while it is read, whatever its header says.
+A request is read whole before the app sees it, and counted while it is read, whatever its header says. An answer goes out in
+pieces, each when the one before it has been read; while large ones wait for their readers, further large ones are refused.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from rejoinder.serve.http.config import ServeConfig
 from rejoinder.serve.http.failures import failure
 
+_PIECE = 65_536  # bytes that are handed over at a time; an answer no larger than this is never refused
 ARRIVED = "rejoinder.arrived"  # in the scope: `perf_counter` seconds when the head of the request had come
 
 
@@ -24,6 +26,7 @@ class Limits:
         """Let through to `app` what is within the limits of `config`."""
         self._app = app
         self._config = config
+        self._held = 0  # bytes of large answers that have not been read yet
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer what is too large, or takes too long."""
@@ -52,21 +55,50 @@ class Limits:
 
     async def _ask(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Have the app answer; an answer that was not ready in time is refused, one that was begun ends there."""
-        begun = False
+        start: Message | None = None  # held back until it is known whether there is room for what follows
+        begun = refused = False
 
-        async def watched(message: Message) -> None:
-            nonlocal begun
-            begun = True
-            await send(message)
+        async def paced(message: Message) -> None:
+            nonlocal start, begun, refused
+            if message["type"] == "http.response.start":
+                start = message
+                return
+            size = len(message.get("body", b""))
+            if not begun and self._has_no_room(size):
+                refused = True
+                await failure(503, "too much waits to be read; try again in a second", code="busy")(scope, receive, send)
+            if refused:
+                return
+            if not begun and start is not None:
+                begun = True
+                await send(start)
+            await self._in_pieces(message, size, send)
 
         try:
             async with asyncio.timeout(self._config.longest):
-                await self._app(scope, receive, watched)
+                await self._app(scope, receive, paced)
         except TimeoutError:
             if not begun:
                 await failure(503, f"no answer within {self._config.longest:g} seconds; ask for less")(scope, receive, send)
             else:
                 await send({"type": "http.response.body", "body": b"", "more_body": False})
+
+    def _has_no_room(self, size: int) -> bool:
+        return size > _PIECE and self._held > 0 and self._held + size > self._config.held
+
+    async def _in_pieces(self, message: Message, size: int, send: Send) -> None:
+        """Hand over a part of an answer, a piece at a time."""
+        if size <= _PIECE:
+            await send(message)
+            return
+        body, more = message["body"], message.get("more_body", False)
+        self._held += size
+        try:
+            for begin in range(0, size, _PIECE):
+                end = begin + _PIECE
+                await send({**message, "body": body[begin:end], "more_body": more or end < size})
+        finally:
+            self._held -= size
 
 
 async def _read(receive: Receive, most: int) -> bytes | None:

@@ -16,6 +16,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from rejoinder.serve.http.failures import failure
 
 _log = logging.getLogger(__name__)
+TOKENS = b"rejoinder_tokens"
 _SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.02, 0.04, 0.08, 0.15, 0.3, 0.6, 1.0, 2.5, 10.0)
 
 
@@ -37,7 +38,7 @@ class Metrics:
             "rejoinder_suggest_superseded", "Keystrokes that a newer one overtook.", registry=self._registry
         )
         self.rung = Counter("rejoinder_suggest_rung", "Which rung answered a keystroke.", ["rung"], registry=self._registry)
-        self.tokens = Counter("rejoinder_tokens", "Tokens of completions.", ["model"], registry=self._registry)
+        self.tokens = Counter(TOKENS.decode(), "Tokens of completions.", ["model"], registry=self._registry)
         self.sessions = Gauge("rejoinder_sessions", "Drafts whose state is kept.", registry=self._registry)
 
     def text(self) -> bytes:

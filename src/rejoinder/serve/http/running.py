@@ -1,21 +1,19 @@
-"""Running the app: a socket, a server that ends its streams when it is told to stop, and no patience with silent connections."""
+"""Running the app: a socket, and a server that ends its streams when it is told to stop."""
 
 from __future__ import annotations
 
-import asyncio
 import signal
 import socket
 import sys
 from collections.abc import Callable
 from types import FrameType
-from typing import Any
 
 import uvicorn
 from fastapi import FastAPI
-from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from rejoinder.errors import UsageError
 from rejoinder.serve.http.config import ServeConfig
+from rejoinder.serve.http.connection import make_protocol
 from rejoinder.serve.http.services import Services
 
 _BACKLOG = 512
@@ -55,14 +53,13 @@ def run(app: FastAPI, config: ServeConfig, listening: socket.socket, ready: Call
     """Answer until told to stop; `ready` is called once it does."""
     settings = uvicorn.Config(
         app,
-        http=_protocol(config.patience),
+        http=make_protocol(config),
         ws="none",
         log_config=None,
         access_log=False,
         proxy_headers=False,
         server_header=False,
         date_header=False,
-        limit_concurrency=config.connections,
         timeout_graceful_shutdown=_LAST_SECONDS,
     )
     server = _Server(settings, app.state.services, ready)
@@ -94,35 +91,3 @@ class _Server(uvicorn.Server):
         await super().startup(sockets)
         if self.started:
             self._ready()
-
-
-def _protocol(patience: float) -> type[H11Protocol]:
-    """HTTP over a connection that is closed if no request head has come within so many seconds.
-
-    Uvicorn itself waits for the first, and for the rest of one, for ever.
-    """
-
-    class Patient(H11Protocol):
-        _closing: asyncio.TimerHandle | None = None
-
-        def connection_made(self, transport: Any) -> None:
-            super().connection_made(transport)
-            self._closing = self.loop.call_later(patience, self._close_if_silent)
-
-        def connection_lost(self, exc: Exception | None) -> None:
-            if self._closing is not None:
-                self._closing.cancel()
-            super().connection_lost(exc)
-
-        def on_response_complete(self) -> None:
-            super().on_response_complete()
-            if self._closing is not None:
-                self._closing.cancel()
-            if not self.transport.is_closing():
-                self._closing = self.loop.call_later(self.timeout_keep_alive + patience, self._close_if_silent)
-
-        def _close_if_silent(self) -> None:
-            if self.cycle is None or self.cycle.response_complete:
-                self.transport.close()
-
-    return Patient

@@ -9,6 +9,7 @@ from typing import cast
 from fastapi import Request
 
 from rejoinder.home.open_home import OpenHome
+from rejoinder.serve.http.backend import Backend
 from rejoinder.serve.http.config import ServeConfig
 from rejoinder.serve.http.metrics import Metrics
 from rejoinder.serve.http.sessions import Sessions
@@ -25,6 +26,7 @@ class Services:
     metrics: Metrics
     quick: Workers  # what a keystroke waits for
     slow: Workers  # everything else
+    backend: Backend | None = None  # the process that answers all but keystrokes
     generation: int = 0  # how often the home has changed
     stopping: threading.Event = field(default_factory=threading.Event)  # streams end when it is set
 
