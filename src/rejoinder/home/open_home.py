@@ -27,6 +27,7 @@ from rejoinder.models import LADDER, Can, rung
 from rejoinder.models.interfaces import Counting, LanguageModel
 from rejoinder.models.lstm.rung import LSTM
 from rejoinder.post import Kind, Post
+from rejoinder.text.phrases import Phrases
 from rejoinder.text.words import words
 
 
@@ -164,6 +165,36 @@ class OpenHome:
         if not names:
             raise NotFitted("no rung that predicts text is fitted; run `rejoinder fit`")
         return ReplyGenerator(names[0], self.models[names[0]], phrases_of(self.voices, names[0], self._note))
+
+    def phrases(self, name: str) -> Phrases:
+        """Whose words the language model `name` has read."""
+        return self._once(f"phrases {name}", lambda: phrases_of(self.voices, name, self._note))  # type: ignore[no-any-return]
+
+    @property
+    def reply_rungs(self) -> list[str]:
+        """The rungs that propose replies, the best first: the trigger, which asks all others, where it is fitted."""
+        found = [*self._kept_to(Can.PROPOSE), *self._kept_to(Can.TRIGGER)]
+        return found[::-1]
+
+    def replier_of(self, name: str) -> Replier:
+        """What answers by the rung `name` alone, or by all of them through the trigger."""
+        if name in self._kept_to(Can.TRIGGER):
+            return self.replier(generate=False, everything=False)
+        return self._once(f"replier {name}", lambda: replier(self.archive_home, self.forum.url, only=[name]))  # type: ignore[no-any-return]
+
+    @property
+    def vector_rungs(self) -> list[str]:
+        """The rungs that place texts by vectors, the best first."""
+        return self._kept_to(Can.EMBED)[::-1]
+
+    def embedder(self, name: str) -> Any:
+        """One of them."""
+        return self._once(name, lambda: self.archive_home.load(name))
+
+    def _kept_to(self, can: Can) -> list[str]:
+        """The rungs with a capability that are fitted over the posts and know nothing that was forgotten, the cheapest first."""
+        found = (self.archive_home.fitted_or_none(name) for name in self.archive_home.fitted_that(can))
+        return [fitted.rung for fitted in found if fitted is not None and not fitted.forgot]
 
     def searcher(self) -> Any:
         """The rung that finds posts by their words."""

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Discriminator, Field, Tag
 
 from rejoinder.serve.http.fields import LARGEST_ID, PostNumber, Text, Title, Word
 
@@ -40,7 +40,20 @@ class PostsContext(Body):
     posts: Annotated[list[GivenPost], Field(min_length=1, max_length=50)]
 
 
-Context = ItemContext | TextContext | PostsContext
+def _kind_of_context(value: Any) -> str:
+    """Which of the three: by the field that is there."""
+    fields = value if isinstance(value, dict) else dict.fromkeys(type(value).model_fields) if isinstance(value, Body) else {}
+    return next((f"<{name}>" for name in ("item", "text", "posts") if name in fields), "")
+
+
+Context = Annotated[
+    Annotated[ItemContext, Tag("<item>")] | Annotated[TextContext, Tag("<text>")] | Annotated[PostsContext, Tag("<posts>")],
+    Discriminator(
+        _kind_of_context,
+        custom_error_type="context",
+        custom_error_message='give {"item": ID}, {"text": "..."} or {"posts": [...]}',
+    ),
+]
 
 
 class SuggestBody(Body):

@@ -7,7 +7,8 @@ Nothing that was sent is said again, so that no draft ends up in a log.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import re
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 from fastapi import FastAPI, Request
@@ -26,6 +27,8 @@ _STATUS: tuple[tuple[type[RejoinderError], int], ...] = (  # the first that fits
     (RejoinderError, 500),
 )
 _CODES = {404: "not_found", 429: "busy"}
+_SHOULD = re.compile(r"^[A-Z]\w+ should(?= be| have| match)")
+_FIELD = re.compile(r"[a-z]\w*")  # and nothing with brackets, as the kinds of a union are called
 
 
 class Failure(Exception):
@@ -73,6 +76,27 @@ def add_failures(app: FastAPI) -> None:
 
     @app.exception_handler(RequestValidationError)
     async def invalid(_: Request, error: RequestValidationError) -> JSONResponse:
-        first: dict[str, Any] = error.errors()[0]
-        where = ".".join(str(part) for part in first["loc"] if part != "body")
-        return failure(422, f"{where or 'the body'}: {first['msg']}", param=where or None)
+        where, what = _plain(error.errors())
+        return failure(422, f"{where or 'the body'}: {what}", param=where or None)
+
+
+_PLAIN = {  # what pydantic says in the words of Python
+    "model_attributes_type": "must be an object",
+    "model_type": "must be an object",
+    "dict_type": "must be an object",
+    "list_type": "must be a list",
+    "string_type": "must be a text",
+    "json_invalid": "is no JSON",
+    "missing": "is missing",
+    "extra_forbidden": "is no field that is known here",
+}
+
+
+def _plain(errors: Sequence[Any]) -> tuple[str, str]:
+    """The field at fault and what is wrong with it, of the first error; where a field may be of several kinds, of the field."""
+    first: dict[str, Any] = errors[0]
+    loc = [part for part in first["loc"][1:] if isinstance(part, int) or _FIELD.fullmatch(part)]
+    if first["type"] == "json_invalid":
+        loc = []
+    what = _SHOULD.sub("must", str(first["msg"]).removeprefix("Value error, "))
+    return ".".join(map(str, loc)), _PLAIN.get(first["type"], what[:1].lower() + what[1:])

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from time import time
 from typing import Any
 
-from rejoinder.serve.openai.batching import TokenLogProb
+from rejoinder.serve.openai.batching import Delta, TokenLogProb
 
 
 @dataclass
@@ -26,27 +26,33 @@ class AnswerShape:
     created: int = field(default_factory=lambda: int(time()))
     offsets: dict[int, int] = field(default_factory=dict)  # of each text: the characters of the tokens told so far
 
-    def whole(self, choices: Sequence[tuple[str, Sequence[TokenLogProb], str]], usage: dict[str, int]) -> dict[str, Any]:
-        """The answer of texts with their tokens and how they ended."""
-        made = [self._choice(place, *choice) for place, choice in enumerate(choices)]
-        return {**self._head("chat.completion"), "choices": made, "usage": usage}
+    def whole(self, choices: Sequence[Delta], usage: dict[str, int]) -> dict[str, Any]:
+        """The answer of whole texts; `metadata` is the first one's source."""
+        found = {**self._head("chat.completion"), "choices": [self._choice(one) for one in choices], "usage": usage}
+        return {**found, "metadata": choices[0].source} if choices and choices[0].source else found
 
-    def _choice(self, place: int, text: str, tokens: Sequence[TokenLogProb], finish: str) -> dict[str, Any]:
-        said = {"message": {"role": "assistant", "content": text, "refusal": None}} if self.chat else {"text": text}
-        return {"index": place, **said, "logprobs": self._logprobs(place, tokens), "finish_reason": finish}
+    def _choice(self, one: Delta) -> dict[str, Any]:
+        refusal = one.source.get("reason") if one.source else None
+        message = {"role": "assistant", "content": one.text, "refusal": refusal}
+        return self._with_source(one, {"message": message} if self.chat else {"text": one.text}, one.finish or "length")
+
+    def _with_source(self, one: Delta, said: dict[str, Any], finish: str | None) -> dict[str, Any]:
+        choice = {"index": one.place, **said, "logprobs": self._logprobs(one.place, one.tokens), "finish_reason": finish}
+        return choice if one.source is None else {**choice, "metadata": one.source}
 
     def opening(self, place: int) -> dict[str, Any]:
         """The chunk with which a chat's text begins."""
-        return self._chunk(place, {"delta": {"role": "assistant", "content": ""}}, (), None)
+        return self._chunk(
+            {"index": place, "delta": {"role": "assistant", "content": ""}, "logprobs": None, "finish_reason": None}
+        )
 
-    def chunk(self, place: int, text: str, tokens: Sequence[TokenLogProb], finish: str | None) -> dict[str, Any]:
+    def chunk(self, piece: Delta) -> dict[str, Any]:
         """A piece of a text."""
-        said = {"delta": {"content": text} if text else {}} if self.chat else {"text": text}
-        return self._chunk(place, said, tokens, finish)
+        said = {"delta": {"content": piece.text} if piece.text else {}} if self.chat else {"text": piece.text}
+        choice = self._with_source(piece, said, piece.finish)
+        return self._chunk(choice if piece.tokens else {**choice, "logprobs": None})
 
-    def _chunk(self, place: int, said: dict[str, Any], tokens: Sequence[TokenLogProb], finish: str | None) -> dict[str, Any]:
-        logprobs = self._logprobs(place, tokens) if tokens else None
-        choice = {"index": place, **said, "logprobs": logprobs, "finish_reason": finish}
+    def _chunk(self, choice: dict[str, Any]) -> dict[str, Any]:
         return {**self._head("chat.completion.chunk"), "choices": [choice]}
 
     def usage(self, usage: dict[str, int]) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""Completions in the making: a step of all their texts at a time, so that whoever waits for a thread never waits for long.
+"""A batch of completions: one decoding step of all its texts at a time, so that whoever waits for a thread never waits for long.
 
 A prompt is read as the beginning of a post that answers something, as most do; a conversation as a thread whose next post is the
 assistant's. A rung follows no instructions, so system messages are passed over. A prompt that ends in a space is read without it,
@@ -19,7 +19,10 @@ from rejoinder.engine.sampling import SampleConfig, SampledToken, Sampler
 from rejoinder.errors import UsageError
 from rejoinder.models.interfaces import LanguageModel, best
 from rejoinder.post import Kind, Post
+from rejoinder.serve.http.excerpts import end_of, nearest_posts
 from rejoinder.serve.openai.bodies import Message, Sampled
+from rejoinder.serve.openai.screen import Screen
+from rejoinder.text.phrases import Phrases
 
 ANSWERS_SOMETHING = (Post(0),)
 MOST_READ = 1_024  # tokens of a prompt that is gone on with: the nearest
@@ -42,7 +45,8 @@ class Delta(NamedTuple):
     place: int
     text: str
     tokens: tuple[TokenLogProb, ...]  # those whose characters are now shown
-    finish: str | None  # "stop" or "length", with its last piece
+    finish: str | None  # "stop", "length" or "content_filter", with its last piece
+    source: dict[str, str] | None = None  # where a reply that was found comes from
 
 
 @dataclass(frozen=True)
@@ -50,6 +54,7 @@ class Prefill:
     """Where a text goes on from."""
 
     state: Any
+    draft: str = ""
     owed: bytes = b""  # what its first token must begin with
     tokens: int = 0  # that were read
 
@@ -57,11 +62,13 @@ class Prefill:
 def prefill(model: LanguageModel, context: Sequence[Post], draft: str) -> Prefill:
     """The state after a draft that answers `context`; of a long one, after its end."""
     owed = b" " if draft.endswith(" ") else b""
-    tokens = model.tokenizer.encode(draft[:-1] if owed else draft)[-MOST_READ:]
-    state = model.start(context)
+    tokens = model.tokenizer.encode(end_of(draft[:-1] if owed else draft))[-MOST_READ:]
+    posts = nearest_posts(context)
+    state = model.start(posts)
     for token in tokens:
         state = model.advance(state, token)
-    return Prefill(state, owed, len(tokens))
+    read = sum(len(model.tokenizer.encode(post.body)) for post in posts)
+    return Prefill(state, draft, owed, read + len(tokens))
 
 
 def conversation(messages: Sequence[Message]) -> tuple[tuple[Post, ...], str]:
@@ -70,12 +77,12 @@ def conversation(messages: Sequence[Message]) -> tuple[tuple[Post, ...], str]:
     Raises:
         UsageError: nobody has said anything.
     """
-    said = [message for message in messages if message.role in ("user", "assistant") and message.text.strip()]
+    said = [message for message in messages if message.role in ("user", "assistant") and message.content.strip()]
     if not said:
         raise UsageError("nothing to answer: no message of the user has words")
-    draft = said.pop().text if said[-1].role == "assistant" else ""
+    draft = said.pop().content if said[-1].role == "assistant" else ""
     posts = tuple(
-        Post(-1 - place, Kind.COMMENT if place else Kind.STORY, message.text.strip(), parent=-place if place else None)
+        Post(-1 - place, Kind.COMMENT if place else Kind.STORY, message.content.strip(), parent=-place if place else None)
         for place, message in enumerate(said)
     )
     return posts or ANSWERS_SOMETHING, draft
@@ -100,15 +107,24 @@ def score_prompt(model: LanguageModel, prompt: str) -> list[TokenLogProb]:
     return [one._replace(log_prob=None, others=()) if place == 0 else one for place, one in enumerate(told)]
 
 
+class Served(NamedTuple):
+    """A language model, and whose words it has read."""
+
+    model: LanguageModel
+    phrases: Phrases
+
+
 class Batch:
     """The texts of one request, a token each at every step."""
 
-    def __init__(self, model: LanguageModel, starts: Sequence[Prefill], body: Sampled, longest: int, others: int | None) -> None:
+    def __init__(self, served: Served, starts: Sequence[Prefill], body: Sampled, longest: int, others: int | None) -> None:
         """Go on `body.n` times from each of `starts`, for `longest` tokens; with each token tell of `others` more, if any."""
+        model = served.model
         self._model = model
         self._others = others
         self._left = longest
-        self._texts = [_Sequence(Detokenizer(body.stops), start.owed) for start in starts for _ in range(body.n)]
+        begun = [start for start in starts for _ in range(body.n)]
+        self._texts = [_Sequence(Detokenizer(body.stop), Screen(served.phrases, one.draft), one.owed) for one in begun]
         owed = {start.owed for start in starts}
         self._samplers = [self._sampler(body, starts, bytes_owed, longest) for bytes_owed in sorted(owed)]
         self.made = 0  # tokens, END included
@@ -116,9 +132,8 @@ class Batch:
     def _sampler(self, body: Sampled, starts: Sequence[Prefill], owed: bytes, longest: int) -> tuple[list[int], Sampler]:
         """A sampler for the texts that owe the same, and which these are."""
         places = [place for place, text in enumerate(self._texts) if text.owed == owed]
-        temperature = 1.0 if body.temperature is None else body.temperature
-        nucleus = None if body.top_p in (None, 1.0) else max(float(body.top_p or 0.0), 1e-9)
-        config = SampleConfig(temperature=temperature, nucleus=nucleus, longest=longest)
+        nucleus = None if body.top_p == 1.0 else max(body.top_p, 1e-9)
+        config = SampleConfig(temperature=body.temperature, nucleus=nucleus, longest=longest)
         rng = np.random.default_rng(None if body.seed is None else body.seed % 2**64)
         states = [starts[place // body.n].state for place in places]
         return places, Sampler(self._model, states, config, rng, owed)
@@ -132,22 +147,23 @@ class Batch:
                 place = places[drawn.place]
                 piece = self._piece(place, drawn)
                 pieces.append(piece)
-                if piece.finish == "stop":
+                if piece.finish in ("stop", "content_filter"):
                     sampler.drop(drawn.place)
         self.made += len(pieces)
         return pieces
 
     def _piece(self, place: int, drawn: SampledToken) -> Delta:
         text = self._texts[place]
+        finish: str | None
         if drawn.token == self._model.tokenizer.end:
-            return Delta(place, *text.ended(), "stop")
-        shown, tokens = text.add(self._told(text, drawn))
-        if text.wording.stopped:
-            return Delta(place, shown, tokens, "stop")
-        if self._left > 0:
-            return Delta(place, shown, tokens, None)
-        rest, others = text.ended()
-        return Delta(place, shown + rest, (*tokens, *others), "length")
+            shown, tokens, finish = *text.ended(), "stop"
+        else:
+            shown, tokens = text.add(self._told(text, drawn))
+            finish = "stop" if text.detokenizer.stopped else None
+            if finish is None and self._left <= 0:
+                rest, others = text.ended()
+                shown, tokens, finish = shown + rest, (*tokens, *others), "length"
+        return Delta(place, shown, tokens, "content_filter" if text.screen.stopped else finish)
 
     def _told(self, text: _Sequence, drawn: SampledToken) -> TokenLogProb:
         piece = self._model.tokenizer.bytes[drawn.token][len(text.owed) :]
@@ -163,7 +179,8 @@ class Batch:
 class _Sequence:
     """One text: what may be shown of it, and the tokens that may not be yet."""
 
-    wording: Detokenizer
+    detokenizer: Detokenizer
+    screen: Screen
     owed: bytes
     decoder: Any = field(default_factory=lambda: codecs.getincrementaldecoder("utf-8")("ignore"))
     shown: int = 0  # characters
@@ -174,12 +191,13 @@ class _Sequence:
         """What may be shown now that a token has come."""
         self.held.append((self.told, token))
         self.told += len(token.text)
-        return self._show(self.wording.feed(token.piece))
+        text = self.screen.feed(self.detokenizer.feed(token.piece))
+        return self._show(text + self.screen.rest() if self.detokenizer.stopped else text)
 
     def ended(self) -> tuple[str, tuple[TokenLogProb, ...]]:
         """What was held back, and may be shown since nothing more comes."""
-        text, tokens = self._show(self.wording.rest())
-        left, self.held = tuple(one for _, one in self.held), []
+        text, tokens = self._show(self.screen.feed(self.detokenizer.rest()) + self.screen.rest())
+        left, self.held = () if self.screen.stopped else tuple(one for _, one in self.held), []
         return text, (*tokens, *left)
 
     def _show(self, text: str) -> tuple[str, tuple[TokenLogProb, ...]]:

@@ -1,19 +1,23 @@
-"""The API that OpenAI's clients speak, so that a rung can be used as a model: models, completions, chat completions.
+"""The API that OpenAI's clients speak, so that a rung can be used as a model: models, completions, chat completions, embeddings.
 
-Served are the rungs that predict text, the best first. They go on with texts in the manner of the archive; they follow no
-instructions and know nothing else.
+Rungs that propose replies answer a chat with what somebody wrote, and stand first; rungs that predict text go on with texts in
+the manner of the archive; rungs with word vectors place texts. None follows instructions, or knows anything else. Where no model
+is named, the first that can do it answers.
 """
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Sequence
+import base64
+from collections.abc import AsyncIterator, Callable, Sequence
 from typing import Any
 
+import numpy as np
 import orjson
 from fastapi import APIRouter, Request
 from fastapi.responses import Response, StreamingResponse
 
-from rejoinder.models.interfaces import LanguageModel
+from rejoinder.errors import NotFitted
+from rejoinder.home.open_home import OpenHome
 from rejoinder.serve.http.failures import Failure
 from rejoinder.serve.http.responses import OrjsonResponse
 from rejoinder.serve.http.services import Services, services_of
@@ -23,31 +27,35 @@ from rejoinder.serve.openai.batching import (
     Batch,
     Delta,
     Prefill,
+    Served,
     TokenLogProb,
     conversation,
     prefill,
     score_prompt,
 )
-from rejoinder.serve.openai.bodies import ChatBody, CompletionBody, Sampled
+from rejoinder.serve.openai.bodies import ChatBody, CompletionBody, EmbeddingBody, Sampled
+from rejoinder.serve.openai.retrieval import choices, words_of
 
 _DEFAULT_TOKENS, _DEFAULT_CHAT_TOKENS = 16, 128
 _DONE = b"data: [DONE]\n\n"
+_EMBEDDED_AT_ONCE = 64  # texts of one job, so that others get their turn
 
 router = APIRouter(prefix="/v1", tags=["openai"])
 
 
 @router.get("/models")
 async def models(request: Request) -> Response:
-    """The rungs that can be asked, the best first."""
+    """The rungs that can be asked: those that reply, those that go on with texts, those that place them; the best first."""
     services = services_of(request)
-    names = await services.slow(lambda: list(reversed(services.opened.models)))
+    names = await services.slow(lambda: _names(services.opened))
     return OrjsonResponse({"object": "list", "data": [_model(name) for name in names]})
 
 
 @router.get("/models/{name}")
 async def model(name: str, request: Request) -> Response:
     """One of them."""
-    await _loaded(services_of(request), name)
+    services = services_of(request)
+    await services.slow(lambda: _chosen(name, _names(services.opened), services.opened))
     return OrjsonResponse(_model(name))
 
 
@@ -55,57 +63,118 @@ def _model(name: str) -> dict[str, Any]:
     return {"id": name, "object": "model", "created": 0, "owned_by": "rejoinder"}
 
 
-async def _loaded(services: Services, name: str) -> LanguageModel:
-    found = await services.slow(lambda: services.opened.models.get(name))
-    if found is None:
-        names = ", ".join(reversed(services.opened.models)) or "none is fitted"
-        raise Failure(404, f"no such model here; models: {names}", param="model", code="model_not_found")
-    return found
+def _names(opened: OpenHome) -> list[str]:
+    return list(dict.fromkeys([*opened.reply_rungs, *reversed(opened.models), *opened.vector_rungs]))
+
+
+def _chosen(name: str | None, able: Sequence[str], opened: OpenHome) -> str:
+    """The model asked for, the first of those able if none is named.
+
+    Raises:
+        Failure: it is not there, or cannot do this.
+        NotFitted: none can.
+    """
+    if name in able or (name is None and able):
+        return name or able[0]
+    names = _names(opened)
+    if name is not None and name not in names:
+        raise Failure(404, f"no such model here; models: {', '.join(names)}", param="model", code="model_not_found")
+    if able:
+        raise Failure(400, f"this model cannot do that; those that can: {', '.join(able)}", param="model")
+    raise NotFitted("no rung with word vectors is fitted here; run `rejoinder fit pmi_svd`")
+
+
+def _language_model(name: str | None, opened: OpenHome) -> tuple[str, Served]:
+    name = _chosen(name, list(reversed(opened.models)), opened)
+    return name, Served(opened.models[name], opened.phrases(name))
 
 
 @router.post("/completions")
 async def completions(body: CompletionBody, request: Request) -> Response:
     """Go on with a text, or (`echo` with `max_tokens` 0) say how probable it is."""
     services = services_of(request)
-    served = await _loaded(services, body.model)
-    longest = _DEFAULT_TOKENS if body.max_tokens is None else min(body.max_tokens, services.config.tokens)
-    shape = AnswerShape(body.model, chat=False, logprobs=body.logprobs is not None)
+    name, served = await services.slow(lambda: _language_model(body.model, services.opened))
+    longest = 0 if body.scores_only else _longest(body.max_tokens, _DEFAULT_TOKENS, services)
     read: list[list[TokenLogProb]] = []
     starts: list[Prefill] = []
-    for prompt in body.prompts:  # one job each, so that others get their turn
+    for prompt in body.prompt:  # one job each, so that others get their turn
         if body.echo:
-            read.append(await services.slow(lambda prompt=prompt: score_prompt(served, prompt)))  # type: ignore[misc]
+            read.append(await services.slow(_bound(score_prompt, served.model, prompt)))
         if longest:
-            starts.append(await services.slow(lambda prompt=prompt: prefill(served, ANSWERS_SOMETHING, prompt)))  # type: ignore[misc]
-    making = Batch(served, starts, body, longest, body.logprobs)
+            starts.append(await services.slow(_bound(prefill, served.model, ANSWERS_SOMETHING, prompt)))
+    batch = Batch(served, starts, body, longest, body.logprobs)
     echoed = [
-        Delta(place, body.prompts[place // body.n], tuple(read[place // body.n]), None if longest else "length")
+        Delta(place, body.prompt[place // body.n], tuple(read[place // body.n]), None if longest else "length")
         for place in range(len(read) * body.n)
     ]
     prompt_tokens = sum(start.tokens for start in starts) if starts else sum(len(tokens) for tokens in read)
-    return await _answer(request, body, shape, _Completion(making, echoed, prompt_tokens))
+    shape = AnswerShape(name, chat=False, logprobs=body.logprobs is not None)
+    return await _answer(request, body, shape, _Completion(batch, echoed, prompt_tokens))
 
 
 @router.post("/chat/completions")
 async def chat_completions(body: ChatBody, request: Request) -> Response:
-    """Write the next post of a conversation."""
+    """Write the next post of a conversation, or find it."""
     services = services_of(request)
-    served = await _loaded(services, body.model)
-    asked = body.max_completion_tokens or body.max_tokens or _DEFAULT_CHAT_TOKENS
+    opened = services.opened
     context, draft = conversation(body.messages)
-    start = await services.slow(lambda: prefill(served, context, draft))
-    shape = AnswerShape(body.model, chat=True, logprobs=bool(body.logprobs))
-    read = sum(len(served.tokenizer.encode(post.body)) for post in context)
-    making = Batch(served, [start], body, min(asked, services.config.tokens), body.top_logprobs)
-    return await _answer(request, body, shape, _Completion(making, [], read + start.tokens))
+    name = await services.slow(
+        lambda: _chosen(body.model, list(dict.fromkeys([*opened.reply_rungs, *reversed(opened.models)])), opened)
+    )
+    shape = AnswerShape(name, chat=True, logprobs=body.logprobs)
+    if await services.slow(lambda: name in opened.reply_rungs):
+        found = await services.slow(lambda: choices(opened.replier_of(name), context, body))
+        return await _answer(request, body, shape, _Reply(found, words_of([post.body for post in context])))
+    _, served = await services.slow(lambda: _language_model(name, opened))
+    start = await services.slow(lambda: prefill(served.model, context, draft))
+    longest = _longest(body.most, _DEFAULT_CHAT_TOKENS, services)
+    return await _answer(
+        request, body, shape, _Completion(Batch(served, [start], body, longest, body.top_logprobs), [], start.tokens)
+    )
+
+
+def _longest(asked: int | None, default: int, services: Services) -> int:
+    """How many tokens to make: as many as there may be, where less than one is asked for."""
+    most = services.config.tokens
+    return default if asked is None else min(asked, most) if asked > 0 else most
+
+
+def _bound(do: Callable[..., Any], *arguments: Any) -> Callable[[], Any]:
+    return lambda: do(*arguments)
+
+
+@router.post("/embeddings")
+async def embeddings(body: EmbeddingBody, request: Request) -> Response:
+    """Texts as vectors of length 1: near each other where they speak of the same."""
+    services = services_of(request)
+    opened = services.opened
+    name = await services.slow(lambda: _chosen(body.model, opened.vector_rungs, opened))
+    rung = await services.slow(lambda: opened.embedder(name))
+    size = rung.words.size
+    if body.dimensions not in (None, size):
+        raise Failure(400, f"the vectors of this model have {size} dimensions; leave it out", param="dimensions")
+    rows: list[Any] = []
+    for first in range(0, len(body.input), _EMBEDDED_AT_ONCE):
+        rows += list(await services.slow(_bound(rung.posts.of, body.input[first : first + _EMBEDDED_AT_ONCE])))
+    data = [
+        {"object": "embedding", "index": place, "embedding": _encoded(row, body.encoding_format)}
+        for place, row in enumerate(rows)
+    ]
+    read = words_of(body.input)
+    usage = {"prompt_tokens": read, "total_tokens": read}
+    return OrjsonResponse({"object": "list", "data": data, "model": name, "usage": usage})
+
+
+def _encoded(row: Any, form: str) -> Any:
+    return row.tolist() if form == "float" else base64.b64encode(np.asarray(row, "<f4").tobytes()).decode()
 
 
 class _Completion:
     """The pieces of a request's texts, as they come."""
 
-    def __init__(self, making: Batch, echoed: Sequence[Delta], read: int) -> None:
+    def __init__(self, batch: Batch, echoed: Sequence[Delta], read: int) -> None:
         """First what is `echoed`, then what is made; `read` tokens were read before."""
-        self._making = making
+        self._batch = batch
         self._echoed = echoed
         self._read = read
 
@@ -114,45 +183,58 @@ class _Completion:
         if self._echoed:
             yield list(self._echoed)
         try:
-            while not services.stopping.is_set() and (pieces := await services.slow(self._making.step)):
+            while not services.stopping.is_set() and (pieces := await services.slow(self._batch.step)):
                 yield pieces
         finally:
-            services.metrics.tokens.labels(name).inc(self._making.made)
+            services.metrics.tokens.labels(name).inc(self._batch.made)
 
     @property
     def usage(self) -> dict[str, int]:
         """How many tokens were read, and made so far."""
-        return counted(self._read, self._making.made)
+        return counted(self._read, self._batch.made)
 
 
-async def _answer(request: Request, body: Sampled, shape: AnswerShape, texts: _Completion) -> Response:
+class _Reply:
+    """The pieces of an answer that was found whole."""
+
+    def __init__(self, found: Sequence[Delta], read: int) -> None:
+        """`read`: words of what is answered."""
+        self._found = found
+        self.usage = counted(read, words_of([one.text for one in found]))
+
+    async def pieces(self, _: Services, __: str) -> AsyncIterator[list[Delta]]:
+        """All of them at once."""
+        yield list(self._found)
+
+
+async def _answer(request: Request, body: Sampled, shape: AnswerShape, texts: _Completion | _Reply) -> Response:
     services = services_of(request)
     if body.stream:
         return StreamingResponse(_stream(services, body, shape, texts), media_type="text/event-stream")
-    made: dict[int, tuple[str, list[TokenLogProb], str]] = {}
-    async for pieces in texts.pieces(services, body.model):
+    made: dict[int, Delta] = {}
+    async for pieces in texts.pieces(services, shape.model):
         for piece in pieces:
-            text, tokens, _ = made.get(piece.place, ("", [], ""))
-            made[piece.place] = (text + piece.text, [*tokens, *piece.tokens], piece.finish or "length")
+            before = made.get(piece.place, Delta(piece.place, "", (), None))
+            made[piece.place] = piece._replace(text=before.text + piece.text, tokens=(*before.tokens, *piece.tokens))
         if await request.is_disconnected():
             break
     return OrjsonResponse(shape.whole([made[place] for place in sorted(made)], texts.usage))
 
 
-async def _stream(services: Services, body: Sampled, shape: AnswerShape, texts: _Completion) -> AsyncIterator[bytes]:
+async def _stream(services: Services, body: Sampled, shape: AnswerShape, texts: _Completion | _Reply) -> AsyncIterator[bytes]:
     """Server-sent events: chunks, then the usage if it was asked for, then the end."""
     if shape.chat:
         for place in range(body.n):
             yield _event(shape.opening(place))
     try:
-        async for pieces in texts.pieces(services, body.model):
+        async for pieces in texts.pieces(services, shape.model):
             told = [piece for piece in pieces if piece.text or piece.finish or piece.tokens]
             if told:
-                yield b"".join(_event(shape.chunk(*piece)) for piece in told)
+                yield b"".join(_event(shape.chunk(piece)) for piece in told)
     except Failure as error:  # too much to do in the midst of it
         yield _event({"error": {"message": str(error), "type": "server_error", "param": None, "code": error.code}})
         return
-    if body.stream_options is not None and body.stream_options.include_usage:
+    if body.stream_options.include_usage:
         yield _event(shape.usage(texts.usage))
     yield _DONE
 
