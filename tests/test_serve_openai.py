@@ -17,7 +17,8 @@ from hypothesis import strategies as st
 from serving import make_home
 
 from rejoinder.engine.detokenizer import Detokenizer
-from rejoinder.home.workspace import FitConfig, Workspace
+from rejoinder.home.fitting import FitConfig, fit
+from rejoinder.home.workspace import Workspace
 from rejoinder.post import Kind, Post
 from rejoinder.serve.http.app import create_app
 from rejoinder.serve.http.config import ServeConfig
@@ -426,7 +427,7 @@ def test_where_nothing_has_vectors_it_is_said(client: TestClient) -> None:
 
 def test_texts_are_placed_by_the_vectors_of_a_rung(tmp_path: Path) -> None:
     space = make_home(tmp_path)
-    assert not space.fit(["pmi_svd"], FitConfig(vocabulary=400), {})
+    assert not fit(space, ["pmi_svd"], FitConfig(vocabulary=400), {})
     texts = ["How long should bread dough rest ?", "the dough and the flour", "Why does my engine stall ?"]
     with TestClient(create_app(space), base_url="http://localhost") as client:
         found = client.post("/v1/embeddings", json={"input": texts}).json()
@@ -460,7 +461,7 @@ def parrot(tmp_path_factory: pytest.TempPathFactory) -> Iterator[TestClient]:
     home = tmp_path_factory.mktemp("parrot")
     make_archive(home / "archive.db", tellers()).close()
     space = Workspace(home)
-    assert not space.fit(["kneser_ney"], FitConfig(vocabulary=400), {})
+    assert not fit(space, ["kneser_ney"], FitConfig(vocabulary=400), {})
     with TestClient(create_app(space), base_url="http://localhost") as opened:
         yield opened
 
