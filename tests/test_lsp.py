@@ -3,15 +3,22 @@
 from __future__ import annotations
 
 import asyncio
+import io
+import json
+import subprocess
 import sys
 from collections.abc import Awaitable, Callable, Sequence
 from pathlib import Path
+from typing import Any
 
 import pytest
 from lsprotocol import types
 from pygls.lsp.client import LanguageClient
 
+from rejoinder.post import Post
 from rejoinder.serve.editor.document import Draft, read_document
+from rejoinder.serve.editor.frames import Frames
+from rejoinder.serve.editor.lsp import Completer, EditorOptions
 
 URI = "file:///draft.md"
 BEGUN = "I think that the prob"
@@ -135,3 +142,57 @@ def test_of_a_long_document_the_end_is_read() -> None:
     assert len(found.draft) <= 4_000
     assert lines.endswith(found.draft)
     assert found.draft.startswith("line ")
+
+
+# --- frames that are none ----------------------------------------------------------------------------------------------
+
+
+def frame(body: bytes, length: object = None) -> bytes:
+    return b"Content-Length: %b\r\n\r\n%b" % (str(len(body) if length is None else length).encode(), body)
+
+
+@pytest.mark.parametrize("length", ["99999999999", "9" * 5_000, "abc", "-1", "", "0", "1 2", "\u0661"])
+@pytest.mark.parametrize("body", [b"", b'{"a": 1}', b"x" * 10_000, b"\n\n\r\n" * 9])
+def test_a_frame_of_no_length_costs_that_frame(length: str, body: bytes) -> None:
+    sound = b'{"jsonrpc": "2.0"}'
+    frames = Frames(io.BytesIO(frame(sound) + frame(body, length) + frame(sound) + b"junk" + frame(b"\n" + sound)))
+    found = []
+    while head := frames.readline():
+        assert frames.readline() == b"\r\n"
+        found.append(frames.read(int(head.removeprefix(b"Content-Length: "))))
+    assert found == [sound, sound, b"\n" + sound]
+
+
+def test_a_server_goes_on_after_frames_of_no_length(tmp_path: Path) -> None:
+    """The process answers what comes after them, and ends as it is told."""
+    begin = {
+        "jsonrpc": "2.0",
+        "id": 1,
+        "method": "initialize",
+        "params": {"processId": None, "rootUri": None, "capabilities": {}},
+    }
+    sound = json.dumps(begin).encode()
+    sent = frame(b'{"a": 1}', "99999999999") + frame(b"{}", "abc") + frame(b"{broken") + frame(sound)
+    end = [{"jsonrpc": "2.0", "id": 2, "method": "shutdown"}, {"jsonrpc": "2.0", "method": "exit"}]
+    sent += b"".join(frame(json.dumps(one).encode()) for one in end)
+    command = [sys.executable, "-m", "rejoinder", "lsp", "--home", str(tmp_path)]
+    ended = subprocess.run(command, input=sent, capture_output=True, timeout=60)
+    assert ended.returncode == 0 and b'"inlineCompletionProvider"' in ended.stdout, ended.stderr
+
+
+def test_what_is_forgotten_is_let_go_of() -> None:
+    """A session is opened anew once the home says that it has changed."""
+    opened: list[Sequence[Post]] = []
+    changed = [True, False]
+
+    def open_typing(context: Sequence[Post]) -> Any:
+        opened.append(context)
+        return object()
+
+    completer = Completer(open_typing, EditorOptions(), lambda: changed.pop(0))
+    first = completer._session(URI, "")
+    completer._look_again()
+    assert completer._session(URI, "") is first and len(changed) == 2  # it has just looked
+    completer._looked -= 10
+    completer._look_again()
+    assert completer._session(URI, "") is not first and changed == [False]

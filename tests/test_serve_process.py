@@ -74,7 +74,7 @@ def count(server: Server, line: str) -> float:
 
 
 def test_the_openai_client(client: openai.OpenAI) -> None:
-    assert [model.id for model in client.models.list()] == ["kneser_ney", "markov"]
+    assert [model.id for model in client.models.list()] == ["bm25", "canned", "kneser_ney", "markov"]
     made = client.completions.create(model=MODEL, prompt="Let the", max_tokens=6, temperature=0, logprobs=1, stop=["zzz"])
     choice = made.choices[0]
     assert choice.logprobs is not None and choice.logprobs.tokens is not None and made.usage is not None
@@ -95,7 +95,7 @@ def test_the_openai_client_chats(client: openai.OpenAI) -> None:
 
 
 def test_the_openai_client_understands_refusals(client: openai.OpenAI) -> None:
-    with pytest.raises(openai.NotFoundError, match="no such model here; models: kneser_ney, markov"):
+    with pytest.raises(openai.NotFoundError, match="no such model here; models: bm25, canned, kneser_ney, markov"):
         client.completions.create(model="gpt-9", prompt="a")
     with pytest.raises(openai.UnprocessableEntityError, match="not offered here"):
         client.completions.create(model=MODEL, prompt="a", presence_penalty=1)
@@ -262,7 +262,7 @@ def test_with_a_token(toy_home: Workspace, monkeypatch: pytest.MonkeyPatch) -> N
     with serving(toy_home.home, "--token", "s3cret") as running:
         assert httpx.get(f"{running.url}/v1/models").status_code == 401
         with openai.OpenAI(base_url=f"{running.url}/v1", api_key="s3cret") as client:
-            assert client.models.list().data[0].id == MODEL
+            assert client.models.list().data[2].id == MODEL
 
 
 def test_a_port_that_is_taken(toy_home: Workspace) -> None:

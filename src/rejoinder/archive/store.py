@@ -176,12 +176,18 @@ class Archive:
             raise UnknownPost(f"post {number} was {found.state.name.lower()} at its source; its words are not kept")
         return found
 
-    def path_to(self, number: int) -> tuple[Post, ...]:
-        """The posts with words from the root to post `number`, as far as the archive has them, oldest first."""
+    def path_to(self, number: int, most: int | None = None) -> tuple[Post, ...]:
+        """The posts with words from the root to post `number`, as far as the archive has them, oldest first.
+
+        With `most`, of a longer path the nearest so many, and the root before them.
+        """
         path = [self.post(number)]
         seen = {number}
         parent = path[0].parent
         while parent is not None and parent not in seen:
+            if most is not None and len(seen) >= most:
+                path += [root for root in self.posts("id = ?", [path[0].thread]) if root.body and root.id not in seen]
+                break
             seen.add(parent)
             above = next(self.posts("id = ?", [parent]), None)
             if above is None:

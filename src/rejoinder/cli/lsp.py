@@ -29,13 +29,10 @@ def lsp(
     from rejoinder.engine.typing import Gate
     from rejoinder.errors import UsageError
     from rejoinder.home.open_home import OpenHome
-    from rejoinder.serve.editor.lsp import EditorOptions, make_server
+    from rejoinder.serve.editor.lsp import EditorOptions, serve_editor
 
     if gate not in list(Gate):
         raise UsageError(f"`--gate` must be one of {', '.join(Gate)}; got {gate!r}")
     opened = OpenHome(workspace(home), note)
-    blocked = block or []
-    server = make_server(
-        lambda context: opened.open_typing(context, blocked, own=True), EditorOptions(Gate(gate), deadline / 1000)
-    )
-    server.start_io()
+    options = EditorOptions(Gate(gate), deadline / 1000)
+    serve_editor(lambda context: opened.open_typing(context, block or [], own=True), options, opened.refresh)

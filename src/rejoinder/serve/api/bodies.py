@@ -136,11 +136,12 @@ class PostAnswer(BaseModel):
 
 
 class AroundAnswer(BaseModel):
-    """A post, what it answers (from the root on) and what answers it."""
+    """A post, what it answers (from the root on; of a long path the root and the nearest posts) and what answers it."""
 
     post: PostAnswer
     context: list[PostAnswer]
     replies: list[PostAnswer]
+    whole: bool  # `context` was not cut for being long
     notice: str
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -20,12 +20,13 @@ from rejoinder.models.interfaces import LanguageModel
 from rejoinder.post import Post, State
 from rejoinder.serve.api.bodies import AroundAnswer, CellAnswer, CellBody, SearchAnswer, ThreadAnswer
 from rejoinder.serve.http.failures import Failure
-from rejoinder.serve.http.fields import LARGEST_ID
+from rejoinder.serve.http.fields import LARGEST_ID, MOST_OF_A_PATH
 from rejoinder.serve.http.metrics import TOKENS
 from rejoinder.serve.http.responses import OrjsonResponse
 from rejoinder.serve.http.services import services_of
 
 _MOST_REPLIES, _MOST_OF_A_THREAD = 200, 1_000
+_MOST_TEXT = 1_000_000  # characters of the posts of one answer
 _LOOKED_AT = 4  # replies that are looked at for each post wanted, since several answer one post
 _HERE = f"state = {State.LIVE.value} AND (text <> '' OR title <> '')"
 _SANDBOX = "sandbox allow-scripts; default-src 'none'; script-src 'unsafe-inline'; style-src 'unsafe-inline'; img-src data:"
@@ -43,10 +44,17 @@ async def post(number: Id, request: Request) -> Response:
     def job() -> dict[str, Any]:
         forum = services.opened.forum
         with services.opened.archive() as archive:
-            path = [_told(found, services.opened) for found in archive.path_to(number)]
-            replies = archive.posts(f"parent = ? AND {_HERE} ORDER BY time, id LIMIT ?", [number, _MOST_REPLIES])
-            answers = [_told(found, services.opened) for found in replies]
-        return {"post": path[-1], "context": path[:-1], "replies": answers, "notice": forum.notice}
+            path = archive.path_to(number, MOST_OF_A_PATH)
+            replies, _ = _within(archive.posts(f"parent = ? AND {_HERE} ORDER BY time, id LIMIT ?", [number, _MOST_REPLIES]))
+        nearest, whole = _within(reversed(path))
+        told = [_told(found, services.opened) for found in reversed(nearest)]
+        return {
+            "post": told[-1],
+            "context": told[:-1],
+            "replies": [_told(found, services.opened) for found in replies],
+            "whole": whole and len(path) < MOST_OF_A_PATH,
+            "notice": forum.notice,
+        }
 
     return OrjsonResponse(await services.slow(job))
 
@@ -59,11 +67,24 @@ async def thread(key: Id, request: Request) -> Response:
     def job() -> dict[str, Any]:
         with services.opened.archive() as archive:
             found = archive.post(key).thread
-            posts = list(archive.posts("split IN (0, 1, 2) AND thread = ? ORDER BY time, id LIMIT ?", [found, _MOST_OF_A_THREAD]))
+            rows = archive.posts("split IN (0, 1, 2) AND thread = ? ORDER BY time, id LIMIT ?", [found, _MOST_OF_A_THREAD])
+            posts, whole = _within(rows)
         told = [{**_told(one, services.opened), "depth": depth} for one, depth in _by_reply(posts) if one.body]
-        return {"thread": found, "posts": told, "whole": len(posts) < _MOST_OF_A_THREAD}
+        return {"thread": found, "posts": told, "whole": whole and len(posts) < _MOST_OF_A_THREAD}
 
     return OrjsonResponse(await services.slow(job))
+
+
+def _within(posts: Iterable[Post]) -> tuple[list[Post], bool]:
+    """So many of the posts as an answer may hold, the first always; and whether those are all."""
+    kept: list[Post] = []
+    left = _MOST_TEXT
+    for found in posts:
+        left -= len(found.text)
+        if kept and left < 0:
+            return kept, False
+        kept.append(found)
+    return kept, True
 
 
 def _by_reply(posts: Sequence[Post]) -> list[tuple[Post, int]]:
@@ -120,7 +141,7 @@ async def search(
 def _found(archive: Archive, number: int, score: float, opened: OpenHome) -> dict[str, Any] | None:
     """A post that was found, if it is still there."""
     try:
-        path = archive.path_to(number)
+        path = archive.path_to(number, 1)
     except UnknownPost:
         return None
     return {"post": _told(path[-1], opened), "opening": path[0].title, "score": score}

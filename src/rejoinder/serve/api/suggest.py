@@ -18,6 +18,8 @@ from rejoinder.engine.typing import Gate, Typed, TypingSession
 from rejoinder.home.open_home import OpenHome, context_of
 from rejoinder.post import Post
 from rejoinder.serve.api.bodies import Context, ItemContext, RepliesAnswer, ReplyBody, SuggestAnswer, SuggestBody, TextContext
+from rejoinder.serve.http.excerpts import end_of, nearest_posts
+from rejoinder.serve.http.fields import MOST_OF_A_PATH
 from rejoinder.serve.http.limits import ARRIVED
 from rejoinder.serve.http.responses import OrjsonResponse
 from rejoinder.serve.http.services import Services, services_of
@@ -64,7 +66,7 @@ async def _searched(services: Services, body: SuggestBody, session: Session, num
 
     def ask(typing: TypingSession) -> Typed:
         share = services.quick.share * (deadline - MARGIN - perf_counter())
-        return typing.suggest(body.draft, gate=Gate(body.gate), deadline=perf_counter() + share, cancelled=unwanted)
+        return typing.suggest(end_of(body.draft), gate=Gate(body.gate), deadline=perf_counter() + share, cancelled=unwanted)
 
     def job() -> Typed | None:
         return None if unwanted() else session.work(about, lambda: _open(services, body), ask)
@@ -81,7 +83,7 @@ async def _searched(services: Services, body: SuggestBody, session: Session, num
 
 
 def _open(services: Services, body: SuggestBody) -> TypingSession:
-    context = _UNANSWERED if body.context is None else posts_of(services.opened, body.context)
+    context = _UNANSWERED if body.context is None else nearest_posts(posts_of(services.opened, body.context))
     return services.opened.open_typing(context, body.blocked, own=body.own)
 
 
@@ -100,7 +102,7 @@ def posts_of(opened: OpenHome, context: Context) -> Sequence[Post]:
     """The posts that are answered, from the root on."""
     if isinstance(context, ItemContext):
         with opened.archive() as archive:
-            return archive.path_to(context.item)
+            return archive.path_to(context.item, MOST_OF_A_PATH)
     if isinstance(context, TextContext):
         return context_of([("", context.text)])
     return context_of([(post.title, post.text) for post in context.posts])

@@ -10,10 +10,11 @@ from __future__ import annotations
 
 import asyncio
 import re
+import sys
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from time import perf_counter
+from time import monotonic, perf_counter
 from typing import TYPE_CHECKING, NamedTuple
 
 from rejoinder import __version__
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
 
 OpenTyping = Callable[[Sequence[Post]], TypingSession]  # a typing session for a draft that answers these posts
 
+_LOOK_AGAIN = 1.0  # seconds between looks at whether the home has changed
 _UNFINISHED = re.compile(r"\S*\Z")
 
 
@@ -50,9 +52,10 @@ class Completed(NamedTuple):
 class Completer:
     """Answers keystrokes in any number of documents. Asked from one event loop; one thread works."""
 
-    def __init__(self, open_typing: OpenTyping, options: EditorOptions) -> None:
-        """`open_typing` is called once a document, and again when it answers something else."""
-        self._open, self._options = open_typing, options
+    def __init__(self, open_typing: OpenTyping, options: EditorOptions, changed: Callable[[], bool] = lambda: False) -> None:
+        """`open_typing` is called once a document, and again when it answers something else, or the home has `changed`."""
+        self._open, self._options, self._changed = open_typing, options, changed
+        self._looked = monotonic()
         self._worker = ThreadPoolExecutor(1, thread_name_prefix="typing")
         self._sessions: dict[str, tuple[str, TypingSession]] = {}  # by document: what it answers, and its session
 
@@ -74,6 +77,7 @@ class Completer:
         def work() -> Typed | None:
             if overtaken():
                 return None
+            self._look_again()
             session = self._session(document.uri, reading.answered)
             return session.suggest(reading.draft, gate=self._options.gate, deadline=until, cancelled=overtaken)
 
@@ -84,6 +88,13 @@ class Completer:
         """Forget a document."""
         self._sessions.pop(uri, None)
 
+    def _look_again(self) -> None:
+        """Let go of what was fitted again, forgotten or erased."""
+        if monotonic() - self._looked > _LOOK_AGAIN:
+            if self._changed():
+                self._sessions.clear()
+            self._looked = monotonic()
+
     def _session(self, uri: str, answered: str) -> TypingSession:
         kept = self._sessions.get(uri)
         if kept is None or kept[0] != answered:
@@ -92,7 +103,19 @@ class Completer:
         return kept[1]
 
 
-def make_server(open_typing: OpenTyping, options: EditorOptions) -> LanguageServer:
+def serve_editor(open_typing: OpenTyping, options: EditorOptions, changed: Callable[[], bool]) -> None:
+    """Answer an editor over stdin and stdout until it says goodbye; see `Completer` for what is given.
+
+    Raises:
+        MissingExtra: pygls is not installed.
+    """
+    server = make_server(open_typing, options, changed)
+    from rejoinder.serve.editor.frames import Frames
+
+    server.start_io(Frames(sys.stdin.buffer))  # type: ignore[arg-type]
+
+
+def make_server(open_typing: OpenTyping, options: EditorOptions, changed: Callable[[], bool] = lambda: False) -> LanguageServer:
     """The server, ready for `start_io`.
 
     Raises:
@@ -106,7 +129,7 @@ def make_server(open_typing: OpenTyping, options: EditorOptions) -> LanguageServ
     from rejoinder.serve.editor.lines import Documents
 
     server = LanguageServer("rejoinder", __version__)
-    completer = Completer(open_typing, options)
+    completer = Completer(open_typing, options, changed)
 
     def document(params: types.CompletionParams | types.InlineCompletionParams) -> TextDocument:
         return server.workspace.get_text_document(params.text_document.uri)

@@ -41,88 +41,90 @@ class _Transport:
                 self._transport.close()
 
 
-def make_protocol(config: ServeConfig) -> type[H11Protocol]:
-    """HTTP over a connection that ends within `patience` seconds of the peer doing nothing, and takes at most `connections`."""
-    patience = config.patience
+class _Connection(H11Protocol):
+    """HTTP over a connection that ends within `patience` seconds of the peer doing nothing."""
 
-    class Connection(H11Protocol):
-        _silence: asyncio.TimerHandle | None = None
-        _deafness: asyncio.TimerHandle | None = None
-        _refused = False
-        _discarded: int | None = None  # bytes; None: what comes is a request
+    limits = ServeConfig()
+    _silence: asyncio.TimerHandle | None = None
+    _deafness: asyncio.TimerHandle | None = None
+    _refused = False
+    _discarded: int | None = None  # bytes; None: what comes is a request
 
-        def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
-            super().connection_made(_Transport(transport, self._linger))  # type: ignore[arg-type]
-            if len(self.connections) > config.connections:
-                self._answer(503, "too many connections; try again in a second")
-                return
-            self._silence = self.loop.call_later(patience, self._close_if_silent)
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        super().connection_made(_Transport(transport, self._linger))  # type: ignore[arg-type]
+        if len(self.connections) > self.limits.connections:
+            self._answer(503, "too many connections; try again in a second")
+            return
+        self._silence = self.loop.call_later(self.limits.patience, self._close_if_silent)
 
-        def connection_lost(self, exc: Exception | None) -> None:
-            for timer in (self._silence, self._deafness):
-                if timer is not None:
-                    timer.cancel()
-            super().connection_lost(exc)
+    def connection_lost(self, exc: Exception | None) -> None:
+        for timer in (self._silence, self._deafness):
+            if timer is not None:
+                timer.cancel()
+        super().connection_lost(exc)
 
-        def data_received(self, data: bytes) -> None:
-            if self._discarded is None:
-                super().data_received(data)
-                return
-            self._discarded += len(data)
-            if self._discarded > _MOST_DISCARDED:
-                self.transport.abort()
+    def data_received(self, data: bytes) -> None:
+        if self._discarded is None:
+            super().data_received(data)
+            return
+        self._discarded += len(data)
+        if self._discarded > _MOST_DISCARDED:
+            self.transport.abort()
 
-        def pause_writing(self) -> None:
-            super().pause_writing()
+    def pause_writing(self) -> None:
+        super().pause_writing()
+        self._expect_reading()
+
+    def send_400_response(self, msg: str) -> None:
+        self._answer(400, "this is no HTTP request")
+
+    def on_response_complete(self) -> None:
+        super().on_response_complete()
+        if self._silence is not None:
+            self._silence.cancel()
+        if not self.transport.is_closing():
+            self._silence = self.loop.call_later(self.timeout_keep_alive + self.limits.patience, self._close_if_silent)
+
+    def _close_if_silent(self) -> None:
+        if self.cycle is None or self.cycle.response_complete:
+            self.transport.abort()
+
+    def _answer(self, status: int, message: str) -> None:
+        """Say what is wrong before there is a request, and close."""
+        said = failure(status, message, headers=[("connection", "close")])
+        head = h11.Response(status_code=status, headers=said.raw_headers)
+        for event in (head, h11.Data(data=bytes(said.body)), h11.EndOfMessage()):
+            self.transport.write(self.conn.send(event) or b"")
+        self._refused = True
+        self.transport.close()
+
+    def _linger(self) -> bool:
+        """Throw away what comes, for a while; False where nothing is coming, so that what was answered need only be read."""
+        if not self._refused and self.conn.their_state not in (h11.SEND_BODY, h11.ERROR):
+            self._expect_reading()
+            return False
+        self._discarded = 0
+        self.flow.resume_reading()
+        if self.transport.can_write_eof():
+            self.transport.write_eof()
+        self._deafness = self.loop.call_later(self.limits.patience, self.transport.abort)
+        return True
+
+    def _expect_reading(self) -> None:
+        """Hang up on a peer that does not read what waits for it."""
+        if self._deafness is not None:
+            self._deafness.cancel()
+        waiting = self.transport.get_write_buffer_size()
+        if waiting:
+            self._deafness = self.loop.call_later(self.limits.patience, self._abort_if_deaf, waiting)
+
+    def _abort_if_deaf(self, before: int) -> None:
+        if self.transport.get_write_buffer_size() > max(before - _LEAST_READ, 0):
+            self.transport.abort()
+        else:
             self._expect_reading()
 
-        def send_400_response(self, msg: str) -> None:
-            self._answer(400, "this is no HTTP request")
 
-        def on_response_complete(self) -> None:
-            super().on_response_complete()
-            if self._silence is not None:
-                self._silence.cancel()
-            if not self.transport.is_closing():
-                self._silence = self.loop.call_later(self.timeout_keep_alive + patience, self._close_if_silent)
-
-        def _close_if_silent(self) -> None:
-            if self.cycle is None or self.cycle.response_complete:
-                self.transport.abort()
-
-        def _answer(self, status: int, message: str) -> None:
-            """Say what is wrong before there is a request, and close."""
-            said = failure(status, message, headers=[("connection", "close")])
-            head = h11.Response(status_code=status, headers=said.raw_headers)
-            for event in (head, h11.Data(data=bytes(said.body)), h11.EndOfMessage()):
-                self.transport.write(self.conn.send(event) or b"")
-            self._refused = True
-            self.transport.close()
-
-        def _linger(self) -> bool:
-            """Throw away what comes, for a while; False where nothing is coming, so that what was answered need only be read."""
-            if not self._refused and self.conn.their_state not in (h11.SEND_BODY, h11.ERROR):
-                self._expect_reading()
-                return False
-            self._discarded = 0
-            self.flow.resume_reading()
-            if self.transport.can_write_eof():
-                self.transport.write_eof()
-            self._deafness = self.loop.call_later(patience, self.transport.abort)
-            return True
-
-        def _expect_reading(self) -> None:
-            """Hang up on a peer that does not read what waits for it."""
-            if self._deafness is not None:
-                self._deafness.cancel()
-            waiting = self.transport.get_write_buffer_size()
-            if waiting:
-                self._deafness = self.loop.call_later(patience, self._abort_if_deaf, waiting)
-
-        def _abort_if_deaf(self, before: int) -> None:
-            if self.transport.get_write_buffer_size() > max(before - _LEAST_READ, 0):
-                self.transport.abort()
-            else:
-                self._expect_reading()
-
-    return Connection
+def make_protocol(config: ServeConfig) -> type[H11Protocol]:
+    """The same within these limits."""
+    return type("LimitedConnection", (_Connection,), {"limits": config})
