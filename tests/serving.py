@@ -40,11 +40,26 @@ class Server:
         return int(self.url.rpartition(":")[2])
 
 
+_IMPATIENT = """
+from rejoinder.serve.http import config
+
+class Impatient(config.ServeConfig):
+    def __init__(self, **given):
+        super().__init__(**{{**given, "patience": {}}})
+
+config.ServeConfig = Impatient
+from rejoinder.cli import main
+main()
+"""
+
+
 @contextmanager
-def serving(home: Path, *options: str) -> Iterator[Server]:
-    """`rejoinder serve` on a free port; it must end well when it is told to."""
+def serving(home: Path, *options: str, patience: float | None = None) -> Iterator[Server]:
+    """`rejoinder serve` on a free port; it must end well when it is told to. `patience`: seconds, other than its own."""
     ours = {name: value for name, value in os.environ.items() if not name.startswith("REJOINDER_")}
     command = [sys.executable, "-m", "rejoinder", "serve", "--port", "0", "--home", str(home), *options]
+    if patience is not None:
+        command[1:3] = ["-c", _IMPATIENT.format(patience)]
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, env=ours) as process:
         assert process.stdout is not None
         said = []
