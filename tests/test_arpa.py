@@ -2,6 +2,7 @@ r"""ARPA files: written for other tools, read from them."""
 
 from __future__ import annotations
 
+import gzip
 from math import log
 from pathlib import Path
 
@@ -149,16 +150,20 @@ def test_a_model_without_counts_says_that_it_cannot_forget(tmp_path: Path) -> No
     [
         ("", "not a whole ARPA file"),
         ("hello\nworld\n", "not a whole ARPA file"),
+        (FOREIGN.replace("\\2-grams", "\\5-grams"), "expected the section"),
+        (FOREIGN.replace("-0.6 a -0.4", "-0.6 a inf"), "not a line of 1-grams"),
+        (FOREIGN.replace("-0.3 a b -0.1", "-0.3 a b c -0.1"), "not a line of 2-grams"),
+        ("\\data\\\nngram 1=0\n\n\\1-grams:\n\n\\end\\\n", "no 1-grams"),
         (FOREIGN.replace("\\end\\", ""), "not a whole ARPA file"),
         (FOREIGN.replace("ngram 2=3", "ngram 2=4"), "says it has"),
-        (FOREIGN.replace("-0.6 a -0.4", "much a -0.4"), "not a line of n-grams"),
+        (FOREIGN.replace("-0.6 a -0.4", "much a -0.4"), "not a line of 1-grams"),
         (FOREIGN.replace("a b c", "c b a"), "context that is not among"),
         (FOREIGN.replace("a b c", "a b z"), "'z'"),
         (FOREIGN.replace("ngram 1=6", "ngram 1=six"), "ngram"),
         (FOREIGN.replace("ngram 3=1\n", "ngram 3=1\nngram 4=0\n"), "announces 4 sections"),
         (FOREIGN.replace("-0.3 a b -0.1", "-0.2 <s> a -0.1"), "stands there twice"),
-        (FOREIGN.replace("-0.6 a -0.4", "0.6 a -0.4"), "not a line of n-grams"),
-        (FOREIGN.replace("-0.6 a -0.4", "nan a -0.4"), "not a line of n-grams"),
+        (FOREIGN.replace("-0.6 a -0.4", "0.6 a -0.4"), "not a line of 1-grams"),
+        (FOREIGN.replace("-0.6 a -0.4", "nan a -0.4"), "not a line of 1-grams"),
     ],
 )
 def test_what_is_no_arpa_file_is_a_clear_error(text: str, complaint: str, tmp_path: Path) -> None:
@@ -173,3 +178,82 @@ def test_words_of_another_vocabulary_are_named(model: KneserNey, tmp_path: Path)
     file.write_text(FOREIGN.replace(" a ", " zyzzyva ").replace("<s> a", "<s> zyzzyva"), encoding="utf-8")
     with pytest.raises(ModelError, match="is no token of the tokenizer"):
         read_arpa(file, model.tokenizer)
+
+
+class Made:
+    """An ARPA file made at random: of each n-gram the context is there, as tools take for granted, and mostly its end, too."""
+
+    def __init__(self, seed: int) -> None:
+        rng = np.random.default_rng(seed)
+        self.words = [f"w{number}" for number in range(int(rng.integers(2, 5)))]
+        self.order = int(rng.integers(2, 5))
+        heads = ["<s>", *self.words, *(["<unk>"] if seed % 2 else [])]
+        levels = [[*heads, "</s>"]]
+        for _ in range(1, self.order):
+            before = [gram for gram in levels[-1] if not gram.endswith("</s>")]
+            able = [f"{gram} {word}" for gram in before for word in [*heads[1:], "</s>"]]
+            whole = [gram for gram in able if gram.partition(" ")[2] in levels[-1]]
+            some = {gram for gram in whole if rng.random() < 0.5} | {*rng.permutation(able)[: int(rng.integers(2))].tolist()}
+            levels.append([gram for gram in able if gram in some])
+        self.lines = [[self._line(gram, rng, n == self.order) for gram in grams] for n, grams in enumerate(levels, start=1)]
+
+    def _line(self, gram: str, rng: np.random.Generator, last: bool) -> tuple[str, ...]:
+        p = "-99" if gram == "<s>" else f"-{rng.uniform(0.1, 3):.4f}" if rng.random() < 0.9 else "-inf"
+        ends = last or gram.endswith("</s>") or rng.random() < 0.2
+        return (p, gram) if ends else (p, gram, f"{rng.uniform(-2, 0.3):.4f}")
+
+    def text(self) -> str:
+        """As kenlm takes it."""
+        head = "\\data\\\n" + "".join(f"ngram {n}={len(lines)}\n" for n, lines in enumerate(self.lines, start=1))
+        parts = ("".join("\t".join(line) + "\n" for line in lines) for lines in self.lines)
+        return head + "".join(f"\n\\{n}-grams:\n{part}" for n, part in enumerate(parts, start=1)) + "\n\\end\\\n"
+
+    def odd(self) -> str:
+        """As other tools write the same."""
+        told = ["some words", "", "\\data\\", *(f" ngram  {n} = {len(lines)} " for n, lines in enumerate(self.lines, start=1))]
+        told.append(f"ngram {self.order + 1}=0")
+        for n, lines in enumerate([*self.lines, []], start=1):
+            told += ["", f"\\{n}-grams: \t", *(" \t" + "  \t ".join(line).replace(" w", " \t w") for line in lines)]
+        return "\ufeff" + "\r\n".join([*told, "\\end\\", "and more"])
+
+
+@pytest.mark.parametrize("seed", range(12))
+def test_every_query_costs_what_it_costs_with_kenlm(seed: int, tmp_path: Path) -> None:
+    """From the beginning of a sentence, all runs of words one longer than the order, one of them unheard of."""
+    kenlm = pytest.importorskip("kenlm", reason="the kenlm package (extra `bench`) is not installed")
+    made = Made(seed)
+    file, odd = tmp_path / "made.arpa", tmp_path / "odd.gz"
+    file.write_text(made.text(), encoding="utf-8")
+    odd.write_bytes(gzip.compress(made.odd().encode()))
+    theirs = kenlm.Model(str(file))
+    asked = 0
+    for ours in (read_arpa(file), read_arpa(odd)):
+        begin = kenlm.State()
+        theirs.BeginSentenceWrite(begin)
+        waiting = [(begin, ours.start(()), 0)]
+        while waiting:
+            context, state, length = waiting.pop()
+            dense = ours.log_probs(state)
+            for word in [*made.words, "unheard", "</s>"]:
+                after = kenlm.State()
+                expected = theirs.BaseScore(context, word, after)
+                token = ours.tokenizer.end if word == "</s>" else ours.tokenizer.encode(word)[0]
+                found = ours.log_prob(state, token) / log(10)
+                assert found == pytest.approx(expected, abs=1e-4) and found == pytest.approx(dense[token] / log(10), abs=1e-4)
+                asked += 1
+                if word != "</s>" and length < made.order:
+                    waiting.append((after, ours.advance(state, token), length + 1))
+    assert asked >= 2 * (len(made.words) + 2) ** 2
+
+
+def test_a_word_that_the_file_does_not_know_is_its_unknown_one(tmp_path: Path) -> None:
+    file = tmp_path / "foreign.arpa"
+    file.write_text(FOREIGN.replace("-1.0\t<unk>", "-1.0\t<UNK>"), encoding="utf-8")
+    known = read_arpa(file).tokenizer
+    assert known.encode("a zyzzyva b") == known.encode("a <unk> b")
+    file.write_text(FOREIGN.replace("-1.0\t<unk>\n", "").replace("ngram 1=6", "ngram 1=5"), encoding="utf-8")
+    other = read_arpa(file)
+    token = other.tokenizer.encode("zyzzyva")[0]
+    assert other.log_prob(other.start(()), token) == pytest.approx((-0.5 - 100) * log(10))  # back off from <s>, as in kenlm
+    after = other.advance(other.start(()), token)
+    assert other.top(after, 1) == [(other.tokenizer.end, pytest.approx(-0.5 * log(10)))]  # and it goes on as after nothing

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import glob
+import gzip
 import json
 import os
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any, BinaryIO, cast
 
 
 def write_atomically(path: Path, data: bytes, mode: int = 0o644) -> None:
@@ -48,3 +49,14 @@ def write_json(path: Path, value: Any) -> None:
 def tree_size(directory: Path) -> int:
     """Bytes of all files below `directory`."""
     return sum(file.stat().st_size for file in directory.rglob("*") if file.is_file())
+
+
+def open_unpacked(path: Path) -> BinaryIO:
+    """A file to read as bytes, unpacked on the way if it is a gzip, whatever its name."""
+    file = path.open("rb")
+    packed = file.read(2) == b"\x1f\x8b"
+    file.seek(0)
+    if not packed:
+        return file
+    file.close()
+    return cast(BinaryIO, gzip.open(path, "rb"))

@@ -5,14 +5,17 @@ r"""ARPA files: n-gram models as other tools read and write them.
     \end\
 
 POST is `<s>`, END is `</s>`, REPLY is `<reply>`. A byte token is written in the printable alphabet of byte-level BPE, so that no
-token holds a space. A word that other tools reserve (`<unk>`, where it is a word like any other) is written with round brackets.
+token holds a space. A word that other tools reserve (such as `<reply>`) is written with round brackets.
 """
 
 from __future__ import annotations
 
 import re
+import zlib
 from collections.abc import Iterator
-from math import isfinite, log
+from functools import partial
+from io import TextIOWrapper
+from math import inf, log
 from pathlib import Path
 from typing import Any, TextIO
 
@@ -20,13 +23,18 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rejoinder.errors import ModelError, SourceError
+from rejoinder.files import open_unpacked
 from rejoinder.models.kneser_ney import KneserNey, KneserNeyConfig
 from rejoinder.models.smoothing import Followers, best_first
 from rejoinder.text.tokenizer import AnyTokenizer, WordTokenizer, byte_alphabet
 
 _LN10 = log(10.0)
 _NEVER = -99.0  # log10 of what cannot come, by custom
-_RESERVED = {name: f"({name[1:-1]})" for name in ("<s>", "</s>", "<unk>", "<S>", "</S>", "<UNK>", "<reply>")}
+_UNKNOWN, _UNHEARD = "<unk>", -100.0  # log10 of that word, where a file has none
+_SAME = {"<UNK>": _UNKNOWN, "<S>": "<s>", "</S>": "</s>"}
+_COUNT = re.compile(r"ngram[ \t]+([1-9])[ \t]*=[ \t]*(\d{1,15})", re.ASCII)
+_LONGEST = 2**16  # characters of a line
+_RESERVED = {name: f"({name[1:-1]})" for name in ("<s>", "</s>", "<S>", "</S>", "<UNK>", "<reply>")}
 _LINES = 50_000  # written at a time
 
 
@@ -50,21 +58,30 @@ def write_arpa(model: KneserNey, file: TextIO) -> None:
 
 
 def read_arpa(path: Path, tokenizer: AnyTokenizer | None = None) -> KneserNey:
-    """The model in an ARPA file; over `tokenizer` if its tokens are those of the file, else over the file's words.
+    """The model in an ARPA file, plain or gzipped; over `tokenizer` if its tokens are the file's, else over the file's words.
+
+    What tools write differently is read alike: text before the data, blanks and tabs of any number, orders without n-grams,
+    `-inf`. Words that the file does not know are its `<unk>`; where it has none, that is added, with kenlm's log10 p of -100.
 
     Raises:
         SourceError: the file cannot be read, or is not ARPA.
         ModelError: the file's words are not those of `tokenizer`.
     """
     try:
-        with path.open(encoding="utf-8") as file:
-            sections = list(_sections(path, file))
-    except (OSError, UnicodeDecodeError) as error:
+        with open_unpacked(path) as file, TextIOWrapper(file, encoding="utf-8-sig") as text:
+            sections = list(_sections(path, text))
+    except (OSError, EOFError, zlib.error, UnicodeDecodeError) as error:
         raise SourceError(f"{path}: cannot be read as ARPA ({error})") from error
-    if not 1 <= len(sections) <= 8:
-        raise SourceError(f"{path}: not an ARPA file of order 1 to 8: it has {len(sections)} sections of n-grams")
+    while len(sections) > 1 and not sections[-1]:
+        sections.pop()
+    if not 1 <= len(sections) <= 8 or not sections[0]:
+        held = f"{len(sections)} sections of n-grams" if sections and sections[0] else "no 1-grams"
+        raise SourceError(f"{path}: not an ARPA file of order 1 to 8: it has {held}")
     words = [gram for _, gram, _ in sections[0]]
     if tokenizer is None:
+        if _UNKNOWN not in words:
+            words.append(_UNKNOWN)
+            sections[0].append((_UNHEARD, _UNKNOWN, 0.0))
         tokenizer = WordTokenizer([word for word in words if word not in ("<s>", "</s>", "<reply>")])
     ids = {name: token for token, name in enumerate(names_of(tokenizer))} | {word: t for t, word in enumerate(_plain(tokenizer))}
     unknown = next((word for word in words if word not in ids), None)
@@ -77,64 +94,62 @@ _Row = tuple[float, str, float]  # log10 p, the words, log10 backoff
 
 
 def _sections(path: Path, file: TextIO) -> Iterator[list[_Row]]:
-    expected: list[int] = []
-    rows: list[_Row] | None = None
-    section = 0
-    ended = False
-    for number, line in enumerate(file, start=1):
-        line = line.strip("\n\r ")
-        if line.startswith("ngram ") and rows is None:
-            expected.append(_count(path, number, line))
-        elif line.startswith("\\") and line.endswith(("-grams:", "end\\")):
-            if rows is not None:
-                yield _checked(path, rows, expected)
-            ended = line == "\\end\\"
-            rows = []
-            section += 1
-        elif line and rows is not None:
-            parts = line.split("\t") if "\t" in line else _spaced(line, section)
-            try:
-                row = (float(parts[0]), " ".join(parts[1].split(" ")), float(parts[2]) if len(parts) > 2 else 0.0)
-                if not (isfinite(row[0]) and isfinite(row[2])) or (row[0] > 0 and parts[1] != "<s>"):
-                    raise ValueError("no logarithm of a probability")
-                rows.append(row)
-            except (ValueError, IndexError) as error:
-                raise SourceError(f"{path}:{number}: not a line of n-grams: {line[:60]!r}") from error
-    if section - 1 != len(expected) and ended:
-        raise SourceError(f"{path}: announces {len(expected)} sections of n-grams, but has {section - 1}")
-    if not ended:
+    """The n-grams of each order, from 1 on."""
+    expected: dict[int, int] | None = None  # how many of each order, from `\\data\\` on
+    rows: list[_Row] = []
+    n = 0
+    lines = enumerate(iter(partial(file.readline, _LONGEST), ""), start=1)
+    for number, line in lines:
+        line = line.strip(" \t\r\n")
+        if expected is None:
+            expected = {} if line == "\\data\\" else None
+        elif not n and (found := _COUNT.fullmatch(line)):
+            expected[int(found[1])] = int(found[2])
+        elif line.startswith("\\"):
+            if n:
+                yield _checked(path, n, rows, expected)
+            if line == "\\end\\":
+                break
+            rows, n = [], n + 1
+            if line != f"\\{n}-grams:":
+                raise SourceError(f"{path}:{number}: expected the section \\{n}-grams: or \\end\\; got {line[:60]!r}")
+        elif line and n:
+            rows.append(_row(path, number, line, n))
+        elif line:
+            raise SourceError(f"{path}:{number}: not a line `ngram n=how many`: {line[:60]!r}")
+    else:
         raise SourceError(f"{path}: not a whole ARPA file: it does not end with \\end\\")
+    if n != len(expected or ()):
+        raise SourceError(f"{path}: announces {len(expected or ())} sections of n-grams, but has {n}")
 
 
-def _count(path: Path, number: int, line: str) -> int:
+def _row(path: Path, number: int, line: str, n: int) -> _Row:
+    """A line of n-grams: fields with any blanks and tabs between them, the last one left out where it is 0."""
+    log10, *fields = (field for field in line.replace("\t", " ").split(" ") if field)
     try:
-        return int(line.partition("=")[2])
-    except ValueError:
-        raise SourceError(f"{path}:{number}: not a line `ngram n=how many`: {line[:60]!r}") from None
+        p, backoff = float(log10), float(fields[n]) if len(fields) > n else 0.0
+        gram = " ".join(_SAME.get(word, word) for word in fields[:n])
+        if len(fields) not in (n, n + 1) or not p < inf or not backoff < inf or (p > 0 and gram != "<s>"):
+            raise ValueError("no logarithm of a probability")
+    except ValueError as error:
+        raise SourceError(f"{path}:{number}: not a line of {n}-grams: {line[:60]!r}") from error
+    return p, gram, backoff
 
 
-def _checked(path: Path, rows: list[_Row], expected: list[int]) -> list[_Row]:
-    n = len(rows[0][1].split(" ")) if rows else 0
-    if rows and (n > len(expected) or expected[n - 1] != len(rows)):
-        raise SourceError(f"{path}: says it has {expected[n - 1 : n]} {n}-grams, but has {len(rows)}")
+def _checked(path: Path, n: int, rows: list[_Row], expected: dict[int, int]) -> list[_Row]:
+    if expected.get(n) != len(rows):
+        raise SourceError(f"{path}: says it has {expected.get(n, 'no')} {n}-grams, but has {len(rows)}")
     if len({gram for _, gram, _ in rows}) != len(rows):
         raise SourceError(f"{path}: some {n}-gram stands there twice")
     return rows
 
 
-def _spaced(line: str, n: int) -> list[str]:
-    """The parts of a line of n-grams without tabs: some tools put spaces between them."""
-    first, *rest = re.split(r"[ \t]+", line.strip(" \t"))
-    return [first, " ".join(rest[:n]), *rest[n:]]
-
-
 def _index(path: Path, sections: list[list[_Row]], ids: dict[str, int], tokenizer: AnyTokenizer) -> list[Followers]:
     size = tokenizer.vocabulary
-    unseen = {gram: p for p, gram, _ in sections[0]}.get("<unk>", -np.inf)
-    probs = np.full(size, unseen * _LN10, dtype=np.float64)
+    probs = np.full(size, -np.inf)
     backoffs = np.zeros(size)
     for p, gram, backoff in sections[0]:
-        probs[ids[gram]] = p * _LN10 if p > _NEVER else -np.inf
+        probs[ids[gram]] = p * _LN10 if p != _NEVER else -np.inf
         backoffs[ids[gram]] = backoff * _LN10
     probs[[tokenizer.post, tokenizer.reply]] = -np.inf  # whatever the file gives them: they never come next
     kind = np.uint16 if size <= 2**16 else np.uint32
@@ -143,13 +158,9 @@ def _index(path: Path, sections: list[list[_Row]], ids: dict[str, int], tokenize
     for n, rows in enumerate(sections[1:], start=2):
         try:
             spelled = [[ids[word] for word in gram.split(" ")] for _, gram, _ in rows]
-            tokens = np.array(spelled, dtype=np.int64).reshape(len(rows), -1)
         except KeyError as error:
             raise SourceError(f"{path}: a {n}-gram has the word {error}, which is not among the 1-grams") from None
-        except ValueError:
-            raise SourceError(f"{path}: the section of {n}-grams holds others") from None
-        if tokens.shape[1] != n and len(rows):
-            raise SourceError(f"{path}: the section of {n}-grams holds others")
+        tokens = np.array(spelled, dtype=np.int64).reshape(len(rows), n)
         context = _contexts(path, tokens[:, :-1], index, size) if len(rows) else np.empty(0, dtype=np.int64)
         log_prob = np.array([p for p, _, _ in rows]) * _LN10
         by_token = np.lexsort((tokens[:, -1], context)) if len(rows) else np.empty(0, dtype=np.int64)
@@ -187,5 +198,5 @@ def names_of(tokenizer: AnyTokenizer) -> list[str]:
 
 
 def _plain(tokenizer: AnyTokenizer) -> list[str]:
-    """The words themselves: another tool's `<unk>` is that word here."""
+    """The words themselves, whatever they are called in the files that are written here."""
     return list(tokenizer.words) if isinstance(tokenizer, WordTokenizer) else []

@@ -288,7 +288,10 @@ class KneserNey(Counting):
         return np.stack([rows[state] for state in states]) if states else np.empty((0, len(self._unigrams)), np.float32)
 
     def _extend(self, nodes: Nodes, token: int) -> Nodes:
-        """The contexts after one more token; one that nothing followed says nothing and is left out."""
+        """The contexts after one more token. Of our own, one that nothing followed says nothing and is left out.
+
+        That of another tool may say what backing off from it costs.
+        """
         longest = len(self.index) - 1
         if not longest:
             return ()
@@ -300,7 +303,7 @@ class KneserNey(Counting):
             longer.append(found)
         while longer:
             first, last = self.index[len(longer)].first, longer[-1]
-            if last >= 0 and first[last + 1] > first[last]:
+            if last >= 0 and (not self._nested or first[last + 1] > first[last]):
                 break
             longer.pop()
         return tuple(longer)

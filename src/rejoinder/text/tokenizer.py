@@ -203,7 +203,7 @@ class Tokenizer(Vocabulary):
 
 
 class WordTokenizer(Vocabulary):
-    """Words between spaces as tokens, for public benchmarks that come so; a word it does not know is an error.
+    """Words between spaces as tokens, for public benchmarks and models of other tools; a word it does not know is `<unk>`.
 
     A token's bytes are the word with a space before it, so that `decode` gives the words with a space before each.
     """
@@ -238,10 +238,11 @@ class WordTokenizer(Vocabulary):
         """The tokens of the words of `text`.
 
         Raises:
-            UsageError: a word that is not in the vocabulary.
+            UsageError: a word that is not in the vocabulary, nor `<unk>`.
         """
+        unknown = self._ids.get("<unk>")
         try:
-            return [self._ids[word] for word in text.split()]
+            return [self._ids.get(word, unknown) if unknown is not None else self._ids[word] for word in text.split()]
         except KeyError as error:
             raise UsageError(f"the word {error} is not in this vocabulary of {self.size:,} words") from None
 
