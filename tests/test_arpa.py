@@ -3,14 +3,20 @@ r"""ARPA files: written for other tools, read from them."""
 from __future__ import annotations
 
 import gzip
+import json
 from math import log
 from pathlib import Path
 
 import numpy as np
 import pytest
 from conftest import make_corpus, toy_posts
+from typer.testing import CliRunner
 
+from rejoinder.cli import app
 from rejoinder.errors import ModelError, SourceError
+from rejoinder.home.arpa import export_arpa, import_arpa
+from rejoinder.home.open_home import OpenHome
+from rejoinder.home.workspace import Workspace
 from rejoinder.models.arpa import read_arpa, write_arpa
 from rejoinder.models.interfaces import Job
 from rejoinder.models.kneser_ney import KneserNey, KneserNeyConfig
@@ -257,3 +263,37 @@ def test_a_word_that_the_file_does_not_know_is_its_unknown_one(tmp_path: Path) -
     assert other.log_prob(other.start(()), token) == pytest.approx((-0.5 - 100) * log(10))  # back off from <s>, as in kenlm
     after = other.advance(other.start(()), token)
     assert other.top(after, 1) == [(other.tokenizer.end, pytest.approx(-0.5 * log(10)))]  # and it goes on as after nothing
+
+
+def test_a_model_taken_into_an_empty_home_is_the_one_that_speaks(tmp_path: Path) -> None:
+    """By the command line and by the server alike, and a word that it does not know ends neither."""
+    file, home = tmp_path / "foreign.arpa", tmp_path / "home"
+    file.write_text(FOREIGN, encoding="utf-8")
+    runner = CliRunner()
+    assert runner.invoke(app, ["arpa", "import", str(file), "--home", str(home)]).exit_code == 0
+    for draft in ("a b", "zyzzyva a b", "naïve"):
+        done = runner.invoke(app, ["complete", draft, "--home", str(home), "--json"])
+        assert done.exit_code == 0, done.output
+        said = json.loads(done.stdout)
+        assert said["rung"] == "kneser_ney" and all(
+            {*found["text"].split()} <= {"a", "b", "c"} for found in said["continuations"]
+        )
+        session = OpenHome(Workspace(home), print).open_typing((), ())
+        session.suggest(draft)
+        assert all(word.text.strip() in {"a", "b", "c"} for word in session.suggest(draft + " ").words)
+
+
+def test_a_model_goes_out_as_it_came_in(tmp_path: Path) -> None:
+    """Words that nobody knows stay the file's `<unk>`."""
+    space = Workspace(tmp_path)
+    first, second = tmp_path / "first.arpa", tmp_path / "second.arpa"
+    first.write_text(FOREIGN, encoding="utf-8")
+    ours = import_arpa(space, first)
+    export_arpa(space, second)
+    again = read_arpa(second)
+    assert again.tokenizer.encode("a zyzzyva") == ours.tokenizer.encode("a <unk>")
+    for text in ("", "a", "a b", "zyzzyva", "c"):
+        states = [model.start(()) for model in (ours, again)]
+        for token in ours.tokenizer.encode(text):
+            states = [model.advance(state, token) for model, state in zip((ours, again), states, strict=True)]
+        assert again.log_probs(states[1]) == pytest.approx(ours.log_probs(states[0]), abs=1e-5)

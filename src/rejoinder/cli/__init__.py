@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from rejoinder import __version__
-from rejoinder.cli import archive, audit, bundle, forget, inspect, ladder, lsp, own, rungs, serve, suggest, tour
+from rejoinder.cli import archive, arpa, audit, bundle, forget, inspect, ladder, lsp, own, rungs, serve, suggest, tour
 from rejoinder.errors import RejoinderError
 
 app = typer.Typer(
@@ -52,7 +52,7 @@ app.command("tour")(tour.tour)
 app.add_typer(own.own_app, name="own")
 app.command("forget")(forget.forget)
 app.command("bundle")(bundle.bundle)
-app.add_typer(forget.arpa_app, name="arpa")
+app.add_typer(arpa.app, name="arpa")
 app.command("audit")(audit.audit)
 app.add_typer(inspect.inspect_app, name="inspect")
 

@@ -222,11 +222,13 @@ def or_sample(space: Workspace) -> Workspace:
 
 
 def or_shipped(space: Workspace, rung: str | None = None) -> Workspace:
-    """The workspace itself; while it has neither posts nor models that predict, those in the package, else the sample."""
+    """The workspace itself, if it has posts or models that predict; else that of the package, else the sample."""
     from rejoinder.home.workspace import Workspace
     from rejoinder.models import Can
 
-    shipped = Workspace.shipped() if space.is_empty and not space.fitted_that(Can.PREDICT) else None
+    if space.is_empty and space.fitted_that(Can.PREDICT):  # such as one that was taken from an ARPA file
+        return space
+    shipped = Workspace.shipped() if space.is_empty else None
     if shipped is None or (rung is not None and shipped.fitted(rung) is None):
         return or_sample(space)
     note(f"no posts in {space.home} yet: using the models in the package (`rejoinder import FILE` brings your own posts)")

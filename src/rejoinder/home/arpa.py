@@ -1,0 +1,57 @@
+"""N-gram models of a home as other tools know them: its Kneser-Ney rung to an ARPA file, and from one."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from io import TextIOWrapper
+from pathlib import Path
+from typing import cast
+
+from rejoinder import __version__
+from rejoinder.config import as_dict
+from rejoinder.errors import ModelError
+from rejoinder.files import atomically
+from rejoinder.home.lock import locked
+from rejoinder.home.workspace import Workspace
+from rejoinder.models.arpa import read_arpa, write_arpa
+from rejoinder.models.kneser_ney import KneserNey
+from rejoinder.text.phrases import Phrases
+from rejoinder.text.tensors import TOKENIZER_FILE
+from rejoinder.text.tokenizer import load_tokenizer
+
+ELSEWHERE = "elsewhere"  # what the manifest of such a model says that it was fitted on
+
+
+def export_arpa(space: Workspace, file: Path) -> KneserNey:
+    """Write the fitted Kneser-Ney model as an ARPA file; the model.
+
+    Raises:
+        ModelError: there is none, or it is damaged.
+    """
+    model = cast(KneserNey, space.load("kneser_ney"))
+    with atomically(file) as target:
+        text = TextIOWrapper(target, encoding="utf-8", newline="\n")
+        write_arpa(model, text)
+        text.detach()  # what is written is flushed; the file is not this one's to close
+    return model
+
+
+def import_arpa(space: Workspace, file: Path) -> KneserNey:
+    """Take the model of an ARPA file as the Kneser-Ney rung, over the home's tokenizer if the tokens are the same; the model.
+
+    Whose words it learned from nobody knows here, so nothing that it says is told to be a copy.
+
+    Raises:
+        SourceError: the file cannot be read, or is not ARPA.
+    """
+    ours = space.home / TOKENIZER_FILE
+    try:
+        model = read_arpa(file, load_tokenizer(ours) if ours.is_file() else None)
+    except ModelError:
+        model = read_arpa(file)
+    facts = {"on": ELSEWHERE, "split": "hash", "seed": 0, "data": "", "revision": space.revision, "code": __version__}
+    when = datetime.now(UTC).isoformat(timespec="seconds")
+    manifest = {"rung": "kneser_ney", "config": as_dict(model.config), **facts, "seconds": 0.0, "fitted": when}
+    with locked(space.home, "arpa import"):
+        space.keep(model, manifest, Phrases.build([]).save)
+    return model
