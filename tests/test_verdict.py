@@ -34,6 +34,14 @@ def test_a_net_that_is_well_ahead_is_needed() -> None:
     assert found.headline.startswith("Yes")
 
 
+def test_a_yes_says_which_rungs_without_a_net_were_starved() -> None:
+    starved = [replace(one, settled=False, why="was stopped") if one.name == "kneser_ney" else one for one in contenders()]
+    found, fair = verdict("typing", starved, gain()), verdict("typing", contenders(), gain())
+    assert found is not None and fair is not None and found.neural is True
+    assert any("But the budget stopped kneser_ney" in sentence for sentence in found.sentences)
+    assert not any("But the budget" in sentence for sentence in fair.sentences)
+
+
 def test_a_net_within_the_margin_is_not_needed() -> None:
     found = verdict("typing", contenders(lstm=1.97), gain(lstm=1.97))
     assert found is not None
@@ -91,6 +99,7 @@ def test_without_a_net_there_is_nothing_to_compare_with() -> None:
     found = verdict("typing", [c for c in contenders() if not c.net], gain())
     assert found is not None
     assert (found.neural, found.rung) == (None, "kneser_ney")
+    assert found.headline.startswith("No net measured")
     assert verdict("replies", [], gain()) is None
 
 

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from rejoinder.ladder.metrics import Estimate
 
 MISSING = "–"
-ANSWERS = {True: "Yes", False: "No", None: "No difference found"}
+ANSWERS = {True: "Yes", False: "No"}
 
 _ZEROS = re.compile(r"(?<=\d)\.0+(?!\d)|(?<=\.\d)0+(?!\d)|(?<=\.\d\d)0+(?!\d)")
 

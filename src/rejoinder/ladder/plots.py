@@ -205,8 +205,8 @@ def gates(report: Report, kind: Kind, width: float) -> str:
     b = paper.bounds
     x = svg.linear([0.0, *(point.coverage for points in curves for point in points)], b.left, b.right, least=0.0, most=1.0)
     y = Axis(0.0, 1.0, b.bottom, b.top)
-    titles = "coverage: share of keystrokes", "precision (higher is better)"
-    ticks = [(v, f"{100 * v:.3g}%") for v in svg.even_ticks(x, 5)]
+    titles = "coverage", "precision (higher is better)"
+    ticks = [(v, f"{100 * v:.3g}%") for v in svg.even_ticks(x, 5 if width == WIDE else 2)]
     drawn = paper.frame(x, y, titles, ticks, lambda v: f"{100 * v:.0f}%")
     ends, hues = [], [colour(report, kind, rung.name) for rung in shown]
     for rung, points, hue in zip(shown, curves, hues, strict=True):

@@ -265,9 +265,11 @@ class Report:
         return found.other_threads.recall_1 if found else None
 
     def unfinished(self) -> list[Skipped]:
-        """What failed, was stopped or was left out."""
-        rungs = [Skipped(f"{r.name} {r.state}", r.why or "no reason was given") for r in self.rungs if r.state != "measured"]
-        return [*rungs, *self.skipped]
+        """What failed, was stopped or was left out; what was left out for one reason, together."""
+        found = [Skipped(f"{r.name} {r.state}", r.why or "no reason was given") for r in self.rungs if r.state != "measured"]
+        for why in dict.fromkeys(left.why for left in self.skipped):
+            found.append(Skipped(f"left out, {why}", "; ".join(left.what for left in self.skipped if left.why == why)))
+        return found
 
 
 @cache

@@ -42,11 +42,12 @@ def _gloss(report: Report) -> list[str]:
     """What the columns mean, and how many posts they stand on."""
     scored, pairs = report.scored, report.scored.pairs
     answered = "comments" if pairs.get("comment") else "opening posts"
-    return [
-        f"bits/byte: lower is better, on {scored.typing_posts:,} posts. saved: share of keystrokes, on {scored.typed_posts:,}.",
-        f"recall@1 of 100: higher is better, on {pairs.get('comment') or pairs.get('story') or 0:,} replies to {answered}.",
-        "fit: with all a rung is made of. p99: of a keystroke, else a reply. ±: 95%.",
-    ]
+    typing = (
+        f"bits/byte: lower is better, on {scored.typing_posts:,} posts. saved: share of keystrokes, on {scored.typed_posts:,}."
+    )
+    replies = f"recall@1 of 100: higher is better, on {pairs.get('comment') or pairs.get('story')} replies to {answered}."
+    costs = "fit: with all a rung is made of. p99: of a keystroke, else a reply. ±: 95%."
+    return [typing] * bool(scored.typing_posts) + [replies] * any(pairs.values()) + [costs]
 
 
 def _verdicts(report: Report) -> list[str]:

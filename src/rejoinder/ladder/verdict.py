@@ -51,6 +51,9 @@ def verdict(kind: Kind, contenders: Sequence[Contender], gain: Gain, unmeasured:
     net = max((one for one in contenders if one.net), key=lambda one: one.score, default=None)
     unsettled = [*(one.name for one in contenders if one.net and not one.settled), *unmeasured]
     answer, why = _needed(kind, plain, net, gain, unsettled)
+    starved = [one.name for one in contenders if not one.net and not one.settled]
+    if answer and starved:
+        why += f" But the budget stopped {', '.join(starved)}, without a net, which may come nearer."
     able = [one for one in contenders if one is best or gain(best.name, one.name).value <= MARGIN]
     if answer is False:
         able = [
@@ -60,12 +63,13 @@ def verdict(kind: Kind, contenders: Sequence[Contender], gain: Gain, unmeasured:
     sentences = [_taking(kind, taken, best, gain), why, *_steps(kind, contenders, taken, gain)]
     if stopped := [f"{one.name} {one.why}" for one in contenders if one.why]:
         sentences.append(f"With more time these may do better: {'; '.join(stopped)}.")
-    return Verdict(answer, _headline(kind, answer), taken.name, best.name, tuple(sentences))
+    return Verdict(answer, _headline(kind, answer, net), taken.name, best.name, tuple(sentences))
 
 
-def _headline(kind: Kind, answer: bool | None) -> str:
+def _headline(kind: Kind, answer: bool | None, net: Contender | None) -> str:
     if answer is None:
-        return f"No difference found: whether you need a neural net to {_JOBS[kind]} here is open."
+        found = "No difference found" if net else "No net measured"
+        return f"{found}: whether you need a neural net to {_JOBS[kind]} here is open."
     return f"{'Yes, you need' if answer else 'No, you do not need'} a neural net to {_JOBS[kind]} here."
 
 
