@@ -1,0 +1,161 @@
+r"""The text of a mail: what its writer wrote, apart from what they only carried along.
+
+    quotes         lines that begin with ">"; "Ada> ", "| " and what stands below "-----Original Message-----" become such lines
+    attributions   "On Mon, 3 Jan 2022, Ada wrote:"
+    signatures     "-- " and what follows it
+    footers        what a list adds below every mail
+    armour         "-----BEGIN PGP SIGNATURE-----" and its block
+
+Each of these is kept, as a line that begins with ">", so that nothing is lost and nobody learns it as the writer's own words
+(`rejoinder.post.unquoted`). Lines that were broken only because they were full are joined again: what is left of line breaks was
+meant. Source: RFC 3676 for flowed text, RFC 3156 and 4880 for armour; the rest is the custom of lists.
+"""
+
+from __future__ import annotations
+
+import re
+
+_WIDEST, _NARROWEST = 100, 40  # characters of a line that a mailer broke; what is narrower was broken by a person
+_QUOTE = re.compile(r"\s{0,2}(?:(?:[A-Za-z]{1,4}(?=[>|]))?[>|]\s?)+")
+_QUOTED_BY_NAME = re.compile(r"\s{0,2}[A-Z][A-Za-z]{0,3}> ?")
+_ATTRIBUTION = re.compile(
+    r"""\s*(?:On|Am|Le|El|Il|Op|Den)\s.{4,180}\b(?:wrote|writes|schrieb.*|a\s.crit|escribi.|ha\sscritto|schreef|skrev)\s*:\s*$
+    | \s*.{0,160}(?:<[^<>]+>|\S+@\S+|\bat\s\S+\.\w+|\d{4}).{0,80}\b(?:wrote|writes|said)\s*:\s*$
+    | \s*(?:>?\s*)?(?:[A-Z]\S{0,30}\s){1,4}(?:wrote|writes)\s*:\s*$""",
+    re.VERBOSE,
+)
+_ATTRIBUTION_BEGINS = re.compile(r"\s*On\s.{8,150}(?:\d{4}|\d\d:\d\d|@|<)")
+_ATTRIBUTION_ENDS = re.compile(r".{0,120}\bwrote:\s*$")
+_ORIGINAL = re.compile(r"\s{0,8}-{2,20}\s?(?:Original Message|Forwarded message|Ursprüngliche Nachricht)\s?-{2,20}", re.IGNORECASE)
+_OUTLOOK = re.compile(r"_{20,}\s*$")
+_HEADER = re.compile(r"\s*\*?(?:From|Sent|To|Cc|Subject|Date|Von|Gesendet)\s?:\*?\s", re.IGNORECASE)
+_FOOTER = re.compile(
+    r"""_{10,}\s*$ | -{20,}\s*$ | ={20,}\s*$ | \S.{0,80}\bmailing\s+list\b.{0,20}$ | .*/mailman/listinfo/ | .*\bto\s+unsubscribe\b
+    | \s*(?:un)?subscri(?:be|ption)\b.{0,80}(?:https?:|@) | \s*sent\s+(?:from|via|with)\s+my\b.{0,60}$""",
+    re.IGNORECASE | re.VERBOSE,
+)
+_FOOTER_LINES = 14  # at most, at the end
+_SIGNATURE = re.compile(r"--\s?$")
+_SIGNATURE_LINES = 24  # below it at most; where more follows, it is a rule across the page
+_ARMOUR = re.compile(r"-----(BEGIN|END) PGP ([A-Z ]+)-----\s*$")
+_HASH = re.compile(r"Hash: \S+\s*$")
+_PROSE = re.compile(r"[^\W\d_]{2}")
+_LIST_ITEM = re.compile(r"(?:[-*+•o]|\(?\d{1,3}[.)]|\(?[a-z][.)])\s")
+
+
+def own_words(text: str) -> str:
+    """The text with everything named above as lines that begin with ">", and full lines joined."""
+    lines = [line.rstrip() if line.rstrip() != "--" else line[:3].ljust(2) for line in text.expandtabs(8).split("\n")]
+    lines = _without_armour(lines)
+    marked = _mark_end([_mark(line) for line in _join_attributions(lines)])
+    return _squeezed(unwrapped(_mark_originals(marked)))
+
+
+def unflowed(text: str, *, delsp: bool = False) -> str:
+    """Flowed text (RFC 3676) with its soft line breaks joined, quotes at each depth apart; `delsp` as in its header."""
+    joined: list[tuple[int, str]] = []
+    soft = False
+    for line in text.split("\n"):
+        depth = len(line) - len(line.lstrip(">"))
+        content = line[depth:].removeprefix(" ")
+        goes_on = content.endswith(" ") and content != "-- "
+        if soft and joined and joined[-1][0] == depth and content != "-- ":
+            joined[-1] = depth, joined[-1][1] + content
+        else:
+            joined.append((depth, content))
+        if goes_on and delsp:
+            joined[-1] = depth, joined[-1][1][:-1]
+        soft = goes_on
+    return "\n".join(f"{'>' * depth} {content}".rstrip() if depth else content for depth, content in joined)
+
+
+def unwrapped(lines: list[str]) -> list[str]:
+    """The lines, with those that were broken only because they were full joined to the next.
+
+    A line is full if the next one's first word would have made it wider than any line of this text that holds prose.
+    """
+    widths = [len(line) for line in lines if _is_prose(line) and len(line) <= _WIDEST]
+    width = max(widths, default=0)
+    if width < _NARROWEST:
+        return lines
+    joined: list[str] = []
+    full, last = False, 0
+    for line in lines:
+        whole = full and _is_prose(line) and not _LIST_ITEM.match(line)
+        first = line.split(" ", 1)[0]
+        if whole and last + 1 + len(first) > width:
+            joined[-1] += f" {line}"
+        else:
+            joined.append(line)
+        full, last = _is_prose(line) or whole, len(line)
+    return joined
+
+
+def _is_prose(line: str) -> bool:
+    return not line.startswith((">", "  ", "\t")) and _PROSE.search(line) is not None
+
+
+def _mark(line: str) -> str:
+    """A quote in any of its shapes as "> ...", an attribution likewise; any other line as it is."""
+    quote = _QUOTE.match(line) if line[:8].lstrip()[:5].find(">") >= 0 or line.lstrip().startswith(("|", ">")) else None
+    if quote and (">" in quote[0] or line.lstrip().startswith("| ")) and not quote[0].strip().isalpha():
+        return f"> {line[quote.end() :]}".rstrip()
+    return f"> {line}" if line.rstrip().endswith(":") and _ATTRIBUTION.match(line) else line
+
+
+def _join_attributions(lines: list[str]) -> list[str]:
+    """An attribution that goes on in the next line as one line."""
+    joined: list[str] = []
+    for line in lines:
+        if joined and _ATTRIBUTION_ENDS.match(line) and _ATTRIBUTION_BEGINS.match(joined[-1]) and not joined[-1].endswith(":"):
+            joined[-1] += f" {line.strip()}"
+        else:
+            joined.append(line)
+    return joined
+
+
+def _without_armour(lines: list[str]) -> list[str]:
+    """The lines without the frame of a signed mail; its signature as a quote."""
+    kept: list[str] = []
+    block = ""
+    for line in lines:
+        found = _ARMOUR.match(line)
+        if found:
+            block = found[2] if found[1] == "BEGIN" else ""
+            if found[2] != "SIGNED MESSAGE":
+                kept.append(f"> {line}")
+        elif block == "SIGNED MESSAGE" and _HASH.match(line):
+            continue
+        else:
+            kept.append(f"> {line}" if block and block != "SIGNED MESSAGE" else line.removeprefix("- ") if block else line)
+    return kept
+
+
+def _mark_originals(lines: list[str]) -> list[str]:
+    """What stands below "-----Original Message-----", or below a rule and headers as Outlook writes them, as quotes."""
+    for place, line in enumerate(lines):
+        below = lines[place + 1 : place + 4]
+        if _ORIGINAL.match(line) or (_OUTLOOK.match(line) and sum(_HEADER.match(one) is not None for one in below) >= 2):
+            return lines[:place] + [one if one.startswith(">") or not one else f"> {one}" for one in lines[place:]]
+    return lines
+
+
+def _mark_end(lines: list[str]) -> list[str]:
+    """The signature and the list's footer at the end as quotes."""
+    end = len(lines)
+    for place in range(end - 1, max(end - _FOOTER_LINES, -1), -1):
+        if _FOOTER.match(lines[place]):
+            end = place
+    start = next(
+        (place for place in range(max(end - _SIGNATURE_LINES, 0), end) if _SIGNATURE.fullmatch(lines[place])), end
+    )
+    return lines[:start] + [line if line.startswith(">") or not line else f"> {line}" for line in lines[start:]]
+
+
+def _squeezed(lines: list[str]) -> str:
+    """The lines as text, with at most one blank line between two others."""
+    kept: list[str] = []
+    for line in lines:
+        if line or (kept and kept[-1]):
+            kept.append(line)
+    return "\n".join(kept).strip("\n")

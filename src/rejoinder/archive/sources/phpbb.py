@@ -1,0 +1,102 @@
+"""phpBB: the tables of its database as XML (`mysqldump --xml`, or its own test form), in any order.
+
+phpBB keeps no parents: a post answers the one it quotes by number, else the opening post of its topic. Texts are BBCode, in newer boards inside XML
+of its own, in older ones with a mark in each tag.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from html import unescape
+from pathlib import Path
+from xml.etree import ElementTree
+
+from rejoinder.archive.peek import peek
+from rejoinder.archive.source import Hasher, Item, Record, Skipped, Source, guarded
+from rejoinder.archive.streams import UNREADABLE, open_stream
+from rejoinder.errors import SourceError
+from rejoinder.post import State
+
+_QUOTED = re.compile(r"\bpost_id=\"?(\d{1,18})")
+_SMILEY = re.compile(r"<!-- s(\S+) --><img[^>]*><!-- s\S+ -->")
+_LINK = re.compile(r"<!-- [mwle] --><a [^>]*href=\"([^\"]*)\"[^>]*>.*?</a><!-- [mwle] -->")
+_TAG = re.compile(r"<[^<>]*>")
+_UID = re.compile(r"(\[[^\[\]]*?):[a-z0-9]{5,10}(?=\])")
+_VISIBLE = {"0": State.DEAD, "2": State.DELETED, "3": State.DEAD}
+_TABLE = re.compile(r"(?:^|_)posts$")
+Row = dict[str, str]
+
+
+class PhpBB(Source):
+    """The posts of a board."""
+
+    name = "phpbb"
+    what = "the posts of a phpBB board, as an XML dump of its tables"
+    marks = "a table ..._posts with post_id and post_text"
+
+    def recognises(self, path: Path) -> bool:
+        """Whether there is such a table."""
+        head = peek(path).text
+        return head.lstrip("\ufeff \r\n").startswith("<") and "post_text" in head and "post_id" in head
+
+    def read(self, path: Path, hasher: Hasher) -> Iterator[Item]:
+        """The posts, in the file's order.
+
+        Raises:
+            SourceError: the file cannot be read, is not XML, or breaks off.
+        """
+        first: dict[str, str] = {}  # topic -> its first post
+        for number, row in enumerate(_rows(path), start=1):
+            where = f"{path.name}, post {number}"
+            yield guarded(lambda row=row, where=where: _item(row, first, hasher, where), where)  # type: ignore[misc]
+
+
+SOURCE = PhpBB()
+
+
+def _rows(path: Path) -> Iterator[Row]:
+    """The rows of the posts' table: of PHPUnit's datasets (columns, then values), or of mysqldump (named fields)."""
+    if "<!ENTITY" in peek(path).text:
+        raise SourceError(f"{path}: XML with entities of its own is not read")
+    table, columns = "", list[str]()
+    try:
+        with open_stream(path) as file:
+            for event, element in ElementTree.iterparse(file, ("start", "end")):  # noqa: S314 - entities are refused, and expat bounds the rest
+                if event == "start" and element.tag in ("table", "table_data", "table_structure"):
+                    table, columns = element.get("name", ""), []
+                elif event == "end" and element.tag == "column":
+                    columns.append(element.text or "")
+                elif event == "end" and element.tag == "row":
+                    if _TABLE.search(table):
+                        fields = [(one.get("name", ""), one.text or "") for one in element.iter("field")]
+                        yield dict(fields) or dict(zip(columns, (one.text or "" for one in element.iter("value")), strict=False))
+                    element.clear()
+    except (ElementTree.ParseError, *UNREADABLE) as error:
+        raise SourceError(f"{path}: breaks off: {error}") from error
+
+
+def _item(row: Mapping[str, str], first: dict[str, str], hasher: Hasher, where: str) -> Item:
+    own, topic, text = row.get("post_id"), row.get("topic_id", ""), row.get("post_text", "")
+    if not own:
+        return Skipped("no id", where)
+    opening = first.setdefault(topic, own) if topic else own
+    quoted = _QUOTED.search(text)
+    answered = quoted[1] if quoted and quoted[1] != own else opening
+    return Record(
+        id=own,
+        text=bbcode_of(text),
+        markup="bbcode",
+        title=unescape(row.get("post_subject", "")),
+        parent=None if own == opening else answered,
+        root=opening,
+        time=row.get("post_time"),
+        author=row.get("post_username") or row.get("poster_id"),
+        state=_VISIBLE.get(row.get("post_visibility", "1"), State.LIVE),
+    ).post(hasher, where)
+
+
+def bbcode_of(text: str) -> str:
+    """BBCode as it was typed, out of what phpBB keeps of it."""
+    text = _LINK.sub(r"\1", _SMILEY.sub(r"\1", text))
+    return _UID.sub(r"\1", unescape(_TAG.sub("", text)))

@@ -1,0 +1,36 @@
+"""Slack: one file of messages by itself, a day of an export or an answer of its API (`conversations.history`, `conversations.replies`)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+from rejoinder.archive.chat import Turns
+from rejoinder.archive.peek import peek
+from rejoinder.archive.slack_messages import messages
+from rejoinder.archive.source import Hasher, Item, Source
+
+
+class SlackFile(Source):
+    """Messages of one channel."""
+
+    name = "slack-file"
+    what = "messages of one Slack channel, in a file of an export or as the API gives them"
+    marks = "messages with ts, text and user"
+
+    def recognises(self, path: Path) -> bool:
+        """Whether there are such messages."""
+        fields = set(peek(path).fields)
+        return any({f"{at}ts", f"{at}text"} <= fields and ({f"{at}user", f"{at}bot_id", f"{at}type"} & fields) for at in ("", "messages."))
+
+    def read(self, path: Path, hasher: Hasher) -> Iterator[Item]:
+        """The messages, in the file's order.
+
+        Raises:
+            SourceError: the file cannot be read, or breaks off.
+        """
+        at = ("messages",) if "messages.ts" in peek(path).fields else ()
+        return messages(path, path.parent.name if path.stem[:4].isdecimal() else path.stem, Turns(), hasher, at)
+
+
+SOURCE = SlackFile()

@@ -1,0 +1,73 @@
+"""Zammad: a ticket's articles (`/api/v1/ticket_articles/by_ticket/ID`), or tickets with their articles inside."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from rejoinder.archive.json_records import json_records
+from rejoinder.archive.peek import peek
+from rejoinder.archive.source import Hasher, Item, Skipped, Source
+from rejoinder.archive.tickets import Entry, Ticket, grouped, items
+
+_WITHIN = ("articles.", "ticket.articles.")
+
+
+class Zammad(Source):
+    """Tickets."""
+
+    name = "zammad"
+    what = "tickets of Zammad with their articles, as its API gives them"
+    marks = "articles with ticket_id, sender, internal and body"
+
+    def recognises(self, path: Path) -> bool:
+        """Whether there are articles."""
+        fields = set(peek(path).fields)
+        return any({f"{at}sender", f"{at}internal", f"{at}body"} <= fields for at in ("", *_WITHIN))
+
+    def read(self, path: Path, hasher: Hasher) -> Iterator[Item]:
+        """The articles, ticket by ticket.
+
+        Raises:
+            SourceError: the file cannot be read, or breaks off.
+        """
+        for where, found in grouped(json_records(path), lambda article: article.get("ticket_id")):
+            values = [row.value for row in found if not isinstance(row.value, Skipped)]
+            yield from (row.value for row in found if isinstance(row.value, Skipped))
+            for ticket in _tickets(values):
+                yield from items(ticket, hasher, where)
+
+
+SOURCE = Zammad()
+
+
+def _tickets(values: list[dict[str, Any]]) -> Iterator[Ticket]:
+    """The ticket of some articles; or of each record that is a ticket with articles inside."""
+    articles = [value for value in values if "ticket_id" in value and "articles" not in value]
+    if articles:
+        yield Ticket(articles[0]["ticket_id"], articles[0].get("subject"), _entries(articles))
+    for value in values:
+        whole = value.get("ticket") if isinstance(value.get("ticket"), dict) else value
+        inside = value.get("articles") or (whole or {}).get("articles")
+        if isinstance(inside, list) and whole:
+            yield Ticket(whole.get("id") or whole.get("number"), whole.get("title"), _entries(inside))
+
+
+def _entries(articles: list[Any]) -> list[Entry]:
+    known = {one.get("message_id"): one.get("id") for one in articles if isinstance(one, Mapping) and one.get("message_id")}
+    return [
+        Entry(
+            id=one.get("id"),
+            text=one.get("body"),
+            markup="html" if one.get("content_type") == "text/html" else "plain",
+            time=one.get("created_at"),
+            author=one.get("from") or one.get("created_by"),
+            agent=one.get("sender") == "Agent",
+            private=one.get("internal"),
+            notice=one.get("sender") == "System",
+            answers=known.get(one.get("in_reply_to")),
+        )
+        for one in articles
+        if isinstance(one, Mapping)
+    ]

@@ -1,0 +1,93 @@
+"""What help desks have in common: a ticket, and what was written back and forth about it, each entry answering the one before.
+
+Who asked and who answered are told apart by a word before their name, so that a customer is never taken for an agent of that name.
+Private notes are left out: they were not said to the person who asked.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from typing import Any, NamedTuple
+
+from rejoinder.archive.json_records import Row
+from rejoinder.archive.source import Hasher, Item, Record, Skipped
+from rejoinder.archive.values import flag, optional, seconds
+from rejoinder.errors import SourceError
+
+
+class Entry(NamedTuple):
+    """Something that was written in a ticket, value by value as the file has it."""
+
+    id: object
+    text: object
+    markup: str
+    time: object
+    author: object
+    agent: bool  # whether somebody of the help desk wrote it
+    private: object = False
+    notice: bool = False  # nobody wrote it
+    answers: object = None  # the id of the entry it answers, where the form says so
+
+
+class Ticket(NamedTuple):
+    """A ticket."""
+
+    id: object
+    subject: object
+    entries: Iterable[Entry]
+    link: str | None = None
+
+
+def grouped(rows: Iterator[Row], key: Callable[[Mapping[str, Any]], object]) -> Iterator[tuple[str, list[Row]]]:
+    """Records that follow each other and have the same key (not None), with where the first of them stands.
+
+    Raises:
+        SourceError: of `rows`, after the records before it.
+    """
+    group: list[Row] = []
+    about: object = None
+    broken: SourceError | None = None
+    while True:
+        try:
+            row = next(rows, None)
+        except SourceError as error:
+            row, broken = None, error
+        this = key(row.value) if row is not None and isinstance(row.value, dict) else None
+        if group and (row is None or this is None or this != about):
+            yield group[0].where, group
+            group = []
+        if row is None:
+            break
+        group.append(row)
+        about = this
+    if broken is not None:
+        raise broken
+
+
+def items(ticket: Ticket, hasher: Hasher, where: str) -> Iterator[Item]:
+    """The posts of a ticket, the oldest first, and what is left out of it."""
+    before: str | None = None
+    root: str | None = None
+    for entry in sorted(ticket.entries, key=lambda entry: optional(seconds, entry.time) or 0):
+        if entry.notice:
+            yield Skipped("a notice of the service", where)
+        elif flag(entry.private):
+            yield Skipped("a private note", where)
+        elif not entry.text:
+            yield Skipped("no words, only what is attached", where)
+        else:
+            own = f"{ticket.id}/{entry.id}"
+            side = "agent" if entry.agent else "customer"
+            record = Record(
+                id=own,
+                text=entry.text,
+                markup=entry.markup,
+                title=ticket.subject,
+                parent=f"{ticket.id}/{entry.answers}" if entry.answers and before else before,
+                root=root,
+                time=entry.time,
+                author=None if entry.author is None else f"{side} {entry.author}",
+                link=ticket.link,
+            )
+            yield record.post(hasher, where)
+            before, root = own, root or own
