@@ -1,7 +1,7 @@
 """What chats have in common: most messages name nothing that they answer, so a conversation is what silence sets apart.
 
-A message that names none is taken to answer the one before it in its channel, unless it came long after: then it opens a conversation
-of its own.
+A message that names none is taken to answer the one before it in its channel, unless it came long after: then it opens a
+conversation of its own.
 """
 
 from __future__ import annotations

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -24,16 +25,18 @@ def messages(path: Path, channel: str, turns: Turns, hasher: Hasher, at: Sequenc
         if isinstance(row.value, Skipped):
             yield row.value
             continue
-        yield guarded(lambda message=row.value, where=row.where: _item(message, channel, turns, hasher, where), row.where)  # type: ignore[misc]
+        yield guarded(partial(_item, row.value, channel, turns, hasher, row.where), row.where)
         for reply in row.value.get("slackdump_thread_replies") or ():  # as one exporter nests them
-            yield guarded(lambda message=reply, where=row.where: _item(message, channel, turns, hasher, where), row.where)  # type: ignore[misc]
+            yield guarded(partial(_item, reply, channel, turns, hasher, row.where), row.where)
 
 
 def _item(message: Mapping[str, Any], channel: str, turns: Turns, hasher: Hasher, where: str) -> Item:
     get = message.get
     if get("subtype") in _BY_PROGRAMS or (get("bot_id") and not get("user")):
         return Skipped("written by a program", where)
-    upload = get("subtype") == "file_share" and get("upload") and str(get("text")).startswith("<@")  # as exports before 2018 say it
+    upload = (
+        get("subtype") == "file_share" and get("upload") and str(get("text")).startswith("<@")
+    )  # as exports before 2018 say it
     if get("subtype") not in _WRITTEN or upload:
         return Skipped("a notice of the service", where)
     if not get("text"):

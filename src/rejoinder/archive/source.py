@@ -17,6 +17,7 @@ from typing import ClassVar, NamedTuple, TypeVar
 from rejoinder.archive.html import clean
 from rejoinder.archive.markup import to_text
 from rejoinder.archive.values import BadValue, line, optional, own_id, seconds, text, whole
+from rejoinder.errors import RejoinderError
 from rejoinder.post import Kind, Post, State
 
 HN = "hn"  # the source whose posts have the numbers of its own items
@@ -54,6 +55,22 @@ def guarded(make: Callable[[], Item], where: str) -> Item:
         return Skipped(str(bad), where)
     except Exception as error:  # foreign data may break a reader in ways nobody has thought of
         return Skipped(f"cannot be read ({type(error).__name__})", where)
+
+
+def guarded_all(items: Iterator[Item], where: str) -> Iterator[Item]:
+    """`items`; whatever they raise but for errors of ours ends them, and counts as one record that cannot be read.
+
+    Raises:
+        RejoinderError: as they do.
+    """
+    try:
+        yield from items
+    except BadValue as bad:
+        yield Skipped(str(bad), where)
+    except RejoinderError:
+        raise
+    except Exception as error:
+        yield Skipped(f"cannot be read ({type(error).__name__})", where)
 
 
 @dataclass
@@ -125,7 +142,7 @@ class Record(NamedTuple):
             time=optional(seconds, self.time),
             author=None if author is None else hasher(author),
             url=optional(line, self.url) or None if live else None,
-            score=optional(whole, self.score),
+            score=optional(whole, self.score) if live else None,
             state=self.state,
             own=own,
             link=clean(self.link) if self.link else None,

@@ -1,7 +1,7 @@
 """What help desks have in common: a ticket, and what was written back and forth about it, each entry answering the one before.
 
-Who asked and who answered are told apart by a word before their name, so that a customer is never taken for an agent of that name.
-Private notes are left out: they were not said to the person who asked.
+Who asked and who answered are told apart by a word before their name, so that a customer is never taken for an agent of that
+name. Private notes are left out: they were not said to the person who asked.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any, NamedTuple
 
 from rejoinder.archive.json_records import Row
-from rejoinder.archive.source import Hasher, Item, Record, Skipped
+from rejoinder.archive.source import Hasher, Item, Record, Skipped, guarded_all
 from rejoinder.archive.values import flag, optional, seconds
 from rejoinder.errors import SourceError
 
@@ -64,8 +64,13 @@ def grouped(rows: Iterator[Row], key: Callable[[Mapping[str, Any]], object]) -> 
         raise broken
 
 
-def items(ticket: Ticket, hasher: Hasher, where: str) -> Iterator[Item]:
-    """The posts of a ticket, the oldest first, and what is left out of it."""
+def items(make: Callable[[], Ticket], hasher: Hasher, where: str) -> Iterator[Item]:
+    """The posts of the ticket that `make` gives, the oldest first, and what is left out; one that cannot be read costs itself."""
+    return guarded_all(_items(make, hasher, where), where)
+
+
+def _items(make: Callable[[], Ticket], hasher: Hasher, where: str) -> Iterator[Item]:
+    ticket = make()
     before: str | None = None
     root: str | None = None
     for entry in sorted(ticket.entries, key=lambda entry: optional(seconds, entry.time) or 0):

@@ -7,8 +7,8 @@ r"""The text of a mail: what its writer wrote, apart from what they only carried
     armour         "-----BEGIN PGP SIGNATURE-----" and its block
 
 Each of these is kept, as a line that begins with ">", so that nothing is lost and nobody learns it as the writer's own words
-(`rejoinder.post.unquoted`). Lines that were broken only because they were full are joined again: what is left of line breaks was
-meant. Source: RFC 3676 for flowed text, RFC 3156 and 4880 for armour; the rest is the custom of lists.
+(`rejoinder.post.unquoted`). Lines that were broken only because they were full are joined again: what is left of line breaks
+was meant. Source: RFC 3676 for flowed text, RFC 3156 and 4880 for armour; the rest is the custom of lists.
 """
 
 from __future__ import annotations
@@ -26,7 +26,9 @@ _ATTRIBUTION = re.compile(
 )
 _ATTRIBUTION_BEGINS = re.compile(r"\s*On\s.{8,150}(?:\d{4}|\d\d:\d\d|@|<)")
 _ATTRIBUTION_ENDS = re.compile(r".{0,120}\bwrote:\s*$")
-_ORIGINAL = re.compile(r"\s{0,8}-{2,20}\s?(?:Original Message|Forwarded message|Ursprüngliche Nachricht)\s?-{2,20}", re.IGNORECASE)
+_ORIGINAL = re.compile(
+    r"\s{0,8}-{2,20}\s?(?:Original Message|Forwarded message|Ursprüngliche Nachricht)\s?-{2,20}", re.IGNORECASE
+)
 _OUTLOOK = re.compile(r"_{20,}\s*$")
 _HEADER = re.compile(r"\s*\*?(?:From|Sent|To|Cc|Subject|Date|Von|Gesendet)\s?:\*?\s", re.IGNORECASE)
 _FOOTER = re.compile(
@@ -146,9 +148,7 @@ def _mark_end(lines: list[str]) -> list[str]:
     for place in range(end - 1, max(end - _FOOTER_LINES, -1), -1):
         if _FOOTER.match(lines[place]):
             end = place
-    start = next(
-        (place for place in range(max(end - _SIGNATURE_LINES, 0), end) if _SIGNATURE.fullmatch(lines[place])), end
-    )
+    start = next((place for place in range(max(end - _SIGNATURE_LINES, 0), end) if _SIGNATURE.fullmatch(lines[place])), end)
     return lines[:start] + [line if line.startswith(">") or not line else f"> {line}" for line in lines[start:]]
 
 

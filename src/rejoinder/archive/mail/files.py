@@ -1,8 +1,8 @@
 """Files of many mails: where one ends and the next begins.
 
-An mbox has a line "From ADDRESS DATE" before each mail. The blank line that should stand before it is sometimes missing, and a line
-of prose may begin with "From " as well. So such a line counts where the next line is a header, and either a blank line stands before it
-or it ends in a date.
+An mbox has a line "From ADDRESS DATE" before each mail. The blank line that should stand before it is sometimes missing, and
+a line of prose may begin with "From " as well. So such a line counts where the next line is a header, and either a blank line
+stands before it or it ends in a date.
 """
 
 from __future__ import annotations

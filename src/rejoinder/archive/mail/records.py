@@ -1,8 +1,8 @@
 """Mails to posts: what a mail answers is what its headers say, and else the first mail of its subject.
 
 Of the mails it refers to, the nearest that was met before is what it answers, or else the nearest. A mail that refers to none
-answers the first of its subject, if it says "Re:" or has no id either, as in the oldest archives. A mail without an id is known by
-its content, so that reading it again finds the same post. Source: J. Zawinski, "message threading" (1997).
+answers the first of its subject, if it says "Re:" or has no id either, as in the oldest archives. A mail without an id is
+known by its content, so that reading it again finds the same post. Source: J. Zawinski, "message threading" (1997).
 """
 
 from __future__ import annotations

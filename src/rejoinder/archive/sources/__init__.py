@@ -1,14 +1,12 @@
 """One file per form of archive. Nothing is listed anywhere: a module here that has a `SOURCE` is a source.
 
-How to add one
---------------
-1. `archive/sources/FORM.py`: a subclass of `rejoinder.archive.source.Source`, and `SOURCE = ThatClass()`. Fill in `name`, `what`
-   and `marks` (people read them), and `link`, `notice` or `folder = True` where the form has them. From another package: the
-   same class (or an instance) under the entry point `rejoinder.sources`.
+How to add one -------------- 1. `archive/sources/FORM.py`: a subclass of `rejoinder.archive.source.Source`, and `SOURCE =
+ThatClass()`. Fill in `name`, `what` and `marks` (people read them), and `link`, `notice` or `folder = True` where the form
+has them. From another package: the same class (or an instance) under the entry point `rejoinder.sources`.
 
 2. `recognises(path)`: look at `peek(path)`, which is free: `.fields` (dotted names of a JSON file's beginning, with first
-   values), `.columns` (of a table), `.text`, `.name`, and for a folder `.names`. No file of another form may be taken for
-   yours: `tests/test_sources.py` asks every source about every fixture.
+values), `.columns` (of a table), `.text`, `.name`, and for a folder `.names`. No file of another form may be taken for yours:
+`tests/test_sources.py` asks every source about every fixture.
 
 3. `read(path, hasher)` yields items. Say of each post what the form says, and let `Record` do the rest::
 
@@ -29,11 +27,11 @@ How to add one
    where the file names one. `parent` is the id of what a post answers, in the same words; the parent need not have been seen.
 
 4. Files: `open_stream` unpacks gz, bz2, xz, zst. Zip and tar are unpacked before you are asked: you get the folder or its
-   files. Hold nothing that grows with the file; yield as you read.
+files. Hold nothing that grows with the file; yield as you read.
 
 5. `tests/forms/FORM/`: one or two small fixtures of your own making, and in `tests/test_sources.py` a line in `EXPECTED` with
-   the posts, threads and parents they hold. The contract suite does the rest: the same again changes nothing, counts add up,
-   a truncated file keeps its complete records, 1,000 mutated files give no traceback, any Unicode survives.
+the posts, threads and parents they hold. The contract suite does the rest: the same again changes nothing, counts add up, a
+truncated file keeps its complete records, 1,000 mutated files give no traceback, any Unicode survives.
 
 6. `docs/archives.md`: a line for people: how to get the export, the command, what is lost.
 """

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -38,12 +39,17 @@ class Chatwoot(Source):
         for where, found in grouped(json_records(path, at), lambda message: message.get("conversation_id")):
             yield from (row.value for row in found if isinstance(row.value, Skipped))
             values = [row.value for row in found if not isinstance(row.value, Skipped)]
-            messages = [m for value in values for m in value.get("messages") or [value] if isinstance(m, Mapping) and "content" in m]
-            if messages:
-                yield from items(Ticket(_about(values[0]), _subject(messages), map(_entry, messages)), hasher, where)
+            if values:
+                yield from items(partial(_ticket, values), hasher, where)
 
 
 SOURCE = Chatwoot()
+
+
+def _ticket(values: list[dict[str, Any]]) -> Ticket:
+    """The conversation of some messages, or that of a record with messages inside."""
+    messages = [m for value in values for m in value.get("messages") or [value] if isinstance(m, Mapping) and "content" in m]
+    return Ticket(_about(values[0]), _subject(messages) if messages else None, map(_entry, messages))
 
 
 def _about(value: Mapping[str, Any]) -> object:

@@ -1,12 +1,13 @@
 """Discord: channels and threads as DiscordChatExporter writes them to JSON.
 
-A reply names the message it answers; all other messages are turns of a conversation, and those of a thread of Discord's own belong
-together however long the silence between them.
+A reply names the message it answers; all other messages are turns of a conversation, and those of a thread of Discord's own
+belong together however long the silence between them.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from functools import partial
 from math import inf
 from pathlib import Path
 from typing import Any
@@ -46,7 +47,7 @@ class Discord(Source):
             if isinstance(row.value, Skipped):
                 yield row.value
             else:
-                yield guarded(lambda message=row.value, where=row.where: _item(message, place, turns, hasher, where), row.where)  # type: ignore[misc]
+                yield guarded(partial(_item, row.value, place, turns, hasher, row.where), row.where)
 
 
 SOURCE = Discord()

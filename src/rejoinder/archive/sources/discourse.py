@@ -7,6 +7,7 @@ A post that answers none by name answers the topic, and so its opening post. A f
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +19,11 @@ from rejoinder.archive.values import flag
 from rejoinder.errors import SourceError
 from rejoinder.post import State
 
-_AT = {"post_stream.posts.post_number": ("post_stream", "posts"), "latest_posts.post_number": ("latest_posts",), "post_number": ()}
+_AT = {
+    "post_stream.posts.post_number": ("post_stream", "posts"),
+    "latest_posts.post_number": ("latest_posts",),
+    "post_number": (),
+}
 _NOTICES = (3, "3")  # post types of what nobody wrote: closed, pinned, moved
 
 
@@ -44,7 +49,7 @@ class Discourse(Source):
             if isinstance(row.value, Skipped):
                 yield row.value
             else:
-                yield guarded(lambda post=row.value, where=row.where: _item(post, topic, hasher, where), row.where)  # type: ignore[misc]
+                yield guarded(partial(_item, row.value, topic, hasher, row.where), row.where)
 
 
 SOURCE = Discourse()

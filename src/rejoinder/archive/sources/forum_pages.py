@@ -6,12 +6,13 @@ Pages name no parents: each post answers the opening post. Bodies are HTML.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from rejoinder.archive.json_pages import load_as_far
 from rejoinder.archive.peek import peek
-from rejoinder.archive.source import Hasher, Item, Record, Skipped, Source, guarded
+from rejoinder.archive.source import Hasher, Item, Record, Skipped, Source, guarded, guarded_all
 
 
 class ForumPages(Source):
@@ -31,17 +32,21 @@ class ForumPages(Source):
         Raises:
             SourceError: the file cannot be read, is no JSON, or too large.
         """
-        page, error = load_as_far(path)
-        posts = [post for post in page.get("posts") or () if isinstance(post, Mapping)]
-        thread = str(page.get("url") or path.stem).partition("?")[0].rpartition("/page")[0] or str(page.get("url") or path.stem)
-        for number, post in enumerate(posts, start=1):
-            where = f"{path.name}, post {number}"
-            yield guarded(lambda p=post, o=number == 1 and _opens(post, page), w=where: _item(p, page, (thread, o), hasher, w), where)  # type: ignore[misc]
-        if error is not None:
-            raise error
+        return guarded_all(_items(path, hasher), path.name)
 
 
 SOURCE = ForumPages()
+
+
+def _items(path: Path, hasher: Hasher) -> Iterator[Item]:
+    page, error = load_as_far(path)
+    posts = [post for post in page.get("posts") or () if isinstance(post, Mapping)]
+    thread = str(page.get("url") or path.stem).partition("?")[0].rpartition("/page")[0] or str(page.get("url") or path.stem)
+    for number, post in enumerate(posts, start=1):
+        where = f"{path.name}, post {number}"
+        yield guarded(partial(_item, post, page, (thread, number == 1 and _opens(post, page)), hasher, where), where)
+    if error is not None:
+        raise error
 
 
 def _opens(post: Mapping[str, Any], page: Mapping[str, Any]) -> bool:

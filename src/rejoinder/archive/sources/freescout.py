@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -36,17 +37,22 @@ class FreeScout(Source):
             if isinstance(row.value, Skipped):
                 yield row.value
                 continue
-            threads = (row.value.get("_embedded") or {}).get("threads") or ()
-            entries = [_entry(one) for one in threads if isinstance(one, Mapping)]
-            yield from items(Ticket(row.value.get("id"), row.value.get("subject"), entries), hasher, row.where)
+            yield from items(partial(_ticket, row.value), hasher, row.where)
 
 
 SOURCE = FreeScout()
+
+
+def _ticket(conversation: Mapping[str, Any]) -> Ticket:
+    threads = (conversation.get("_embedded") or {}).get("threads") or ()
+    entries = [_entry(one) for one in threads if isinstance(one, Mapping)]
+    return Ticket(conversation.get("id"), conversation.get("subject"), entries)
 
 
 def _entry(thread: Mapping[str, Any]) -> Entry:
     get, who = thread.get, thread.get("createdBy") or thread.get("customer") or {}
     return Entry(
         id=get("id"), text=get("body"), markup="html", time=get("createdAt"), author=who.get("email") or who.get("id"),
-        agent=get("type") != "customer", private=get("type") == "note" or get("state") == "draft", notice=get("type") == "lineitem",
+        agent=get("type") != "customer", private=get("type") == "note" or get("state") == "draft",
+        notice=get("type") == "lineitem",
     )  # fmt: skip

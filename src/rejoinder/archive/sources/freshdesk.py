@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +23,10 @@ class Freshdesk(Source):
     def recognises(self, path: Path) -> bool:
         """Whether there is such a ticket."""
         fields = set(peek(path).fields)
-        return any({f"{at}requester_id", f"{at}description"} <= fields and "conversations" in {f.split(".")[0] for f in fields} for at in ("", "ticket."))
+        return any(
+            {f"{at}requester_id", f"{at}description"} <= fields and "conversations" in {f.split(".")[0] for f in fields}
+            for at in ("", "ticket.")
+        )
 
     def read(self, path: Path, hasher: Hasher) -> Iterator[Item]:
         """The tickets, each with its conversation.
@@ -34,13 +38,18 @@ class Freshdesk(Source):
             if isinstance(row.value, Skipped):
                 yield row.value
                 continue
-            ticket = row.value.get("ticket") if isinstance(row.value.get("ticket"), Mapping) else row.value
-            said = row.value.get("conversations") or ticket.get("conversations") or ()
-            entries = [_question(ticket), *(_entry(one) for one in said if isinstance(one, Mapping))]
-            yield from items(Ticket(ticket.get("id"), ticket.get("subject"), entries), hasher, row.where)
+            yield from items(partial(_ticket, row.value), hasher, row.where)
 
 
 SOURCE = Freshdesk()
+
+
+def _ticket(record: Mapping[str, Any]) -> Ticket:
+    inside = record.get("ticket")
+    ticket = inside if isinstance(inside, Mapping) else record
+    said = record.get("conversations") or ticket.get("conversations") or ()
+    entries = [_question(ticket), *(_entry(one) for one in said if isinstance(one, Mapping))]
+    return Ticket(ticket.get("id"), ticket.get("subject"), entries)
 
 
 def _question(ticket: Mapping[str, Any]) -> Entry:

@@ -1,20 +1,22 @@
 """GitHub: issues, pull requests, their comments and reviews, discussions; from its REST API, GraphQL, or `gh ... --json`.
 
-An issue's own address is its id (`OWNER/REPO#12`), a comment's is its number behind that of its issue; so that a comment finds what it answers
-whichever file came first. A review comment that answers another one says which; every other comment answers the issue.
+An issue's own address is its id (`OWNER/REPO#12`), a comment's is its number behind that of its issue; so that a comment
+finds what it answers whichever file came first. A review comment that answers another one says which; every other comment
+answers the issue.
 """
 
 from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from rejoinder.archive.json_pages import page_records
 from rejoinder.archive.json_records import json_records
 from rejoinder.archive.peek import peek
-from rejoinder.archive.source import Hasher, Item, Record, Skipped, Source, guarded
+from rejoinder.archive.source import Hasher, Item, Record, Skipped, Source, guarded, guarded_all
 
 _ADDRESS = re.compile(r"(?:repos/|github\.com/)([^/]+/[^/]+)/(?:issues|pull|pulls|discussions)/(\d+)")
 _TREES = {  # where the issues, or discussions, of an answer of GraphQL lie
@@ -48,16 +50,20 @@ class GitHub(Source):
         Raises:
             SourceError: the file cannot be read, or breaks off.
         """
-        tree = _tree(peek(path).fields)
-        for row in json_records(path) if tree is None else page_records(path, tree):
-            if isinstance(row.value, Skipped):
-                yield row.value
-                continue
-            for post, parent, root in _within(row.value):
-                yield guarded(lambda p=post, a=parent, r=root, w=row.where: _item(p, a, r, hasher, w), row.where)  # type: ignore[misc]
+        return guarded_all(_items(path, hasher), path.name)
 
 
 SOURCE = GitHub()
+
+
+def _items(path: Path, hasher: Hasher) -> Iterator[Item]:
+    tree = _tree(peek(path).fields)
+    for row in json_records(path) if tree is None else page_records(path, tree):
+        if isinstance(row.value, Skipped):
+            yield row.value
+            continue
+        for post, parent, root in _within(row.value):
+            yield guarded(partial(_item, post, parent, root, hasher, row.where), row.where)
 
 
 def _tree(fields: Mapping[str, Any]) -> tuple[str, ...] | None:

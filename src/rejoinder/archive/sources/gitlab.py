@@ -6,6 +6,7 @@ A page of notes says which issue they belong to by a number only: `noteable_id`,
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -37,7 +38,7 @@ class GitLab(Source):
             if isinstance(row.value, Skipped):
                 yield row.value
             else:
-                yield guarded(lambda post=row.value, where=row.where: _item(post, hasher, where), row.where)  # type: ignore[misc]
+                yield guarded(partial(_item, row.value, hasher, row.where), row.where)
 
 
 SOURCE = GitLab()

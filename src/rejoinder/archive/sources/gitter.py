@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -35,7 +36,7 @@ class Gitter(Source):
             if isinstance(row.value, Skipped):
                 yield row.value
             else:
-                yield guarded(lambda message=row.value, where=row.where: _item(message, turns, hasher, where), row.where)  # type: ignore[misc]
+                yield guarded(partial(_item, row.value, turns, hasher, row.where), row.where)
 
 
 SOURCE = Gitter()

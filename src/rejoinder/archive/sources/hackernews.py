@@ -8,6 +8,7 @@ are not needed. Any other name is ignored.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -26,7 +27,10 @@ COLUMNS = (
     "descendants", "timestamp", "author", "story",
 )  # fmt: skip
 _WORDS = frozenset(("text", "title"))
-_ELSEWHERE = frozenset("body raw cooked content message messages comments post_stream channel".split())  # names HN does not have
+_BESIDE = frozenset("by type time timestamp parent score kids descendants dead deleted story poll".split())
+_ELSEWHERE = frozenset(
+    "iid body raw cooked content message messages comments post_stream channel".split()
+)  # names HN does not have
 _KINDS = {kind.value: kind for kind in Kind}
 _NUMBERED = dict(enumerate((Kind.STORY, Kind.COMMENT, Kind.POLL, Kind.POLLOPT, Kind.JOB), start=1))  # ClickHouse's enum
 _TIME_LIMIT = 10**11  # seconds
@@ -50,7 +54,7 @@ class HackerNews(Source):
         """Whether the records have an id and words under the names of the API, and none that others have."""
         found = peek(path)
         names = {name for name in found.fields if "." not in name} or set(found.columns)
-        return "id" in names and bool(_WORDS & names) and not _ELSEWHERE & names
+        return "id" in names and bool(_WORDS & names) and bool(_BESIDE & names) and not _ELSEWHERE & names
 
     def read(self, path: Path, hasher: Hasher) -> Iterator[Item]:
         """The items of one file, in its order.
@@ -104,7 +108,7 @@ def read_record(record: object, where: str, hash_author: Names) -> Item:
     """The post in `record`; a name the record does not have leaves that field at None, or empty."""
     if not isinstance(record, Mapping):
         return Skipped("not a record (a JSON object)", where)
-    return guarded(lambda: _post(record, hash_author), where)
+    return guarded(partial(_post, record, hash_author), where)
 
 
 def _post(record: Mapping[str, Any], hash_author: Names) -> Post:

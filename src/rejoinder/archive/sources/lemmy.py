@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -36,7 +37,7 @@ class Lemmy(Source):
             if isinstance(row.value, Skipped):
                 yield row.value
             else:
-                yield guarded(lambda view=row.value, where=row.where: _item(view, hasher, where), row.where)  # type: ignore[misc]
+                yield guarded(partial(_item, row.value, hasher, row.where), row.where)
 
 
 SOURCE = Lemmy()

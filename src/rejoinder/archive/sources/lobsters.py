@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from rejoinder.archive.json_pages import page_records
 from rejoinder.archive.peek import peek
-from rejoinder.archive.source import Hasher, Item, Record, Skipped, Source, guarded
+from rejoinder.archive.source import Hasher, Item, Record, Skipped, Source, guarded, guarded_all
 from rejoinder.archive.values import flag
 from rejoinder.post import State
 
@@ -31,19 +32,22 @@ class Lobsters(Source):
         Raises:
             SourceError: the file cannot be read, or breaks off.
         """
-        for row in page_records(path):
-            if isinstance(row.value, Skipped):
-                yield row.value
-                continue
-            story = row.value
-            yield guarded(lambda story=story, where=row.where: _story(story, hasher, where), row.where)  # type: ignore[misc]
-            above: dict[int, str] = {}  # the last comment at each depth: old dumps name no parent
-            for comment in story.get("comments") or ():
-                make = lambda story=story, comment=comment, where=row.where: _comment(comment, story, above, hasher, where)  # type: ignore[misc]  # noqa: E731
-                yield guarded(make, row.where)
+        return guarded_all(_items(path, hasher), path.name)
 
 
 SOURCE = Lobsters()
+
+
+def _items(path: Path, hasher: Hasher) -> Iterator[Item]:
+    for row in page_records(path):
+        if isinstance(row.value, Skipped):
+            yield row.value
+            continue
+        story = row.value
+        yield guarded(partial(_story, story, hasher, row.where), row.where)
+        above: dict[int, str] = {}  # the last comment at each depth: old dumps name no parent
+        for comment in story.get("comments") or ():
+            yield guarded(partial(_comment, comment, story, above, hasher, row.where), row.where)
 
 
 def _story(story: Mapping[str, Any], hasher: Hasher, where: str) -> Item:
@@ -57,7 +61,7 @@ def _story(story: Mapping[str, Any], hasher: Hasher, where: str) -> Item:
 
 def _comment(comment: Mapping[str, Any], story: Mapping[str, Any], above: dict[int, str], hasher: Hasher, where: str) -> Item:
     get, own = comment.get, comment["short_id"]
-    depth = int(get("depth") if get("depth") is not None else get("indent_level", 1) - 1)
+    depth = int(get("depth", get("indent_level", 1) - 1))
     above[depth] = f"c_{own}"
     named = f"c_{get('parent_comment')}" if get("parent_comment") else None
     parent = named or (None if "parent_comment" in comment else above.get(depth - 1)) or story["short_id"]

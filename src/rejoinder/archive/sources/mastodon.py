@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any
 
-from rejoinder.archive.json_records import json_records
+from rejoinder.archive.json_pages import load_as_far
 from rejoinder.archive.peek import peek
-from rejoinder.archive.source import Hasher, Item, Record, Skipped, Source, guarded
+from rejoinder.archive.source import Hasher, Item, Record, Skipped, Source, guarded, guarded_all
 
 
 class Mastodon(Source):
@@ -29,16 +30,23 @@ class Mastodon(Source):
         Raises:
             SourceError: the file cannot be read, or breaks off.
         """
-        fields = peek(path).fields
-        for at in [(part[:-1],) for part in _PARTS if f"{part}content" in fields] or [()]:
-            for row in json_records(path, at):
-                if isinstance(row.value, Skipped):
-                    yield row.value
-                else:
-                    yield guarded(lambda post=row.value, where=row.where: _item(post, hasher, where), row.where)  # type: ignore[misc]
+        return guarded_all(_items(path, hasher), path.name)
 
 
 SOURCE = Mastodon()
+
+
+def _items(path: Path, hasher: Hasher) -> Iterator[Item]:
+    value, error = load_as_far(path)
+    if isinstance(value, Mapping) and "content" not in value:
+        value = [status for part in _PARTS for status in value.get(part[:-1]) or ()]
+    for number, status in enumerate(value if isinstance(value, list) else [value], start=1):
+        where = f"{path.name}, status {number}"
+        yield guarded(partial(_item, status, hasher, where), where)
+    if error is not None:
+        raise error
+
+
 _PARTS = ("ancestors.", "descendants.")
 
 

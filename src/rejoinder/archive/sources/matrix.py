@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -43,7 +44,7 @@ class Matrix(Source):
             if isinstance(row.value, Skipped):
                 yield row.value
             else:
-                yield guarded(lambda event=row.value, where=row.where: _item(event, edits, turns, hasher, where), row.where)  # type: ignore[misc]
+                yield guarded(partial(_item, row.value, edits, turns, hasher, row.where), row.where)
 
 
 SOURCE = Matrix()

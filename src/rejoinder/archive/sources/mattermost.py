@@ -6,6 +6,7 @@ A reply names what opened its thread; all other posts are turns of a conversatio
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,7 @@ from rejoinder.archive.chat import Turns
 from rejoinder.archive.json_pages import load_as_far
 from rejoinder.archive.json_records import json_records
 from rejoinder.archive.peek import peek
-from rejoinder.archive.source import Hasher, Item, Record, Skipped, Source, guarded
+from rejoinder.archive.source import Hasher, Item, Record, Skipped, Source, guarded, guarded_all
 from rejoinder.archive.values import optional, seconds
 from rejoinder.post import State
 
@@ -37,20 +38,24 @@ class Mattermost(Source):
         Raises:
             SourceError: the file cannot be read, or breaks off.
         """
-        if any(name.endswith(".root_id") for name in peek(path).fields):
-            yield from _page(path, hasher)
-            return
-        turns = Turns()
-        for row in json_records(path):
-            if isinstance(row.value, Skipped):
-                yield row.value
-            elif row.value.get("type") in ("post", "direct_post"):
-                yield from _bulk(row.value, turns, hasher, row.where)
-            else:
-                yield Skipped("a line about a team, a channel or a user", row.where)
+        return guarded_all(_items(path, hasher), path.name)
 
 
 SOURCE = Mattermost()
+
+
+def _items(path: Path, hasher: Hasher) -> Iterator[Item]:
+    if any(name.endswith(".root_id") for name in peek(path).fields):
+        yield from _page(path, hasher)
+        return
+    turns = Turns()
+    for row in json_records(path):
+        if isinstance(row.value, Skipped):
+            yield row.value
+        elif row.value.get("type") in ("post", "direct_post"):
+            yield from _bulk(row.value, turns, hasher, row.where)
+        else:
+            yield Skipped("a line about a team, a channel or a user", row.where)
 
 
 def _page(path: Path, hasher: Hasher) -> Iterator[Item]:
@@ -59,7 +64,7 @@ def _page(path: Path, hasher: Hasher) -> Iterator[Item]:
     posts = [post for post in (whole.get("posts") or {}).values() if isinstance(post, Mapping)]
     for number, post in enumerate(sorted(posts, key=lambda post: optional(seconds, post.get("create_at")) or 0), start=1):
         where = f"{path.name}, post {number}"
-        yield guarded(lambda post=post, where=where: _item(post, turns, hasher, where), where)  # type: ignore[misc]
+        yield guarded(partial(_item, post, turns, hasher, where), where)
     if error is not None:
         raise error
 
@@ -81,11 +86,13 @@ def _bulk(line: Mapping[str, Any], turns: Turns, hasher: Hasher, where: str) -> 
     post = line.get("post") or line.get("direct_post") or {}
     place = "/".join(map(str, (post.get("team"), post.get("channel")))) if "channel" in post else str(post.get("channel_members"))
     own = f"{place}/{post.get('user')}/{post.get('create_at')}"
-    yield guarded(lambda: _line(post, own, turns.answered(place, own, optional(seconds, post.get("create_at"))), hasher, where), where)
+    yield guarded(
+        lambda: _line(post, own, turns.answered(place, own, optional(seconds, post.get("create_at"))), hasher, where), where
+    )
     replies = [reply for reply in post.get("replies") or () if isinstance(reply, Mapping)]
     for reply in sorted(replies, key=lambda reply: optional(seconds, reply.get("create_at")) or 0):
         named = f"{place}/{reply.get('user')}/{reply.get('create_at')}"
-        yield guarded(lambda reply=reply, named=named: _line(reply, named, (own, own), hasher, where), where)  # type: ignore[misc]
+        yield guarded(partial(_line, reply, named, (own, own), hasher, where), where)
 
 
 def _line(post: Mapping[str, Any], own: str, above: tuple[str | None, str], hasher: Hasher, where: str) -> Item:

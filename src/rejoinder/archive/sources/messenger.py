@@ -6,13 +6,14 @@ The service writes each byte of UTF-8 as a character of its own; that is undone.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from rejoinder.archive.chat import ContentIds, Turns
 from rejoinder.archive.json_pages import load_as_far
 from rejoinder.archive.peek import peek
-from rejoinder.archive.source import Hasher, Item, Record, Skipped, Source, guarded
+from rejoinder.archive.source import Hasher, Item, Record, Skipped, Source, guarded, guarded_all
 from rejoinder.archive.values import optional, seconds
 
 
@@ -33,17 +34,21 @@ class Messenger(Source):
         Raises:
             SourceError: the file cannot be read, is no JSON, or too large.
         """
-        whole, error = load_as_far(path)
-        rows = [row for row in whole.get("messages") or () if isinstance(row, Mapping)]
-        known, chat = (Turns(), ContentIds()), str(whole.get("thread_path") or whole.get("title") or "")
-        for number, row in enumerate(sorted(rows, key=lambda row: optional(seconds, row.get("timestamp_ms")) or 0), start=1):
-            where = f"{path.name}, message {number}"
-            yield guarded(lambda row=row, where=where: _item(row, chat, known, hasher, where), where)  # type: ignore[misc]
-        if error is not None:
-            raise error
+        return guarded_all(_items(path, hasher), path.name)
 
 
 SOURCE = Messenger()
+
+
+def _items(path: Path, hasher: Hasher) -> Iterator[Item]:
+    whole, error = load_as_far(path)
+    rows = [row for row in whole.get("messages") or () if isinstance(row, Mapping)]
+    known, chat = (Turns(), ContentIds()), str(whole.get("participants"))
+    for number, row in enumerate(sorted(rows, key=lambda row: optional(seconds, row.get("timestamp_ms")) or 0), start=1):
+        where = f"{path.name}, message {number}"
+        yield guarded(partial(_item, row, chat, known, hasher, where), where)
+    if error is not None:
+        raise error
 
 
 def _item(row: Mapping[str, Any], chat: str, known: tuple[Turns, ContentIds], hasher: Hasher, where: str) -> Item:

@@ -1,13 +1,14 @@
 """msgvault: its SQLite archive of mail and chats of a dozen services. Only read; nothing is written to it or beside it.
 
-A message answers the one that the archive names, else, where there is none, the one before it in its conversation. The same mail may lie in
-two accounts: it is one post, known by its Message-ID.
+A message answers the one that the archive names, else, where there is none, the one before it in its conversation. The same
+mail may lie in two accounts: it is one post, known by its Message-ID.
 """
 
 from __future__ import annotations
 
 import sqlite3
 from collections.abc import Iterator
+from functools import partial
 from math import inf
 from pathlib import Path
 from typing import Any
@@ -21,8 +22,8 @@ from rejoinder.errors import SourceError
 from rejoinder.post import State
 
 _NEEDED = {
-    "messages": {"id", "conversation_id", "source_id", "source_message_id", "rfc822_message_id", "message_type", "sent_at", "sender_id",
-                 "subject", "reply_to_message_id", "deleted_at"},
+    "messages": {"id", "conversation_id", "source_id", "source_message_id", "rfc822_message_id", "message_type", "sent_at",
+                 "sender_id", "subject", "reply_to_message_id", "deleted_at"},
     "message_bodies": {"message_id", "body_text", "body_html"},
     "conversations": {"id", "title"},
     "participants": {"id", "email_address", "phone_number", "display_name"},
@@ -33,7 +34,8 @@ SELECT m.id, m.conversation_id, m.message_type, coalesce(m.sent_at, m.received_a
        coalesce(nullif(m.rfc822_message_id, ''), 'source ' || m.source_id || '/' || m.source_message_id, 'row ' || m.id),
        (SELECT coalesce(nullif(r.rfc822_message_id, ''), 'source ' || r.source_id || '/' || r.source_message_id, 'row ' || r.id)
           FROM messages r WHERE r.id = m.reply_to_message_id),
-       coalesce(p.email_address, p.phone_number, p.display_name), m.deleted_at, substr(b.body_text, 1, 1000000), substr(b.body_html, 1, 4000000)
+       coalesce(p.email_address, p.phone_number, p.display_name), m.deleted_at,
+       substr(b.body_text, 1, 1000000), substr(b.body_html, 1, 4000000)
   FROM messages m LEFT JOIN message_bodies b ON b.message_id = m.id LEFT JOIN conversations c ON c.id = m.conversation_id
        LEFT JOIN participants p ON p.id = m.sender_id
  ORDER BY m.conversation_id, coalesce(m.sent_at, m.received_at, m.internal_date), m.id"""
@@ -72,7 +74,7 @@ class Msgvault(Source):
             chats, mails = Turns(SILENCE), Turns(inf)
             for row in db.execute(_ROWS):
                 where = f"{path.name}, message {row[0]}"
-                yield guarded(lambda row=row, where=where: _item(row, chats, mails, hasher, where), where)  # type: ignore[misc]
+                yield guarded(partial(_item, row, chats, mails, hasher, where), where)
         except sqlite3.Error as error:
             raise SourceError(f"{path}: breaks off: {error}; the messages before were taken") from error
         finally:
@@ -88,7 +90,7 @@ class _Connection(sqlite3.Connection):
 
 
 def _opened(path: Path) -> sqlite3.Connection:
-    """The file, read only. Unless there is a log beside it, SQLite is told that nobody writes, so that it leaves nothing there."""
+    """The file, read only; where no log lies beside it, SQLite is told that nobody writes, so that it leaves nothing there."""
     logged = path.with_name(f"{path.name}-wal").exists()
     return sqlite3.connect(f"{path.resolve().as_uri()}?mode=ro{'' if logged else '&immutable=1'}", uri=True, factory=_Connection)
 
@@ -98,7 +100,7 @@ def _check(db: sqlite3.Connection, path: Path) -> None:
         there = {row[1] for row in db.execute(f"PRAGMA table_info({table})")}
         if missing := sorted(columns - there):
             raise SourceError(
-                f"{path}: the table {table} lacks {', '.join(missing)}: this version of msgvault's archive is not known. Nothing was imported"
+                f"{path}: the table {table} lacks {', '.join(missing)}: not a version that is known. Nothing was imported"
             )
 
 

@@ -1,13 +1,14 @@
 """phpBB: the tables of its database as XML (`mysqldump --xml`, or its own test form), in any order.
 
-phpBB keeps no parents: a post answers the one it quotes by number, else the opening post of its topic. Texts are BBCode, in newer boards inside XML
-of its own, in older ones with a mark in each tag.
+phpBB keeps no parents: a post answers the one it quotes by number, else the opening post of its topic. Texts are BBCode, in
+newer boards inside XML of its own, in older ones with a mark in each tag.
 """
 
 from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
+from functools import partial
 from html import unescape
 from pathlib import Path
 from xml.etree import ElementTree
@@ -49,7 +50,7 @@ class PhpBB(Source):
         first: dict[str, str] = {}  # topic -> its first post
         for number, row in enumerate(_rows(path), start=1):
             where = f"{path.name}, post {number}"
-            yield guarded(lambda row=row, where=where: _item(row, first, hasher, where), where)  # type: ignore[misc]
+            yield guarded(partial(_item, row, first, hasher, where), where)
 
 
 SOURCE = PhpBB()

@@ -1,8 +1,8 @@
 """Mail in a public-inbox: git repositories whose commits are mails, as lore.kernel.org gives them to be cloned.
 
-Version 1 keeps a tree of mails, one commit for each; version 2 keeps one mail a commit, as the file `m` (or `d`, where that mail
-was taken away), in the epochs `git/0.git`, `git/1.git` and so on. Either way the mails are in the history and are read from there by the
-system's git, which is told to run nothing that the repository might name, and to fetch nothing.
+Version 1 keeps a tree of mails, one commit for each; version 2 keeps one mail a commit, as the file `m` (or `d`, where that
+mail was taken away), in the epochs `git/0.git`, `git/1.git` and so on. Either way the mails are in the history and are read
+from there by the system's git, which is told to run nothing that the repository might name, and to fetch nothing.
 """
 
 from __future__ import annotations
@@ -95,7 +95,7 @@ def _mails(repository: Path) -> Iterator[tuple[bytes | None, bool, str]]:
 
 def _git(repository: Path, *arguments: str, asked: bool = False) -> subprocess.Popen[bytes]:
     told = [part for setting in _QUIET for part in ("-c", setting)]
-    return subprocess.Popen(
+    return subprocess.Popen(  # noqa: S603 - what it is told is ours, but for a folder's name
         ["git", "--no-pager", *told, "--git-dir", str(repository), *arguments],  # noqa: S607 - the system's own
         stdin=subprocess.PIPE if asked else subprocess.DEVNULL,
         stdout=subprocess.PIPE,

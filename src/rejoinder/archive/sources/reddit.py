@@ -6,6 +6,7 @@ Ids carry their kind before them (t3 a submission, t1 a comment), so that one ca
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from functools import partial
 from html import unescape
 from pathlib import Path
 from typing import Any
@@ -13,7 +14,7 @@ from typing import Any
 from rejoinder.archive.json_pages import load_as_far
 from rejoinder.archive.json_records import json_lines, json_records
 from rejoinder.archive.peek import peek
-from rejoinder.archive.source import Hasher, Item, Record, Skipped, Source, guarded
+from rejoinder.archive.source import Hasher, Item, Record, Skipped, Source, guarded, guarded_all
 from rejoinder.post import State
 
 _DIGITS = "0123456789abcdefghijklmnopqrstuvwxyz"
@@ -40,22 +41,26 @@ class Reddit(Source):
         Raises:
             SourceError: the file cannot be read, or breaks off.
         """
-        found = peek(path)
-        if found.fields.get("kind") == "Listing":
-            whole, error = load_as_far(path)
-            for number, (thing, shown_whole) in enumerate(_things(whole), start=1):
-                where = f"{path.name}, thing {number}"
-                yield _thing(thing, hasher, where) if shown_whole else Skipped("comments that were not loaded", where)
-            if error is not None:
-                raise error
-            return
-        wrapped = "data.subreddit" in found.fields
-        rows = json_records(path, ("data",)) if wrapped else json_lines(path) if found.json == "{" else json_records(path)
-        for row in rows:
-            yield row.value if isinstance(row.value, Skipped) else _thing(row.value, hasher, row.where)
+        return guarded_all(_items(path, hasher), path.name)
 
 
 SOURCE = Reddit()
+
+
+def _items(path: Path, hasher: Hasher) -> Iterator[Item]:
+    found = peek(path)
+    if found.fields.get("kind") == "Listing":
+        whole, error = load_as_far(path)
+        for number, (thing, shown_whole) in enumerate(_things(whole), start=1):
+            where = f"{path.name}, thing {number}"
+            yield _thing(thing, hasher, where) if shown_whole else Skipped("comments that were not loaded", where)
+        if error is not None:
+            raise error
+        return
+    wrapped = "data.subreddit" in found.fields
+    rows = json_records(path, ("data",)) if wrapped else json_lines(path) if found.json == "{" else json_records(path)
+    for row in rows:
+        yield row.value if isinstance(row.value, Skipped) else _thing(row.value, hasher, row.where)
 
 
 def _words(fields: Mapping[str, Any], at: str) -> bool:
@@ -80,7 +85,7 @@ def _things(value: Any) -> Iterator[tuple[Mapping[str, Any], bool]]:
 
 
 def _thing(row: Mapping[str, Any], hasher: Hasher, where: str) -> Item:
-    return guarded(lambda: _post(row, hasher, where), where)
+    return guarded(partial(_post, row, hasher, where), where)
 
 
 def _post(row: Mapping[str, Any], hasher: Hasher, where: str) -> Item:

@@ -1,4 +1,4 @@
-"""Signal: a conversation as `signal-export` writes it, as text (`[2020-01-31, 23:59] Name: text`) or as `data.json`, a message a line."""
+"""Signal: a conversation as `signal-export` writes it, as text (`[2020-01-31, 23:59] Name: text`) or a JSON record a line."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from pathlib import Path
 from rejoinder.archive.chat import ContentIds, Turns
 from rejoinder.archive.json_records import json_lines
 from rejoinder.archive.peek import peek
-from rejoinder.archive.source import Hasher, Item, Record, Skipped, Source, guarded
+from rejoinder.archive.source import Hasher, Item, Record, Skipped, Source
 from rejoinder.archive.streams import UNREADABLE, open_stream
 from rejoinder.archive.values import LONGEST_TEXT, optional, seconds
 from rejoinder.errors import SourceError
@@ -42,8 +42,7 @@ class Signal(Source):
                 continue
             own = ids.of(time, author, text)
             parent, root = turns.answered("", own, optional(seconds, time))
-            record = Record(id=own, text=text, parent=parent, root=root, time=time, author=author)
-            yield guarded(lambda record=record, where=where: record.post(hasher, where), where)  # type: ignore[misc]
+            yield Record(id=own, text=text, parent=parent, root=root, time=time, author=author).post(hasher, where)
 
 
 SOURCE = Signal()
@@ -55,8 +54,8 @@ def _is_text(path: Path) -> bool:
 
 def _records(path: Path) -> Iterator[tuple[str, object, object, str]]:
     for row in json_lines(path):
-        get = row.value.get if isinstance(row.value, dict) else {}.get
-        yield row.where, get("date"), get("sender"), str(get("body") or "")
+        said = row.value if isinstance(row.value, dict) else {}
+        yield row.where, said.get("date"), said.get("sender"), str(said.get("body") or "")
 
 
 def _text(path: Path) -> Iterator[tuple[str, object, object, str]]:
@@ -72,7 +71,10 @@ def _text(path: Path) -> Iterator[tuple[str, object, object, str]]:
                 if found := STAMP.match(line):
                     if begun:
                         yield (*begun, _FURNITURE.sub("", "\n".join(said)).strip())
-                    begun, said = (f"{path.name} line {number}", f"{found[1]} {found[2] or found[3]}", found[4]), [line[found.end() :]]
+                    begun, said = (
+                        (f"{path.name} line {number}", f"{found[1]} {found[2] or found[3]}", found[4]),
+                        [line[found.end() :]],
+                    )
                 elif begun and len(said) < LONGEST_TEXT // 100:
                     said.append(line)
     except UNREADABLE as error:

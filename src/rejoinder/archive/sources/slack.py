@@ -1,7 +1,7 @@
 """Slack: an export of a workspace, a folder for each channel and a file for each day.
 
-A reply in a thread answers what opened it, which often lies in another day's file; all other messages are turns of a conversation.
-What programs wrote, and notices ("has joined the channel"), are left out.
+A reply in a thread answers what opened it, which often lies in another day's file; all other messages are turns of a
+conversation. What programs wrote, and notices ("has joined the channel"), are left out.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Slack: one file of messages by itself, a day of an export or an answer of its API (`conversations.history`, `conversations.replies`)."""
+"""Slack: one file of messages by itself, a day of an export or an answer of its API."""
 
 from __future__ import annotations
 
@@ -21,7 +21,10 @@ class SlackFile(Source):
     def recognises(self, path: Path) -> bool:
         """Whether there are such messages."""
         fields = set(peek(path).fields)
-        return any({f"{at}ts", f"{at}text"} <= fields and ({f"{at}user", f"{at}bot_id", f"{at}type"} & fields) for at in ("", "messages."))
+        return any(
+            {f"{at}ts", f"{at}text"} <= fields and ({f"{at}user", f"{at}bot_id", f"{at}type"} & fields)
+            for at in ("", "messages.")
+        )
 
     def read(self, path: Path, hasher: Hasher) -> Iterator[Item]:
         """The messages, in the file's order.

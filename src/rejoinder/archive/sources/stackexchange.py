@@ -1,20 +1,21 @@
 """Stack Exchange: a site's data dump (Posts.xml, Comments.xml), and questions as the API gives them.
 
-A question opens a thread, an answer answers it, a comment answers the post below which it stands. Body texts are HTML inside an XML
-attribute. The dumps are read row by row, without their document type. Users are known by their numbers.
+A question opens a thread, an answer answers it, a comment answers the post below which it stands. Body texts are HTML inside
+an XML attribute. The dumps are read row by row, without their document type. Users are known by their numbers.
 """
 
 from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
+from functools import partial
 from html import unescape
 from pathlib import Path
 from typing import Any
 
 from rejoinder.archive.json_pages import page_records
 from rejoinder.archive.peek import peek
-from rejoinder.archive.source import Hasher, Item, Record, Skipped, Source, guarded
+from rejoinder.archive.source import Hasher, Item, Record, Skipped, Source, guarded, guarded_all
 from rejoinder.archive.streams import UNREADABLE, open_stream
 from rejoinder.archive.values import LONGEST_TEXT
 from rejoinder.errors import SourceError
@@ -43,10 +44,14 @@ class StackExchange(Source):
         Raises:
             SourceError: the file cannot be read, or breaks off.
         """
-        return _api(path, hasher) if peek(path).json else _dump(path, hasher)
+        return guarded_all(_items(path, hasher), path.name)
 
 
 SOURCE = StackExchange()
+
+
+def _items(path: Path, hasher: Hasher) -> Iterator[Item]:
+    return _api(path, hasher) if peek(path).json else _dump(path, hasher)
 
 
 def _dump(path: Path, hasher: Hasher) -> Iterator[Item]:
@@ -64,7 +69,7 @@ def _dump(path: Path, hasher: Hasher) -> Iterator[Item]:
                         line = file.readline(_LONGEST_ROW)
                     continue
                 text = line.decode("utf-8", "replace")
-                yield guarded(lambda text=text, where=where: _row(text, hasher, where), where)  # type: ignore[misc]
+                yield guarded(partial(_row, text, hasher, where), where)
     except UNREADABLE as error:
         raise SourceError(f"{path}: breaks off after line {number:,}: {error}") from error
 
@@ -92,7 +97,7 @@ def _api(path: Path, hasher: Hasher) -> Iterator[Item]:
             yield row.value
             continue
         for kind, post in _within(row.value):
-            yield guarded(lambda kind=kind, post=post, where=row.where: _asked(kind, post, hasher, where), row.where)  # type: ignore[misc]
+            yield guarded(partial(_asked, kind, post, hasher, row.where), row.where)
 
 
 def _within(question: Mapping[str, Any]) -> Iterator[tuple[str, Mapping[str, Any]]]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -36,7 +37,7 @@ class Telegram(Source):
                 yield row.value
                 continue
             chat = str(row.outer.get("id") or row.outer.get("name") or "")
-            yield guarded(lambda m=row.value, c=chat, w=row.where: _item(m, c, (turns, ids), hasher, w), row.where)  # type: ignore[misc]
+            yield guarded(partial(_item, row.value, chat, (turns, ids), hasher, row.where), row.where)
 
 
 SOURCE = Telegram()

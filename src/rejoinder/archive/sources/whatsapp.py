@@ -1,7 +1,8 @@
 """WhatsApp: a chat exported to text ("Export chat", without media).
 
-Dates are written as the telephone that exported them writes dates, without a word on the order of day and month: a number above 12
-anywhere in the file decides it, else the day comes first. Times have no zone, and are taken for UTC. Messages have no ids.
+Dates are written as the telephone that exported them writes dates, without a word on the order of day and month: a number
+above 12 anywhere in the file decides it, else the day comes first. Times have no zone, and are taken for UTC. Messages have
+no ids.
 """
 
 from __future__ import annotations
@@ -9,6 +10,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
@@ -26,9 +28,13 @@ _STAMP = re.compile(
 )
 _SAID = re.compile(r"([^:\n]{1,80}?):(?:\s|\.$)")
 _NOTICES = re.compile(
-    r"end-to-end encrypted|created (?:this )?group|\badded you\b|were added|changed (?:the|this|their)|joined using|\bleft$", re.IGNORECASE
+    r"end-to-end encrypted|created (?:this )?group|\badded you\b|were added|changed (?:the|this|their)|joined using|\bleft$",
+    re.IGNORECASE,
 )
-_LEFT_OUT = re.compile(r"[\u200e\s]*[<\[]?(?:media omitted|(?:image|video|audio|sticker|GIF|document) omitted|attached: [^>]*)[>\]]?\s*$", re.IGNORECASE)
+_LEFT_OUT = re.compile(
+    r"[\u200e\s]*[<\[]?(?:media omitted|(?:image|video|audio|sticker|GIF|document) omitted|attached: [^>]*)[>\]]?\s*$",
+    re.IGNORECASE,
+)
 _SIGNAL = re.compile(r"\[\d{4}-\d\d-\d\d(?:, \d\d:\d\d| \d\d:\d\d:\d\d)\] ")  # what writes this is signal-export
 _MONTHS = 12
 
@@ -63,7 +69,7 @@ class WhatsApp(Source):
         known = Turns(), ContentIds()
         for message in _messages(path):
             where = f"{path.name} line {message.line}"
-            yield guarded(lambda message=message, where=where: _item(message, order, known, hasher, where), where)  # type: ignore[misc]
+            yield guarded(partial(_item, message, order, known, hasher, where), where)
 
 
 SOURCE = WhatsApp()
@@ -100,7 +106,7 @@ def _order(path: Path) -> str:
         if found := _STAMP.match(line):
             one, two, three = (int(number) for number in found.groups()[:3])
             first, second, third = max(first, one), max(second, two), max(third, three)
-    if first > 31:  # noqa: PLR2004 - no month has so many days
+    if first > 31:  # no month has so many days
         return "ymd" if third > _MONTHS or second <= _MONTHS else "ydm"
     return "mdy" if second > _MONTHS >= first else "dmy"
 
@@ -110,7 +116,7 @@ def _time(stamp: tuple[str | None, ...], order: str) -> int | None:
     hour = int(stamp[3] or 0)
     if stamp[6]:
         hour = hour % 12 + (12 if stamp[6].lower() == "p" else 0)
-    year = numbers["y"] + (2000 if numbers["y"] < 100 else 0)  # noqa: PLR2004
+    year = numbers["y"] + (2000 if numbers["y"] < 100 else 0)
     try:
         moment = datetime(year, numbers["m"], numbers["d"], hour, int(stamp[4] or 0), int(stamp[5] or 0), tzinfo=UTC)
     except ValueError:

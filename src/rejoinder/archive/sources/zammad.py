@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -35,27 +36,31 @@ class Zammad(Source):
         for where, found in grouped(json_records(path), lambda article: article.get("ticket_id")):
             values = [row.value for row in found if not isinstance(row.value, Skipped)]
             yield from (row.value for row in found if isinstance(row.value, Skipped))
-            for ticket in _tickets(values):
-                yield from items(ticket, hasher, where)
+            if values and "ticket_id" in values[0]:
+                yield from items(partial(_ticket, values), hasher, where)
+            else:
+                for value in values:
+                    yield from items(partial(_whole, value), hasher, where)
 
 
 SOURCE = Zammad()
 
 
-def _tickets(values: list[dict[str, Any]]) -> Iterator[Ticket]:
-    """The ticket of some articles; or of each record that is a ticket with articles inside."""
-    articles = [value for value in values if "ticket_id" in value and "articles" not in value]
-    if articles:
-        yield Ticket(articles[0]["ticket_id"], articles[0].get("subject"), _entries(articles))
-    for value in values:
-        whole = value.get("ticket") if isinstance(value.get("ticket"), dict) else value
-        inside = value.get("articles") or (whole or {}).get("articles")
-        if isinstance(inside, list) and whole:
-            yield Ticket(whole.get("id") or whole.get("number"), whole.get("title"), _entries(inside))
+def _ticket(articles: list[dict[str, Any]]) -> Ticket:
+    return Ticket(articles[0]["ticket_id"], articles[0].get("subject"), _entries(articles))
 
 
-def _entries(articles: list[Any]) -> list[Entry]:
-    known = {one.get("message_id"): one.get("id") for one in articles if isinstance(one, Mapping) and one.get("message_id")}
+def _whole(record: Mapping[str, Any]) -> Ticket:
+    """The ticket of a record that is one, or holds one, with its articles inside."""
+    inside = record.get("ticket")
+    ticket = inside if isinstance(inside, Mapping) else record
+    return Ticket(
+        ticket.get("id") or ticket.get("number"), ticket.get("title"), _entries(record.get("articles") or ticket.get("articles"))
+    )
+
+
+def _entries(articles: Any) -> list[Entry]:
+    known = {str(one.get("message_id")): one.get("id") for one in articles if isinstance(one, Mapping) and one.get("message_id")}
     return [
         Entry(
             id=one.get("id"),
@@ -66,7 +71,7 @@ def _entries(articles: list[Any]) -> list[Entry]:
             agent=one.get("sender") == "Agent",
             private=one.get("internal"),
             notice=one.get("sender") == "System",
-            answers=known.get(one.get("in_reply_to")),
+            answers=known.get(str(one.get("in_reply_to"))),
         )
         for one in articles
         if isinstance(one, Mapping)

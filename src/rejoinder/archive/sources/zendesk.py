@@ -6,6 +6,7 @@ A page of comments alone says nothing of its ticket: such a page is read as a ti
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -43,17 +44,21 @@ class Zendesk(Source):
             if isinstance(row.value, Skipped):
                 yield row.value
                 continue
-            ticket = row.value
-            entries = [_entry(one, ticket) for one in ticket.get("comments") or () if isinstance(one, Mapping)] or [_question(ticket)]
-            number = ticket.get("id") or path.stem
-            yield from items(Ticket(number, ticket.get("raw_subject") or ticket.get("subject"), entries), hasher, row.where)
+            yield from items(partial(_ticket, row.value, path.stem), hasher, row.where)
 
 
 SOURCE = Zendesk()
 
 
+def _ticket(ticket: Mapping[str, Any], name: str) -> Ticket:
+    entries = [_entry(one, ticket) for one in ticket.get("comments") or () if isinstance(one, Mapping)] or [_question(ticket)]
+    return Ticket(ticket.get("id") or name, ticket.get("raw_subject") or ticket.get("subject"), entries)
+
+
 def _question(ticket: Mapping[str, Any]) -> Entry:
-    return Entry("question", ticket.get("description"), "plain", ticket.get("created_at"), ticket.get("requester_id"), agent=False)
+    return Entry(
+        "question", ticket.get("description"), "plain", ticket.get("created_at"), ticket.get("requester_id"), agent=False
+    )
 
 
 def _entry(comment: Mapping[str, Any], ticket: Mapping[str, Any]) -> Entry:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
+from functools import partial
 from math import inf
 from pathlib import Path
 from typing import Any
@@ -32,7 +33,11 @@ class Zulip(Source):
         """Whether there are such messages."""
         fields = set(peek(path).fields)
         listed = fields >= _BY_PATH and "type" not in fields
-        return listed or "zerver_message.date_sent" in fields or {f"messages.{name}" for name in ("sender_full_name", "subject")} <= fields
+        return (
+            listed
+            or "zerver_message.date_sent" in fields
+            or {f"messages.{name}" for name in ("sender_full_name", "subject")} <= fields
+        )
 
     def read(self, path: Path, hasher: Hasher) -> Iterator[Item]:
         """The messages, in the file's order.
@@ -48,7 +53,7 @@ class Zulip(Source):
             if isinstance(row.value, Skipped):
                 yield row.value
             else:
-                yield guarded(lambda message=row.value, where=row.where: _item(message, topic, turns, hasher, where), row.where)  # type: ignore[misc]
+                yield guarded(partial(_item, row.value, topic, turns, hasher, row.where), row.where)
 
 
 SOURCE = Zulip()
@@ -56,7 +61,7 @@ SOURCE = Zulip()
 
 def _item(message: Mapping[str, Any], topic: str, turns: Turns, hasher: Hasher, where: str) -> Item:
     get, own = message.get, str(message["id"])
-    if message.get("type") == 2:  # noqa: PLR2004 - of an export: a topic was marked as resolved
+    if message.get("type") == 2:  # of an export: a topic was marked as resolved
         return Skipped("a notice of the service", where)
     title = str(get("subject") if "subject" in message else topic)
     stream = get("stream_id") or get("recipient") or get("recipient_id") or ""
