@@ -211,7 +211,7 @@ def mutated_json(text: str, rng: random.Random) -> str:
             other, name = rng.choice(found)
             here[key] = deepcopy(other[name]) if (name in other if isinstance(other, dict) else name < len(other)) else None
         else:
-            here[key] = rng.choice(ODD)
+            here[key] = deepcopy(rng.choice(ODD))  # or a container would come to hold itself
     made = json.dumps(value)
     if rest is None:
         return made
