@@ -88,6 +88,8 @@ def _mails(repository: Path) -> Iterator[tuple[bytes | None, bool, str]]:
         if log.wait():
             said = b"" if log.stderr is None else log.stderr.read(400)
             raise SourceError(f"{repository}: git cannot read it: {' '.join(said.decode(errors='replace').split())[:160]}")
+    except (OSError, ValueError) as error:  # git ended, or said what it never says
+        raise SourceError(f"{repository}: git cannot read it: {error}; the mails before were taken") from error
     finally:
         for process in (log, blobs):
             _end(process)
