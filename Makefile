@@ -2,8 +2,8 @@
 PYTHON ?= python3
 BIN := .venv/bin
 SOURCES := src tests bench examples docs
-# one process for each core, up to eight: each makes the costly fixtures for itself, so tests of one file stay together
-SIDE_BY_SIDE ?= -n logical --maxprocesses 8 --dist loadscope
+# one process for each core, up to eight; one that has nothing left takes over from the others
+SIDE_BY_SIDE ?= -n logical --maxprocesses 8 --dist worksteal
 
 .PHONY: try setup format check test coverage browser fonts site bench clean
 

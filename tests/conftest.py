@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import fcntl
 import importlib
 import os
+import shutil
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -37,7 +39,9 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Load that file before the tests are made from LADDER."""
+    """Settle what a test must not depend on; load that file before the tests are made from LADDER."""
+    os.environ["REJOINDER_QUIET"] = "1"  # no lines of progress, however slow the machine; and what runs is as wide as it says
+    os.environ.pop("COLUMNS", None)
     given = config.getoption("--rung")
     if given is None:
         return
@@ -47,6 +51,12 @@ def pytest_configure(config: pytest.Config) -> None:
     sys.path.insert(0, str(file.parent))
     module = importlib.import_module(file.stem)
     OUTSIDE.update({name: getattr(module, "OTHER", {}) for name in LADDER if name not in before})
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """What takes longest comes first, whatever the order of the rest: else one process works at the end and the others wait."""
+    items.sort(key=lambda item: "tour_home" not in getattr(item, "fixturenames", ()))
 
 
 def toy_posts(threads: int = 80) -> Iterator[Post]:
@@ -95,9 +105,32 @@ def real_data() -> Path:
     return directory
 
 
+def made_once(temporary: pytest.TempPathFactory, name: str, make: Callable[[Path], object]) -> Path:
+    """A folder that `make` fills: once for all processes of this run of the tests; whoever else wants it waits. Read only."""
+    base = temporary.getbasetemp()
+    base = base.parent if "PYTEST_XDIST_WORKER" in os.environ else base
+    folder, whole = base / name, base / f"{name}.whole"
+    with (base / f"{name}.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not whole.exists():
+            shutil.rmtree(folder, ignore_errors=True)  # what a process that failed has left
+            folder.mkdir()
+            make(folder)
+            whole.touch()
+    return folder
+
+
 @pytest.fixture(scope="session")
 def toy_home(tmp_path_factory: pytest.TempPathFactory) -> Workspace:
     """A home with the toy archive and a few fitted rungs. Not to be written to."""
     from serving import make_home
 
-    return make_home(tmp_path_factory.mktemp("home"))
+    return Workspace(made_once(tmp_path_factory, "toy-home", make_home))
+
+
+@pytest.fixture(scope="session")
+def sample_home(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A home without an archive of its own, whose sample is fitted. Read only."""
+    from rejoinder.home.sample import sample
+
+    return made_once(tmp_path_factory, "sample-home", lambda home: sample(Workspace(home)))

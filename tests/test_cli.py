@@ -23,14 +23,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from conftest import make_archive, toy_posts
+from conftest import made_once, make_archive, toy_posts
 from hn_server import HackerNewsServer, forum, status
 from typer.main import get_command
 
 from rejoinder.archive.store import Archive
 from rejoinder.cli import app, main
 from rejoinder.home.fitting import FitConfig, fit
-from rejoinder.home.sample import sample
 from rejoinder.home.workspace import Workspace
 from rejoinder.models import LADDER, without_extras
 from rejoinder.post import Kind, Post, State
@@ -127,26 +126,20 @@ def items(threads: int = 12) -> Iterator[dict[str, Any]]:
 
 
 @pytest.fixture(scope="session")
-def sample_home(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A home without an archive of its own, whose sample is fitted. Read only."""
-    home = tmp_path_factory.mktemp("sample-home")
-    sample(Workspace(home))
-    return home
-
-
-@pytest.fixture(scope="session")
 def hn_home(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A home with a small archive of Hacker News, all rungs fitted. Read only."""
-    home = tmp_path_factory.mktemp("hn-home")
-    space = Workspace(home)
+    return made_once(tmp_path_factory, "hn-home", _fit_everything)
+
+
+def _fit_everything(home: Path) -> None:
     from rejoinder.archive.sources.hackernews import read_record
 
+    space = Workspace(home)
     with space.open_archive(create=True) as archive:
         archive.set_forum("hn")
         archive.add(read_record(item, "", space.hasher()) for item in items())
         archive.add([Post(77, state=State.DELETED)])
-    fit(space, without_extras(), FitConfig(vocabulary=300), {})
-    return home
+    space.fit(without_extras(), FitConfig(vocabulary=300), {})
 
 
 @pytest.fixture

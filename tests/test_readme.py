@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import runpy
 import shlex
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -17,8 +18,9 @@ ROOT = Path(__file__).resolve().parents[1]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 
 
-def test_the_session_in_the_readme_is_what_make_try_prints(tmp_path: Path) -> None:
-    """Every command of the target `try`, as the Makefile has it, on a home of its own."""
+def test_the_session_in_the_readme_is_what_make_try_prints(sample_home: Path, tmp_path: Path) -> None:
+    """Every command of the target `try`, as the Makefile has it, on a home of its own, in which the sample is fitted."""
+    shutil.copytree(sample_home, tmp_path, dirs_exist_ok=True)
     recipe = re.search(r"^try:.*\n((?:\t.*\n)+)", (ROOT / "Makefile").read_text(encoding="utf-8"), re.MULTILINE)
     assert recipe
     printed = ""

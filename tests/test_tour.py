@@ -16,6 +16,7 @@ from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
 import pytest
+from conftest import made_once
 
 from rejoinder.extras import how_to_get
 from rejoinder.tour.chapters import Chapter, chapters, find
@@ -29,7 +30,7 @@ LOADED = {"script": "src", "img": "src", "iframe": "src", "source": "src", "vide
 each = pytest.mark.parametrize("chapter", CHAPTERS, ids=lambda chapter: chapter.name)
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def tour_home(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return tmp_path_factory.mktemp("tour-home")
 
@@ -41,16 +42,18 @@ def environment(home: Path, **more: str) -> dict[str, str]:
 # --- the site --------------------------------------------------------------------------------------------------------
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def site(tmp_path_factory: pytest.TempPathFactory, tour_home: Path) -> Path:
     """The documentation, built once; every chapter is executed, and a warning fails it."""
-    out = tmp_path_factory.mktemp("site")
-    command = [sys.executable, "-m", "sphinx", "-b", "html", "-W", "--keep-going", "-q", "-E", "-d", str(out / "doctrees")]
-    ran = subprocess.run(
-        [*command, str(DOCS), str(out / "html")], capture_output=True, text=True, env=environment(tour_home), timeout=600
-    )
-    assert ran.returncode == 0, ran.stdout[-2000:] + ran.stderr[-6000:]
-    return out / "html"
+
+    def build(out: Path) -> None:
+        command = [sys.executable, "-m", "sphinx", "-b", "html", "-W", "--keep-going", "-q", "-E", "-d", str(out / "doctrees")]
+        ran = subprocess.run(
+            [*command, str(DOCS), str(out / "html")], capture_output=True, text=True, env=environment(tour_home), timeout=600
+        )
+        assert ran.returncode == 0, ran.stdout[-2000:] + ran.stderr[-6000:]
+
+    return made_once(tmp_path_factory, "site", build) / "html"
 
 
 class Page(HTMLParser):
@@ -126,10 +129,14 @@ sys.meta_path.insert(0, Blocked())
 """
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def bare(tmp_path_factory: pytest.TempPathFactory, tour_home: Path) -> dict[int, list[dict[str, object]]]:
     """What every chapter puts out where nothing of the extra `train` can be imported: the outputs of its cells, in order."""
-    folder = tmp_path_factory.mktemp("bare")
+    folder = made_once(tmp_path_factory, "bare", lambda folder: _run_bare(folder, tour_home))
+    return {int(number): outputs for number, outputs in json.loads((folder / "outputs.json").read_text()).items()}
+
+
+def _run_bare(folder: Path, tour_home: Path) -> None:
     (folder / "sitecustomize.py").write_text(BLOCKER)
     runner = """
 import json, sys
@@ -147,7 +154,6 @@ json.dump(found, open("outputs.json", "w"))
     command = [sys.executable, "-c", runner, *(str(chapter.file) for chapter in CHAPTERS)]
     ran = subprocess.run(command, capture_output=True, text=True, cwd=folder, env=environment(tour_home, PYTHONPATH=path))
     assert ran.returncode == 0, ran.stderr[-6000:]
-    return {int(number): outputs for number, outputs in json.loads((folder / "outputs.json").read_text()).items()}
 
 
 @each

@@ -187,10 +187,10 @@ def test_a_changed_archive_is_noticed_and_moved_threads_make_rungs_stale(space: 
     assert found and found.stale
 
 
-def test_the_embedded_archive_is_large_and_varied_enough(tmp_path: Path) -> None:
+def test_the_embedded_archive_is_large_and_varied_enough(sample_home: Path) -> None:
     from rejoinder.archive.info import read_info
 
-    inside = sample(Workspace(tmp_path))
+    inside = sample(Workspace(sample_home))
     with inside.open_archive() as archive:
         found = read_info(archive)
     assert found.threads >= 80 and found.posts >= 600 and found.parts["test"]["posts"] >= 20
@@ -198,7 +198,8 @@ def test_the_embedded_archive_is_large_and_varied_enough(tmp_path: Path) -> None
     assert all(inside.fitted(name) for name in without_extras())
 
 
-def test_the_embedded_archive_is_made_once(tmp_path: Path) -> None:
+def test_the_embedded_archive_is_made_once(sample_home: Path, tmp_path: Path) -> None:
+    shutil.copytree(sample_home, tmp_path, dirs_exist_ok=True)
     first = sample(Workspace(tmp_path))
     stamp = {file: file.stat().st_mtime_ns for file in (first.home / "models").rglob("manifest.json")}
     again = sample(Workspace(tmp_path))

@@ -4,16 +4,31 @@ from __future__ import annotations
 
 import sys
 from io import TextIOWrapper
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
+from typer.core import TyperGroup
 
 from rejoinder import __version__
 from rejoinder.cli import archive, arpa, audit, bundle, forget, inspect, ladder, lsp, own, rungs, serve, suggest, tour
-from rejoinder.errors import RejoinderError
+from rejoinder.cli.output import be_quiet
+from rejoinder.errors import RejoinderError, Stopped
+
+
+class _Commands(TyperGroup):
+    """The commands, any of which may be stopped."""
+
+    def invoke(self, ctx: Any) -> Any:
+        """Run one; Ctrl-C is an error of ours where the command has no better word."""
+        try:
+            return super().invoke(ctx)
+        except KeyboardInterrupt:
+            raise Stopped("stopped; what was finished is kept") from None
+
 
 app = typer.Typer(
     name="rejoinder",
+    cls=_Commands,
     help="Learns from an archive of threaded discussion, finishes your sentence and proposes replies, on your own machine.",
     no_args_is_help=True,
     add_completion=False,
@@ -32,10 +47,14 @@ def _show_version(wanted: bool) -> None:
 @app.callback(epilog="It never posts anywhere. Start: rejoinder reply 'Why do people still use Makefiles?'")
 def _root(
     debug: Annotated[bool, typer.Option("--debug", help="Show the traceback of an error.")] = False,
+    quiet: Annotated[
+        bool, typer.Option("--quiet", envvar="REJOINDER_QUIET", show_envvar=False, help="Show no progress.")
+    ] = False,
     version: Annotated[bool, typer.Option("--version", callback=_show_version, is_eager=True, help="Show the version.")] = False,
 ) -> None:
     global _debug
     _debug = debug
+    be_quiet(quiet)
 
 
 app.command("import")(archive.import_files)
@@ -58,7 +77,7 @@ app.add_typer(inspect.inspect_app, name="inspect")
 
 
 def main() -> None:
-    """Run the command line; an error of ours is one line on stderr and exit status 2."""
+    """Run the command line; an error of ours is one line on stderr and exit status 2, or 130 if somebody stopped it."""
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, TextIOWrapper):
             stream.reconfigure(errors="replace")  # names of files and arguments need not be UTF-8
@@ -68,7 +87,7 @@ def main() -> None:
         if _debug:
             raise
         typer.echo(f"rejoinder: {error if isinstance(error, RejoinderError) else _told(error)}", err=True)
-        sys.exit(2)
+        sys.exit(130 if isinstance(error, Stopped) else 2)
 
 
 def _told(error: OSError) -> str:

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from rejoinder.cli.options import Home, Json, workspace
-from rejoinder.cli.output import Report, note, print_json, progress, size
+from rejoinder.cli.output import Report, facts, keeping, note, print_json, progress, say, size
 from rejoinder.errors import MissingExtra, RejoinderError, SourceError, UsageError
 
 if TYPE_CHECKING:
@@ -68,7 +68,8 @@ def import_files(
         note(f"rejoinder: {problem}")
     results: list[dict[str, Any]] = []
     errors: list[RejoinderError] = []
-    with TemporaryDirectory(prefix="rejoinder-") as scratch, ExitStack() as opened, progress() as report:
+    kept = keeping("the posts read so far are kept; the same command reads the rest")
+    with kept, TemporaryDirectory(prefix="rejoinder-") as scratch, ExitStack() as opened, progress() as report:
         archive: Archive | None = None
         for path in _paths(paths):
             for unit in units(path, forced, Path(scratch)):
@@ -148,7 +149,8 @@ def fetch_hn(
     wanted = Wanted(tuple(item or ()), top, updates, _date(since))
     counts = Counts()
     began = perf_counter()
-    with space.open_archive(create=True) as archive, progress() as report:
+    kept = keeping("what was read is kept; `rejoinder fetch hn` goes on")
+    with kept, space.open_archive(create=True) as archive, progress() as report:
         archive.set_forum("hn")
         left = remaining(archive)
         if left:
@@ -206,8 +208,7 @@ def info(
         "orphans": f"{found.orphans:,} replies whose parent is not in the archive",
         "circular": f"{found.circular:,} posts whose parents run in a circle",
     }
-    for name, value in lines.items():
-        typer.echo(f"{name:9} {value}")
+    facts(lines)
 
 
 def or_sample(space: Workspace) -> Workspace:
@@ -280,18 +281,14 @@ def _print_counts(name: str, counts: Counts, seconds: float, unit: str = "lines"
     from rejoinder.archive.html import clean
 
     c, name = counts, clean(name)
-    typer.echo(
-        f"{name}: {c.lines:,} {unit} = {c.new:,} new + {c.updated:,} updated + {c.unchanged:,} unchanged + {c.skipped:,} skipped"
-    )
-    typer.echo(f"  in {seconds:.1f} s, {c.lines / max(seconds, 1e-9):,.0f} a second")
+    say(f"{name}: {c.lines:,} {unit} = {c.new:,} new + {c.updated:,} updated + {c.unchanged:,} unchanged + {c.skipped:,} skipped")
+    say(f"  in {seconds:.1f} s, {c.lines / max(seconds, 1e-9):,.0f} a second")
     for reason, count in c.reasons.most_common():
-        typer.echo(f"  skipped {count:,}: {reason} (first: {c.examples[reason]})")
+        say(f"  skipped {count:,}: {reason} (first: {c.examples[reason]})")
     if c.circular:
-        typer.echo(
-            f"  kept {len(c.circular):,} whose parents run in a circle (first: {c.circular[0]}); a circle ends the context there"
-        )
+        say(f"  kept {len(c.circular):,} whose parents run in a circle (first: {c.circular[0]}); a circle ends the context there")
     if c.moved:
-        typer.echo(f"  {c.moved:,} posts that were here joined another thread, {c.resplit:,} of them in another part")
+        say(f"  {c.moved:,} posts that were here joined another thread, {c.resplit:,} of them in another part")
 
 
 def _date(text: str | None) -> datetime | None:

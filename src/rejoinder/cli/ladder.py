@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
-from shutil import get_terminal_size
 from typing import Annotated
 
 import typer
 
 from rejoinder.cli.archive import or_sample, split_method
 from rejoinder.cli.options import ConfigFile, Home, Json, Seed, Sets, Split, workspace
-from rejoinder.cli.output import note, progress, table
+from rejoinder.cli.output import keeping, progress, say, table, terminal_width
 from rejoinder.errors import UsageError
 
+_WIDE = 1_000  # columns for whoever reads the table through a pipe: all of it
 _UNITS = {"s": 1.0, "m": 60.0, "h": 3600.0, "": 60.0}
 _DURATION = re.compile(r"(\d+(?:\.\d+)?)\s*(s|m|h|)")
 
@@ -57,12 +57,8 @@ def ladder(
 
     space = or_sample(workspace(home))
     chosen = ClimbConfig(tuple(names) if names else None, _seconds(budget), split_method(split), seed, resume)
-    try:
-        with progress() as show:
-            report = climb(space, chosen, read_settings(config, settings or (), LADDER), show)
-    except KeyboardInterrupt:
-        note("interrupted; what is done is kept: the same command with --resume goes on")
-        raise typer.Exit(130) from None
+    with keeping("what is done is kept: the same command with --resume goes on"), progress() as show:
+        report = climb(space, chosen, read_settings(config, settings or (), LADDER), show)
     where = space.home / FOLDER
     made = {"ladder.html": page(report).encode(), REPORT: to_json(report)}
     for folder in {where, out or where}:
@@ -71,11 +67,10 @@ def ladder(
     if as_json:
         typer.echo(made[REPORT].decode(), nl=False)
         return
-    columns, rows, lines = plain(report, get_terminal_size().columns)
+    columns, rows, lines = plain(report, terminal_width() or _WIDE)
     table(columns, rows)
-    for line in lines:
-        typer.echo(line)
-    typer.echo(f"\nThe whole report, with plots: {(out or where) / 'ladder.html'}")
+    for line in [*lines, "", f"The whole report, with plots: {(out or where) / 'ladder.html'}"]:
+        say(line)
 
 
 def _seconds(text: str) -> float | None:

@@ -12,8 +12,9 @@ import typer
 
 from rejoinder.cli.archive import or_sample, or_shipped
 from rejoinder.cli.input import read_stdin, read_text
+from rejoinder.cli.layout import visible, wrap
 from rejoinder.cli.options import Home, Json, workspace
-from rejoinder.cli.output import note, print_json
+from rejoinder.cli.output import note, print_json, say, terminal_width, text_width
 from rejoinder.errors import NotFitted, SourceError, UsageError
 
 if TYPE_CHECKING:
@@ -21,7 +22,6 @@ if TYPE_CHECKING:
     from rejoinder.post import Post, Suggestion
 
 _SHOWN = 420  # characters of a reply shown unless --full
-_WIDTH = 96
 
 Item = Annotated[
     int | None,
@@ -81,16 +81,16 @@ def reply(
         found = {"context": [post.id for post in context], "replies": [asdict(r) for r in replies], "notice": forum.notice}
         print_json({**found, "score": "probability" if answering.trusts else "of the rung", "threshold": answering.threshold})
         return
-    answered = " ".join(context[-1].body.split())
-    typer.echo(f"Replies to: {textwrap.shorten(answered, 160, placeholder=' …')}\n")
+    answered = textwrap.shorten(visible(context[-1].body), 160, placeholder=" …")
+    typer.echo("\n".join(wrap(f"Replies to: {answered}", text_width())) + "\n")
     if not replies:
-        typer.echo("None to suggest: nothing in the archive is near enough.")
+        say("None to suggest: nothing in the archive is near enough.")
         if answering.threshold:
-            typer.echo(f"What is less than {answering.threshold:.0%} likely to be on topic is not shown; --all shows it.")
+            say(f"What is less than {answering.threshold:.0%} likely to be on topic is not shown; --all shows it.")
     for place, suggestion in enumerate(replies, start=1):
         _show(place, suggestion, full, sure=answering.trusts and not suggestion.generated)
     if forum.notice:
-        typer.echo(textwrap.fill(forum.notice, _WIDTH))
+        typer.echo("\n".join(wrap(forum.notice, text_width())))
 
 
 def complete(
@@ -153,24 +153,26 @@ def complete(
     if not found:
         typer.echo("Nothing to suggest.")
     for continuation in found:
-        typer.echo(f"{typed}{typer.style(continuation.text, bold=True)}")
+        typer.echo(f"{visible(typed)}{typer.style(visible(continuation.text), bold=True)}")
         typer.echo(typer.style(f"    {names[0]}, {continuation.score:.2f} nats a token", dim=True))
 
 
 def _show(place: int, suggestion: Suggestion, full: bool, *, sure: bool) -> None:
-    text = suggestion.text
+    text, width = visible(suggestion.text), text_width() - 4
     if not full and len(text) > _SHOWN:
         cut = text[:_SHOWN].rsplit(" ", 1)[0]
         text = f"{cut} … (+{len(text[len(cut) :].split())} words)"
     lines: list[str] = []
     for line in text.split("\n"):
-        lines += [line] if line.startswith("  ") or not line else textwrap.wrap(line, _WIDTH - 4)
+        lines += [line] if line.startswith("  ") else wrap(line, width)  # code stays as it is
     typer.echo(f"{place:2}. " + "\n    ".join(lines).replace("\n    \n", "\n\n"))
     source = "nobody wrote this" if suggestion.generated else "not from a post"
     if suggestion.post is not None:
-        source = f"post {suggestion.post}, a reply to “{suggestion.title}”" + (f", {suggestion.url}" if suggestion.url else "")
+        where = f", {suggestion.url}" if suggestion.url else ""
+        source = f"post {suggestion.post}, a reply to “{visible(suggestion.title)}”{where}"
     score = f"{suggestion.score:.0%} likely on topic" if sure else f"{suggestion.score:.2f}"
-    typer.echo(typer.style(f"    {suggestion.rung} · {score} · {source}\n", dim=True))
+    said = wrap(f"    {suggestion.rung} · {score} · {source}", terminal_width())
+    typer.echo(typer.style("\n".join(said) + "\n", dim=True))
 
 
 def _context(
