@@ -23,6 +23,7 @@ from rich.cells import cell_len
 
 from rejoinder.cli.layout import layout, visible, wrap
 from rejoinder.cli.output import Pace, lines_of_progress, roughly
+from rejoinder.home.fitting import FitConfig, fit
 from rejoinder.home.workspace import Workspace
 from rejoinder.post import Kind, Post
 
@@ -192,9 +193,7 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
         Post(9_002, Kind.COMMENT, HIDDEN, parent=9_001, time=2),
     ]
     make_archive(space.archive_file, posts).close()
-    from rejoinder.home.workspace import FitConfig
-
-    assert not space.fit(["canned", "bm25"], FitConfig(on="all"), {})
+    assert not fit(space, ["canned", "bm25"], FitConfig(on="all"), {})
     return space.home
 
 
