@@ -139,7 +139,7 @@ def _fit_everything(home: Path) -> None:
         archive.set_forum("hn")
         archive.add(read_record(item, "", space.hasher()) for item in items())
         archive.add([Post(77, state=State.DELETED)])
-    space.fit(without_extras(), FitConfig(vocabulary=300), {})
+    fit(space, without_extras(), FitConfig(vocabulary=300), {})
 
 
 @pytest.fixture
