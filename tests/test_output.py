@@ -7,7 +7,6 @@ import json
 import os
 import pty
 import re
-import signal
 import struct
 import subprocess
 import sys
@@ -245,13 +244,20 @@ def test_every_table_shows_its_names_whole(home: Path, width: int) -> None:
 # --- stopped
 
 
+STOPPED = """
+import os, signal, sys
+from rejoinder.archive.store import Archive
+from rejoinder.cli import main
+
+Archive.add = lambda *_: os.kill(os.getpid(), signal.SIGINT)  # as if Ctrl-C were pressed while it reads
+sys.argv = ["rejoinder", *sys.argv[1:]]
+main()
+"""
+
+
 def test_stopped_by_hand_a_command_says_in_one_line_what_is_kept(tmp_path: Path) -> None:
-    os.mkfifo(tmp_path / "posts.jsonl")  # nobody writes: it waits
-    command = [sys.executable, "-m", "rejoinder", "import", str(tmp_path / "posts.jsonl"), "--home", str(tmp_path / "home")]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
-        writer = (tmp_path / "posts.jsonl").open("w")  # once both have opened it, it is being read
-        process.send_signal(signal.SIGINT)
-        out, said = process.communicate()
-        writer.close()
-    assert (process.returncode, out) == (130, "")
-    assert said == "rejoinder: stopped; the posts read so far are kept; the same command reads the rest\n"
+    (tmp_path / "posts.jsonl").write_text('{"id": 1, "type": "story", "title": "x"}\n')
+    arguments = ["import", str(tmp_path / "posts.jsonl"), "--home", str(tmp_path / "home")]
+    ran = subprocess.run([sys.executable, "-c", STOPPED, *arguments], capture_output=True, text=True, timeout=60, check=False)
+    said = "rejoinder: stopped; the posts read so far are kept; the same command reads the rest\n"
+    assert (ran.returncode, ran.stdout, ran.stderr) == (130, "", said)
