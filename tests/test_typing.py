@@ -25,8 +25,12 @@ from rejoinder.engine.typing import Engine, Gate, TypingConfig, TypingSession
 from rejoinder.errors import ConfigError
 from rejoinder.home.workspace import Workspace
 from rejoinder.models import Can
+from rejoinder.models.cache import Cache
+from rejoinder.models.kneser_ney import KneserNey, KneserNeyConfig
 from rejoinder.post import Kind, Post
+from rejoinder.text.ngrams import count_ngrams
 from rejoinder.text.phrases import Phrases
+from rejoinder.text.tensors import post_tokens
 from rejoinder.text.tokenizer import Tokenizer
 
 NO_LIMIT = TypingConfig(deadline=1e6)
@@ -374,3 +378,46 @@ def test_settings_out_of_range_are_refused() -> None:
             TypingConfig(**wrong)  # type: ignore[arg-type]
     with pytest.raises(ConfigError, match="rejoinder fit"):
         Engine({}, {})
+
+
+# --- a cache counts what is written ------------------------------------------------------------------------------------
+
+
+@cache
+def counted(cache: int) -> KneserNey:
+    """Counts of a few texts, and a cache of so many tokens."""
+    posts = [Post(number, text=text) for number, text in enumerate([*TEXTS, SPARK, SPARK.replace("spark", "cat")], start=1)]
+    counts = count_ngrams(post_tokens(posts, words()), 3, words().vocabulary)
+    return KneserNey.from_counts(KneserNeyConfig(order=3, cache=cache, cache_weights=(0.3, 0.3, 0.3)), words(), counts)
+
+
+@settings(max_examples=25, deadline=None)
+@given(st.lists(st.tuples(st.integers(0, 3), st.integers(0, 60)), min_size=1, max_size=12))
+def test_a_session_with_a_cache_answers_as_a_new_one_would_wherever_the_caret_jumps(jumps: list[tuple[int, int]]) -> None:
+    texts = [SPARK, SPARK.replace("spark", "cat"), TEXTS[0], TEXTS[1]]
+
+    def new() -> TypingSession:
+        return Engine({"counts": counted(100)}, {}, None, TypingConfig(deadline=1e6, kept=6)).open()
+
+    old = new()
+    for text, length in jumps:
+        draft = texts[text][:length]
+        assert old.suggest(draft, gate=Gate.EAGER) == new().suggest(draft, gate=Gate.EAGER)
+
+
+@pytest.mark.parametrize("kept", [3, 64])
+def test_a_cache_hears_what_is_written_and_not_what_is_made(kept: int) -> None:
+    """Each node's probabilities, against the counts alone mixed by hand with a cache of the written tokens only."""
+    model, alone, cached = counted(100), counted(0), Cache(100, 100.0, (0.3, 0.3, 0.3))
+    reading, now = prefix_cache.PrefixCache(model, (), kept), prefix_cache.Deadline()
+    written, made = words().encode("Check the spark plug and"), words().encode(" the spark plug")
+    for count in (2, len(written), 3):
+        node, state, plain, last = reading.reach(written[:count], now), model.start(()), alone.start(()), (words().post,)
+        history = cached.remember(b"", *written[:count])
+        for place, token in enumerate([*written[:count], *made], start=1):
+            state, plain, last = model.advance(state, token), alone.advance(plain, token), (*last[-1:], token)
+            if place > count:
+                node = reading.child(node, token, now)
+                here = reading.log_probs(node, now)
+                assert here == pytest.approx(cached.mix(alone.log_probs(plain), history, last), abs=1e-6)
+                assert not np.allclose(here, model.log_probs(state))

@@ -14,6 +14,7 @@ from rejoinder.engine.typing import Engine, TypingConfig, TypingSession
 from rejoinder.errors import ConfigError
 from rejoinder.models.interfaces import LanguageModel
 from rejoinder.post import Post, Thread
+from rejoinder.text.phrases import Phrases
 
 Seen = tuple[float, int, int, bool, bool]  # the columns of `Observed`
 _SHORTEST = 20  # characters of a post
@@ -36,7 +37,11 @@ class GateConfig:
 
 
 def calibrate(
-    model: LanguageModel, threads: Iterable[Thread], rng: np.random.Generator, config: GateConfig | None = None
+    model: LanguageModel,
+    threads: Iterable[Thread],
+    rng: np.random.Generator,
+    config: GateConfig | None = None,
+    phrases: Phrases | None = None,
 ) -> Calibration:
     """A model's calibration and gates; those for an unknown model where there are no posts to learn from.
 
@@ -45,13 +50,14 @@ def calibrate(
         threads: of the dev part.
         rng: which posts, and where in them.
         config: how much is looked at.
+        phrases: whose words it has read; what the engine would not show because of them is not looked at.
     """
     config = config or GateConfig()
     posts = [(thread.answered(post), post.own_text) for thread in threads for post in thread.posts]
     posts = [(context, text) for context, text in posts if len(text) >= _SHORTEST]
     rows: list[Seen] = []
     began, left = process_time(), min(config.keystrokes, sum(len(text) for _, text in posts) // config.one_in)
-    engine = Engine({"": model}, {})
+    engine = Engine({"": model}, {}, phrases)
     for context, text in _visits(posts, rng):
         if left <= 0 or process_time() - began > config.seconds:
             break

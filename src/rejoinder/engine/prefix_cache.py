@@ -62,7 +62,7 @@ class Deadline:
 class Node:
     """After some tokens of the draft. `state` and `row` come and go with what is kept."""
 
-    __slots__ = ("children", "depth", "facts", "parent", "row", "state", "token")
+    __slots__ = ("children", "depth", "facts", "made", "parent", "row", "state", "token")
 
     def __init__(self, parent: Node | None, token: int) -> None:
         """The node after one more token than `parent`."""
@@ -70,6 +70,7 @@ class Node:
         self.token = token
         self.depth: int = parent.depth + 1 if parent else 0
         self.children: dict[int, Node] = {}
+        self.made = 0  # how many of its last tokens the state does not take for written
         self.state: Any = None
         self.row: LogProbs | None = None  # (V,) nats
         self.facts: dict[str, Any] = {}  # what was worked out of the row
@@ -117,6 +118,7 @@ class PrefixCache:
         self._far: OrderedDict[int, Node] = OrderedDict()
         self._heads: OrderedDict[int, Node] = OrderedDict()
         self._root = Node(None, -1)
+        self._written = 0  # tokens of the draft; those beyond them are made while looking ahead
         self._head, self._head_tokens = "", list[int]()
 
     def __del__(self) -> None:
@@ -154,7 +156,7 @@ class PrefixCache:
         Raises:
             DeadlinePassed: before it was reached; what was read is kept.
         """
-        node = self._root
+        node, self._written = self._root, len(tokens)
         for token in tokens:
             node = node.children.get(token) or self.child(node, token, deadline)
         self._read(node, deadline)
@@ -180,6 +182,8 @@ class PrefixCache:
             DeadlinePassed: before they were known.
         """
         nodes = [parent.children.get(token) or Node(parent, token) for parent, token in edges]
+        for node in nodes:
+            self._look_ahead(node)
         rows = [node.row for node in nodes]  # held here: what is read now may push out what was read before
         unread = [node for node in nodes if node.state is None]
         if unread:
@@ -203,6 +207,7 @@ class PrefixCache:
         Raises:
             DeadlinePassed: before it was known.
         """
+        self._look_ahead(node)
         if node.row is None:
             state = self._read(node, deadline)
             deadline.check(self.latency.step)
@@ -218,6 +223,7 @@ class PrefixCache:
         while node.state is None and node.parent is not None:
             way.append(node)
             node = node.parent
+        self._look_ahead(node)
         state = self._start(deadline) if node is self._root else node.state
         for child in reversed(way):
             state = self._advance([child], [state], deadline)[0]
@@ -239,11 +245,21 @@ class PrefixCache:
         states = self.model.advance_many(before, [node.token for node in nodes])
         self.latency.observe("step", perf_counter() - began)
         for node, state in zip(nodes, states, strict=True):
-            node.state = state
+            node.state, node.made = state, 0
+            self._look_ahead(node)
             if node.parent is not None:
                 node.parent.children[node.token] = node
             self._touch(node)
-        return states
+        return [node.state for node in nodes]
+
+    def _look_ahead(self, node: Node) -> None:
+        """Make a cache in the state of `node` count what is written, and no more."""
+        made = max(node.depth - self._written, 0)
+        if node.made == made or node.state is None:
+            return
+        state, node.made = self.model.ahead(node.state, made), made
+        if state is not node.state:
+            node.state, node.row, node.facts = state, None, {}
 
     def _touch(self, node: Node) -> None:
         """Mark as just used; what was used longest ago is forgotten."""

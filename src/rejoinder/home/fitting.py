@@ -155,9 +155,9 @@ class _Fitting:
         return self.config.on == "train" and (on == "all" or split != self.config.split or found.stale)
 
 
-def gate_of(model: Suggester, corpus: Corpus, seed: int) -> Calibration:
+def gate_of(model: Suggester, corpus: Corpus, seed: int, phrases: Phrases | None = None) -> Calibration:
     """When a model that predicts may speak up while somebody types, by dev."""
-    return calibrate(cast(LanguageModel, model), corpus.threads("dev"), np.random.default_rng(seed))
+    return calibrate(cast(LanguageModel, model), corpus.threads("dev"), np.random.default_rng(seed), phrases=phrases)
 
 
 def _facts(archive: Archive, corpus: ArchiveCorpus, config: FitConfig) -> dict[str, Any]:

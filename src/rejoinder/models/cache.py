@@ -31,11 +31,16 @@ class Cache:
         added = np.array(tokens, dtype=_TOKEN).tobytes()
         return (history + added)[-self.size * _TOKEN.itemsize :]
 
+    @staticmethod
+    def before(history: bytes, made: int) -> bytes:
+        """The history without its last `made` tokens."""
+        return history[: max(len(history) - made * _TOKEN.itemsize, 0)]
+
     def mix(self, log_probs: LogProbs, history: bytes, context: tuple[int, ...] = ()) -> LogProbs:
         """(V,) float32, nats: `log_probs` with the cache mixed in; `context` are the tokens just before, for n = 1, 2.
 
-        The last tokens of `history` are the same as `context`, unless a post has just begun. All tokens lose the same share;
-        only those of the history are worked out anew.
+        The last tokens of `history` are the same as `context`, unless a post has just begun or a decoder looks ahead: its tokens
+        count as context and are no history. All tokens lose the same share; only those of the history are worked out anew.
         """
         tokens = np.frombuffer(history, dtype=_TOKEN)
         here = np.arange(len(tokens))  # places whose n tokens before are the context's

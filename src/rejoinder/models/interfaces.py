@@ -88,6 +88,13 @@ class LanguageModel(Suggester, ABC):
     def log_probs(self, state: State) -> LogProbs:
         """(V,) float32: the natural logarithm of each token's probability of coming next."""
 
+    def ahead(self, state: State, made: int) -> State:
+        """`state`, of whose tokens the last `made` were made by a decoder looking ahead: no cache takes them for written.
+
+        What follows is as likely as it was without a cache of them; 0 makes them count. `state` itself where nothing changes.
+        """
+        return state
+
     def top(self, state: State, k: int, prefix: bytes = b"") -> list[tuple[int, float]]:
         """The `k` best tokens whose bytes begin with `prefix`, best first, with their log probability (nats).
 

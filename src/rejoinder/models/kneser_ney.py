@@ -60,6 +60,7 @@ class State(NamedTuple):
     nodes: Nodes
     history: bytes = b""  # for the cache
     last: tuple[int, ...] = ()  # the last two tokens, for the cache
+    made: int = 0  # tokens at the end of the history that the cache leaves out
 
 
 @dataclass(frozen=True)
@@ -225,6 +226,10 @@ class KneserNey(Counting):
             return State(self._extend(state.nodes, token))
         return State(self._extend(state.nodes, token), self._cache.remember(state.history, token), (*state.last[-1:], token))
 
+    def ahead(self, state: State, made: int) -> State:
+        """`state` whose cache leaves out the last `made` tokens."""
+        return state._replace(made=made) if self._cache and made != state.made else state
+
     def log_prob(self, state: State, token: int) -> float:
         """The natural logarithm of one token's probability, without looking at the others (unless there is a cache)."""
         if self._cache:
@@ -261,7 +266,7 @@ class KneserNey(Counting):
             seen = slice(level.first[node], level.first[node + 1])
             probs[level.token[seen]] = level.log_prob[seen]
         if self._cache and state.history:
-            return self._cache.mix(probs, state.history, state.last)
+            return self._cache.mix(probs, self._cache.before(state.history, state.made), state.last)
         return probs
 
     def top(self, state: State, k: int, prefix: bytes = b"") -> list[tuple[int, float]]:

@@ -176,6 +176,13 @@ class Mixture(LanguageModel):
         parts = (part.advance(known, token) for part, known in zip(self._parts, state.parts, strict=True))
         return State(tuple(parts), self._own.advance(state.own, token) if self._own else None)
 
+    def ahead(self, state: State, made: int) -> State:
+        """The states of all parts, with the last `made` tokens in no cache."""
+        parts = tuple(part.ahead(known, made) for part, known in zip(self._parts, state.parts, strict=True))
+        own = self._own.ahead(state.own, made) if self._own else None
+        same = own is state.own and all(new is old for new, old in zip(parts, state.parts, strict=True))
+        return state if same else State(parts, own)
+
     def log_probs(self, state: State) -> LogProbs:
         """(V,) float32, nats: the formula above."""
         return self._mixed(state, [part.log_probs(known) for part, known in zip(self._parts, state.parts, strict=True)])

@@ -14,7 +14,7 @@ import hashlib
 import json
 import shutil
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from math import log
 from pathlib import Path
@@ -37,6 +37,7 @@ from rejoinder.models.interfaces import Job, LanguageModel, Progress, silent
 from rejoinder.post import Post, Thread, unquoted
 from rejoinder.text.cleaning import stripped
 from rejoinder.text.fingerprints import Fingerprints
+from rejoinder.text.lexicon import Lexicon
 from rejoinder.text.phrases import Phrases
 from rejoinder.text.tensors import TOKENIZER_FILE, open_tokens, train_tokenizer, write_tokens
 from rejoinder.text.tokenizer import DEFAULT_SIZE, SMALLEST_SIZE
@@ -179,15 +180,26 @@ def make(
 
 
 def refit_gates(space: Workspace, corpus: Corpus, work: Path, progress: Progress = silent) -> None:
-    """Fit the gates of models that are there anew, on the cleaned dev part of what they were made from; all else stays."""
+    """Fit the gates of models that are there anew, on the cleaned dev part of what they were made from; all else stays.
+
+    The words that two wrote, by which the gates are fitted, are listed anew too, beside the phrases.
+    """
     cleaned = CleanCorpus(corpus, work)
+    progress("listing words", 0, None)
+    lexicon, phrases = Lexicon.build(cleaned.posts("train")), None
+    for name in LADDER:
+        found = space.fitted(name)
+        kept = Phrases.load(found.directory) if found is not None else None
+        if found is not None and kept is not None:
+            phrases = replace(kept, lexicon=lexicon)
+            phrases.save(found.directory)
     names = [name for name in LADDER if (found := space.fitted(name)) is not None and Can.PREDICT in LADDER[name].can]
     models = {name: space.load(name) for name in names}
     for name in names:
         progress(f"fitting the gate of {name}", 0, None)
         found = space.fitted(name)
         assert found is not None  # noqa: S101 - it was there just now
-        gate_of(models[name], cleaned, found.manifest["seed"]).save(found.directory)
+        gate_of(models[name], cleaned, found.manifest["seed"], phrases).save(found.directory)
         facts = {key: value for key, value in found.manifest.items() if key not in ("format", "files", "hashes")}
         if "parts" in facts:  # whose gates were fitted before
             made_of = {part: space.fitted(part) for part in facts["parts"]}

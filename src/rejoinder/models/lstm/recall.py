@@ -41,6 +41,7 @@ class Past:
     blocks: tuple[tuple[Outputs, Tokens], ...] = ()  # of 64 places each, the oldest first
     newest: _Link | None = None  # of the places after them
     links: int = 0  # how many these are
+    made: int = 0  # of the newest places, those that are not recalled: a decoder looking ahead made their tokens
 
     def __len__(self) -> int:
         """How many places there are."""
@@ -48,7 +49,7 @@ class Past:
 
     def value(self) -> bytes:
         """Equal for the same tokens."""
-        return self.tokens.tobytes()
+        return self.tokens.tobytes() + self.made.to_bytes(8)
 
     @property
     def outputs(self) -> Outputs:
@@ -71,15 +72,16 @@ class Past:
         return past
 
     def recall(self, output: NDArray[np.float32], sharpness: float, reach: int) -> Recalled:
-        """What came next at the last `reach` places like `output` (H,)."""
-        if not len(self):
+        """What came next at the last `reach` places like `output` (H,), those that were made left out."""
+        if len(self) <= self.made:
             return NOTHING
-        pieces = list(self._pieces())
-        likeness = np.concatenate([outputs @ output for outputs, _ in pieces])[-reach:] * sharpness
+        pieces, last = list(self._pieces()), len(self) - self.made
+        able = slice(max(last - reach, 0), last)
+        likeness = np.concatenate([outputs @ output for outputs, _ in pieces])[able] * sharpness
         most = likeness.max()
         shares = np.exp(likeness - most)
         total = shares.sum()
-        return Recalled(np.concatenate([tokens for _, tokens in pieces])[-reach:], shares / total, float(most + np.log(total)))
+        return Recalled(np.concatenate([tokens for _, tokens in pieces])[able], shares / total, float(most + np.log(total)))
 
     def _pieces(self) -> Iterator[tuple[Outputs, Tokens]]:
         """All places in order, as few arrays."""

@@ -9,6 +9,7 @@ It cannot say where a word came from, and it forgets no post without being fitte
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import ClassVar, Self
 
@@ -95,6 +96,10 @@ class LSTM(Recalling):
     def advance(self, state: Memory, token: int) -> Memory:
         """The memory after one more token."""
         return self._decoder.advance([state], [token])[0]
+
+    def ahead(self, state: Memory, made: int) -> Memory:
+        """The memory that does not recall its last `made` places."""
+        return state if made == state.past.made else replace(state, past=replace(state.past, made=made))
 
     def log_probs(self, state: Memory) -> LogProbs:
         """(V,) float32, nats, read only; asking again costs nothing."""
