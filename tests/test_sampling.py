@@ -20,6 +20,7 @@ from rejoinder.engine.sampling import (
     beam_search,
     kept,
     log_prob_many,
+    repeating,
     sample,
     score,
     text_of,
@@ -54,6 +55,9 @@ class Known:
 
     def advance(self, state: int | None, token: int) -> int | None:
         return token
+
+    def ahead(self, state: int | None, made: int) -> int | None:
+        return state
 
     def log_probs(self, state: int | None) -> np.ndarray:
         with np.errstate(divide="ignore"):
@@ -285,3 +289,20 @@ def test_a_character_cut_in_two_is_dropped() -> None:
 def test_settings_out_of_range_are_refused(wrong: Any) -> None:
     with pytest.raises(ConfigError, match="must"):
         wrong()
+
+
+@given(st.lists(st.integers(0, 3), max_size=12), st.integers(1, 4))
+def test_a_token_repeats_a_run_if_the_run_came_before(said: list[int], n: int) -> None:
+    runs = {tuple(said[start : start + n]) for start in range(len(said) - n + 1)}
+    expected = {token for token in range(4) if len(said) >= n - 1 and (*said[len(said) - n + 1 :], token)[-n:] in runs}
+    assert set(repeating(said, n)) == expected
+
+
+@pytest.mark.parametrize("temperature", [0.0, 1.0])
+def test_what_must_not_repeat_itself_does_not(temperature: float) -> None:
+    config = SampleConfig(temperature=temperature, longest=12, no_repeat=2)
+    for made in sample(MODEL, None, 50, config, rng()):
+        runs = list(itertools.pairwise(made.tokens))
+        assert len(runs) == len(set(runs))
+    free = sample(MODEL, None, 50, SampleConfig(longest=12), rng())
+    assert any(len({*itertools.pairwise(made.tokens)}) < len(made.tokens) - 1 for made in free)

@@ -19,7 +19,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from rejoinder.engine.filters import Repetition, unfit
-from rejoinder.engine.sampling import SampleConfig, SampledText, sample, text_of
+from rejoinder.engine.sampling import NO_REPEAT, SampleConfig, SampledText, sample, text_of
 from rejoinder.errors import ConfigError
 from rejoinder.models.interfaces import LanguageModel
 from rejoinder.post import Post, Suggestion
@@ -38,7 +38,9 @@ class GenerateConfig:
     """How many replies to sample, how, and what is turned away."""
 
     samples: int = 16
-    sampling: SampleConfig = field(default_factory=lambda: SampleConfig(temperature=0.7, nucleus=0.9, longest=48))
+    sampling: SampleConfig = field(
+        default_factory=lambda: SampleConfig(temperature=0.7, nucleus=0.9, longest=48, no_repeat=NO_REPEAT)
+    )
     on_topic: float = 0.5  # w, in [0, 1]
     shortest: int = 4  # words
     longest: int = 120  # words

@@ -24,6 +24,7 @@ from rejoinder.errors import ConfigError
 from rejoinder.models.interfaces import LanguageModel, State
 from rejoinder.text.tokenizer import AnyTokenizer
 
+NO_REPEAT = 3  # tokens of a run that what is shown to a person says once only
 _AT_ONCE = 256  # states whose (V,) probabilities are held together
 
 
@@ -35,6 +36,7 @@ class SampleConfig:
     top_k: int | None = None  # None: all
     nucleus: float | None = None  # a share in (0, 1]; None: all
     longest: int = 100  # tokens, END included
+    no_repeat: int | None = None  # tokens of a run that a text says once only, in which case no cache hears it; None: no limit
 
     def __post_init__(self) -> None:
         """Check ranges."""
@@ -44,6 +46,8 @@ class SampleConfig:
             raise ConfigError(f"`top_k` must be at least 1, or be off; got {self.top_k}")
         if self.nucleus is not None and not 0 < self.nucleus <= 1:
             raise ConfigError(f"`nucleus` must lie in (0, 1], or be off; got {self.nucleus}")
+        if self.no_repeat is not None and self.no_repeat < 1:
+            raise ConfigError(f"`no_repeat` must be at least 1, or be off; got {self.no_repeat}")
         if self.longest < 1:
             raise ConfigError(f"`longest` must be at least 1; got {self.longest}")
 
@@ -104,6 +108,7 @@ class Sampler:
         self._alive = list(range(len(self._states)))
         self._read: list[int] = []  # the last token of each, not yet read
         self._steps = 0
+        self._said: list[list[int]] = [[] for _ in self._states]  # by each text
         self._first = model.tokenizer.starting_with(owed) if owed else None
 
     def step(self) -> list[SampledToken]:
@@ -112,8 +117,13 @@ class Sampler:
             return []
         if self._steps:
             self._states = self._model.advance_many(self._states, self._read)
+            if self._config.no_repeat:
+                self._states = [self._model.ahead(state, self._steps) for state in self._states]
         rows = self._model.log_probs_many(self._states)
-        chosen = _draw(rows if self._steps or self._first is None else _only(rows, self._first), self._config, self._rng)
+        able = rows if self._steps or self._first is None else _only(rows, self._first)
+        chosen = _draw(self._without_repeats(able), self._config, self._rng)
+        for place, token in zip(self._alive, chosen, strict=True):
+            self._said[place].append(token)
         drawn = [
             SampledToken(place, token, float(rows[row, token]), rows[row])
             for row, (place, token) in enumerate(zip(self._alive, chosen, strict=True))
@@ -122,6 +132,15 @@ class Sampler:
         self._steps += 1
         self._keep([token != self._model.tokenizer.end for token in chosen])
         return drawn
+
+    def _without_repeats(self, rows: NDArray[np.float32]) -> NDArray[np.float32]:
+        """(B, V) nats: `rows` without the tokens that would say a run of the text in hand again."""
+        if self._config.no_repeat is None:
+            return rows
+        left = rows.copy()
+        for row, place in enumerate(self._alive):
+            left[row, repeating(self._said[place], self._config.no_repeat)] = -np.inf
+        return left
 
     def drop(self, place: int) -> None:
         """End a text."""
@@ -132,6 +151,12 @@ class Sampler:
             [one for one, stays in zip(column, going, strict=True) if stays]
             for column in (self._states, self._alive, self._read or [0] * len(going))
         )
+
+
+def repeating(said: Sequence[int], n: int) -> list[int]:
+    """The tokens that would make the last `n` tokens a run that came before (the n-gram block of Paulus, Xiong & Socher 2018)."""
+    before = tuple(said[len(said) - n + 1 :]) if n > 1 else ()
+    return [said[end] for end in range(n - 1, len(said)) if tuple(said[end - n + 1 : end]) == before]
 
 
 def sample(model: LanguageModel, state: State, n: int, config: SampleConfig, rng: np.random.Generator) -> list[SampledText]:

@@ -192,7 +192,7 @@ def refit_gates(space: Workspace, corpus: Corpus, work: Path, progress: Progress
         kept = Phrases.load(found.directory) if found is not None else None
         if found is not None and kept is not None:
             phrases = replace(kept, lexicon=lexicon)
-            phrases.save(found.directory)
+            lexicon.save(found.directory)
     names = [name for name in LADDER if (found := space.fitted(name)) is not None and Can.PREDICT in LADDER[name].can]
     models = {name: space.load(name) for name in names}
     for name in names:

@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from rejoinder.engine.detokenizer import Detokenizer
-from rejoinder.engine.sampling import SampleConfig, SampledToken, Sampler
+from rejoinder.engine.sampling import NO_REPEAT, SampleConfig, SampledToken, Sampler
 from rejoinder.errors import UsageError
 from rejoinder.models.interfaces import LanguageModel, best
 from rejoinder.post import Kind, Post
@@ -133,7 +133,7 @@ class Batch:
         """A sampler for the texts that owe the same, and which these are."""
         places = [place for place, text in enumerate(self._texts) if text.owed == owed]
         nucleus = None if body.top_p == 1.0 else max(body.top_p, 1e-9)
-        config = SampleConfig(temperature=body.temperature, nucleus=nucleus, longest=longest)
+        config = SampleConfig(temperature=body.temperature, nucleus=nucleus, longest=longest, no_repeat=NO_REPEAT)
         rng = np.random.default_rng(None if body.seed is None else body.seed % 2**64)
         states = [starts[place // body.n].state for place in places]
         return places, Sampler(self._model, states, config, rng, owed)
