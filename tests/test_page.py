@@ -19,6 +19,13 @@ from rejoinder.home.workspace import Workspace
 from rejoinder.post import Kind, Post
 
 HOSTILE = "<img src=x onerror=\"document.title='taken'\"><script>document.title='taken'</script>"
+HIDDEN = [  # and how it is shown
+    ("pay \u202e001 to me", "pay <U+202E>001 to me"),
+    ("pass\u200bword\ufeff \u2060", "pass<U+200B>word<U+FEFF> <U+2060>"),
+    ("a\u200db", "a<U+200D>b"),
+    ("👩\u200d👩\u200d👧 and می\u200cخواهم", "👩\u200d👩\u200d👧 and می\u200cخواهم"),
+    ("tag\U000e0041 var\U000e0100 fill\u3164", "tag<U+E0041> var<U+E0100> fill<U+3164>"),
+]
 SENTENCE = "The problem with this is that nobody knows where it ends."
 QUICK = 5  # milliseconds between keystrokes
 
@@ -339,6 +346,36 @@ def test_foreign_text_stays_text(page: Page) -> None:
     expect(page.locator(".reply footer").first).to_contain_text("post")
     assert page.title() == "rejoinder"
     assert page.locator("main img, main script").count() == 0
+
+
+def test_what_hides_in_foreign_text_is_shown_in_a_post_in_a_reply_and_in_a_suggestion(page: Page) -> None:
+    """By the same table as in a terminal."""
+    Server(page, "The \u202epart\u200b that hides")
+    reply = {
+        "text": "Pay \u202e001.",
+        "score": 1.0,
+        "rung": "bm25",
+        "post": 2,
+        "title": "a\u2066b",
+        "url": None,
+        "generated": False,
+    }
+    page.route("**/v1/reply", lambda route: route.fulfill(json={"replies": [reply], "notice": "", "score": "", "threshold": 0}))
+    page.click("#paste summary")
+    page.fill("#pasted", "".join(f"{text}\n\n" for text, _ in HIDDEN))
+    page.click("#paste button")
+    shown = page.locator(".answered").inner_text()
+    for _, said in HIDDEN:
+        assert said in shown
+    page.click("#replies summary")
+    page.click("#replies button")
+    expect(page.locator(".reply")).to_contain_text("Pay <U+202E>001.")
+    expect(page.locator(".reply footer")).to_contain_text("a<U+2066>b")
+    page.click(".reply footer button")
+    assert draft(page) == "Pay <U+202E>001."  # what was seen is what is put in
+    page.fill("#draft", "")
+    write(page, "The")
+    until(page, lambda: ghost(page) == " <U+202E>part<U+200B> that hides")
 
 
 def test_the_mirror_lies_exactly_under_the_text(page: Page) -> None:

@@ -8,7 +8,7 @@
 
 import { Asking } from "./asking.js";
 import { draftAt, firstWord, left, unfinished } from "./draft.js";
-import { byId, percent } from "./elements.js";
+import { byId, percent, visible } from "./elements.js";
 import { Voice } from "./voice.js";
 
 const NOTHING = { draft: "", ghost: "", words: [], rung: "", probability: 0 };
@@ -141,7 +141,7 @@ export class Composer {
     const { value, selectionEnd } = this.#field;
     const ghost = this.#visible();
     change(this.#before, value.slice(0, selectionEnd));
-    change(this.#ghost, ghost);
+    change(this.#ghost, visible(ghost));
     change(this.#after, `${value.slice(selectionEnd)}\u200b`); // gives a last empty line its height
     this.#ghost.parentNode.classList.toggle("inside", selectionEnd < value.length);
     this.#drawStrip(ghost);
@@ -155,7 +155,7 @@ export class Composer {
     for (const [place, button] of this.#buttons.entries()) {
       const word = silent ? undefined : words[place];
       button.disabled = word === undefined;
-      button.textContent = word ? wholeWord(draft, word.text) : "";
+      button.textContent = word ? visible(wholeWord(draft, word.text)) : "";
       button.title = word ? `${percent(word.probability)} likely` : "";
     }
     this.#spoke.textContent = rung && !silent ? `${rung}: next word ${percent(probability)} likely` : "";

@@ -1,7 +1,7 @@
 /** Whole replies, each with where it comes from. */
 
 import * as api from "./api.js";
-import { byId, link, make, percent } from "./elements.js";
+import { byId, link, make, percent, visible } from "./elements.js";
 import { postText } from "./posttext.js";
 
 const MOST = 5;
@@ -63,7 +63,7 @@ export class Replies {
 
   #item(reply, sure, noticed) {
     const put = make("button", { type: "button" }, "Put in the draft");
-    put.addEventListener("click", () => this.#composer.insert(reply.text));
+    put.addEventListener("click", () => this.#composer.insert(visible(reply.text)));
     const likely = sure && !reply.generated ? `${percent(reply.score)} likely on topic` : `score ${reply.score.toFixed(2)}`;
     return make(
       "li",
