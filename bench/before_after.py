@@ -15,6 +15,7 @@ from pathlib import Path
 import numpy as np
 from figures import ROOT, arguments
 
+from rejoinder.archive.places import place
 from rejoinder.archive.reader import held_out
 from rejoinder.archive.sources.hackernews import SOURCE as HACKER_NEWS
 from rejoinder.engine.replier import Replier, ReplyConfig
@@ -48,7 +49,7 @@ def sample(home: Path) -> Workspace:
             space.open_archive(create=True) as archive,
             resources.as_file(resources.files("rejoinder.bundle") / "sample.jsonl") as file,
         ):
-            archive.set_forum("sample")
+            place(archive, "sample", hashed=False)
             archive.add(HACKER_NEWS.read(file, space.hasher()))
     useful = Can.PROPOSE | Can.RANK | Can.TRIGGER
     names = [name for name, line in LADDER.items() if line.can & useful and not line.asked]
@@ -76,7 +77,7 @@ def both(space: Workspace) -> tuple[Replier, Replier]:
     """What answered before, and what answers now."""
     bm25 = space.load_those(Can.PROPOSE, ["bm25"])["bm25"]
     before = Replier({"bm25": bm25}, bm25, config=ReplyConfig(k=SHOWN))
-    return before, replier(space, lambda _: None)
+    return before, replier(space)
 
 
 def short(text: str, characters: int) -> str:
@@ -85,10 +86,10 @@ def short(text: str, characters: int) -> str:
 
 def listed(replies: Sequence[Suggestion], *, sure: bool) -> Iterator[str]:
     """Lines of a list."""
-    for place, reply in enumerate(replies, start=1):
+    for rank, reply in enumerate(replies, start=1):
         about = f"to “{short(reply.title, 70)}”" if reply.post is not None else "to anything"
         percent = f", {reply.score:.0%}" if sure else ""
-        yield f"{place}. {short(reply.text, _REPLY)} — *{about}{percent}*"
+        yield f"{rank}. {short(reply.text, _REPLY)} — *{about}{percent}*"
     if not replies:
         yield "Nothing is likely enough to be on topic."
 

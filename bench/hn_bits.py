@@ -22,6 +22,7 @@ import numpy as np
 from figures import arguments, real_archive, report_interval
 from numpy.typing import NDArray
 
+from rejoinder.archive.places import place
 from rejoinder.archive.reader import held_out
 from rejoinder.archive.sources.hackernews import SOURCE as HACKER_NEWS
 from rejoinder.config import read_settings, resolve
@@ -54,7 +55,7 @@ def fill(space: Workspace) -> None:
     """Import the archive where there is none."""
     if space.is_empty:
         with space.open_archive(create=True) as archive:
-            archive.set_forum("hn")
+            place(archive, "hn")
             archive.add(HACKER_NEWS.read(real_archive("hn.jsonl.gz"), space.hasher()))
 
 

@@ -85,15 +85,13 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as scratch:
         home = Path(args.home or scratch)
         space = prepare(home, args.synthetic, args.rungs)
-        with space.open_archive() as archive:
-            forum = archive.forum
         contexts = questions(space, args.posts, args.seed)
         what = f"reply ({args.synthetic:,} synthetic posts)" if args.synthetic else "reply"
         made = generator(space, None, args.seed, lambda _: None) if args.generate else None
         for name, maker, some in ((what, None, contexts), (f"{what} --generate", made, contexts[: args.generate])):
             if not some:
                 continue
-            answering = replier(space, forum.url, maker)
+            answering = replier(space, maker)
             times, silent = warm(answering, some)
             for percentile in (50, 90, 99):
                 report(f"{name}, warm, p{percentile}", [float(np.percentile(times, percentile))], "ms", as_json=args.json)

@@ -12,6 +12,7 @@ from pathlib import Path
 
 from conftest import make_archive, toy_posts
 
+from rejoinder.archive.places import place
 from rejoinder.home.fitting import FitConfig, fit
 from rejoinder.home.workspace import Workspace
 
@@ -21,7 +22,7 @@ JSON = {"content-type": "application/json"}
 def make_home(directory: Path) -> Workspace:
     """The toy archive, with a rung that predicts and two that propose."""
     archive = make_archive(directory / "archive.db", toy_posts())
-    archive.set_forum("hn")
+    place(archive, "hn")
     archive.close()
     space = Workspace(directory)
     assert not fit(space, ["canned", "markov", "kneser_ney", "bm25"], FitConfig(vocabulary=400), {})

@@ -27,6 +27,7 @@ from conftest import made_once, make_archive, toy_posts
 from hn_server import HackerNewsServer, forum, status
 from typer.main import get_command
 
+from rejoinder.archive.places import place
 from rejoinder.archive.store import Archive
 from rejoinder.cli import app, main
 from rejoinder.home.fitting import FitConfig, fit
@@ -136,7 +137,7 @@ def _fit_everything(home: Path) -> None:
 
     space = Workspace(home)
     with space.open_archive(create=True) as archive:
-        archive.set_forum("hn")
+        place(archive, "hn")
         archive.add(read_record(item, "", space.hasher()) for item in items())
         archive.add([Post(77, state=State.DELETED)])
     fit(space, without_extras(), FitConfig(vocabulary=300), {})
@@ -147,7 +148,7 @@ def toy_home(tmp_path: Path) -> Path:
     """A home with the toy archive, nothing fitted."""
     home = tmp_path / "toy-home"
     with Workspace(home).open_archive(create=True) as archive:
-        archive.set_forum("toy")
+        place(archive, "toy", hashed=False)
         archive.add(toy_posts(20))
     return home
 
@@ -309,9 +310,12 @@ def test_a_command_line_that_cannot_be_read_names_what_is_wrong(
     assert named in ran.err.splitlines()[-1] and "Traceback" not in ran.err
 
 
-def test_posts_of_another_forum_are_refused(rejoinder: Rejoinder, toy_home: Path, tmp_path: Path) -> None:
-    ran = rejoinder("import", "--source", "lists", lines(tmp_path / "a.jsonl", *items(1)), "--home", toy_home)
-    assert "holds the forum `toy`, not `lists`; choose another --home" in one_line(ran)
+def test_posts_of_two_places_lie_in_one_home_though_their_ids_are_the_same(rejoinder: Rejoinder, tmp_path: Path) -> None:
+    file = lines(tmp_path / "a.jsonl", *items(1))
+    for name in ("one", "two", "hn", "one"):
+        assert rejoinder("import", "--source", name, file, "--home", tmp_path / "home").code == 0
+    found = rejoinder("info", "--home", tmp_path / "home", "--json").json
+    assert found["sources"] == {"one": 3, "two": 3, "hn": 3}
 
 
 def test_an_error_is_one_line_also_in_a_process_of_its_own(hn_home: Path) -> None:
@@ -602,12 +606,12 @@ def test_a_wrong_address_gives_one_line(rejoinder: Rejoinder, server: HackerNews
     assert f"{server.url}x/topstories.json: status 404; is --api right?" in one_line(ran)
 
 
-def test_a_fetch_into_an_archive_of_another_forum_is_refused(
-    rejoinder: Rejoinder, server: HackerNewsServer, toy_home: Path
+def test_a_fetch_into_an_archive_of_another_place_adds_one(
+    rejoinder: Rejoinder, server: HackerNewsServer, tmp_path: Path
 ) -> None:
-    ran = rejoinder("fetch", "hn", "--item", 1, "--api", server.url, "--home", toy_home)
-    assert "holds the forum `toy`, not `hn`" in one_line(ran)
-    assert not server.requests
+    rejoinder("import", "--source", "toy", lines(tmp_path / "a.jsonl", *items(1)), "--home", tmp_path)
+    assert rejoinder("fetch", "hn", "--item", 1, "--api", server.url, "--home", tmp_path).code == 0
+    assert rejoinder("info", "--home", tmp_path, "--json").json["sources"] == {"toy": 3, "hn": 3}
 
 
 def test_a_fetch_of_an_item_beyond_all_ids_is_refused(rejoinder: Rejoinder, server: HackerNewsServer, tmp_path: Path) -> None:
@@ -883,7 +887,7 @@ def hostile_home(tmp_path_factory: pytest.TempPathFactory) -> Path:
         reply = f"Boil{number} water{number} {payload} slowly{number} then{number} pour{number}."
         records.append({"id": root + 1, "type": "comment", "parent": root, "text": reply, "by": payload})
     with space.open_archive(create=True) as archive:
-        archive.set_forum("hn")
+        place(archive, "hn")
         archive.add(HACKER_NEWS.read(lines(space.home / "a.jsonl", *records), space.hasher()))
     fit(space, without_extras(), FitConfig(vocabulary=300, on="all"), {})
     return space.home

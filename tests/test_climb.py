@@ -15,6 +15,7 @@ import numpy as np
 import pytest
 from conftest import toy_posts
 
+from rejoinder.archive.places import place
 from rejoinder.archive.reader import ArchiveCorpus
 from rejoinder.archive.split import Split, first_share, hash_split
 from rejoinder.climb import task_cache
@@ -50,7 +51,7 @@ def space(tmp_path_factory: pytest.TempPathFactory) -> Workspace:
     """A home with the toy archive."""
     found = Workspace(tmp_path_factory.mktemp("climb"))
     with found.open_archive(create=True) as archive:
-        archive.set_forum("toy")
+        place(archive, "toy", hashed=False)
         archive.add(toy_posts(THREADS))
     return found
 

@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 from conftest import find_real_data
 
+from rejoinder.archive.places import place
 from rejoinder.archive.source import Skipped
 from rejoinder.archive.sources.hackernews import read_record
 from rejoinder.archive.store import Archive, Counts
@@ -56,7 +57,7 @@ def space_of(home: Path, records: list[dict[str, object]]) -> Workspace:
     """A home with these records imported."""
     space = Workspace(home)
     with space.open_archive(create=True) as archive:
-        archive.set_forum("test")
+        place(archive, "test", hashed=False)
         archive.add(read_record(record, "", space.hasher()) for record in records)
     return space
 

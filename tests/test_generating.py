@@ -12,6 +12,7 @@ import pytest
 from conftest import toy_posts
 from typer.testing import CliRunner
 
+from rejoinder.archive.places import place
 from rejoinder.archive.reader import ArchiveCorpus
 from rejoinder.cli import app
 from rejoinder.engine.generation import GenerateConfig, ReplyGenerator, goes_round
@@ -208,7 +209,7 @@ def nothing_shipped(monkeypatch: pytest.MonkeyPatch) -> None:
 def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
     home = tmp_path_factory.mktemp("home")
     with Workspace(home).open_archive(create=True) as archive:
-        archive.set_forum("hn")
+        place(archive, "hn")
         archive.add(toy_posts(40))
     fit(Workspace(home), ["markov", "kneser_ney", "bm25"], FitConfig(vocabulary=400), {})
     return home

@@ -15,6 +15,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from typer.testing import CliRunner
 
+from rejoinder.archive.places import place
 from rejoinder.cli import app
 from rejoinder.cli.inspect_words import spelled
 from rejoinder.errors import MissingExtra, NotFitted, RejoinderError, SourceError, UsageError
@@ -48,7 +49,7 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
     home = tmp_path_factory.mktemp("home")
     space = Workspace(home)
     with space.open_archive(create=True) as archive:
-        archive.set_forum("toy")
+        place(archive, "toy", hashed=False)
         archive.add(toy_posts(30))
     sizes = {"size": 6, "rarest": 1, "buckets": 300}
     failed = fit(

@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 from playwright.sync_api import Browser, Error, Page, Route, expect, sync_playwright
 
+from rejoinder.archive.places import place
 from rejoinder.home.fitting import FitConfig, fit
 from rejoinder.home.workspace import Workspace
 from rejoinder.post import Kind, Post
@@ -60,7 +61,7 @@ def address(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     home = tmp_path_factory.mktemp("home")
     space = Workspace(home)
     with space.open_archive(create=True) as archive:
-        archive.set_forum("hn")
+        place(archive, "hn")
         archive.add(posts())
     assert not fit(space, ["canned", "bm25"], FitConfig(), {})
     command = [sys.executable, "-m", "rejoinder", "serve", "--port", "0", "--home", str(home)]

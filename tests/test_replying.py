@@ -11,7 +11,6 @@ from conftest import ENGINE
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rejoinder.archive.forums import HACKER_NEWS
 from rejoinder.archive.reader import ArchiveCorpus
 from rejoinder.engine.filters import Repetition, unfit
 from rejoinder.engine.replier import Replier, ReplyConfig
@@ -19,7 +18,7 @@ from rejoinder.errors import ConfigError, UsageError
 from rejoinder.models.bm25 import BM25, BM25Config
 from rejoinder.models.canned import Canned, CannedConfig
 from rejoinder.models.interfaces import Job
-from rejoinder.post import Kind, Post, Suggestion
+from rejoinder.post import Kind, Origin, Post, Suggestion
 
 QUESTION = (Post(1, Kind.STORY, "Why does the engine stall ?"),)
 
@@ -54,12 +53,17 @@ def shown(*texts: str, context: Sequence[Post] = QUESTION, **settings: int | Non
     return [reply.text for reply in Replier({"listed": source}, None, config=config).reply(context)]  # type: ignore[dict-item]
 
 
+def here(number: int) -> Origin:
+    """Where every post of these tests comes from."""
+    return Origin("hn", str(number), f"https://news.ycombinator.com/item?id={number}", 1_160_418_111)
+
+
 @pytest.fixture(scope="module")
 def replier(toy: ArchiveCorpus, tmp_path_factory: pytest.TempPathFactory) -> Replier:
     job = Job(tmp_path_factory.mktemp("work"))
     rng = np.random.default_rng(0)
     bm25 = BM25.fit(toy, BM25Config(), rng=rng, job=job)
-    return Replier({"canned": Canned.fit(toy, CannedConfig(), rng=rng, job=job), "bm25": bm25}, bm25, HACKER_NEWS.url)
+    return Replier({"canned": Canned.fit(toy, CannedConfig(), rng=rng, job=job), "bm25": bm25}, bm25, here)
 
 
 def test_replies_carry_score_rung_and_the_post_they_come_from(replier: Replier, toy: ArchiveCorpus) -> None:

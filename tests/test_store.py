@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import random
@@ -12,6 +13,7 @@ import sys
 import threading
 from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -23,15 +25,17 @@ from hypothesis import strategies as st
 
 from rejoinder.archive.authors import author_hasher
 from rejoinder.archive.info import read_info
-from rejoinder.archive.reader import ArchiveCorpus
-from rejoinder.archive.source import Gone, Item, Skipped
+from rejoinder.archive.places import origin, place, places
+from rejoinder.archive.reader import ArchiveCorpus, fingerprint
+from rejoinder.archive.schema import APPLICATION_ID, MIGRATIONS
+from rejoinder.archive.source import Gone, Hasher, Item, Record, Skipped, Source
 from rejoinder.archive.sources.hackernews import SOURCE as HACKER_NEWS
 from rejoinder.archive.sources.hackernews import read_record
 from rejoinder.archive.split import Split, hash_split
 from rejoinder.archive.store import Archive, Counts
 from rejoinder.archive.threads import NONE, Links, find_threads
 from rejoinder.errors import ArchiveBusy, ArchiveError, SourceError, UnknownPost, UsageError
-from rejoinder.post import Kind, Post, State, Thread
+from rejoinder.post import Kind, Origin, Post, State, Thread
 
 PROPERTY = settings(max_examples=25, deadline=None, derandomize=True, database=None)
 
@@ -59,7 +63,7 @@ def contents(archive: Archive) -> list[Post]:
     return list(archive.posts("1 ORDER BY id"))
 
 
-def places(archive: Archive) -> dict[int, tuple[int, int, int]]:
+def placed(archive: Archive) -> dict[int, tuple[int, int, int]]:
     """id -> key of its thread, part, whether on a circle."""
     return {number: (key, part, circle) for number, key, part, circle in archive.query("SELECT * FROM place")}
 
@@ -85,9 +89,9 @@ def test_every_field_of_a_post_comes_back(archive: Archive) -> None:
 def test_the_second_time_nothing_changes(archive: Archive) -> None:
     items = [story(1), reply(2, 1), reply(3, 99), Post(4, parent=2, state=State.DEAD), Skipped("bad", "x:5")]
     assert figures(archive.add(items)) == (5, 4, 0, 0, 1)
-    before = contents(archive), places(archive), archive.meta("revision")
+    before = contents(archive), placed(archive), archive.meta("revision")
     assert figures(archive.add(items)) == (5, 0, 0, 4, 1)
-    assert (contents(archive), places(archive), archive.meta("revision")) == before
+    assert (contents(archive), placed(archive), archive.meta("revision")) == before
 
 
 def test_skipped_items_are_counted_by_reason_with_the_first_place_of_each(archive: Archive) -> None:
@@ -126,7 +130,7 @@ def test_a_source_that_breaks_off_loses_nothing_that_came_before(archive: Archiv
     with pytest.raises(SourceError, match="breaks off"):
         archive.add(source(), counts)
     assert figures(counts) == (3, 2, 0, 0, 1)
-    assert {number: key for number, (key, _, _) in places(archive).items()} == {1: 1, 2: 1}
+    assert {number: key for number, (key, _, _) in placed(archive).items()} == {1: 1, 2: 1}
 
 
 def test_foreign_text_is_only_ever_a_value(archive: Archive) -> None:
@@ -278,9 +282,9 @@ def test_counts_add_up_and_the_contents_are_what_was_said_last(batches: list[lis
 def test_any_posts_a_second_time_change_nothing(items: list[Post]) -> None:
     with in_memory() as archive:
         archive.add(items)
-        before = contents(archive), places(archive), archive.meta("revision")
+        before = contents(archive), placed(archive), archive.meta("revision")
         assert figures(archive.add(reversed(items))) == (len(items), 0, 0, len(items), 0)
-        assert (contents(archive), places(archive), archive.meta("revision")) == before
+        assert (contents(archive), placed(archive), archive.meta("revision")) == before
 
 
 # --- threads and parts ---------------------------------------------------------------------------------------------
@@ -308,7 +312,7 @@ def test_threads_do_not_depend_on_the_order_or_the_batches_of_the_import(items: 
             size = rng.randint(1, len(shuffled))
             archive.add(shuffled[:size])
             del shuffled[:size]
-        assert places(archive) == at_once(items)
+        assert placed(archive) == at_once(items)
 
 
 @PROPERTY
@@ -317,9 +321,9 @@ def test_threads_are_those_of_the_present_posts_however_they_came_to_be(batches:
     """Also where an update gives a post another parent, story or type, and so cuts a thread in two."""
     with in_memory() as archive:
         for batch in batches:
-            before = places(archive)
+            before = placed(archive)
             counts = archive.add(batch)
-            after = places(archive)
+            after = placed(archive)
             assert after == at_once(contents(archive))
             moved = [number for number in before if before[number][0] != after[number][0]]
             assert counts.moved == len(moved)
@@ -337,7 +341,7 @@ def test_an_import_that_joins_two_threads_counts_what_moved(archive: Archive, fi
     archive.add([reply(120, first), reply(130, second), reply(131, 130)])
     assert archive.meta("resplit_at") is None
     counts = archive.add([reply(second, 120)])
-    assert {key for key, _, _ in places(archive).values()} == {first}
+    assert {key for key, _, _ in placed(archive).values()} == {first}
     assert (counts.new, counts.moved, counts.resplit) == (1, 2, resplit)  # 130 and 131; `second` itself was not here
     assert archive.meta("resplit_at") == (archive.meta("revision") if resplit else None)
 
@@ -345,9 +349,9 @@ def test_an_import_that_joins_two_threads_counts_what_moved(archive: Archive, fi
 def test_a_post_that_turns_out_to_open_no_thread_gives_another_key(archive: Archive) -> None:
     # 4 answers 3 and names the story 5: of what opens or is named, 3 is the smaller, until it is said to be a comment
     archive.add([story(3), reply(4, 3, story=5)])
-    assert {key for key, _, _ in places(archive).values()} == {3}
+    assert {key for key, _, _ in placed(archive).values()} == {3}
     assert archive.add([reply(3)]).moved == 2
-    assert {key for key, _, _ in places(archive).values()} == {5}
+    assert {key for key, _, _ in placed(archive).values()} == {5}
 
 
 def test_a_reply_to_what_is_here_moves_nothing(archive: Archive) -> None:
@@ -360,7 +364,7 @@ def test_a_missing_parent_that_comes_later_moves_nothing(archive: Archive) -> No
     archive.add([reply(5, 1), reply(6, 5)])
     counts = archive.add([story(1)])
     assert counts.moved == 0
-    assert {key for key, _, _ in places(archive).values()} == {1}
+    assert {key for key, _, _ in placed(archive).values()} == {1}
 
 
 # --- orphans, circles, depth ---------------------------------------------------------------------------------------
@@ -414,7 +418,7 @@ def test_a_thread_5_000_deep_is_one_thread_and_one_path(archive: Archive) -> Non
     random.Random(0).shuffle(chain)
     for start in range(0, 5_000, 1_250):  # four imports, each of links all over the chain
         archive.add(chain[start : start + 1_250])
-    assert {key for key, _, _ in places(archive).values()} == {1}
+    assert {key for key, _, _ in placed(archive).values()} == {1}
     assert [post.id for post in archive.path_to(5_000)] == list(range(1, 5_001))
     thread = Thread(1, contents(archive))
     assert [post.id for post in thread.context(archive.post(5_000))] == list(range(1, 5_000))
@@ -455,6 +459,7 @@ def test_the_figures_of_an_archive_were_worked_by_hand(archive: Archive) -> None
     assert info.pop("bytes") > 0
     assert info == {
         "forum": "hn",
+        "sources": {"hn": 9},
         "posts": 9,
         "kinds": {"comment": 7, "job": 1, "story": 1},
         "dead": 1,
@@ -482,14 +487,106 @@ def test_an_empty_archive_has_figures_too(archive: Archive) -> None:
         assert info.parts == {part.name.lower(): {"threads": 0, "posts": 0} for part in Split}
 
 
-def test_an_archive_holds_one_forum(archive: Archive) -> None:
-    assert archive.forum.name == "hn"
-    archive.set_forum("lists")
-    archive.set_forum(None)
-    archive.set_forum("lists")
-    with pytest.raises(UsageError, match="holds the forum `lists`, not `hn`"):
-        archive.set_forum("hn")
-    assert archive.forum.name == "lists"
+# --- many places -----------------------------------------------------------------------------------------------------
+
+MAIL = Hasher(b"key", "mail")
+
+
+class Mail(Source):
+    name, what, marks, link = "mail", "mail", "none", "https://mail.example/{id}"
+
+    def recognises(self, path: Path) -> bool:
+        return False
+
+    def read(self, path: Path, hasher: Hasher) -> Iterator[Item]:
+        yield Record("a@b/c d", "a question", title="Q", time=5, author="x").post(hasher, "")
+        yield Record("e@f", "an answer", parent="a@b/c d", time=6, link="https://else.where/1").post(hasher, "")
+
+
+def test_an_archive_holds_any_number_of_places_and_knows_where_each_post_can_be_read(archive: Archive) -> None:
+    hn, mail = place(archive, "hn"), place(archive, "mail", Mail())
+    archive.add([Post(7, Kind.STORY, "words", time=3)], at=hn)
+    counts = archive.add(Mail().read(Path(), MAIL), at=mail)
+    question, answer = MAIL.number("a@b/c d"), MAIL.number("e@f")
+    assert (counts.new, counts.skipped) == (2, 0)
+    assert origin(archive, 7) == Origin("hn", "7", "https://news.ycombinator.com/item?id=7", 3)
+    assert origin(archive, question) == Origin("mail", "a@b/c d", "https://mail.example/a@b/c%20d", 5)
+    assert origin(archive, answer) == Origin("mail", "e@f", "https://else.where/1", 6)
+    assert origin(archive, 8) is None
+    assert [post.id for post in archive.path_to(answer)] == [question, answer]
+    assert [found.name for found in places(archive)] == ["hn", "mail"]
+    assert read_info(archive).sources == {"hn": 1, "mail": 2}
+    assert archive.add(Mail().read(Path(), MAIL), at=mail).unchanged == 2
+
+
+def test_the_same_ids_of_two_places_are_two_posts(archive: Archive) -> None:
+    for name in ("one", "two"):
+        hasher = Hasher(b"key", name)
+        post = Record("1", f"words of {name}").post(hasher, "")
+        assert archive.add([post], at=place(archive, name, Mail())).new == 1
+
+
+def test_a_post_whose_number_another_has_is_refused_and_counted(archive: Archive, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Hasher, "number", lambda self, own: 7)
+    hn, mail = place(archive, "hn"), place(archive, "mail", Mail())
+    archive.add([Post(7, text="here first")], at=hn)
+    for _ in range(2):  # the same in one import and in the next
+        counts = archive.add([Record("a", "one").post(MAIL, ""), Record("b", "another").post(MAIL, "")], at=mail)
+        assert (counts.lines, counts.new, counts.reasons) == (2, 0, {"its number is that of another post": 2})
+    archive.add([Gone(7, "there")], at=mail)
+    assert archive.post(7).text == "here first"
+
+
+def test_two_posts_of_one_import_with_one_number_are_not_one(archive: Archive, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Hasher, "number", lambda self, own: 7)
+    posts = [Record(own, f"words of {own}").post(MAIL, "") for own in ("a", "b", "a")]
+    counts = archive.add(posts, at=place(archive, "mail", Mail()))
+    assert (counts.new, counts.unchanged, counts.skipped) == (1, 1, 1)
+    assert archive.post(7).text == "words of a"
+
+
+def test_a_number_is_the_same_in_every_home_and_fits_63_bits() -> None:
+    digest = hashlib.blake2b(b"4 mail e@f", digest_size=8).digest()  # one that moves would make every archive's posts others
+    assert MAIL.number("e@f") == Hasher(b"other key", "mail").number("e@f") == int.from_bytes(digest, "big") // 2
+    assert all(0 < Hasher(b"", "s").number(str(own)) < 2**63 for own in range(1_000))
+
+
+def test_only_hacker_news_items_go_to_a_place_with_their_numbers(archive: Archive) -> None:
+    place(archive, "hn")
+    with pytest.raises(UsageError, match=r"the source `hn` of .* holds hn items; give this another name: --source NAME"):
+        place(archive, "hn", Mail())
+
+
+@pytest.mark.parametrize("name", ["hn", "lists", None])
+def test_an_archive_of_the_first_version_is_brought_along_with_the_same_words(tmp_path: Path, name: str | None) -> None:
+    posts = [
+        Post(10, Kind.STORY, "> quoted\n  code", "T", None, None, 5, b"0" * 16, "https://e.org", 3, thread=10),
+        Post(11, Kind.COMMENT, "an answer\n\nin two", "", 10, 10, 6, thread=10),
+        Post(12, Kind.COMMENT, parent=11, state=State.DELETED, thread=10),
+    ]
+    path, fresh = tmp_path / "archive.db", tmp_path / "fresh.db"
+    with closing(sqlite3.connect(path)) as old:
+        old.executescript(MIGRATIONS[0] + f"; PRAGMA application_id = {APPLICATION_ID}; PRAGMA user_version = 1")
+        rows = [(p.id, p.kind.value, *p[2:10], p.state.value) for p in posts]
+        old.executemany(f"INSERT INTO post VALUES ({','.join('?' * 11)})", rows)
+        old.executemany("INSERT INTO place VALUES (?, 10, ?, 0)", [(p.id, int(hash_split(np.array([10]))[0])) for p in posts])
+        if name:
+            old.execute("INSERT INTO meta VALUES ('forum', ?)", (name,))
+        old.commit()
+    with Archive.open(fresh, create=True) as new:
+        place(new, name or "hn", hashed=False)
+        new.add(posts)
+        wanted, parts = sorted(new.posts("1")), fingerprint(new, "hash")
+    with Archive.open(path) as brought:
+        assert sorted(brought.posts("1")) == wanted == posts
+        assert fingerprint(brought, "hash") == parts
+        (found,) = places(brought)
+        assert (found.name, found.hashed, found.url("10")) == (
+            name or "hn",
+            False,
+            "https://news.ycombinator.com/item?id=10" if name != "lists" else None,
+        )
+        assert brought.add(posts).unchanged == 3
 
 
 # --- what is no archive --------------------------------------------------------------------------------------------
@@ -688,7 +785,7 @@ def state(path: Path) -> tuple[Any, ...]:
         assert list(archive.query("SELECT * FROM unsettled")) == []
         info = asdict(read_info(archive))
         del info["bytes"]
-        return info, contents(archive), places(archive)
+        return info, contents(archive), placed(archive)
 
 
 def add_dump(path: Path, dump: Path) -> Counts:

@@ -124,6 +124,15 @@ class Query:
     draft: str = ""
 
 
+class Origin(NamedTuple):
+    """Where a post comes from."""
+
+    source: str  # the name under which the archive keeps the place
+    own: str  # the post's id there
+    url: str | None  # where to read it
+    time: int | None  # seconds since 1970-01-01 UTC
+
+
 @dataclass(frozen=True, slots=True)
 class Suggestion:
     """A reply shown to a person, and where it came from."""
@@ -135,6 +144,8 @@ class Suggestion:
     thread: int | None = None  # that post's thread
     title: str = ""  # what that post answered, in short
     url: str | None = None  # where to read that post
+    source: str = ""  # the place it comes from
+    time: int | None = None  # when it was written, seconds since 1970-01-01 UTC
     generated: bool = False  # a model made it, word by word: nobody wrote it
 
 

@@ -14,6 +14,8 @@ from datetime import datetime
 from itertools import islice
 
 from rejoinder.archive.hackernews_api import Answer, HackerNews
+from rejoinder.archive.places import place
+from rejoinder.archive.source import HN
 from rejoinder.archive.store import Archive, Counts
 from rejoinder.errors import SourceError
 from rejoinder.post import Post
@@ -46,7 +48,7 @@ async def fetch(archive: Archive, api: HackerNews, wanted: Wanted, counts: Count
     while batch := _next_round(archive, failed):
         answers, failures = await api.items(list(batch))
         failed.update(failures)
-        archive.add((answer.item for answer in answers), counts)
+        archive.add((answer.item for answer in answers), counts, at=place(archive, HN))
         _cross_off(archive, answers, batch)
         progress(counts.lines, remaining(archive))
         if failures and not answers:

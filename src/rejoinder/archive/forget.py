@@ -85,7 +85,7 @@ def _erase(archive: Archive, gone: set[int]) -> None:
     archive.execute_many(linked, ((number, number) for number in gone))
     above = "INSERT OR IGNORE INTO unsettled SELECT parent FROM post WHERE id = ? AND parent IS NOT NULL"
     archive.execute_many(above, ((number,) for number in gone))
-    for table in ("post", "place", "unsettled", "frontier"):
+    for table in ("post", "place", "origin", "unsettled", "frontier"):
         archive.execute_many(f"DELETE FROM {table} WHERE id = ?", ((number,) for number in gone))
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
+from rejoinder.archive.places import names
 from rejoinder.archive.reader import part_counts
 from rejoinder.archive.split import Method
 from rejoinder.archive.store import Archive
@@ -25,11 +26,17 @@ _ORPHANS = """
 """
 
 
+_SOURCES = """
+    SELECT name, count(post.id) FROM source LEFT JOIN post ON post.source = source.number GROUP BY number ORDER BY number
+"""
+
+
 @dataclass(frozen=True)
 class Info:
     """The figures of `rejoinder info`."""
 
-    forum: str
+    forum: str  # the names of the places, with commas
+    sources: dict[str, int]  # place -> posts
     posts: int
     kinds: dict[str, int]
     dead: int
@@ -63,7 +70,8 @@ def read_info(archive: Archive, method: Method = "hash") -> Info:
     states: dict[int, int] = dict(archive.query("SELECT state, count(*) FROM post GROUP BY state"))
     pairs, to_opening = one(_PAIRS)
     return Info(
-        forum=archive.forum.name,
+        forum=names(archive),
+        sources=dict(archive.query(_SOURCES)),
         posts=posts,
         kinds=dict(archive.query("SELECT kind, count(*) FROM post GROUP BY kind ORDER BY 2 DESC")),
         dead=states.get(State.DEAD, 0),

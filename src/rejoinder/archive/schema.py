@@ -2,8 +2,8 @@
 
 `post` is what the source said; `place` is what follows from it (the post's thread and part), apart, so that a thread that
 grows does not rewrite the words of its posts. `unsettled` holds ids whose place must be found again; `frontier` the items a
-fetch has still to read; `tombstone` keyed hashes of items and authors that were forgotten; `meta` notes such as the forum and
-the revision.
+fetch has still to read; `tombstone` keyed hashes of items and authors that were forgotten; `source` the places whose posts
+these are, `origin` the ids and links that posts have there, where their numbers are hashes; `meta` notes such as the revision.
 """
 
 from __future__ import annotations
@@ -43,6 +43,24 @@ MIGRATIONS = (
     CREATE TABLE tombstone (mark BLOB PRIMARY KEY) STRICT, WITHOUT ROWID;
     CREATE INDEX post_author ON post (author) WHERE author IS NOT NULL;
     CREATE TABLE frontier (id INTEGER PRIMARY KEY, replies INTEGER NOT NULL) STRICT;
+    """,
+    """
+    CREATE TABLE source (
+        number   INTEGER PRIMARY KEY,
+        name     TEXT NOT NULL UNIQUE,
+        form     TEXT NOT NULL,
+        link     TEXT,
+        notice   TEXT NOT NULL,
+        hashed   INTEGER NOT NULL
+    ) STRICT;
+    ALTER TABLE post ADD COLUMN source INTEGER NOT NULL DEFAULT 1;
+    CREATE TABLE origin (id INTEGER PRIMARY KEY, own TEXT NOT NULL, link TEXT) STRICT;
+    INSERT INTO source SELECT 1, name, 'hn', CASE name WHEN 'hn' THEN 'https://news.ycombinator.com/item?id={id}' END,
+        CASE name WHEN 'hn' THEN 'Hacker News asks that no generated or AI-edited text be posted in comments. '
+            || 'These are drafts for you, the reader: to understand a thread, not to post.' ELSE '' END, 0
+        FROM (SELECT coalesce((SELECT value FROM meta WHERE key = 'forum'), 'hn') AS name)
+        WHERE EXISTS (SELECT 1 FROM post) OR EXISTS (SELECT 1 FROM meta WHERE key = 'forum');
+    DELETE FROM meta WHERE key = 'forum'
     """,
 )
 

@@ -20,13 +20,13 @@ from typing import Any, Self
 
 import numpy as np
 
-from rejoinder.archive.forums import HACKER_NEWS, Forum, forum
+from rejoinder.archive.places import Place, place, places
 from rejoinder.archive.schema import check_ours, migrate
-from rejoinder.archive.source import Gone, Item, Skipped, text_size
+from rejoinder.archive.source import HN, Gone, Item, Skipped, text_size
 from rejoinder.archive.split import hash_split
 from rejoinder.archive.threads import NONE, Links, find_threads
 from rejoinder.archive.tombstones import not_forgotten
-from rejoinder.errors import ArchiveBusy, ArchiveError, RejoinderError, UnknownPost, UsageError
+from rejoinder.errors import ArchiveBusy, ArchiveError, RejoinderError, UnknownPost
 from rejoinder.post import Kind, Post, State
 
 BATCH = 5_000  # posts to a transaction, at the most
@@ -37,7 +37,7 @@ Progress = Callable[[int], None]  # called with the number of items taken in so 
 
 _COLUMNS = "id, kind, text, title, parent, story, time, author, url, score, state"
 _UPSERT = f"""
-    INSERT INTO post ({_COLUMNS}) VALUES (?,?,?,?,?,?,?,?,?,?,?)
+    INSERT INTO post ({_COLUMNS}, source) VALUES (?,?,?,?,?,?,?,?,?,?,?,?)
     ON CONFLICT (id) DO UPDATE SET kind=excluded.kind, text=excluded.text, title=excluded.title, parent=excluded.parent,
         story=excluded.story, time=excluded.time, author=excluded.author, url=excluded.url, score=excluded.score,
         state=excluded.state
@@ -65,6 +65,7 @@ _TOUCHED_ROW = np.dtype(
     ]
 )
 _Row = tuple[Any, ...]  # the values of _COLUMNS
+_Owner = tuple[int, str | None]  # a place's number, and a post's id there, if its number is a hash of that
 
 
 @dataclass
@@ -176,6 +177,25 @@ class Archive:
             raise UnknownPost(f"post {number} was {found.state.name.lower()} at its source; its words are not kept")
         return found
 
+    def replies_to(self, number: int, limit: int) -> Iterator[Post]:
+        """The first so many posts with words that answer post `number`, oldest first."""
+        here = f"state = {State.LIVE.value} AND (text <> '' OR title <> '')"
+        return self.posts(f"parent = ? AND {here} ORDER BY time, id LIMIT ?", [number, limit])
+
+    def thread(self, key: int, limit: int) -> Iterator[Post]:
+        """The first so many posts of a thread, oldest first."""
+        return self.posts("split IN (0, 1, 2) AND thread = ? ORDER BY time, id LIMIT ?", [key, limit])
+
+    def parent_of(self, number: int) -> int | None:
+        """What a post answers; None for nothing, or where the post is not here."""
+        row = next(self.query("SELECT parent FROM post WHERE id = ?", [number]), None)
+        return None if row is None else row[0]
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether there is no post."""
+        return next(self.query("SELECT 1 FROM post LIMIT 1"), None) is None
+
     def path_to(self, number: int, most: int | None = None) -> tuple[Post, ...]:
         """The posts with words from the root to post `number`, as far as the archive has them, oldest first.
 
@@ -202,25 +222,7 @@ class Archive:
         row = next(self.query("SELECT value FROM meta WHERE key = ?", [key]), None)
         return default if row is None else row[0]
 
-    @property
-    def forum(self) -> Forum:
-        """Where the posts come from."""
-        return forum(self.meta("forum", HACKER_NEWS.name))
-
     # --- writing -------------------------------------------------------------------------------------------------
-
-    def set_forum(self, name: str | None) -> None:
-        """Say where the posts come from; an archive holds one forum, since ids of two would clash.
-
-        Raises:
-            UsageError: the archive holds another forum.
-        """
-        present = self.meta("forum")
-        if present is None:
-            with self.writing():
-                self.set_meta("forum", name or HACKER_NEWS.name)
-        elif name is not None and name != present:
-            raise UsageError(f"the archive {self.path} holds the forum `{present}`, not `{name}`; choose another --home")
 
     def set_meta(self, key: str, value: Any) -> None:
         """Keep a note; inside `writing`."""
@@ -247,13 +249,15 @@ class Archive:
                     self._db.execute("ROLLBACK")
                 raise
 
-    def add(self, items: Iterable[Item], counts: Counts | None = None, progress: Progress | None = None) -> Counts:
-        """Take in items, in batches; the same id again is an update; then settle threads and parts.
+    def add(
+        self, items: Iterable[Item], counts: Counts | None = None, progress: Progress | None = None, at: Place | None = None
+    ) -> Counts:
+        """Take in items of one place (the first, if none is given), in batches; the same id again is an update; then settle.
 
         If `items` raises half-way, what came before is kept and settled, `counts` is filled, and the error goes on.
         """
         counts = Counts() if counts is None else counts
-        source = iter(items)
+        source, at = iter(items), at or next(iter(places(self)), None) or place(self, HN)
         broken: RejoinderError | None = None
         while broken is None:
             batch: list[Item] = []
@@ -268,7 +272,7 @@ class Archive:
                 broken = error
             if not batch:
                 break
-            self._take(batch, counts)
+            self._take(batch, at, counts)
             if progress:
                 progress(counts.lines)
         self.settle(counts)
@@ -276,7 +280,7 @@ class Archive:
             raise broken
         return counts
 
-    def _take(self, batch: list[Item], counts: Counts) -> None:
+    def _take(self, batch: list[Item], at: Place, counts: Counts) -> None:
         taken = Counts()
         for item in batch:
             if isinstance(item, Skipped):
@@ -284,7 +288,7 @@ class Archive:
         kept = [item for item in batch if not isinstance(item, Skipped)]
         if kept:
             with self.writing() as db:
-                self._write(db, kept, taken)
+                self._write(db, kept, at, taken)
         counts.lines += len(batch)
         counts.new += taken.new
         counts.updated += taken.updated
@@ -293,15 +297,17 @@ class Archive:
         for reason, where in taken.examples.items():
             counts.examples.setdefault(reason, where)
 
-    def _write(self, db: sqlite3.Connection, items: list[Post | Gone], taken: Counts) -> None:
+    def _write(self, db: sqlite3.Connection, items: list[Post | Gone], at: Place, taken: Counts) -> None:
         items = not_forgotten(self, items, taken.skip)
-        ids = json.dumps([item.id for item in items])
-        rows = db.execute(f"SELECT {_COLUMNS} FROM post WHERE id IN (SELECT value FROM json_each(?))", (ids,))
-        present: dict[int, _Row] = {row[0]: row for row in rows}
+        present = self._present(db, items, at)
         changed: dict[int, _Row] = {}
+        origins: dict[int, tuple[int, str, str | None]] = {}
         touched: set[int | None] = set()
         for item in items:
-            old = present.get(item.id)
+            old, owner = present.get(item.id, (None, None))
+            if old is not None and owner != (at.number, item.own if isinstance(item, Post) else None):
+                taken.skip("its number is that of another post", f"item {item.id}")
+                continue
             if isinstance(item, Gone):
                 if old is None:
                     taken.skip("deleted, or no such item", item.where)
@@ -309,6 +315,8 @@ class Archive:
                 row = _merge(old, _row(Post(item.id, Kind(old[1]), state=State.DELETED)))
             else:
                 row = _row(item) if old is None else _merge(old, _row(item))
+                if item.own is not None and (old is None or row != old):
+                    origins[item.id] = (item.id, item.own, item.link)
             if old is None:
                 taken.new += 1
             elif row == old:
@@ -318,12 +326,23 @@ class Archive:
                 taken.updated += 1
             if old is None or (old[1], old[4], old[5]) != (row[1], row[4], row[5]):  # kind, parent, story
                 touched.update((row[0], row[4], row[5]))
-            changed[item.id] = present[item.id] = row
+            changed[item.id] = row
+            present[item.id] = (row, (at.number, item.own if isinstance(item, Post) else None))
         if changed:
             touched.discard(None)
-            db.executemany(_UPSERT, [row for _, row in sorted(changed.items())])
+            db.executemany(_UPSERT, [(*row, at.number) for _, row in sorted(changed.items())])
+            db.executemany("INSERT OR REPLACE INTO origin VALUES (?, ?, ?)", origins.values())
             db.executemany("INSERT OR IGNORE INTO unsettled VALUES (?)", [(i,) for i in touched])
             self.set_meta("revision", self.meta("revision", 0) + 1)
+
+    def _present(self, db: sqlite3.Connection, items: list[Post | Gone], at: Place) -> dict[int, tuple[_Row, _Owner]]:
+        """The rows of these items that are here, and whose they are."""
+        ids = json.dumps([item.id for item in items])
+        own, join = ("own", "LEFT JOIN origin USING (id)") if at.hashed else ("NULL", "")
+        rows = db.execute(
+            f"SELECT {_COLUMNS}, source, {own} FROM post {join} WHERE id IN (SELECT value FROM json_each(?))", (ids,)
+        )
+        return {row[0]: (row[:11], row[11:]) for row in rows}
 
     def settle(self, counts: Counts | None = None) -> None:
         """Find the threads and parts of all posts touched since the last time."""

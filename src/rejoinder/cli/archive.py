@@ -57,6 +57,7 @@ def import_files(
     from tempfile import TemporaryDirectory
 
     from rejoinder.archive.intake import units
+    from rejoinder.archive.places import place, places
     from rejoinder.archive.registry import broken
     from rejoinder.archive.registry import source as named
     from rejoinder.archive.store import Counts
@@ -79,11 +80,14 @@ def import_files(
                 counts = Counts()
                 began = perf_counter()
                 try:
-                    items = _begun(_items(unit, space.hasher(source or unit.source.name)))
+                    if archive is None and space.archive_file.is_file():
+                        archive = opened.enter_context(space.open_archive())
+                    name = source or unit.source.name
+                    known = [] if archive is None else [at.hashed for at in places(archive) if at.name == name]
+                    items = _begun(_items(unit, space.hasher(name, hashed=known[0] if known else None)))
                     if archive is None:  # not before there is something to write: a refused file leaves no archive behind
                         archive = opened.enter_context(space.open_archive(create=True))
-                        archive.set_forum(source)
-                    archive.add(items, counts, _reporter(report, unit.label))
+                    archive.add(items, counts, _reporter(report, unit.label), place(archive, name, unit.source))
                 except (SourceError, MissingExtra) as error:
                     errors.append(error)
                 results.append(
@@ -151,7 +155,6 @@ def fetch_hn(
     began = perf_counter()
     kept = keeping("what was read is kept; `rejoinder fetch hn` goes on")
     with kept, space.open_archive(create=True) as archive, progress() as report:
-        archive.set_forum("hn")
         left = remaining(archive)
         if left:
             note(f"going on with {left:,} items left from the last fetch")
@@ -197,7 +200,7 @@ def info(
     dates = f"{found.first} to {found.last}" if found.first else "none"
     parts = "; ".join(f"{part} {n['threads']:,} threads, {n['posts']:,} posts" for part, n in found.parts.items())
     lines = {
-        "archive": f"{space.archive_file} ({size(found.bytes)}), forum `{found.forum}`",
+        "archive": f"{space.archive_file} ({size(found.bytes)}), from {_sources(found.sources)}",
         "posts": f"{found.posts:,} ({kinds}){gone}",
         "threads": f"{found.threads:,}",
         "pairs": f"{found.pairs:,} replies with what they answer, {found.pairs_to_opening_posts:,} of them to an opening post",
@@ -209,6 +212,13 @@ def info(
         "circular": f"{found.circular:,} posts whose parents run in a circle",
     }
     facts(lines)
+
+
+def _sources(counts: dict[str, int]) -> str:
+    return (
+        ", ".join(f"`{name}` ({count:,} posts)" if len(counts) > 1 else f"`{name}`" for name, count in counts.items())
+        or "nowhere"
+    )
 
 
 def or_sample(space: Workspace) -> Workspace:

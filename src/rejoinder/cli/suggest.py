@@ -5,6 +5,7 @@ from __future__ import annotations
 import textwrap
 from contextlib import nullcontext
 from dataclasses import asdict
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -61,6 +62,7 @@ def reply(
       rejoinder reply --item 8863
       rejoinder reply --generate "Why do people still use Makefiles?"
     """
+    from rejoinder.archive.places import notices
     from rejoinder.home.replies import replier
     from rejoinder.home.voices import generator
     from rejoinder.models import Can, rung
@@ -68,17 +70,17 @@ def reply(
     space = or_sample(workspace(home))
     with space.open_archive() as archive:
         context = _context(archive, text, item, thread, needed=True)
-        forum = archive.forum
+        notice = notices(archive)
     made = None
     if generate:
         makers = [name for name in only or () if Can.PREDICT in rung(name).can]
         maker = makers[-1] if makers else None
         made = generator(or_shipped(workspace(home), maker), maker, seed, note, allow_stale=allow_stale)
         only = [name for name in only if name not in makers] if only else only
-    answering = replier(space, forum.url, made, only=only, everything=everything, allow_stale=allow_stale)
+    answering = replier(space, made, only=only, everything=everything, allow_stale=allow_stale)
     replies = answering.reply(context, count)
     if as_json:
-        found = {"context": [post.id for post in context], "replies": [asdict(r) for r in replies], "notice": forum.notice}
+        found = {"context": [post.id for post in context], "replies": [asdict(r) for r in replies], "notice": notice}
         print_json({**found, "score": "probability" if answering.trusts else "of the rung", "threshold": answering.threshold})
         return
     answered = textwrap.shorten(visible(context[-1].body), 160, placeholder=" …")
@@ -89,8 +91,8 @@ def reply(
             say(f"What is less than {answering.threshold:.0%} likely to be on topic is not shown; --all shows it.")
     for place, suggestion in enumerate(replies, start=1):
         _show(place, suggestion, full, sure=answering.trusts and not suggestion.generated)
-    if forum.notice:
-        typer.echo("\n".join(wrap(forum.notice, text_width())))
+    if notice:
+        typer.echo("\n".join(wrap(notice, text_width())))
 
 
 def complete(
@@ -168,11 +170,17 @@ def _show(place: int, suggestion: Suggestion, full: bool, *, sure: bool) -> None
     typer.echo(f"{place:2}. " + "\n    ".join(lines).replace("\n    \n", "\n\n"))
     source = "nobody wrote this" if suggestion.generated else "not from a post"
     if suggestion.post is not None:
-        where = f", {suggestion.url}" if suggestion.url else ""
+        where = "".join(f", {visible(known)}" for known in _origin(suggestion))
         source = f"post {suggestion.post}, a reply to “{visible(suggestion.title)}”{where}"
     score = f"{suggestion.score:.0%} likely on topic" if sure else f"{suggestion.score:.2f}"
     said = wrap(f"    {suggestion.rung} · {score} · {source}", terminal_width())
     typer.echo(typer.style("\n".join(said) + "\n", dim=True))
+
+
+def _origin(suggestion: Suggestion) -> list[str]:
+    """The day of a reply, and where to read it; the place's name where it has no page."""
+    day = datetime.fromtimestamp(suggestion.time, UTC).date().isoformat() if suggestion.time else ""
+    return [known for known in (day, suggestion.url or suggestion.source) if known]
 
 
 def _context(

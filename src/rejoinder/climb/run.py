@@ -15,6 +15,7 @@ from typing import Any
 
 import numpy as np
 
+from rejoinder.archive.places import names
 from rejoinder.archive.reader import fingerprint, held_out, part_counts
 from rejoinder.archive.split import Method
 from rejoinder.archive.store import Archive
@@ -65,7 +66,7 @@ def climb(space: Workspace, config: ClimbConfig, settings: Settings, progress: P
     root = space.home / FOLDER
     with space.open_archive() as archive:
         archive.settle()
-        forum = archive.forum.name
+        forum = names(archive)
         progress("reading the archive", 0, None)
         sizes = {part: PartSize(**found) for part, found in part_counts(archive, config.split).items()}
         _check_sizes(sizes)

@@ -22,7 +22,7 @@ from rejoinder.engine.generation import ReplyGenerator
 from rejoinder.errors import ConfigError, UsageError
 from rejoinder.models.interfaces import ReplyRanker, ReplySource
 from rejoinder.models.trigger import Trigger
-from rejoinder.post import Post, Suggestion
+from rejoinder.post import Origin, Post, Suggestion
 
 _AT_RANDOM = log(1 / 99)  # a ranker's log odds (nats) of a reply that is no better than 99 drawn at random
 _LOOKED_AT = 10  # candidates that are looked at for each reply wanted
@@ -54,17 +54,17 @@ class Replier:
         self,
         sources: Mapping[str, ReplySource],
         ranker: ReplyRanker | None,
-        url: Callable[[int], str | None] = lambda _: None,
+        origin: Callable[[int], Origin | None] = lambda _: None,
         config: ReplyConfig | None = None,
         generated: ReplyGenerator | None = None,
     ) -> None:
-        """`url` gives the page of a post; without a `ranker` the sources' own order stands, one source after the other."""
+        """`origin` says where a post comes from; without a `ranker` the sources' own order stands, one source after the other."""
         if not sources and generated is None:
             raise UsageError("no rung that proposes replies is fitted; run `rejoinder fit`")
         self.config = config or ReplyConfig()
         self._sources = sources
         self._ranker = ranker
-        self._url = url
+        self._origin = origin
         self._generated = generated
         self._trigger: Trigger | None = None
 
@@ -72,12 +72,12 @@ class Replier:
     def trusting(
         cls,
         trigger: Trigger,
-        url: Callable[[int], str | None] = lambda _: None,
+        origin: Callable[[int], Origin | None] = lambda _: None,
         config: ReplyConfig | None = None,
         generated: ReplyGenerator | None = None,
     ) -> Self:
         """With the sources and the ranker of a trigger that has learned something; nothing is shown that it does not trust."""
-        found = cls(trigger.sources, trigger.ranker, url, config, generated)
+        found = cls(trigger.sources, trigger.ranker, origin, config, generated)
         found._trigger = trigger
         return found
 
@@ -150,8 +150,10 @@ class Replier:
                 break
             reason = unfit(candidate.text, self.config.longest) or same_thread(candidate, context) or repetition(candidate.text)
             if reason is None:
-                page = self._url(candidate.post) if candidate.post is not None else None
-                shown.append(replace(candidate, url=page))
+                found = self._origin(candidate.post) if candidate.post is not None else None
+                if found is not None:
+                    candidate = replace(candidate, url=found.url, source=found.source, time=found.time)
+                shown.append(candidate)
         return shown
 
     def _ordered(self, context: Sequence[Post]) -> list[Suggestion]:

@@ -11,8 +11,8 @@ from collections import defaultdict
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from rejoinder.archive.forums import Forum
 from rejoinder.archive.html import clean
+from rejoinder.archive.places import names, notices
 from rejoinder.archive.store import Archive
 from rejoinder.engine.generation import ReplyGenerator
 from rejoinder.engine.replier import Replier, ReplyConfig
@@ -146,17 +146,17 @@ class OpenHome:
         return self.archive_home.open_archive()
 
     @property
-    def forum(self) -> Forum:
-        """Where the posts come from."""
+    def forum(self) -> tuple[str, str]:
+        """Where the posts come from, and what is asked of people who write there."""
         return self._once("forum", self._forum)  # type: ignore[no-any-return]
 
-    def _forum(self) -> Forum:
+    def _forum(self) -> tuple[str, str]:
         with self.archive() as archive:
-            return archive.forum
+            return names(archive), notices(archive)
 
     def replier(self, *, generate: bool, everything: bool) -> Replier:
         """What answers; with `generate` also what nobody wrote, with `everything` also what is not likely to be on topic."""
-        base: Replier = self._once("replier", lambda: replier(self.archive_home, self.forum.url))
+        base: Replier = self._once("replier", lambda: replier(self.archive_home))
         made = self._once("generated", self._generated) if generate else None
         return base.asked(ReplyConfig(threshold=0.0 if everything else None), made)
 

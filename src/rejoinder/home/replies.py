@@ -4,15 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
+from rejoinder.archive.places import origin
 from rejoinder.engine.generation import ReplyGenerator
 from rejoinder.engine.replier import Replier, ReplyConfig
 from rejoinder.home.workspace import Workspace
 from rejoinder.models import LADDER, Can
+from rejoinder.post import Origin
 
 
 def replier(
     space: Workspace,
-    url: Callable[[int], str | None],
     made: ReplyGenerator | None = None,
     *,
     only: Sequence[str] | None = None,
@@ -23,7 +24,6 @@ def replier(
 
     Args:
         space: where the rungs are fitted.
-        url: where a post can be read.
         made: the source of replies that a model makes, if there are to be such.
         only: the rungs that answer; all, if None.
         everything: also what is not likely to be on topic.
@@ -33,9 +33,19 @@ def replier(
     triggers = space.load_those(Can.TRIGGER, allow_stale=allow_stale) if only is None else {}
     for trigger in triggers.values():
         if trigger.knows:
-            return Replier.trusting(trigger, url, config, made)
+            return Replier.trusting(trigger, origin_in(space), config, made)
     sources = space.load_those(Can.PROPOSE, only, allow_stale=allow_stale)
     rankers = [model for name, model in sources.items() if Can.RANK in LADDER[name].can] or list(
         space.load_those(Can.RANK, allow_stale=allow_stale).values()
     )
-    return Replier(sources, rankers[-1] if rankers else None, url, config, made)
+    return Replier(sources, rankers[-1] if rankers else None, origin_in(space), config, made)
+
+
+def origin_in(space: Workspace) -> Callable[[int], Origin | None]:
+    """What tells where a post of that home comes from."""
+
+    def told(number: int) -> Origin | None:
+        with space.open_archive() as archive:
+            return origin(archive, number)
+
+    return told

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from importlib import resources
 
+from rejoinder.archive.places import place
 from rejoinder.archive.sources.hackernews import SOURCE as HACKER_NEWS
 from rejoinder.home.fitting import FitConfig, fit
 from rejoinder.home.workspace import Workspace
@@ -18,7 +19,7 @@ def import_sample(space: Workspace) -> None:
     """Bring the embedded archive into an empty home."""
     source = resources.files("rejoinder.bundle") / SAMPLE
     with space.open_archive(create=True) as archive, resources.as_file(source) as file:
-        archive.set_forum("sample")
+        place(archive, "sample", hashed=False)
         archive.add(HACKER_NEWS.read(file, space.hasher()))
 
 

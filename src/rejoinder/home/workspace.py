@@ -60,7 +60,7 @@ class Workspace:
         if not self.archive_file.is_file():
             return True
         with self.open_archive() as archive:
-            return next(archive.query("SELECT 1 FROM post LIMIT 1"), None) is None
+            return archive.is_empty
 
     def open_archive(self, *, create: bool = False) -> Archive:
         """The archive.

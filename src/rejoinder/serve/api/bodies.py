@@ -109,6 +109,8 @@ class ReplyAnswer(BaseModel):
     thread: int | None
     title: str
     url: str | None
+    source: str  # the place it comes from
+    time: int | None
     generated: bool
 
 
@@ -132,6 +134,7 @@ class PostAnswer(BaseModel):
     thread: int | None
     time: int | None
     url: str | None  # where it can be read
+    source: str = ""  # the place it comes from
     depth: int = 0
 
 

@@ -11,13 +11,13 @@ from fastapi import APIRouter, Query, Request
 from fastapi import Path as InPath
 from fastapi.responses import FileResponse, Response
 
+from rejoinder.archive.places import origin
 from rejoinder.archive.store import Archive
 from rejoinder.errors import UnknownPost
-from rejoinder.home.open_home import OpenHome
 from rejoinder.inspect.cell import MOST_TOKENS, CellTrace, labels_of
 from rejoinder.ladder.report import from_json
 from rejoinder.models.interfaces import LanguageModel
-from rejoinder.post import Post, State
+from rejoinder.post import Post
 from rejoinder.serve.api.bodies import AroundAnswer, CellAnswer, CellBody, SearchAnswer, ThreadAnswer
 from rejoinder.serve.http.failures import Failure
 from rejoinder.serve.http.fields import LARGEST_ID, MOST_OF_A_PATH
@@ -28,7 +28,6 @@ from rejoinder.serve.http.services import services_of
 _MOST_REPLIES, _MOST_OF_A_THREAD = 200, 1_000
 _MOST_TEXT = 1_000_000  # characters of the posts of one answer
 _LOOKED_AT = 4  # replies that are looked at for each post wanted, since several answer one post
-_HERE = f"state = {State.LIVE.value} AND (text <> '' OR title <> '')"
 _SANDBOX = "sandbox allow-scripts; default-src 'none'; script-src 'unsafe-inline'; style-src 'unsafe-inline'; img-src data:"
 _REPORT_HEADERS = {"content-security-policy": f"{_SANDBOX}; frame-ancestors 'self'", "x-frame-options": "SAMEORIGIN"}
 
@@ -42,18 +41,18 @@ async def post(number: Id, request: Request) -> Response:
     services = services_of(request)
 
     def job() -> dict[str, Any]:
-        forum = services.opened.forum
         with services.opened.archive() as archive:
             path = archive.path_to(number, MOST_OF_A_PATH)
-            replies, _ = _within(archive.posts(f"parent = ? AND {_HERE} ORDER BY time, id LIMIT ?", [number, _MOST_REPLIES]))
-        nearest, whole = _within(reversed(path))
-        told = [_told(found, services.opened) for found in reversed(nearest)]
+            replies, _ = _within(archive.replies_to(number, _MOST_REPLIES))
+            nearest, whole = _within(reversed(path))
+            told = [_told(found, archive) for found in reversed(nearest)]
+            answers = [_told(found, archive) for found in replies]
         return {
             "post": told[-1],
             "context": told[:-1],
-            "replies": [_told(found, services.opened) for found in replies],
+            "replies": answers,
             "whole": whole and len(path) < MOST_OF_A_PATH,
-            "notice": forum.notice,
+            "notice": services.opened.forum[1],
         }
 
     return OrjsonResponse(await services.slow(job))
@@ -67,9 +66,8 @@ async def thread(key: Id, request: Request) -> Response:
     def job() -> dict[str, Any]:
         with services.opened.archive() as archive:
             found = archive.post(key).thread
-            rows = archive.posts("split IN (0, 1, 2) AND thread = ? ORDER BY time, id LIMIT ?", [found, _MOST_OF_A_THREAD])
-            posts, whole = _within(rows)
-        told = [{**_told(one, services.opened), "depth": depth} for one, depth in _by_reply(posts) if one.body]
+            posts, whole = ([], True) if found is None else _within(archive.thread(found, _MOST_OF_A_THREAD))
+            told = [{**_told(one, archive), "depth": depth} for one, depth in _by_reply(posts) if one.body]
         return {"thread": found, "posts": told, "whole": whole and len(posts) < _MOST_OF_A_THREAD}
 
     return OrjsonResponse(await services.slow(job))
@@ -102,14 +100,11 @@ def _by_reply(posts: Sequence[Post]) -> list[tuple[Post, int]]:
     return ordered
 
 
-def _told(found: Post, opened: OpenHome) -> dict[str, Any]:
+def _told(found: Post, archive: Archive) -> dict[str, Any]:
     facts = ("id", "title", "text", "parent", "thread", "time")
-    return {
-        **{name: getattr(found, name) for name in facts},
-        "kind": found.kind.value,
-        "url": opened.forum.url(found.id),
-        "depth": 0,
-    }
+    known = origin(archive, found.id)
+    where = {"url": known.url, "source": known.source} if known is not None else {"url": None, "source": ""}
+    return {**{name: getattr(found, name) for name in facts}, "kind": found.kind.value, **where, "depth": 0}
 
 
 @router.get("/v1/search", responses={200: {"model": SearchAnswer}})
@@ -128,23 +123,23 @@ async def search(
             for number, score in searcher.search(q, k):
                 scores[number] = max(score, scores.get(number, 0.0))
             for number, score in searcher.search(q, _LOOKED_AT * k, answered=True):
-                parent = next(archive.posts("id = ?", [number]), Post(0)).parent
+                parent = archive.parent_of(number)
                 if parent is not None:
                     scores[parent] = max(score, scores.get(parent, 0.0))
             best = sorted(scores.items(), key=lambda pair: (-pair[1], pair[0]))
-            found = [told for number, score in best if (told := _found(archive, number, score, services.opened)) is not None]
+            found = [told for number, score in best if (told := _found(archive, number, score)) is not None]
         return {"found": found[:k]}
 
     return OrjsonResponse(await services.slow(job))
 
 
-def _found(archive: Archive, number: int, score: float, opened: OpenHome) -> dict[str, Any] | None:
+def _found(archive: Archive, number: int, score: float) -> dict[str, Any] | None:
     """A post that was found, if it is still there."""
     try:
         path = archive.path_to(number, 1)
     except UnknownPost:
         return None
-    return {"post": _told(path[-1], opened), "opening": path[0].title, "score": score}
+    return {"post": _told(path[-1], archive), "opening": path[0].title, "score": score}
 
 
 @router.get("/v1/rungs")
@@ -157,8 +152,8 @@ async def rungs(request: Request) -> Response:
         return {
             "rungs": opened.rungs(),
             "typing": list(opened.engine.voices),
-            "forum": opened.forum.name,
-            "notice": opened.forum.notice,
+            "forum": opened.forum[0],
+            "notice": opened.forum[1],
         }
 
     return OrjsonResponse(await services.slow(job))

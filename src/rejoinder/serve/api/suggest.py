@@ -121,7 +121,7 @@ async def reply(body: ReplyBody, request: Request) -> Response:
             "replies": found,  # orjson writes dataclasses
             "score": "probability" if answering.trusts else "of the rung",
             "threshold": answering.threshold,
-            "notice": opened.forum.notice,
+            "notice": opened.forum[1],
         }
 
     return OrjsonResponse(cast(dict[str, Any], await services.slow(job)))
