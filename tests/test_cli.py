@@ -705,7 +705,7 @@ def test_there_are_at_most_so_many_replies(rejoinder: Rejoinder, hn_home: Path, 
 
 def test_a_reply_says_its_rung_its_score_and_the_page_it_comes_from(rejoinder: Rejoinder, hn_home: Path) -> None:
     shown = rejoinder("reply", "Which teapot?", "-k", 1, "--home", hn_home).out
-    expected = r"^    bm25 · -?\d+\.\d\d · post (\d+), a reply to “Which teapot, part \d+\?”, https://news\.ycombinator\.com/item\?id=\1$"
+    expected = r"^    bm25 · -?\d+\.\d\d · post (\d+), a reply to “Which teapot, part \d+\?”, 1970-01-01, https://news\.ycombinator\.com/item\?id=\1$"
     assert re.search(expected, shown, re.MULTILINE)
 
 
@@ -806,7 +806,7 @@ def test_json_of_fetch_has_the_keys_it_promises(rejoinder: Rejoinder, server: Ha
 def test_json_of_info_has_the_keys_it_promises(rejoinder: Rejoinder, hn_home: Path) -> None:
     found = rejoinder("info", "--home", hn_home, "--json").json
     assert set(found) == {
-        "archive", "forum", "posts", "kinds", "dead", "deleted", "threads", "pairs", "pairs_to_opening_posts", "words",
+        "archive", "forum", "sources", "posts", "kinds", "dead", "deleted", "threads", "pairs", "pairs_to_opening_posts", "words",
         "authors", "first", "last", "undated", "orphans", "circular", "split", "parts", "bytes",
     }  # fmt: skip
 
@@ -851,7 +851,7 @@ def test_json_of_reply_has_the_keys_it_promises(rejoinder: Rejoinder, hn_home: P
     found = rejoinder("reply", "Which teapot?", "--home", hn_home, "--json").json
     assert set(found) == {"context", "replies", "notice", "score", "threshold"}
     for reply in found["replies"]:
-        assert set(reply) == {"text", "score", "rung", "post", "thread", "title", "url", "generated"}
+        assert set(reply) == {"text", "score", "rung", "post", "thread", "title", "url", "source", "time", "generated"}
 
 
 def test_json_of_complete_has_the_keys_it_promises(rejoinder: Rejoinder, hn_home: Path) -> None:

@@ -14,7 +14,7 @@ import pytest
 from conftest import find_real_data
 
 from rejoinder.archive.places import place
-from rejoinder.archive.source import Skipped
+from rejoinder.archive.source import Record, Skipped
 from rejoinder.archive.sources.hackernews import read_record
 from rejoinder.archive.store import Archive, Counts
 from rejoinder.errors import ArchiveBusy, ArchiveError, NotFitted, StaleModel, UnknownPost
@@ -251,7 +251,7 @@ def test_posts_that_an_import_left_unsettled_do_not_make_a_false_claim(tmp_path:
     space = space_of(tmp_path, RECORDS[:500])
     with space.open_archive() as archive:  # an import that ended between two batches
         later = [item for r in RECORDS[500:600] if isinstance(item := read_record(r, "", space.hasher()), Post)]
-        archive._take(list(later), Counts())
+        archive._take(list(later), place(archive, "test"), Counts())
     fit(space, ["kneser_ney"], SMALL, {})
     number = RECORDS[3]["id"]
     assert isinstance(number, int)
@@ -297,3 +297,24 @@ def test_a_damaged_or_unfinished_model_does_not_stop_forgetting(tmp_path: Path) 
     outcome = forget_everywhere(space, [], "author7")
     assert (outcome.removed, outcome.marked) == (["bm25"], ["unigram"])
     assert not (tmp_path / "models" / "bm25").exists()
+
+
+def test_a_place_is_forgotten_with_every_byte_and_does_not_come_back(tmp_path: Path) -> None:
+    space = space_of(tmp_path, RECORDS[:40])
+    with space.open_archive() as archive:
+        kept = sorted(archive.posts("1"))
+        mail = space.hasher("quincunx-list")
+        posts = [
+            Record(f"<{number}@obelisk.example>", f"words of a zeppelin {number}", time=number, author="Zebedee").post(mail, "")
+            for number in range(300)
+        ]
+        archive.add(posts, at=place(archive, "quincunx-list"))
+    assert forget_everywhere(space, [], None, "quincunx-list").posts == 300
+    for file in tmp_path.rglob("*"):
+        if file.is_file():
+            assert not any(word in file.read_bytes() for word in (b"zeppelin", b"obelisk", b"quincunx", b"Zebedee")), file
+    with space.open_archive() as archive:
+        assert sorted(archive.posts("1")) == kept
+        assert archive.add(posts, at=place(archive, "quincunx-list")).reasons == {"forgotten on request": 300}
+    with pytest.raises(UnknownPost, match=r"no source `nowhere` in the archive .*, which has test, quincunx-list"):
+        forget_everywhere(space, [], None, "nowhere")

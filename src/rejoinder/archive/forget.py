@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from rejoinder.archive.places import names, places
 from rejoinder.archive.split import Split
 from rejoinder.archive.store import Archive, Counts
 from rejoinder.archive.tombstones import check_key, marker
@@ -30,18 +31,18 @@ class Forgotten:
     clean: bool  # whether no byte is left: not while another process keeps the write-ahead log alive
 
 
-def forget(archive: Archive, items: Sequence[int], author: bytes | None) -> Forgotten:
-    """Erase these items and all posts of that author.
+def forget(archive: Archive, items: Sequence[int], author: bytes | None, source: str | None = None) -> Forgotten:
+    """Erase these items, all posts of that author, and all of that place, with its name.
 
     What was forgotten before may be named again, to finish what was broken off.
 
     Raises:
-        UnknownPost: an item, or the author, was never here; nothing was erased.
+        UnknownPost: an item, the author or the place was never here; nothing was erased.
         ArchiveError: the key beside the archive is not its own, so that nobody could be found by name; nothing was erased.
     """
     check_key(archive)
     mark = marker(archive)
-    wanted = _wanted(archive, items, author)
+    wanted = _wanted(archive, items, author) + _of_place(archive, source)
     archive.settle()
     gone = {post.id for post in wanted}
     revision = int(archive.meta("revision", 0))
@@ -52,6 +53,7 @@ def forget(archive: Archive, items: Sequence[int], author: bytes | None) -> Forg
         archive.execute_many("INSERT OR IGNORE INTO tombstone VALUES (?)", ((stone,) for stone in stones))
         check_key(archive, keep=True)
         _erase(archive, gone)
+        archive.execute_many("DELETE FROM source WHERE name = ?", [(source,)])
         # those that stay in the touched threads are placed anew: a thread may have fallen apart
         archive.execute_many("INSERT OR IGNORE INTO unsettled VALUES (?)", ((number,) for number in set(before) - gone))
         archive.set_meta("revision", revision + 1)
@@ -77,6 +79,16 @@ def _wanted(archive: Archive, items: Sequence[int], author: bytes | None) -> lis
     if author is not None and not theirs and author not in marks:
         raise UnknownPost(f"no post of that author in the archive {archive.path}; nothing was forgotten")
     return found + theirs
+
+
+def _of_place(archive: Archive, name: str | None) -> list[Post]:
+    """All posts of a place."""
+    if name is None:
+        return []
+    found = next((known for known in places(archive) if known.name == name), None)
+    if found is None:
+        raise UnknownPost(f"no source `{name}` in the archive {archive.path}, which has {names(archive)}; nothing was forgotten")
+    return list(archive.posts("source = ?", [found.number]))
 
 
 def _erase(archive: Archive, gone: set[int]) -> None:

@@ -19,6 +19,10 @@ def forget(
     author: Annotated[
         str | None, typer.Option(metavar="NAME", help="Forget all posts of this author.", show_default=False)
     ] = None,
+    source: Annotated[
+        str | None,
+        typer.Option(metavar="NAME", help="Forget all posts of this place (see `rejoinder info`).", show_default=False),
+    ] = None,
     retrain_tokenizer: Annotated[
         bool, typer.Option("--retrain-tokenizer", help="Learn the tokenizer anew too, and fit everything that was fitted.")
     ] = False,
@@ -33,17 +37,18 @@ def forget(
     Example:
       rejoinder forget --item 8863
       rejoinder forget --author jane
+      rejoinder forget --source old-forum
     """
     from rejoinder.home.fitting import FitConfig, fit
     from rejoinder.home.forgetting import forget_everywhere
     from rejoinder.models import LADDER
     from rejoinder.text.tensors import TOKENIZER_FILE
 
-    if not item and author is None:
-        raise UsageError("nothing to forget: give --item ID or --author NAME")
+    if not item and author is None and source is None:
+        raise UsageError("nothing to forget: give --item ID, --author NAME or --source NAME")
     space = workspace(home)
     before = {name: found.manifest for name in LADDER if (found := space.fitted_or_none(name)) is not None}
-    outcome = forget_everywhere(space, item or [], author)
+    outcome = forget_everywhere(space, item or [], author, source)
     failed: list[str] = []
     if retrain_tokenizer:
         (space.home / TOKENIZER_FILE).unlink(missing_ok=True)

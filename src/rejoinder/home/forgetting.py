@@ -35,15 +35,15 @@ class Outcome:
     marked: list[str] = field(default_factory=list)  # stale until fitted again
 
 
-def forget_everywhere(space: Workspace, items: Sequence[int], author: str | None) -> Outcome:
-    """Erase items, and all posts of an author, from the archive and from every fitted rung.
+def forget_everywhere(space: Workspace, items: Sequence[int], author: str | None, source: str | None = None) -> Outcome:
+    """Erase items, and all posts of an author and of a place, from the archive and from every fitted rung.
 
     Raises:
-        UnknownPost: no such item or author; nothing was changed.
+        UnknownPost: no such item, author or place; nothing was changed.
         ArchiveBusy: all is forgotten, but a reader keeps the archive's log alive: run the same again when it has ended.
     """
     with space.open_archive() as archive:
-        forgotten = forget(archive, items, space.hasher()(author) if author is not None else None)
+        forgotten = forget(archive, items, space.hasher()(author) if author is not None else None, source)
     outcome = Outcome(len(forgotten.gone))
     for name in LADDER:
         directory = space.models / name
