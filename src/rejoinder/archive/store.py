@@ -18,13 +18,10 @@ from itertools import islice
 from pathlib import Path
 from typing import Any, Self
 
-import numpy as np
-
 from rejoinder.archive.places import Place, place, places
 from rejoinder.archive.schema import check_ours, migrate
+from rejoinder.archive.settling import settle
 from rejoinder.archive.source import HN, Gone, Item, Skipped, text_size
-from rejoinder.archive.split import hash_split
-from rejoinder.archive.threads import NONE, Links, find_threads
 from rejoinder.archive.tombstones import not_forgotten
 from rejoinder.errors import ArchiveBusy, ArchiveError, RejoinderError, UnknownPost
 from rejoinder.post import Kind, Post, State
@@ -42,28 +39,6 @@ _UPSERT = f"""
         story=excluded.story, time=excluded.time, author=excluded.author, url=excluded.url, score=excluded.score,
         state=excluded.state
 """
-_NEAR = """
-    SELECT thread FROM place WHERE id IN (SELECT id FROM unsettled)
-    UNION SELECT thread FROM place JOIN post USING (id) WHERE parent IN (SELECT id FROM unsettled)
-    UNION SELECT thread FROM place JOIN post USING (id) WHERE story IN (SELECT id FROM unsettled)
-"""
-_TOUCHED = f"""
-    SELECT id, coalesce(parent, -1), coalesce(story, -1), kind <> 'comment' AND kind <> 'pollopt',
-           coalesce(thread, -1), coalesce(split, -1), coalesce(circular, 0)
-    FROM post LEFT JOIN place USING (id) WHERE id IN (SELECT id FROM unsettled) OR id IN (
-        SELECT id FROM place WHERE split IN (0, 1, 2) AND thread IN ({_NEAR}))
-"""
-_TOUCHED_ROW = np.dtype(
-    [
-        ("id", "i8"),
-        ("parent", "i8"),
-        ("story", "i8"),
-        ("opens", "?"),
-        ("thread", "i8"),
-        ("split", "i1"),
-        ("circular", "?"),
-    ]
-)
 _Row = tuple[Any, ...]  # the values of _COLUMNS
 _Owner = tuple[int, str | None]  # a place's number, and a post's id there, if its number is a hash of that
 
@@ -350,24 +325,15 @@ class Archive:
         if next(self.query("SELECT 1 FROM unsettled LIMIT 1"), None) is None:
             return
         with self.writing() as db:
-            old = np.fromiter(db.execute(_TOUCHED), dtype=_TOUCHED_ROW)
-            key, circular = find_threads(Links(old["id"], old["parent"], old["story"], old["opens"]))
-            split = hash_split(key)
-            here = old["thread"] != NONE
-            moved = here & (key != old["thread"])
-            resplit = here & (split != old["split"])
-            change = ~here | moved | (circular != old["circular"])
-            columns = (old["id"], key, split, circular.astype(np.int8))
-            rows = zip(*(column[change].tolist() for column in columns), strict=True)
-            db.executemany("INSERT OR REPLACE INTO place VALUES (?, ?, ?, ?)", rows)
-            db.execute("DELETE FROM unsettled")
-            if change.any():
-                self.set_meta("revision", self.meta("revision", 0) + 1)
-            if resplit.any():
-                self.set_meta("resplit_at", self.meta("revision", 0))
-        counts.moved += int(moved.sum())
-        counts.resplit += int(resplit.sum())
-        counts.circular += old["id"][circular & ~old["circular"]].tolist()
+            found = settle(db)
+            revision = self.meta("revision", 0) + found.changed
+            if found.changed:
+                self.set_meta("revision", revision)
+            if found.resplit:
+                self.set_meta("resplit_at", revision)
+        counts.moved += found.moved
+        counts.resplit += found.resplit
+        counts.circular += found.circular
 
 
 def _row(post: Post) -> _Row:

@@ -180,7 +180,7 @@ class OpenHome:
         """What answers by the rung `name` alone, or by all of them through the trigger."""
         if name in self._kept_to(Can.TRIGGER):
             return self.replier(generate=False, everything=False)
-        return self._once(f"replier {name}", lambda: replier(self.archive_home, self.forum.url, only=[name]))  # type: ignore[no-any-return]
+        return self._once(f"replier {name}", lambda: replier(self.archive_home, only=[name]))  # type: ignore[no-any-return]
 
     @property
     def vector_rungs(self) -> list[str]:
