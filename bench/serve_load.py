@@ -2,7 +2,9 @@
 
 The server is a process of its own with the shipped models; the typists share this one. A keystroke's time runs from when it was
 due to when its answer was read. As the page does, a typist asks about the newest draft once the last answer has come. The text
-typed is that of the embedded archive. Then so many drafts are begun one after the other, more than are kept.
+typed is that of the embedded archive. Then one types beside five clients that ask for as much as they may: chats of 850 kB,
+replies with made ones, searches, embeddings, completions; they are processes of their own, so that this one only types. Last, so
+many drafts are begun one after the other, more than are kept, and 200 ask for answers that they never read.
 """
 
 from __future__ import annotations
@@ -10,6 +12,7 @@ from __future__ import annotations
 import asyncio
 import json
 import random
+import socket
 import subprocess
 import sys
 import tempfile
@@ -18,13 +21,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from importlib import resources
 from pathlib import Path
-from time import perf_counter
+from time import perf_counter, sleep
 from typing import Any
 
 import numpy as np
 from figures import arguments, report
 
 MEBI = 2**20
+LARGE = (b"/openapi.json", b"/v1/threads/202")  # answers
 HEAD = "POST /v1/suggest HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nContent-Length: {}\r\n\r\n"
 
 
@@ -103,6 +107,11 @@ def memory(process: int) -> float:
     return float(next(line.split()[1] for line in lines if line.startswith("VmRSS:"))) * 1024
 
 
+def held(process: int) -> float:
+    """Bytes that all of the server's processes hold."""
+    return sum(memory(one) for one in family(process))
+
+
 def cpu(process: int) -> float:
     """Seconds of processor time that a process has used."""
     fields = Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()
@@ -131,6 +140,62 @@ async def many(port: int, sessions: int) -> Seen:
     return seen
 
 
+HEAVY = """
+import itertools, sys
+import httpx
+url, kind, model = sys.argv[1], int(sys.argv[2]), sys.argv[3]
+long = "Why does nobody answer what was asked, and what would you have done in their place? " * 1_000
+chat = {"messages": [{"role": "user", "content": long}] * 10, "max_tokens": 128}
+asked = [
+    ("chat/completions", {**chat, "model": model}),
+    ("reply", {"context": {"text": long}, "k": 50, "generate": True, "all": True}),
+    ("completions", {"model": model, "prompt": [long] * 8, "echo": True, "n": 2, "max_tokens": 200, "logprobs": 5}),
+    ("embeddings", {"input": [long] * 10}),
+    ("chat/completions", chat),
+]
+with httpx.Client(base_url=url, timeout=300) as client:
+    print(flush=True)
+    for _ in itertools.count():
+        path, body = asked[kind]
+        client.post(f"v1/{path}", json=body)
+        client.get("v1/search", params={"q": "what would you have done in their place", "k": 50})
+"""
+
+
+def beside_heavy_clients(url: str, port: int, seconds: float, deadline: int, model: str) -> Seen:
+    """One who types, beside five who ask for much."""
+    commands = [[sys.executable, "-c", HEAVY, url, str(kind), model] for kind in range(5)]
+    clients = [subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL) for command in commands]
+    try:
+        for client in clients:
+            assert client.stdout is not None
+            client.stdout.readline()
+        return asyncio.run(crowd(port, 1, 8.0, seconds, deadline))
+    finally:
+        for client in clients:
+            client.kill()
+            client.wait()
+
+
+def family(process: int) -> list[int]:
+    """The server's processes: the one that is reached, and the one that answers all but keystrokes."""
+    return [process, *map(int, Path(f"/proc/{process}/task/{process}/children").read_text().split())]
+
+
+def never_read(port: int, readers: int) -> list[socket.socket]:
+    """So many connections that ask for a large answer, and read none of it."""
+    deaf = []
+    for _ in range(readers):
+        connection = socket.socket()
+        connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4_096)
+        connection.connect(("127.0.0.1", port))
+        connection.sendall(
+            b"GET /openapi.json HTTP/1.1\r\nHost: localhost\r\n\r\nGET /v1/threads/202 HTTP/1.1\r\nHost: localhost\r\n\r\n" * 20
+        )
+        deaf.append(connection)
+    return deaf
+
+
 def tell(name: str, seen: Seen, as_json: bool) -> None:
     """The figures of one run."""
     for share in (50, 90, 99):
@@ -154,6 +219,8 @@ def main() -> None:
         typists=(int, 100, "people"),
         rate=(float, 5.0, "keystrokes a second of each"),
         seconds=(float, 30.0, "how long"),
+        heavy=(float, 30.0, "seconds of typing beside five who ask for much; 0: none"),
+        deaf=(int, 200, "connections that never read"),
         deadline=(int, 80, "milliseconds a keystroke may take"),
         sessions=(int, 10_000, "drafts begun one after the other"),
     )
@@ -164,20 +231,35 @@ def main() -> None:
             said = ""
             while not said.rstrip().endswith("}"):
                 said += server.stdout.readline()
-            port = int(json.loads(said)["url"].rstrip("/").rpartition(":")[2])
+            opened = json.loads(said)
+            port = int(opened["url"].rstrip("/").rpartition(":")[2])
             try:
                 asyncio.run(crowd(port, 1, 10.0, 3.0, 1_000))  # to warm it up
                 tell("alone", asyncio.run(crowd(port, 1, 12.0, 10.0, chosen.deadline)), chosen.json)
-                before, used = memory(server.pid), cpu(server.pid)
+                before, used = held(server.pid), cpu(server.pid)
                 tell(
                     f"{chosen.typists} typists",
                     asyncio.run(crowd(port, chosen.typists, chosen.rate, chosen.seconds, chosen.deadline)),
                     chosen.json,
                 )
                 report("processor, of one core", [(cpu(server.pid) - used) / chosen.seconds], "", as_json=chosen.json)
-                middle = memory(server.pid)
+                if chosen.heavy:
+                    seen = beside_heavy_clients(opened["url"], port, chosen.heavy, chosen.deadline, opened["typing"][0])
+                    tell("beside five heavy clients", seen, chosen.json)
+                    late = 1000 * float(np.percentile(seen.seconds, 99)) - chosen.deadline
+                    report("beside five heavy clients: p99 after the deadline", [late], "ms", as_json=chosen.json)
+                middle = held(server.pid)
                 tell(f"{chosen.sessions:,} drafts", asyncio.run(many(port, chosen.sessions)), chosen.json)
-                for name, value in (("before", before), ("after the typists", middle), ("after the drafts", memory(server.pid))):
+                after = held(server.pid)
+                deaf = never_read(port, chosen.deaf)
+                most, until = 0.0, perf_counter() + 30
+                while perf_counter() < until:
+                    most = max(most, held(server.pid))
+                    sleep(0.1)
+                for connection in deaf:
+                    connection.close()
+                figures = {"before": before, "after the typists": middle, "after the drafts": after, "most beside the deaf": most}
+                for name, value in figures.items():
                     report(f"memory {name}", [value / MEBI], "MiB", as_json=chosen.json)
             finally:
                 server.terminate()

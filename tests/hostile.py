@@ -160,7 +160,7 @@ def answer_to(port: int, sent: bytes) -> bytes:
 
 
 def fault_of(said: bytes) -> str | None:
-    """What is wrong with an answer: a status of 500 and above, but for 503; or an error that is not of the documented shape."""
+    """What is wrong with an answer: a status of 500 and above, or an error that is not of the documented shape."""
     if not said:
         return None
     head, _, body = said.partition(b"\r\n\r\n")
@@ -169,7 +169,7 @@ def fault_of(said: bytes) -> str | None:
         : next((int(line[15:]) for line in lines if line.lower().startswith(b"content-length:")), None)
     ]  # the first of several
     status = int(lines[0].split(b" ")[1])
-    if status >= 500 and status != 503:
+    if status >= 500:
         return f"status {status}"
     if status < 400 or not body:
         return None if status < 400 or b"content-length" in head.lower() else f"no body for {status}"

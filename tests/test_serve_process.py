@@ -29,6 +29,7 @@ from rejoinder.serve.http.connection import make_protocol
 
 MODEL = "kneser_ney"
 LARGE = 50_000_000  # bytes
+EXAMPLES = int(os.environ.get("REJOINDER_HOSTILE", "0")) // 15 or 12  # for each operation; 10,000 in all for the whole of it
 
 
 @pytest.fixture(scope="module")
@@ -117,12 +118,14 @@ def test_no_description_of_a_request_leads_to_a_defect(server: Server) -> None:
     for found in schema.get_all_operations():
         operation = found.ok()
 
-        @settings(max_examples=12, derandomize=True, database=None, deadline=None, phases=[Phase.generate],
+        @settings(max_examples=EXAMPLES, derandomize=True, database=None, deadline=None, phases=[Phase.generate],
                   suppress_health_check=list(HealthCheck))  # fmt: skip
         @given(case=operation.as_strategy())
         def no_defect(case: Any) -> None:
             answer = case.call()
             assert answer.status_code < 500, (case.as_curl_command(), answer.text)
+            if answer.status_code >= 400 and case.method != "HEAD":
+                assert set(answer.json()["error"]) == {"message", "type", "param", "code"}, case.as_curl_command()
 
         no_defect()
     assert count(server, 'rejoinder_requests_total{method="POST",route="/v1/suggest"') > 0
