@@ -189,9 +189,7 @@ def never_read(port: int, readers: int) -> list[socket.socket]:
         connection = socket.socket()
         connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4_096)
         connection.connect(("127.0.0.1", port))
-        connection.sendall(
-            b"GET /openapi.json HTTP/1.1\r\nHost: localhost\r\n\r\nGET /v1/threads/202 HTTP/1.1\r\nHost: localhost\r\n\r\n" * 20
-        )
+        connection.sendall(20 * b"".join(b"GET %b HTTP/1.1\r\nHost: localhost\r\n\r\n" % path for path in LARGE))
         deaf.append(connection)
     return deaf
 
