@@ -17,6 +17,7 @@ from rejoinder.serve.http.connection import make_protocol
 from rejoinder.serve.http.services import Services
 
 _BACKLOG = 512
+_UNREAD = 131_072  # bytes that the kernel keeps for a reader; left alone it keeps up to 4 MB
 _TURN = 0.0005  # seconds a thread keeps the interpreter while another wants it: whoever answers must not wait for who searches
 _LAST_SECONDS = 10  # for what is under way when the server is told to stop
 
@@ -32,6 +33,7 @@ def listen(host: str, port: int) -> socket.socket:
         family, kind, protocol, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
         listening = socket.socket(family, kind, protocol)
         listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listening.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, _UNREAD)  # its connections have the same
         listening.bind(address)
         listening.listen(_BACKLOG)
         listening.setblocking(False)
