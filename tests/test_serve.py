@@ -28,7 +28,7 @@ from rejoinder.serve.api import suggest as suggest_routes
 from rejoinder.serve.api.browse import _by_reply
 from rejoinder.serve.http.app import create_app
 from rejoinder.serve.http.config import ServeConfig
-from rejoinder.serve.http.limits import Limits
+from rejoinder.serve.http.limits import RequestLimits
 from rejoinder.serve.http.sessions import Sessions
 
 SECRET = "xyzzy plugh"
@@ -182,7 +182,7 @@ def test_a_request_that_does_not_come_to_its_end_is_given_up() -> None:
     async def never(scope: Any, receive: Any, send: Any) -> None:
         raise AssertionError("the app is not asked")
 
-    sent = ask(Limits(never, ServeConfig(patience=0.02)), [b"{", 5.0, b"}"])
+    sent = ask(RequestLimits(never, ServeConfig(patience=0.02)), [b"{", 5.0, b"}"])
     assert sent[0]["status"] == 408 and (b"connection", b"close") in sent[0]["headers"]
 
 
@@ -190,14 +190,14 @@ def test_an_answer_that_takes_too_long_is_given_up() -> None:
     async def slow(scope: Any, receive: Any, send: Any) -> None:
         await asyncio.sleep(5)
 
-    assert ask(Limits(slow, ServeConfig(longest=0.02)), [b"{}"])[0]["status"] == 503
+    assert ask(RequestLimits(slow, ServeConfig(longest=0.02)), [b"{}"])[0]["status"] == 503
 
     async def endless(scope: Any, receive: Any, send: Any) -> None:
         await send({"type": "http.response.start", "status": 200, "headers": []})
         await send({"type": "http.response.body", "body": b"a", "more_body": True})
         await asyncio.sleep(5)
 
-    sent = ask(Limits(endless, ServeConfig(longest=0.02)), [b"{}"])
+    sent = ask(RequestLimits(endless, ServeConfig(longest=0.02)), [b"{}"])
     assert [sent[0]["status"], sent[-1]["more_body"]] == [200, False]
 
 

@@ -25,7 +25,7 @@ from rejoinder.serve.http.backend import Backend, Forward
 from rejoinder.serve.http.config import ServeConfig
 from rejoinder.serve.http.failures import add_failures
 from rejoinder.serve.http.guard import Guard
-from rejoinder.serve.http.limits import Limits
+from rejoinder.serve.http.limits import RequestLimits
 from rejoinder.serve.http.metrics import Metrics, MetricsMiddleware
 from rejoinder.serve.http.routing import KnownRoutes, Spelling
 from rejoinder.serve.http.services import Services
@@ -34,7 +34,7 @@ from rejoinder.serve.http.workers import Workers
 from rejoinder.serve.openai import routes as openai_routes
 
 _log = logging.getLogger(__name__)
-_LOOK_AGAIN = 5.0  # seconds between looks at whether the home has changed
+_LOOK_AGAIN = 1.0  # seconds between looks at whether the home has changed
 _DESCRIPTION = "Finishes sentences and proposes replies, from an archive on this machine. It never posts anywhere."
 
 
@@ -86,7 +86,7 @@ def create_app(
     if backend is not None:
         app.add_middleware(Forward, backend=backend, known=known)
     app.add_middleware(Spelling)
-    app.add_middleware(Limits, config=config)
+    app.add_middleware(RequestLimits, config=config)
     if guarded:
         app.add_middleware(Guard, config=config)
     app.add_middleware(MetricsMiddleware, metrics=services.metrics)

@@ -19,7 +19,7 @@ _PIECE = 65_536  # bytes that are handed over at a time; an answer no larger tha
 ARRIVED = "rejoinder.arrived"  # in the scope: `perf_counter` seconds when the head of the request had come
 
 
-class Limits:
+class RequestLimits:
     """Stands between the guard and the app."""
 
     def __init__(self, app: ASGIApp, config: ServeConfig) -> None:

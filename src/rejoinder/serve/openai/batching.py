@@ -114,7 +114,7 @@ class Served(NamedTuple):
     phrases: Phrases
 
 
-class Batch:
+class CompletionBatch:
     """The texts of one request, a token each at every step."""
 
     def __init__(self, served: Served, starts: Sequence[Prefill], body: Sampled, longest: int, others: int | None) -> None:

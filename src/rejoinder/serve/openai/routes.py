@@ -24,7 +24,7 @@ from rejoinder.serve.http.services import Services, services_of
 from rejoinder.serve.openai.answers import AnswerShape, counted
 from rejoinder.serve.openai.batching import (
     ANSWERS_SOMETHING,
-    Batch,
+    CompletionBatch,
     Delta,
     Prefill,
     Served,
@@ -102,7 +102,7 @@ async def completions(body: CompletionBody, request: Request) -> Response:
             read.append(await services.slow(_bound(score_prompt, served.model, prompt)))
         if longest:
             starts.append(await services.slow(_bound(prefill, served.model, ANSWERS_SOMETHING, prompt)))
-    batch = Batch(served, starts, body, longest, body.logprobs)
+    batch = CompletionBatch(served, starts, body, longest, body.logprobs)
     echoed = [
         Delta(place, body.prompt[place // body.n], tuple(read[place // body.n]), None if longest else "length")
         for place in range(len(read) * body.n)
@@ -129,7 +129,7 @@ async def chat_completions(body: ChatBody, request: Request) -> Response:
     start = await services.slow(lambda: prefill(served.model, context, draft))
     longest = _longest(body.most, _DEFAULT_CHAT_TOKENS, services)
     return await _answer(
-        request, body, shape, _Completion(Batch(served, [start], body, longest, body.top_logprobs), [], start.tokens)
+        request, body, shape, _Completion(CompletionBatch(served, [start], body, longest, body.top_logprobs), [], start.tokens)
     )
 
 
@@ -172,7 +172,7 @@ def _encoded(row: Any, form: str) -> Any:
 class _Completion:
     """The pieces of a request's texts, as they come."""
 
-    def __init__(self, batch: Batch, echoed: Sequence[Delta], read: int) -> None:
+    def __init__(self, batch: CompletionBatch, echoed: Sequence[Delta], read: int) -> None:
         """First what is `echoed`, then what is made; `read` tokens were read before."""
         self._batch = batch
         self._echoed = echoed
