@@ -1,6 +1,7 @@
 """Ghost text: a next word, and what follows it as long as that is likely enough; and what is never shown.
 
-Beyond the first word the most probable token is taken each time. A run ends at the end of a word or of a sentence.
+Beyond the first word the most probable word is taken each time (`best_first.word_after`), as long as all of it together is worth
+showing. A text ends at the end of a word or of a sentence, and where the model would end the line or the post.
 """
 
 from __future__ import annotations

@@ -1,10 +1,10 @@
 """Which next words may be offered, however probable a model finds them.
 
-known      two people wrote it (`rejoinder.text.lexicon`), or it stands in the draft, in what is answered, or in the person's
-           own text; where no such list is kept, at least it does not end in the same letters twice
-not round  it is not the word before it, and no run of two words that was just made, or typed a moment ago, comes again (the
-           n-gram block of Paulus, Xiong & Socher 2018)
-not asked  the person blocked it
+known        two people wrote it (`rejoinder.text.lexicon`), or it stands in the draft, in what is answered, or in the person's
+             own text; where no such list is kept, at least it does not say the same letters twice over
+no circle    it is not the word before it, and no run of two words that was just made, or typed a moment ago, comes again (the
+             n-gram block of Paulus, Xiong & Socher 2018); the first word after the draft is free
+not blocked  by the person
 """
 
 from __future__ import annotations
