@@ -92,7 +92,7 @@ class Extension:
         """The best word after `text`, whose last word ends at `node`; None if that is not worth it, or the line ends there."""
         caret = self._caret
         row = caret.cache.log_probs(node, caret.deadline)
-        likeliest = exp(float(row[caret.table.begin_word].max()))  # no word is likelier than its first token
+        likeliest = exp(float(row[caret.table.begin_word].max(initial=-np.inf)))  # no word is likelier than its first token
         if caret.table.of[int(np.argmax(row))] == TokenStart.NEVER or not worth(probability * likeliest, words):
             return None
         return word_after(caret, text, node, self._steps, lambda p: worth(probability * p, words))
