@@ -16,6 +16,7 @@ import shutil
 import subprocess
 import sys
 import tomllib
+import zipfile
 import zlib
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
@@ -44,7 +45,7 @@ CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")  # what a terminal might 
 BUILT = get_command(app)  # once: building the commands takes longer than running most of them
 TITLE = "\x1b]0;owned\x07"  # sets the title of a terminal; unlike colours, it is not taken out on the way to a pipe
 COUNTS = {
-    "lines", "new", "updated", "unchanged", "skipped", "reasons", "first_at", "moved", "moved_to_another_part", "circular",
+    "lines", "new", "updated", "unchanged", "skipped", "reasons", "first_at", "without", "moved", "moved_to_another_part", "circular",
     "seconds",
 }  # fmt: skip
 
@@ -945,3 +946,46 @@ def test_the_name_of_a_file_need_not_be_utf8(rejoinder: Rejoinder, tmp_path: Pat
 def test_a_draft_from_stdin_puts_no_escapes_into_the_output(rejoinder: Rejoinder, hn_home: Path) -> None:
     ran = rejoinder("complete", "-", "--home", hn_home, stdin=f"Which {TITLE} teapot".encode())
     assert ran.code == 0 and CONTROL.search(ran.out) is None
+
+
+# --- what was taken, and what was lost -------------------------------------------------------------------------------
+
+
+def test_a_file_of_which_nothing_was_taken_is_an_error_that_says_what_is_in_it(rejoinder: Rejoinder, tmp_path: Path) -> None:
+    file = lines(tmp_path / "a.jsonl", *({"id": "x", "text": "words", "colour": "red"} for _ in range(3)))
+    ran = rejoinder("import", "--as", "hn", file, "--home", tmp_path / "home")
+    said = one_line(ran)
+    assert "nothing was taken of 3 records (3: id is not a number); its fields are id, text, colour" in said
+    assert "the fields id and text (or title)" in said and "--as FORM" in said
+
+
+def test_what_was_lost_on_the_way_is_counted_and_said(rejoinder: Rejoinder, tmp_path: Path) -> None:
+    file = lines(tmp_path / "a.jsonl", {"id": 1, "text": "a", "time": 5}, {"id": 2, "text": "b"}, {"id": 3, "time": "soon"})
+    ran = rejoinder("import", file, "--home", tmp_path / "home")
+    assert "taken, but without parent: 3, time: 2, words: 1" in ran.out
+    assert "no comment here has a parent" in ran.out
+    assert "taken for Hacker News items" in ran.out
+    assert rejoinder("import", file, "--home", tmp_path / "home", "--json").json["files"][0]["without"] == {
+        "parent": 3, "time": 2, "words": 1,
+    }  # fmt: skip
+
+
+def test_a_table_of_other_names_is_shown_and_then_taken_by_a_map(rejoinder: Rejoinder, tmp_path: Path) -> None:
+    (tmp_path / "desk.csv").write_text("nr,re,body\nA,,a question\nB,A,an answer\n")
+    given = ["import", tmp_path / "desk.csv", "--map", "id=nr,parent=re,text=body", "--home", tmp_path / "home"]
+    shown = rejoinder(*given, "--show", "3")
+    assert shown.code == 0 and "id B; " in shown.out and "an answer" in shown.out and not (tmp_path / "home").exists()
+    assert rejoinder(*given).code == 0
+    found = rejoinder("info", "--home", tmp_path / "home", "--json").json
+    assert (found["sources"], found["pairs"]) == ({"desk": 2}, 1)
+
+
+def test_files_of_a_zip_are_taken_as_one_and_a_bad_one_is_named(rejoinder: Rejoinder, tmp_path: Path) -> None:
+    with zipfile.ZipFile(tmp_path / "all.zip", "w") as archive:
+        for number, item in enumerate(items(2)):
+            archive.writestr(f"in/{number}.jsonl", json.dumps(item))
+        archive.writestr("in/../../../x.png", b"\x89PNG")
+    ran = rejoinder("import", tmp_path / "all.zip", "--home", tmp_path / "home")
+    assert "all.zip (6 files): 6 lines = 6 new" in ran.out
+    assert "x.png: not a form of archive that is known" in one_line(ran)
+    assert not (tmp_path.parent / "x.png").exists()

@@ -55,12 +55,32 @@ class Counts:
     examples: dict[str, str] = field(default_factory=dict)  # reason -> where it was first met
     moved: int = 0  # posts that were here and now belong to another thread
     resplit: int = 0  # of these, posts whose thread is now in another part
+    lost: Counter[str] = field(default_factory=Counter)  # posts taken without their parent, time or words
+    comments: int = 0
     circular: list[int] = field(default_factory=list)  # posts found to be their own ancestor
 
     @property
     def skipped(self) -> int:
         """Items that were not taken in, for whatever reason."""
         return self.reasons.total()
+
+    @property
+    def taken(self) -> int:
+        """Items that are in the archive now."""
+        return self.new + self.updated + self.unchanged
+
+    def look_at(self, post: Post) -> None:
+        """Count what a post that is taken has lost on the way."""
+        if post.state is not State.LIVE:
+            return
+        if post.time is None:
+            self.lost["time"] += 1
+        if not post.text and not post.title:
+            self.lost["words"] += 1
+        if post.kind is Kind.COMMENT:
+            self.comments += 1
+            if post.parent is None:
+                self.lost["parent"] += 1
 
     def skip(self, reason: str, where: str) -> None:
         """Count one that is not taken in."""
@@ -260,6 +280,8 @@ class Archive:
         for item in batch:
             if isinstance(item, Skipped):
                 taken.skip(item.reason, item.where)
+            elif isinstance(item, Post):
+                counts.look_at(item)
         kept = [item for item in batch if not isinstance(item, Skipped)]
         if kept:
             with self.writing() as db:

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from dataclasses import asdict
 from datetime import UTC, datetime
-from itertools import chain, islice
+from itertools import chain, groupby, islice
 from pathlib import Path
 from time import perf_counter
 from typing import TYPE_CHECKING, Annotated, Any
@@ -17,10 +17,11 @@ import typer
 from rejoinder.cli.options import Home, Json, workspace
 from rejoinder.cli.output import Report, facts, keeping, note, print_json, progress, say, size
 from rejoinder.errors import MissingExtra, RejoinderError, SourceError, UsageError
+from rejoinder.post import Post
 
 if TYPE_CHECKING:
     from rejoinder.archive.intake import Unit
-    from rejoinder.archive.source import Hasher, Item
+    from rejoinder.archive.source import Hasher, Item, Source
     from rejoinder.archive.split import Method
     from rejoinder.archive.store import Archive, Counts
     from rejoinder.home.workspace import Workspace
@@ -40,6 +41,11 @@ def import_files(
         str | None,
         typer.Option("--as", metavar="FORM", help="The form of the files, if it is not recognised.", show_default=False),
     ] = None,
+    fields: Annotated[
+        str | None,
+        typer.Option("--map", metavar="MAP", help="Which field is what, for any other table or JSON.", show_default=False),
+    ] = None,
+    show: Annotated[int, typer.Option(min=0, metavar="N", help="Only show the first N posts that would be taken.")] = 0,
     home: Home = None,
     as_json: Json = False,
 ) -> None:
@@ -52,63 +58,126 @@ def import_files(
     Example:
       rejoinder import hn.jsonl.gz
       rejoinder import slack-export.zip --source team
+      rejoinder import tickets.csv --map id=nr,parent=re,text=body,time=created,author=from --show 3
     """
     import gc
     from tempfile import TemporaryDirectory
 
     from rejoinder.archive.intake import units
-    from rejoinder.archive.places import place, places
+    from rejoinder.archive.mapping import read_map
     from rejoinder.archive.registry import broken
     from rejoinder.archive.registry import source as named
-    from rejoinder.archive.store import Counts
 
+    if form and fields:
+        raise UsageError("give one of --as and --map")
     gc.disable()  # posts make no cycles; looking for them costs a tenth of the time, and this process ends with the import
-    space = workspace(home)
-    forced = named(form) if form else None
+    forced = named(form) if form else read_map(fields) if fields else None
     for problem in broken():
         note(f"rejoinder: {problem}")
-    results: list[dict[str, Any]] = []
-    errors: list[RejoinderError] = []
     kept = keeping("the posts read so far are kept; the same command reads the rest")
     with kept, TemporaryDirectory(prefix="rejoinder-") as scratch, ExitStack() as opened, progress() as report:
-        archive: Archive | None = None
+        given = _Import(workspace(home), opened, source, report, as_json)
         for path in _paths(paths):
-            for unit in units(path, forced, Path(scratch)):
-                if isinstance(unit, RejoinderError):
-                    errors.append(unit)
-                    continue
-                counts = Counts()
-                began = perf_counter()
-                try:
-                    if archive is None and space.archive_file.is_file():
-                        archive = opened.enter_context(space.open_archive())
-                    name = source or unit.source.name
-                    known = [] if archive is None else [at.hashed for at in places(archive) if at.name == name]
-                    items = _begun(_items(unit, space.hasher(name, hashed=known[0] if known else None)))
-                    if archive is None:  # not before there is something to write: a refused file leaves no archive behind
-                        archive = opened.enter_context(space.open_archive(create=True))
-                    archive.add(items, counts, _reporter(report, unit.label), place(archive, name, unit.source))
-                except (SourceError, MissingExtra) as error:
-                    errors.append(error)
-                results.append(
-                    {"file": str(path), "form": unit.source.name, **_as_dict(counts), "seconds": round(perf_counter() - began, 2)}
-                )
-                if not as_json and (counts.lines or not errors):
-                    _print_counts(unit.label, counts, perf_counter() - began)
-    if as_json:
-        print_json({"files": results, "errors": [str(error) for error in errors]})
-    for earlier in errors[:-1]:
+            for reader, group in groupby(units(path, forced, Path(scratch)), lambda unit: getattr(unit, "source", None)):
+                if reader is None:
+                    given.errors += [unit for unit in group if isinstance(unit, RejoinderError)]
+                elif show:
+                    _show(path, reader, (unit for unit in group if not isinstance(unit, RejoinderError)), show)
+                else:
+                    given.take(path, reader, (unit for unit in group if not isinstance(unit, RejoinderError)))
+    if as_json and not show:
+        print_json({"files": given.results, "errors": [str(error) for error in given.errors]})
+    for earlier in given.errors[:-1]:
         note(f"rejoinder: {earlier}")
-    if errors:
-        raise errors[-1]
+    if given.errors:
+        raise given.errors[-1]
 
 
-def _items(unit: Unit, hasher: Hasher) -> Iterator[Item]:
-    """What the unit's source reads, by a process of its own where the file is large."""
-    from rejoinder.archive.read_ahead import WORTH_IT, read_ahead
+class _Import:
+    """One import: what became of each file so far, and what went wrong."""
 
-    large = unit.path.is_dir() or unit.path.stat().st_size > WORTH_IT
-    return read_ahead(unit.source, unit.path, hasher) if large else unit.source.read(unit.path, hasher)
+    def __init__(self, space: Workspace, opened: ExitStack, place: str | None, report: Report, as_json: bool) -> None:
+        self.space, self.opened, self.place, self.report, self.as_json = space, opened, place, report, as_json
+        self.archive: Archive | None = None
+        self.results: list[dict[str, Any]] = []
+        self.errors: list[RejoinderError] = []
+        self.files = 0  # of the present group
+
+    def take(self, path: Path, reader: Source, group: Iterator[Unit]) -> None:
+        """Take in what one source reads from one file or folder that was named, all its files as one."""
+        from rejoinder.archive.places import place, places
+        from rejoinder.archive.store import Counts
+
+        counts, began, before = Counts(), perf_counter(), len(self.errors)
+        if self.archive is None and self.space.archive_file.is_file():
+            self.archive = self.opened.enter_context(self.space.open_archive())
+        name = self.place or (path.name.partition(".")[0] if reader.name == "map" else reader.name)
+        known = [] if self.archive is None else [at.hashed for at in places(self.archive) if at.name == name]
+        label, items = self._begun(group, self.space.hasher(name, hashed=known[0] if known else None))
+        if items is not None:
+            if self.archive is None:  # not before there is something to write: a refused file leaves no archive behind
+                self.archive = self.opened.enter_context(self.space.open_archive(create=True))
+            shown = _reporter(self.report, label)
+            self.archive.add(items, counts, shown, place(self.archive, name, reader))
+        if not counts.taken and len(self.errors) == before:
+            self.errors.append(_nothing(path.parent / label, reader, counts))
+        seconds = perf_counter() - began
+        self.results.append({"file": str(path), "form": reader.name, **_as_dict(counts), "seconds": round(seconds, 2)})
+        if not self.as_json and counts.lines:
+            _print_counts(label if self.files == 1 else f"{path.name} ({self.files:,} files)", counts, seconds)
+            say(f"  taken for {reader.what}, by {reader.marks} (`--as FORM` if that is wrong), as `{name}`")
+
+    def _begun(self, group: Iterator[Unit], hasher: Hasher) -> tuple[str, Iterator[Item] | None]:
+        """The label of the first file, and the items of all, the first already read; None for none."""
+        first, self.files = next(group), 0
+        items = self._items(chain([first], group), hasher)
+        begun = list(islice(items, 1))
+        return first.label, chain(begun, items) if begun else None
+
+    def _items(self, group: Iterator[Unit], hasher: Hasher) -> Iterator[Item]:
+        """What is read from each file, by a process of its own where it is large; a file that cannot be read costs that file."""
+        from rejoinder.archive.read_ahead import WORTH_IT, read_ahead
+
+        for unit in group:
+            self.files += 1
+            try:
+                large = unit.path.is_dir() or unit.path.stat().st_size > WORTH_IT
+                yield from read_ahead(unit.source, unit.path, hasher) if large else unit.source.read(unit.path, hasher)
+            except (SourceError, MissingExtra) as error:
+                self.errors.append(error)
+
+
+def _nothing(where: Path, reader: Source, counts: Counts) -> SourceError:
+    """The error for a file of which nothing was taken."""
+    from rejoinder.archive.peek import peek
+
+    seen = peek(where)
+    fields = [name for name in seen.fields if "." not in name] or seen.columns
+    found = f"; its fields are {', '.join(fields[:12])}" if fields else ""
+    why = "; ".join(f"{count:,}: {reason}" for reason, count in counts.reasons.most_common(3))
+    return SourceError(
+        f"{where}: nothing was taken of {counts.lines:,} records{f' ({why})' if why else ''}{found}. It was taken for "
+        f"{reader.what}, of which {reader.marks} are expected; `--as FORM` if that is wrong"
+    )
+
+
+def _show(path: Path, reader: Source, group: Iterator[Unit], count: int) -> None:
+    """The first posts that would be taken, and nothing else."""
+    import textwrap
+
+    from rejoinder.archive.source import Hasher, Skipped
+
+    say(f"{path.name}: {reader.what}, by {reader.marks}")
+    hasher = Hasher(b"", reader.name)
+    for item in islice((item for unit in group for item in unit.source.read(unit.path, hasher)), count):
+        if isinstance(item, Skipped):
+            say(f"  not taken: {item.reason} ({item.where})")
+            continue
+        own = item.own or item.id if isinstance(item, Post) else item.id
+        if isinstance(item, Post):
+            told = {"parent": item.parent, "time": item.time, "author": item.author and "kept as a hash", "title": item.title}
+            say(f"  id {own}; " + "; ".join(f"{name}: {value or 'none'}" for name, value in told.items()))
+            say(f"    {textwrap.shorten(item.text, 200, placeholder=' …') or '(no words)'}")
 
 
 @fetch_app.callback()
@@ -253,12 +322,6 @@ def split_method(name: str) -> Method:
     return "hash" if name == "hash" else "time"
 
 
-def _begun(items: Iterator[Item]) -> Iterator[Item]:
-    """`items`, with the first one already read, so that a source that cannot be read at all says so now."""
-    first = list(islice(items, 1))
-    return chain(first, items)
-
-
 def _paths(patterns: list[str]) -> list[Path]:
     found: list[Path] = []
     for pattern in patterns:
@@ -281,6 +344,7 @@ def _as_dict(counts: Counts) -> dict[str, Any]:
         **{name: getattr(counts, name) for name in ("lines", "new", "updated", "unchanged", "skipped")},
         "reasons": dict(counts.reasons),
         "first_at": counts.examples,
+        "without": dict(counts.lost),
         "moved": counts.moved,
         "moved_to_another_part": counts.resplit,
         "circular": len(counts.circular),
@@ -295,6 +359,10 @@ def _print_counts(name: str, counts: Counts, seconds: float, unit: str = "lines"
     say(f"  in {seconds:.1f} s, {c.lines / max(seconds, 1e-9):,.0f} a second")
     for reason, count in c.reasons.most_common():
         say(f"  skipped {count:,}: {reason} (first: {c.examples[reason]})")
+    if c.lost:
+        say("  taken, but without " + ", ".join(f"{name}: {count:,}" for name, count in c.lost.most_common()))
+    if c.comments and c.lost["parent"] == c.comments:
+        say("  no comment here has a parent: there are no threads in it, and no replies to learn from")
     if c.circular:
         say(f"  kept {len(c.circular):,} whose parents run in a circle (first: {c.circular[0]}); a circle ends the context there")
     if c.moved:
