@@ -45,8 +45,8 @@ CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")  # what a terminal might 
 BUILT = get_command(app)  # once: building the commands takes longer than running most of them
 TITLE = "\x1b]0;owned\x07"  # sets the title of a terminal; unlike colours, it is not taken out on the way to a pipe
 COUNTS = {
-    "lines", "new", "updated", "unchanged", "skipped", "reasons", "first_at", "without", "moved", "moved_to_another_part", "circular",
-    "seconds",
+    "lines", "new", "updated", "unchanged", "skipped", "reasons", "first_at", "without", "moved", "moved_to_another_part",
+    "circular", "seconds",
 }  # fmt: skip
 
 

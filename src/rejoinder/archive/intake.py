@@ -86,7 +86,7 @@ def unknown(at: Path, path: Path, label: str) -> RejoinderError:
         found = f"it begins with {seen.head[:24]!r}"
     return SourceError(
         f"{at / label}: not a form of archive that is known: {found}. Nothing was imported. "
-        f"Known are {', '.join(sorted(sources()))} (`--as NAME` to insist); of any other table or JSON say which field is what: --map id=...,text=..."
+        f"Known are {', '.join(sorted(sources()))} (`--as NAME` to insist); any other table or JSON: --map id=...,text=..."
     )
 
 
