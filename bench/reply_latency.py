@@ -21,7 +21,7 @@ from figures import arguments, real_archive, report
 from rejoinder.archive.reader import held_out
 from rejoinder.engine.replier import Replier
 from rejoinder.home.replies import replier
-from rejoinder.home.voices import generator
+from rejoinder.home.voices import generator, voices
 from rejoinder.home.workspace import Workspace
 from rejoinder.models import LADDER, Can
 from rejoinder.post import Post
@@ -87,7 +87,7 @@ def main() -> None:
         space = prepare(home, args.synthetic, args.rungs)
         contexts = questions(space, args.posts, args.seed)
         what = f"reply ({args.synthetic:,} synthetic posts)" if args.synthetic else "reply"
-        made = generator(space, None, args.seed, lambda _: None) if args.generate else None
+        made = generator(space, voices(space).maker, args.seed, lambda _: None) if args.generate else None
         for name, maker, some in ((what, None, contexts), (f"{what} --generate", made, contexts[: args.generate])):
             if not some:
                 continue

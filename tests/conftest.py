@@ -131,6 +131,6 @@ def toy_home(tmp_path_factory: pytest.TempPathFactory) -> Workspace:
 @pytest.fixture(scope="session")
 def sample_home(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A home without an archive of its own, whose sample is fitted. Read only."""
-    from rejoinder.home.sample import sample
+    from rejoinder.home.sample import REPLYING, sample
 
-    return made_once(tmp_path_factory, "sample-home", lambda home: sample(Workspace(home)))
+    return made_once(tmp_path_factory, "sample-home", lambda home: sample(Workspace(home), REPLYING))

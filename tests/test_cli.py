@@ -32,6 +32,7 @@ from rejoinder.archive.places import place
 from rejoinder.archive.store import Archive
 from rejoinder.cli import app, main
 from rejoinder.home.fitting import FitConfig, fit
+from rejoinder.home.sample import REPLYING
 from rejoinder.home.workspace import Workspace
 from rejoinder.models import LADDER, without_extras
 from rejoinder.post import Kind, Post, State
@@ -434,7 +435,9 @@ def test_the_sample_does_not_stand_in_where_there_is_an_archive(rejoinder: Rejoi
 
 def test_the_sample_is_fitted_once(rejoinder: Rejoinder, sample_home: Path) -> None:
     first = rejoinder("rungs", "--json", "--home", sample_home).json
-    assert {*without_extras(), "lstm", "mixture"} <= {rung["rung"] for rung in first if rung["fitted"]}  # two in the package
+    assert {rung["rung"] for rung in first if rung["fitted"]} == {
+        *REPLYING, "package/kneser_ney", "package/lstm", "package/mixture",
+    }  # fmt: skip
     assert rejoinder("rungs", "--json", "--home", sample_home).json == first
 
 
@@ -769,7 +772,7 @@ def test_a_continuation_of_one_author_s_words_is_not_shown(
     posts = [Post(n, Kind.STORY, f"No {n} : {HERON}", author=b"%d" % (n % authors)) for n in range(1, 30)]
     make_archive(tmp_path / "archive.db", posts).close()
     rejoinder("fit", "kneser_ney", "--on", "all", "--home", tmp_path)
-    ran = rejoinder("complete", "a heron stood in the reeds", "--home", tmp_path, "--json")
+    ran = rejoinder("complete", "a heron stood in the reeds", "--rung", "kneser_ney", "--home", tmp_path, "--json")
     assert ran.err == ""  # nothing had to be read from the archive
     assert any("our boat" in made["text"] for made in ran.json["continuations"]) is shown
 
@@ -781,12 +784,15 @@ def test_where_nothing_is_kept_of_whose_words_they_are_the_archive_is_asked(
     monkeypatch.setitem(LADDER, "kneser_ney", replace(LADDER["kneser_ney"], phrases=False))
     make_archive(tmp_path / "archive.db", [Post(n, Kind.STORY, f"No {n} : {HERON}", author=b"1") for n in range(1, 30)]).close()
     rejoinder("fit", "kneser_ney", "--on", "all", "--home", tmp_path)
-    ran = rejoinder("complete", "a heron stood in the reeds", "--home", tmp_path, "--json")
+    ran = rejoinder("complete", "a heron stood in the reeds", "--rung", "kneser_ney", "--home", tmp_path, "--json")
     assert "`rejoinder fit kneser_ney` keeps it" in ran.err
     assert not any("our boat" in made["text"] for made in ran.json["continuations"])
 
 
-def test_complete_without_a_fitted_rung_says_what_to_do(rejoinder: Rejoinder, toy_home: Path) -> None:
+def test_complete_without_a_fitted_rung_says_what_to_do(
+    rejoinder: Rejoinder, toy_home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Workspace, "shipped", classmethod(lambda cls: None))
     assert "run `rejoinder fit`" in one_line(rejoinder("complete", "The", "--home", toy_home))
 
 
@@ -835,17 +841,20 @@ def test_json_of_fit_has_the_keys_it_promises(rejoinder: Rejoinder, toy_home: Pa
 
 def test_json_of_rungs_has_the_keys_it_promises(rejoinder: Rejoinder, hn_home: Path) -> None:
     found = rejoinder("rungs", "--home", hn_home, "--json").json
-    assert [rung["rung"] for rung in found] == list(LADDER)
+    assert [rung["rung"] for rung in found] == [*LADDER, "package/kneser_ney", "package/lstm", "package/mixture"]
+    assert [rung["rung"] for rung in found if "speaks" in rung] == ["package/mixture"]
     for rung in (rung for rung in found if rung["rung"] in without_extras()):
-        assert set(rung) - {"parts"} == {
+        assert set(rung) - {"parts", "bits_per_byte_here"} == {
             "rung", "can", "what", "config", "data", "revision", "on", "split", "seed", "code", "fitted", "seconds", "format",
-            "files", "hashes", "bytes", "behind", "stale", "forgot", "outdated",
+            "files", "hashes", "bytes", "behind", "stale", "forgot", "outdated", "shipped",
         }  # fmt: skip
 
 
 def test_json_of_rungs_that_are_not_fitted_says_null(rejoinder: Rejoinder, toy_home: Path) -> None:
     found = rejoinder("rungs", "--home", toy_home, "--json").json
-    assert {(tuple(rung), rung["fitted"]) for rung in found} == {(("rung", "can", "what", "fitted"), None)}
+    assert {(tuple(rung), rung["fitted"]) for rung in found if not rung["rung"].startswith("package/")} == {
+        (("rung", "can", "what", "fitted"), None)
+    }
 
 
 def test_json_of_reply_has_the_keys_it_promises(rejoinder: Rejoinder, hn_home: Path) -> None:
@@ -857,7 +866,7 @@ def test_json_of_reply_has_the_keys_it_promises(rejoinder: Rejoinder, hn_home: P
 
 def test_json_of_complete_has_the_keys_it_promises(rejoinder: Rejoinder, hn_home: Path) -> None:
     found = rejoinder("complete", "Which", "--home", hn_home, "--json").json
-    assert set(found) == {"draft", "rung", "continuations"}
+    assert set(found) == {"draft", "rung", "reason", "continuations"}
     for continuation in found["continuations"]:
         assert set(continuation) == {"text", "nats_per_token"}
 

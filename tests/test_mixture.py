@@ -373,6 +373,7 @@ def space(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Workspace:
     monkeypatch.setitem(LADDER, "needs_extra", Rung("test_mixture:NeedsExtra", Can.PREDICT, "none", extra="train"))
     line = Rung("rejoinder.models.mixture:Mixture", Can.PREDICT, "a mixture", parts=("kneser_ney", "needs_extra"))
     monkeypatch.setitem(LADDER, "mixture", line)
+    monkeypatch.setattr(Workspace, "shipped", classmethod(lambda cls: None))
     make_archive(tmp_path / "archive.db", toy_posts()).close()
     return Workspace(tmp_path)
 

@@ -261,27 +261,30 @@ def test_a_draft_is_completed_at_once_with_the_models_in_the_package(
 ) -> None:
     run(monkeypatch, "complete", "Check the spark", "--home", tmp_path / "home", "--json")
     ran = capsys.readouterr()
-    assert json.loads(ran.out)["rung"] == "mixture" and json.loads(ran.out)["continuations"][0]["text"].startswith(" plug")
+    assert json.loads(ran.out)["rung"] == "package/mixture" and json.loads(ran.out)["continuations"][0]["text"].startswith(
+        " plug"
+    )
     assert "the models in the package" in ran.err and not (tmp_path / "home").exists()  # no sample was fitted
 
 
-def test_models_of_ones_own_come_first(
+def test_a_model_of_ones_own_is_the_one_meant_by_its_name(
     shipped: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     make_archive(tmp_path / "archive.db", toy_posts()).close()
     run(monkeypatch, "fit", "unigram", "--home", tmp_path)
     capsys.readouterr()
-    run(monkeypatch, "complete", "The", "--home", tmp_path, "--json")
+    run(monkeypatch, "complete", "The", "--rung", "unigram", "--home", tmp_path, "--json")
     assert json.loads(capsys.readouterr().out)["rung"] == "unigram"
+    run(monkeypatch, "complete", "The", "--home", tmp_path, "--json")
+    assert json.loads(capsys.readouterr().out)["rung"] == "package/mixture"  # a handful of posts tells nothing
 
 
 def test_the_list_of_rungs_says_which_are_in_the_package(
     shipped: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr(Workspace, "sample", lambda self, progress: Workspace(tmp_path / "sample"))  # fits nothing
     run(monkeypatch, "rungs", "--home", tmp_path, "--json")
     found = {record["rung"]: record for record in json.loads(capsys.readouterr().out)}
-    assert [name for name, record in found.items() if record.get("shipped")] == list(RECIPE.rungs)
+    assert [name for name, record in found.items() if record.get("shipped")] == [f"package/{name}" for name in RECIPE.rungs]
     assert found["bm25"]["fitted"] is None
 
 

@@ -12,7 +12,7 @@ from conftest import make_archive, toy_posts
 
 from rejoinder.errors import ConfigError, DamagedModel, ModelError, NotFitted, UsageError
 from rejoinder.home.fitting import FitConfig, fit
-from rejoinder.home.sample import sample
+from rejoinder.home.sample import REPLYING, sample
 from rejoinder.home.workspace import Workspace
 from rejoinder.models import LADDER, Can, those_that, without_extras
 from rejoinder.models.directory import check_hashes
@@ -195,14 +195,14 @@ def test_the_embedded_archive_is_large_and_varied_enough(sample_home: Path) -> N
         found = read_info(archive)
     assert found.threads >= 80 and found.posts >= 600 and found.parts["test"]["posts"] >= 20
     assert found.orphans == found.circular == 0
-    assert all(inside.fitted(name) for name in without_extras())
+    assert all(inside.fitted(name) for name in REPLYING)
 
 
 def test_the_embedded_archive_is_made_once(sample_home: Path, tmp_path: Path) -> None:
     shutil.copytree(sample_home, tmp_path, dirs_exist_ok=True)
     first = sample(Workspace(tmp_path))
     stamp = {file: file.stat().st_mtime_ns for file in (first.home / "models").rglob("manifest.json")}
-    again = sample(Workspace(tmp_path))
+    again = sample(Workspace(tmp_path), REPLYING)
     assert {file: file.stat().st_mtime_ns for file in (again.home / "models").rglob("manifest.json")} == stamp
     shutil.rmtree(first.home / "models" / "bm25")
-    assert sample(Workspace(tmp_path)).fitted("bm25") is not None
+    assert sample(Workspace(tmp_path), REPLYING).fitted("bm25") is not None

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import glob
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import asdict
 from datetime import UTC, datetime
@@ -91,6 +91,8 @@ def import_files(
         note(f"rejoinder: {earlier}")
     if given.errors:
         raise given.errors[-1]
+    if not as_json and not show:
+        say("now: rejoinder fit")
 
 
 class _Import:
@@ -290,29 +292,15 @@ def _sources(counts: dict[str, int]) -> str:
     )
 
 
-def or_sample(space: Workspace) -> Workspace:
-    """The workspace itself, or the embedded sample while it has no archive; says so on stderr."""
+def or_sample(space: Workspace, names: Sequence[str] = ()) -> Workspace:
+    """The workspace itself, or the embedded sample, with these rungs fitted, while it has no archive; says so on stderr."""
     from rejoinder.home.sample import sample
 
     if not space.is_empty:
         return space
     note(f"no posts in {space.home} yet: using the embedded sample (`rejoinder import FILE` brings your own)")
     with progress() as report:
-        return sample(space, report)
-
-
-def or_shipped(space: Workspace, rung: str | None = None) -> Workspace:
-    """The workspace itself, if it has posts or models that predict; else that of the package, else the sample."""
-    from rejoinder.home.workspace import Workspace
-    from rejoinder.models import Can
-
-    if space.is_empty and space.fitted_that(Can.PREDICT):  # such as one that was taken from an ARPA file
-        return space
-    shipped = Workspace.shipped() if space.is_empty else None
-    if shipped is None or (rung is not None and shipped.fitted(rung) is None):
-        return or_sample(space)
-    note(f"no posts in {space.home} yet: using the models in the package (`rejoinder import FILE` brings your own posts)")
-    return shipped
+        return sample(space, names, report)
 
 
 def split_method(name: str) -> Method:

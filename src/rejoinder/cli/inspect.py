@@ -46,14 +46,12 @@ def cell(
       rejoinder inspect cell "The problem with microservices is" --out cell.png
     """
     from rejoinder.archive.html import clean
-    from rejoinder.home.workspace import Workspace
     from rejoinder.inspect.cell import CellTrace, draw, labels_of
+    from rejoinder.models import PACKAGE
     from rejoinder.models.lstm.rung import LSTM
 
     space = workspace(home)
-    if space.fitted("lstm") is None:
-        space = Workspace.shipped() or space
-    model = space.load("lstm", allow_stale=allow_stale)
+    model = space.load("lstm" if space.fitted("lstm") else PACKAGE + "lstm", allow_stale=allow_stale)
     assert isinstance(model, LSTM)  # noqa: S101 - for the type checker
     tokens = [model.tokenizer.post, *model.tokenizer.encode(clean(text))]
     seen = CellTrace.of(model.look(tokens), labels_of(model.tokenizer, tokens), layer)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -12,11 +12,24 @@ from rejoinder.cli.options import ConfigFile, Home, Json, Seed, Sets, Split, wor
 from rejoinder.cli.output import note, print_json, progress, size, table
 from rejoinder.errors import DamagedModel, UsageError
 
+if TYPE_CHECKING:
+    from rejoinder.home.workspace import Workspace
+
+_STATES = {  # what is known of a fit, the gravest first
+    "shipped": "in the package",
+    "forgot": "stale: forgot posts since",
+    "stale": "stale for measuring",
+    "outdated": "stale: its parts were fitted again",
+    "behind": "archive has changed",
+}
+
 
 def fit(
     names: Annotated[
         list[str] | None,
-        typer.Argument(metavar="[RUNG]...", help="Which rungs; all that need no training if none is named.", show_default=False),
+        typer.Argument(
+            metavar="[RUNG]...", help="Which rungs; what typing and replying need if none is named.", show_default=False
+        ),
     ] = None,
     on: Annotated[
         str, typer.Option(metavar="train|all", help="Learn from the train part, or (daily use) from everything.")
@@ -51,6 +64,7 @@ def fit(
     """
     from rejoinder.config import read_settings
     from rejoinder.home import fitting
+    from rejoinder.home.voices import voices
     from rejoinder.models import LADDER, Can, those_that, without_extras
 
     if on not in ("train", "all"):
@@ -58,19 +72,18 @@ def fit(
     overrides = [*(settings or ()), *([f"kneser_ney.memory={memory * 2**20}"] if memory else [])]
     overrides += [f"llm.base_url={base_url}"] if base_url else []
     space = workspace(home)
-    wanted = list(names or without_extras())
-    trained = [name for name, line in LADDER.items() if name not in without_extras() and not line.asked]
-    there = [name for name in trained if space.fitted_or_none(name) is not None]
-    if retrain_tokenizer:
-        wanted = list(
-            dict.fromkeys([*wanted, *(name for name in those_that(Can.PREDICT) if name not in trained or name in there)])
-        )
-    anew = retrain_tokenizer or (not names and not there)  # what was trained goes on with the tokenizer it knows
-    chosen = fitting.FitConfig(on, split_method(split), seed, retrain_tokenizer=anew, logs=logs)  # type: ignore[arg-type]
+    wanted = list(names) if names else None
+    if wanted and retrain_tokenizer:
+        again = [name for name in those_that(Can.PREDICT) if space.fitted_or_none(name) is not None]
+        wanted = list(dict.fromkeys([*wanted, *again]))
+    chosen = fitting.FitConfig(on, split_method(split), seed, retrain_tokenizer=retrain_tokenizer, logs=logs)  # type: ignore[arg-type]
     with progress() as report:
         failed = fitting.fit(space, wanted, chosen, read_settings(config, overrides, LADDER), report)
-    done = [found for name in wanted if name not in failed and (found := space.fitted(name)) is not None]
-    left = [] if names else [name for name in trained if name not in wanted]
+    wanted = wanted or list(fitting.DAILY)
+    done = [there for name in wanted if name not in failed and (there := space.fitted(name)) is not None]
+    left = (
+        [] if names else [n for n in LADDER if n not in without_extras() and not LADDER[n].asked and not space.fitted_or_none(n)]
+    )
     if as_json:
         fitted = [{**found.manifest, "bytes": found.bytes, "directory": str(found.directory)} for found in done]
         print_json({"fitted": fitted, "failed": {name: str(error) for name, error in failed.items()}, "left": left})
@@ -79,6 +92,8 @@ def fit(
             typer.echo(f"fitted {found.rung} in {found.manifest['seconds']:.1f} s, {size(found.bytes)}")
     if left:
         note(f"these take training, so they are fitted when they are named: rejoinder fit {' '.join(left)}")
+    if not names and not failed and not as_json:
+        typer.echo(f"{voices(space).reason}\nnow: rejoinder serve --open")
     for name, error in failed.items():
         note(f"rejoinder: {name}: {error}")
     if failed:
@@ -96,59 +111,67 @@ def list_rungs(
     Example:
       rejoinder rungs
     """
+    from rejoinder.errors import NotFitted
+    from rejoinder.home.voices import voices
     from rejoinder.home.workspace import Workspace
-    from rejoinder.models import LADDER, Can
-    from rejoinder.models.directory import check_hashes
+    from rejoinder.models import LADDER, PACKAGE
 
-    own = workspace(home)
-    shipped = Workspace.shipped() if own.is_empty and not own.fitted_that(Can.PREDICT) else None
-    space = or_sample(own)
-    damaged = False
-    rows: list[list[str]] = []
-    records: list[dict[str, object]] = []
-    for name, line in LADDER.items():
-        can = [flag.name.lower() for flag in line.can if flag.name]
-        record: dict[str, object] = {"rung": name, "can": can, "what": line.what, "fitted": None}
-        row = [name, "not fitted", "", "", ", ".join(can), line.what]
-        try:
-            found = (shipped and shipped.fitted(name)) or space.fitted(name)
-            if found is not None and check:
-                check_hashes(found.directory)
-        except DamagedModel as error:
-            record["damaged"] = str(error)
-            row[1] = "damaged"
-            damaged = True
-            note(f"rejoinder: {error}")
-        else:
-            if found is not None:
-                m = found.manifest
-                state = (
-                    "stale: forgot posts since"
-                    if found.forgot
-                    else "stale for measuring"
-                    if found.stale
-                    else "stale: its parts were fitted again"
-                    if found.outdated
-                    else "archive has changed"
-                    if found.behind
-                    else ""
-                )
-                record |= {**m, "bytes": found.bytes, "behind": found.behind, "stale": found.stale, "forgot": found.forgot}
-                record["outdated"] = found.outdated
-                if shipped and found.directory.is_relative_to(shipped.models):
-                    record["shipped"] = True
-                    state = "in the package"
-                on = m["on"] if m["split"] == "hash" else f"{m['on']} by {m['split']}"
-                row[1:4] = [
-                    m["fitted"].replace("T", " ")[:16],
-                    on + (f" ({state})" if state else ""),
-                    size(found.bytes),
-                ]
-        rows.append(row)
-        records.append(record)
+    space = workspace(home)
+    try:
+        speaks = voices(space)
+    except NotFitted:
+        speaks = None
+    there = or_sample(space)
+    package = Workspace.shipped()
+    names = [*LADDER, *(PACKAGE + name for name in LADDER if package is not None and package.fitted_or_none(name))]
+    records = [_record(there, name, check=check) for name in names]
+    for record in records:
+        if speaks is not None and record["rung"] in speaks.bits_per_byte:
+            record["bits_per_byte_here"] = round(speaks.bits_per_byte[str(record["rung"])], 4)
+        if speaks is not None and record["rung"] == speaks.best:
+            record["speaks"] = speaks.reason
     if as_json:
         print_json(records)
-    else:
-        table(["rung", "fitted (UTC)", "on", "size", "can", "what"], rows)
-        if check:
-            note("every file of the other models is as it was written" if damaged else "every file is as it was written")
+        return
+    table(["rung", "fitted (UTC)", "on", "size", "can", "what"], [_row(record) for record in records])
+    if speaks is not None:
+        typer.echo(f"\n{speaks.reason}")
+    if check:
+        damaged = any("damaged" in record for record in records)
+        note("every file of the other models is as it was written" if damaged else "every file is as it was written")
+
+
+def _record(space: Workspace, name: str, *, check: bool) -> dict[str, Any]:
+    """What is known of a rung; a damaged one is noted."""
+    from rejoinder.models import PACKAGE, rung
+    from rejoinder.models.directory import check_hashes
+
+    line = rung(name)
+    record: dict[str, Any] = {"rung": name, "can": [flag.name.lower() for flag in line.can if flag.name], "what": line.what}
+    try:
+        found = space.fitted(name)
+        if found is not None and check:
+            check_hashes(found.directory)
+    except DamagedModel as error:
+        note(f"rejoinder: {error}")
+        return {**record, "fitted": None, "damaged": str(error)}
+    if found is None:
+        return {**record, "fitted": None}
+    states = {key: getattr(found, key) for key in ("behind", "stale", "forgot", "outdated")}
+    return {**record, **found.manifest, "rung": name, "bytes": found.bytes, **states, "shipped": name.startswith(PACKAGE)}
+
+
+def _row(record: dict[str, Any]) -> list[str]:
+    if not record["fitted"]:
+        state = "damaged" if "damaged" in record else "not fitted"
+        return [record["rung"], state, "", "", ", ".join(record["can"]), record["what"]]
+    state = next((told for key, told in _STATES.items() if record[key]), "")
+    on = record["on"] if record["split"] == "hash" else f"{record['on']} by {record['split']}"
+    return [
+        record["rung"],
+        record["fitted"].replace("T", " ")[:16],
+        on + (f" ({state})" if state else ""),
+        size(record["bytes"]),
+        ", ".join(record["can"]),
+        record["what"],
+    ]

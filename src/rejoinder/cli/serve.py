@@ -57,8 +57,8 @@ def serve(
     opened = app.state.services.opened
     opened.warm()
     voices = list(opened.engine.voices)
-    whose = "of the home" if opened.voices is space else "in the package"
-    note(f"typing: {', and in haste '.join(voices)} ({whose}); replies are loaded when they are first asked for")
+    note(f"typing: {', and in haste '.join(voices)}; replies are loaded when they are first asked for")
+    note(opened.voices.reason)
     url = url_of(listening)
 
     def ready() -> None:

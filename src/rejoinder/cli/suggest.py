@@ -11,12 +11,12 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from rejoinder.cli.archive import or_sample, or_shipped
+from rejoinder.cli.archive import or_sample
 from rejoinder.cli.input import read_stdin, read_text
 from rejoinder.cli.layout import visible, wrap
 from rejoinder.cli.options import Home, Json, workspace
 from rejoinder.cli.output import note, print_json, say, terminal_width, text_width
-from rejoinder.errors import NotFitted, SourceError, UsageError
+from rejoinder.errors import SourceError, UsageError
 
 if TYPE_CHECKING:
     from rejoinder.archive.store import Archive
@@ -64,18 +64,19 @@ def reply(
     """
     from rejoinder.archive.places import notices
     from rejoinder.home.replies import replier
-    from rejoinder.home.voices import generator
+    from rejoinder.home.sample import REPLYING
+    from rejoinder.home.voices import generator, voices
     from rejoinder.models import Can, rung
 
-    space = or_sample(workspace(home))
+    space = or_sample(workspace(home), [*REPLYING, *(only or ())])
     with space.open_archive() as archive:
         context = _context(archive, text, item, thread, needed=True)
         notice = notices(archive)
     made = None
     if generate:
         makers = [name for name in only or () if Can.PREDICT in rung(name).can]
-        maker = makers[-1] if makers else None
-        made = generator(or_shipped(workspace(home), maker), maker, seed, note, allow_stale=allow_stale)
+        maker = makers[-1] if makers else voices(workspace(home)).maker
+        made = generator(workspace(home), maker, seed, note, allow_stale=allow_stale)
         only = [name for name in only if name not in makers] if only else only
     answering = replier(space, made, only=only, everything=everything, allow_stale=allow_stale)
     replies = answering.reply(context, count)
@@ -103,7 +104,7 @@ def complete(
     words: Annotated[int, typer.Option(min=1, max=50, help="Words of a continuation at most.")] = 8,
     rung: Annotated[
         str | None,
-        typer.Option(metavar="RUNG", help="The rung to ask; the highest fitted, if none.", show_default=False),
+        typer.Option(metavar="RUNG", help="The rung to ask; the one that speaks here, if none.", show_default=False),
     ] = None,
     own: Annotated[
         Path | None,
@@ -122,32 +123,34 @@ def complete(
     from rejoinder.archive.html import clean
     from rejoinder.engine.completion import complete as continuations
     from rejoinder.home.own_text import with_own
-    from rejoinder.home.voices import phrases_of
+    from rejoinder.home.voices import phrases_of, voices
     from rejoinder.models import Can
-    from rejoinder.models import rung as line
     from rejoinder.post import Post, Query
     from rejoinder.text.words import words as words_of
 
-    space = or_shipped(workspace(home), rung) if item is None else or_sample(workspace(home))
+    space = workspace(home)
     typed = clean(read_stdin() if draft == "-" else draft)
-    with nullcontext() if space.is_empty else space.open_archive() as archive:  # models in the package have no archive
+    with nullcontext() if item is None else or_sample(space).open_archive() as archive:
         context = _context(archive, None, item, thread, needed=False) or (Post(0),)  # a draft answers something, as most do
-    names = [rung] if rung else space.fitted_that(Can.PREDICT)[-1:]
-    if not names:
-        raise NotFitted("no rung that predicts text is fitted; run `rejoinder fit`")
-    line(names[0])
-    model = space.load_those(Can.PREDICT, names, allow_stale=allow_stale)[names[0]]
+    speaks = voices(space)
+    for line in speaks.passed_over:
+        note(line)
+    if space.is_empty and rung is None:
+        note(f"no posts in {space.home} yet: using the models in the package (`rejoinder import FILE` brings your own posts)")
+    name = speaks.best if rung is None else rung if space.fitted_or_none(rung) else speaks.named(rung)
+    model = space.load_those(Can.PREDICT, [name], allow_stale=allow_stale)[name]
     written = clean(read_text(own)) if own is not None else ""
     if own is not None:
-        model = with_own(names[0], model, written)
+        model = with_own(name, model, written)
     found = continuations(
-        model, Query(context, typed), count, words, phrases=phrases_of(space, names[0], note), own=words_of(written)
+        model, Query(context, typed), count, words, phrases=phrases_of(space, name, note), own=words_of(written)
     )
     if as_json:
         print_json(
             {
                 "draft": typed,
-                "rung": names[0],
+                "rung": name,
+                "reason": speaks.reason if rung is None else f"`{rung}` was asked for",
                 "continuations": [{"text": c.text, "nats_per_token": c.score} for c in found],
             }
         )
@@ -156,7 +159,7 @@ def complete(
         typer.echo("Nothing to suggest.")
     for continuation in found:
         typer.echo(f"{visible(typed)}{typer.style(visible(continuation.text), bold=True)}")
-        typer.echo(typer.style(f"    {names[0]}, {continuation.score:.2f} nats a token", dim=True))
+        typer.echo(typer.style(f"    {name}, {continuation.score:.2f} nats a token", dim=True))
 
 
 def _show(place: int, suggestion: Suggestion, full: bool, *, sure: bool) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shutil
 import tempfile
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -24,15 +24,19 @@ from rejoinder.corpus import Corpus
 from rejoinder.engine.calibration import calibrate
 from rejoinder.engine.gate import Calibration
 from rejoinder.errors import ArchiveError, ModelError, NotFitted, RejoinderError, Stopped
+from rejoinder.home.tokenizing import write_tokens_of
+from rejoinder.home.trial import Trial, TrialPosts, WithoutTrial, draw_trial, read_trial
 from rejoinder.home.workspace import Fitted, Workspace
-from rejoinder.models import LADDER, Can, parts_of, rung
+from rejoinder.models import LADDER, PACKAGE, Can, parts_of, rung, those_that
 from rejoinder.models.directory import identity
 from rejoinder.models.interfaces import Job, LanguageModel, Progress, Suggester, silent
 from rejoinder.text.phrases import Phrases
-from rejoinder.text.tensors import TOKENIZER_FILE, train_tokenizer, write_tokens
-from rejoinder.text.tokenizer import DEFAULT_SIZE, Tokenizer
+from rejoinder.text.tensors import open_tokenizer
+from rejoinder.text.tokenizer import AnyTokenizer
 
 On = Literal["train", "all"]
+DAILY = ("bm25", "kneser_ney", "mixture", "canned", "fusion", "trigger")  # what the two jobs need, what is of use soonest first
+_WEIGHED = 60_000  # dev tokens that the weights of a mixture with the package's cell are fitted on: a cell takes its time
 _ABANDONED = 86_400.0  # seconds after which a scratch folder is what a crash left
 
 
@@ -43,34 +47,41 @@ class FitConfig:
     on: On = "train"  # "all" leaves nothing to measure on: for daily use only
     split: Method = "hash"
     seed: int = 0
-    vocabulary: int = DEFAULT_SIZE  # pieces of a new tokenizer
+    vocabulary: int | None = None  # pieces of a tokenizer of the home's own; None: see `rejoinder.home.tokenizing`
     retrain_tokenizer: bool = False  # also where there is one already
     logs: Path | None = None  # for TensorBoard, of rungs that are trained
 
 
 def fit(
-    space: Workspace, names: Iterable[str], config: FitConfig, settings: Settings, progress: Progress = silent
+    space: Workspace, names: Iterable[str] | None, config: FitConfig, settings: Settings, progress: Progress = silent
 ) -> dict[str, RejoinderError]:
     """Fit rungs on the archive; those that fail are returned with their errors, the others are fitted.
+
+    Args:
+        space: the home.
+        names: which rungs; None: what finishing sentences and replying need, in the order in which they are of use.
+        config: how.
+        settings: of the rungs, by name.
+        progress: told how it goes.
 
     Raises:
         RejoinderError: before anything is fitted: an unknown rung or setting, no archive.
     """
-    configs: dict[str, Any] = {n: resolve(rung(n).load().Config, settings.get(n, {}), n) for n in names}
-    wanted = sorted(configs, key=list(LADDER).index)  # a rung is made of those before it
-    for name in wanted:
-        parts_of(name, configs[name])  # are they rungs before it?
+    named = DAILY if names is None else tuple(names)
+    for name in dict.fromkeys((*named, *settings)):
+        parts_of(name, resolve(rung(name).load().Config, settings.get(name, {}), name))  # are they rungs before it?
+    chosen = named if names is None else sorted({*named}, key=[*LADDER].index)  # a rung is made of those before it
     with space.open_archive() as archive, _scratch(space.home) as scratch:
-        archive.settle()  # what an import that broke off left
-        corpus = ArchiveCorpus(archive, scratch / "tokens", config.split, everything=config.on == "all")
         if space.is_empty:
             raise ArchiveError(f"the archive {space.archive_file} holds no posts; `rejoinder import FILE` brings some")
-        if any(Can.PREDICT in LADDER[name].can for name in wanted):
-            _write_tokens(space, corpus, config, progress)
-        fitting = _Fitting(space, corpus, config, _facts(archive, corpus, config), scratch, progress)
-        for name in wanted:
+        archive.settle()  # what an import that broke off left
+        corpus = ArchiveCorpus(archive, scratch / "tokens", config.split, everything=config.on == "all")
+        fitting = _Fitting(space, corpus, config, _facts(archive, corpus, config), scratch, progress, names is None)
+        for name in chosen:
+            if names is None and name == "mixture" and not fitting.can_mix(settings):
+                continue
             try:
-                fitting.fit(name, configs[name])
+                fitting.fit(name, settings.get(name, {}))
             except Stopped:
                 raise  # whoever stops one rung does not want the next
             except RejoinderError as error:
@@ -88,33 +99,74 @@ class _Fitting:
     facts: dict[str, Any]  # that go into each manifest
     scratch: Path
     progress: Progress
+    daily: bool = False  # nobody named rungs, so that the tokenizer is chosen too, unless a net was trained with the one there is
     failed: dict[str, RejoinderError] = field(default_factory=dict)
+    loaded: dict[str, Suggester] = field(default_factory=dict)  # models of the package
 
     @cached_property
     def _phrases(self) -> Phrases:
         return Phrases.build(self.corpus.posts("train"))  # for the first that asks
 
-    def fit(self, name: str, config: Any) -> None:
-        """Fit one rung and keep it."""
+    @cached_property
+    def _trial(self) -> TrialPosts:
+        return draw_trial(self.corpus, self.config.seed)
+
+    @cached_property
+    def _left(self) -> WithoutTrial:
+        """The corpus without the posts that the rungs are tried on, and with token arrays."""
+        self._tokenizer  # noqa: B018 - it writes the token arrays
+        return WithoutTrial(self.corpus, self._trial)
+
+    @cached_property
+    def _tokenizer(self) -> AnyTokenizer:
+        size, own = self.config.vocabulary, self.config.retrain_tokenizer
+        choose = self.daily and not any(LADDER[name].net and self.space.fitted_or_none(name) for name in those_that(Can.PREDICT))
+        return write_tokens_of(self.space, self.corpus, size, self.progress, choose=choose, own=own)
+
+    def can_mix(self, settings: Settings) -> bool:
+        """Whether there is a cell that the counts of the home can be mixed with."""
+        models = settings.get("mixture", {}).get("models") or self._mixed().get("models") or LADDER["mixture"].parts
+        ready = self._ready()
+        return all(name.startswith(PACKAGE) or (name in ready and self._has(name)) for name in models)
+
+    def _mixed(self) -> dict[str, Any]:
+        """What a mixture is made of where nobody says: with no cell of its own a home takes the package's, and its counts too."""
+        package = Workspace.shipped()
+        if self._has("lstm") or package is None or package.fitted_or_none("lstm") is None:
+            return {}
+        theirs = open_tokenizer(package.fitted("lstm").directory)  # type: ignore[union-attr]
+        if theirs.fingerprint() != self._tokenizer.fingerprint():
+            return {}
+        return {"models": ("kneser_ney", PACKAGE + "lstm", PACKAGE + "kneser_ney"), "dev_tokens": _WEIGHED}
+
+    def _has(self, name: str) -> bool:
+        found = self.space.fitted_or_none(name)
+        if found is None or found.forgot:
+            return False
+        return open_tokenizer(found.directory).fingerprint() == self._tokenizer.fingerprint()
+
+    def fit(self, name: str, settings: Mapping[str, Any]) -> None:
+        """Fit one rung and keep it; one that predicts is measured beside the others."""
         self.progress(f"fitting {name}", 0, None)
+        predicts = Can.PREDICT in LADDER[name].can
+        corpus = self._left if predicts else self.corpus
+        mixed = self._mixed() if name == "mixture" and "models" not in settings else {}
+        config: Any = resolve(LADDER[name].load().Config, {**mixed, **settings}, name)
         made_of = {part: self._identity(part) for part in parts_of(name, config, self._ready())}
-        job = Job(
-            self.scratch / name,
-            self.progress,
-            self.space.load_parts(made_of),
-            self.space.home / "checkpoints" / name,
-            self.config.logs,
-        )
-        model, manifest = self._fit(name, config, job)
+        parts = self.space.load_parts(made_of, self._from_package())
+        job = Job(self.scratch / name, self.progress, parts, self.space.home / "checkpoints" / name, self.config.logs)
+        model, manifest = self._fit(name, config, corpus, job)
         self.space.keep(model, {**manifest, **({"parts": made_of} if made_of else {})}, *self._beside(name, model))
         for file in model.training.spent:
             file.unlink(missing_ok=True)
+        if predicts:
+            self._try(name, cast(LanguageModel, model))
 
-    def _fit(self, name: str, config: Any, job: Job) -> tuple[Suggester, dict[str, Any]]:
+    def _fit(self, name: str, config: Any, corpus: Corpus, job: Job) -> tuple[Suggester, dict[str, Any]]:
         """A rung, and the manifest of its fit."""
         job.workdir.mkdir(parents=True)
         began = perf_counter()
-        model = LADDER[name].load().fit(self.corpus, config, rng=np.random.default_rng(self.config.seed), job=job)
+        model = LADDER[name].load().fit(corpus, config, rng=np.random.default_rng(self.config.seed), job=job)
         seconds = perf_counter() - began
         when = datetime.now(UTC).isoformat(timespec="seconds")
         return model, {"rung": name, "config": as_dict(config), **self.facts, "fitted": when, "seconds": round(seconds, 3)}
@@ -124,8 +176,34 @@ class _Fitting:
         beside: list[Callable[[Path], None]] = [self._phrases.save] if LADDER[name].phrases else []
         if Can.PREDICT in LADDER[name].can:
             self.progress(f"fitting the gate of {name}", 0, None)
-            beside.append(gate_of(model, self.corpus, self.config.seed).save)
+            beside.append(gate_of(model, self._left, self.config.seed).save)
         return beside
+
+    def _try(self, name: str, model: LanguageModel) -> None:
+        """Measure a rung on the trial posts, and those that were not yet measured on them."""
+        before = read_trial(self.space.home)
+        trial = self._trial.begun(before) if self.config.on == "train" else before.carried(name, self._identity(name))
+        if self.config.on == "train" and self._trial.threads:
+            self.progress(f"measuring {name}", 0, None)
+            trial = self._trial.measured(trial, name, self._identity(name), model)
+            for other in self._untried(trial):
+                self.progress(f"measuring {other}", 0, None)
+                parts = self.space.load_parts([other], self._from_package())
+                trial = self._trial.measured(trial, other, self._identity(other), cast(LanguageModel, parts[other]))
+        if trial.paid:
+            trial.save(self.space.home)
+
+    def _untried(self, trial: Trial) -> list[str]:
+        """The rungs that this one is to be compared with, and that were not measured on these posts."""
+        package = Workspace.shipped()
+        names = [name for name in self._ready() if Can.PREDICT in LADDER[name].can]
+        names += [PACKAGE + name for name in package.fitted_that(Can.PREDICT)[-1:]] if package else []
+        return [name for name in names if not trial.knows(name, self._identity(name))]
+
+    def _from_package(self) -> dict[str, Suggester]:
+        """The models of the package that were loaded, and room for more: one that is fitted here may be another by now."""
+        self.loaded = {name: model for name, model in self.loaded.items() if name.startswith(PACKAGE)}
+        return self.loaded
 
     def _ready(self) -> list[str]:
         """The fitted rungs that another one may be made of."""
@@ -145,7 +223,7 @@ class _Fitting:
         found = self.space.fitted(name)
         if found is None:
             raise NotFitted(f"it is made of `{name}`, which is not fitted in {self.space.home}; run `rejoinder fit {name}` first")
-        if self._has_read_dev(found):
+        if not name.startswith(PACKAGE) and self._has_read_dev(found):
             raise ModelError(f"it is made of `{name}`, which has learned from the dev part; run `rejoinder fit {name}` first")
         return identity(found.directory)
 
@@ -169,25 +247,6 @@ def _facts(archive: Archive, corpus: ArchiveCorpus, config: FitConfig) -> dict[s
         "seed": config.seed,
         "code": __version__,
     }
-
-
-def _write_tokens(space: Workspace, corpus: ArchiveCorpus, config: FitConfig, progress: Progress) -> None:
-    """Token arrays of the corpus, with the home's tokenizer; a new one where there is none or it is asked for."""
-    file = space.home / TOKENIZER_FILE
-    if config.retrain_tokenizer or not file.is_file():
-        progress("learning the tokenizer", 0, None)
-        tokenizer = train_tokenizer(corpus, config.vocabulary)
-        tokenizer.save(file)
-    else:
-        tokenizer = Tokenizer.load(file)
-    done = 0
-
-    def count(posts: int) -> None:
-        nonlocal done
-        done += posts
-        progress("posts to tokens", done, None)
-
-    write_tokens(corpus, tokenizer, corpus.tokens, count)
 
 
 @contextmanager

@@ -17,9 +17,10 @@ from pathlib import Path
 from rejoinder.archive.forget import Forgotten, forget
 from rejoinder.archive.reader import ArchiveCorpus
 from rejoinder.errors import ArchiveBusy, RejoinderError
+from rejoinder.home.trial import read_trial
 from rejoinder.home.workspace import Workspace
 from rejoinder.models import LADDER
-from rejoinder.models.directory import MANIFEST
+from rejoinder.models.directory import MANIFEST, identity
 from rejoinder.models.kneser_ney import KneserNey
 from rejoinder.text.phrases import Phrases
 from rejoinder.text.tensors import post_tokens
@@ -94,4 +95,8 @@ def _subtract(space: Workspace, forgotten: Forgotten) -> bool:
         data, whose = corpus.fingerprint(), Phrases.build(corpus.posts("train"))
     manifest = {key: value for key, value in found.manifest.items() if key not in ("format", "files", "hashes")}
     space.keep(changed, {**manifest, "data": data, "revision": forgotten.after}, whose.save)
+    now = space.fitted("kneser_ney")
+    trial = read_trial(space.home)
+    if now is not None and trial.paid:
+        trial.carried("kneser_ney", identity(now.directory)).save(space.home)
     return True

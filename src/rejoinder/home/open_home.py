@@ -1,7 +1,6 @@
-"""What the server has opened: each rung is loaded once, when it is first needed, and again when the home has changed.
+"""What is open of a home: each part is loaded once, when it is first needed, and again when the home has changed.
 
-Language models come from the home; where none there may be used, from the package; else from the embedded sample. Posts and
-replies come from the home, or the sample while it is empty.
+`rejoinder.home.voices` says which models speak. Posts and replies come from the home, or while it is empty from the sample.
 """
 
 from __future__ import annotations
@@ -9,7 +8,7 @@ from __future__ import annotations
 import threading
 from collections import defaultdict
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, cast
 
 from rejoinder.archive.html import clean
 from rejoinder.archive.places import names, notices
@@ -17,14 +16,15 @@ from rejoinder.archive.store import Archive
 from rejoinder.engine.generation import ReplyGenerator
 from rejoinder.engine.replier import Replier, ReplyConfig
 from rejoinder.engine.typing import Engine, TypingSession
-from rejoinder.errors import NotFitted, UsageError
+from rejoinder.errors import UsageError
 from rejoinder.home.own_text import FILE, own_model, remembered
 from rejoinder.home.replies import replier
-from rejoinder.home.sample import sample
-from rejoinder.home.voices import MAKERS, Note, phrases_of, typist
+from rejoinder.home.sample import REPLYING, sample
+from rejoinder.home.trial import FILE as VOICES_FILE
+from rejoinder.home.voices import Note, Voices, phrases_of, typist, voices
 from rejoinder.home.workspace import Workspace
-from rejoinder.models import LADDER, Can, rung
-from rejoinder.models.interfaces import Counting, LanguageModel
+from rejoinder.models import LADDER, PACKAGE, Can, rung
+from rejoinder.models.interfaces import Counting, LanguageModel, Suggester
 from rejoinder.models.lstm.rung import LSTM
 from rejoinder.post import Kind, Post
 from rejoinder.text.phrases import Phrases
@@ -68,32 +68,45 @@ class OpenHome:
 
     def _signature(self) -> tuple[Any, ...]:
         rungs = tuple(sorted(str(path) for path in self.home.models.glob("*/*/manifest.json")))
-        own = self.home.home / FILE
+        own, measured = (self.home.home / file for file in (FILE, VOICES_FILE))
         forgot = None
         if self.home.archive_file.is_file():
             with self.home.open_archive() as archive:
                 forgot = archive.meta("forgot_at", 0)
-        return (*rungs, self.home.is_empty, forgot, own.stat().st_mtime_ns if own.is_file() else None)
+        return (
+            *rungs,
+            self.home.is_empty,
+            forgot,
+            *(file.stat().st_mtime_ns if file.is_file() else None for file in (own, measured)),
+        )
 
     # --- language models -----------------------------------------------------------------------------------------
 
     @property
-    def voices(self) -> Workspace:
-        """The home of the language models."""
+    def voices(self) -> Voices:
+        """Which models speak.
+
+        Raises:
+            NotFitted: there is none.
+        """
         return self._once("voices", self._voices)  # type: ignore[no-any-return]
 
-    def _voices(self) -> Workspace:
-        if _usable(self.home):
-            return self.home
-        return Workspace.shipped() or self.archive_home
+    def _voices(self) -> Voices:
+        found = voices(self.home)
+        for line in found.passed_over:
+            self._note(line)
+        return found
+
+    def model(self, name: str) -> LanguageModel:
+        """One of `voices.names`, loaded when it is first asked for; what several are made of is loaded once."""
+        kept: dict[str, LanguageModel] = self._once("loaded", dict)
+        with self._locks["models"]:
+            return cast(LanguageModel, self.home.load_parts([name], cast(dict[str, Suggester], kept))[name])
 
     @property
     def models(self) -> dict[str, LanguageModel]:
-        """The language models by name, from the cheapest up; those that may know what was forgotten are left out."""
-        return self._once("models", self._models)  # type: ignore[no-any-return]
-
-    def _models(self) -> dict[str, LanguageModel]:
-        return dict(self.voices.load_those(Can.PREDICT, _usable(self.voices)))
+        """All of them by name, the best first."""
+        return {name: self.model(name) for name in self.voices.names}
 
     def cell(self) -> LSTM:
         """The memory cell: the home's, else the one in the package.
@@ -101,17 +114,16 @@ class OpenHome:
         Raises:
             NotFitted: there is neither.
         """
-        return self._once("cell", self._cell)  # type: ignore[no-any-return]
-
-    def _cell(self) -> Any:
-        if "lstm" in self.models:
-            return self.models["lstm"]
-        return (Workspace.shipped() or self.home).load("lstm")
+        return cast(LSTM, self.model(self.voices.named("lstm")))
 
     @property
     def engine(self) -> Engine:
         """What finishes sentences."""
-        return self._once("engine", lambda: typist(self.voices, self.models, self._note))  # type: ignore[no-any-return]
+        return self._once("engine", self._engine)  # type: ignore[no-any-return]
+
+    def _engine(self) -> Engine:
+        names = dict.fromkeys((self.voices.best, self.voices.quick))
+        return typist(self.home, {name: self.model(name) for name in names}, self._note)
 
     def open_typing(self, context: Sequence[Post], blocked: Sequence[str], *, own: bool = True) -> TypingSession:
         """A session for one draft that answers `context`; `own` counts in what the person wrote."""
@@ -123,7 +135,7 @@ class OpenHome:
         return self._once("own", self._count_own)  # type: ignore[no-any-return]
 
     def _count_own(self) -> tuple[Counting | None, frozenset[str]]:
-        counts = own_model(self.home.home, next(iter(self.models.values())).tokenizer)
+        counts = own_model(self.home.home, self.model(self.voices.best).tokenizer)
         return counts, frozenset(words(remembered(self.home.home)))
 
     def forget_own(self) -> None:
@@ -156,19 +168,17 @@ class OpenHome:
 
     def replier(self, *, generate: bool, everything: bool) -> Replier:
         """What answers; with `generate` also what nobody wrote, with `everything` also what is not likely to be on topic."""
-        base: Replier = self._once("replier", lambda: replier(self.archive_home))
+        base: Replier = self._once("replier", lambda: replier(self._answering(REPLYING)))
         made = self._once("generated", self._generated) if generate else None
         return base.asked(ReplyConfig(threshold=0.0 if everything else None), made)
 
     def _generated(self) -> ReplyGenerator:
-        names = [name for name in (*MAKERS, *reversed(self.models)) if name in self.models]
-        if not names:
-            raise NotFitted("no rung that predicts text is fitted; run `rejoinder fit`")
-        return ReplyGenerator(names[0], self.models[names[0]], phrases_of(self.voices, names[0], self._note))
+        maker = self.voices.maker
+        return ReplyGenerator(maker, self.model(maker), self.phrases(maker))
 
     def phrases(self, name: str) -> Phrases:
         """Whose words the language model `name` has read."""
-        return self._once(f"phrases {name}", lambda: phrases_of(self.voices, name, self._note))  # type: ignore[no-any-return]
+        return self._once(f"phrases {name}", lambda: phrases_of(self.home, name, self._note))  # type: ignore[no-any-return]
 
     @property
     def reply_rungs(self) -> list[str]:
@@ -180,7 +190,7 @@ class OpenHome:
         """What answers by the rung `name` alone, or by all of them through the trigger."""
         if name in self._kept_to(Can.TRIGGER):
             return self.replier(generate=False, everything=False)
-        return self._once(f"replier {name}", lambda: replier(self.archive_home, only=[name]))  # type: ignore[no-any-return]
+        return self._once(f"replier {name}", lambda: replier(self._answering(REPLYING), only=[name]))  # type: ignore[no-any-return]
 
     @property
     def vector_rungs(self) -> list[str]:
@@ -193,19 +203,23 @@ class OpenHome:
 
     def _kept_to(self, can: Can) -> list[str]:
         """The rungs with a capability that are fitted over the posts and know nothing that was forgotten, the cheapest first."""
-        found = (self.archive_home.fitted_or_none(name) for name in self.archive_home.fitted_that(can))
+        home = self._answering(REPLYING)
+        found = (home.fitted_or_none(name) for name in home.fitted_that(can))
         return [fitted.rung for fitted in found if fitted is not None and not fitted.forgot]
 
     def searcher(self) -> Any:
         """The rung that finds posts by their words."""
-        return self._once("bm25", lambda: self.archive_home.load("bm25"))
+        return self._once("bm25", lambda: self._answering(("bm25",)).load("bm25"))
+
+    def _answering(self, names: Sequence[str]) -> Workspace:
+        """The home of the posts; of the sample, these rungs are fitted by now."""
+        return sample(self.home, names) if self.home.is_empty else self.home
 
     # --- what is there -------------------------------------------------------------------------------------------
 
     def rungs(self) -> list[dict[str, Any]]:
         """A line for each rung of the ladder: what it can do, and what is known of its fit."""
-        homes = (self.voices, self.archive_home)
-        return [_line(name, homes) for name in LADDER]
+        return [rung_line(name, self.home, self.archive_home) for name in LADDER]
 
 
 def context_of(given: Sequence[tuple[str, str]]) -> tuple[Post, ...]:
@@ -224,18 +238,15 @@ def context_of(given: Sequence[tuple[str, str]]) -> tuple[Post, ...]:
     return tuple(posts)
 
 
-def _usable(home: Workspace) -> list[str]:
-    """The fitted language models but those that may know what was forgotten, from the cheapest up."""
-    found = (home.fitted(name) for name in home.fitted_that(Can.PREDICT))
-    return [fitted.rung for fitted in found if fitted is not None and not fitted.forgot]
-
-
-def _line(name: str, homes: Sequence[Workspace]) -> dict[str, Any]:
+def rung_line(name: str, *homes: Workspace) -> dict[str, Any]:
+    """What a rung can do, and what is known of its fit in the first of the homes that has it, else in the package."""
     line = rung(name)
-    found = next((there for home in homes if (there := home.fitted_or_none(name)) is not None), None)
+    places = ((home, one) for one in (name, PACKAGE + name) for home in homes)
+    found = next((there for home, one in places if (there := home.fitted_or_none(one)) is not None), None)
     told: dict[str, Any] = {"name": name, "what": line.what, "can": [flag.name.lower() for flag in line.can if flag.name]}
     if found is None:
         return {**told, "fitted": None}
+    package = Workspace.shipped()
+    shipped = package is not None and found.directory.is_relative_to(package.models)
     facts = {key: getattr(found, key) for key in ("bytes", "behind", "stale", "forgot", "outdated")}
-    shipped = found.directory.is_relative_to(home.models) if (home := Workspace.shipped()) else False
     return {**told, "fitted": found.manifest["fitted"], "on": found.manifest["on"], "shipped": shipped, **facts}

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from importlib import resources
 
 from rejoinder.archive.places import place
 from rejoinder.archive.sources.hackernews import SOURCE as HACKER_NEWS
 from rejoinder.home.fitting import FitConfig, fit
 from rejoinder.home.workspace import Workspace
-from rejoinder.models import without_extras
 from rejoinder.models.interfaces import Progress, silent
 
 SAMPLE = "sample.jsonl"
+REPLYING = ("canned", "bm25", "fusion", "trigger")  # the rungs that answer a post
 VOCABULARY = 2048  # pieces of its tokenizer
 
 
@@ -23,10 +24,12 @@ def import_sample(space: Workspace) -> None:
         archive.add(HACKER_NEWS.read(file, space.hasher()))
 
 
-def sample(space: Workspace, progress: Progress = silent) -> Workspace:
-    """The embedded archive as a home of its own inside this one, imported and fitted when first asked for."""
+def sample(space: Workspace, names: Sequence[str] = (), progress: Progress = silent) -> Workspace:
+    """The embedded archive as a home of its own inside this one, with these rungs fitted that are not yet."""
     inside = Workspace(space.home / "sample")
-    if inside.is_empty or not all(inside.fitted(name) for name in without_extras()):
+    if inside.is_empty:
         import_sample(inside)
-        fit(inside, without_extras(), FitConfig(vocabulary=VOCABULARY), {}, progress)
+    missing = [name for name in names if inside.fitted_or_none(name) is None]
+    if missing:
+        fit(inside, missing, FitConfig(vocabulary=VOCABULARY), {}, progress)
     return inside

@@ -1,55 +1,154 @@
-"""Which models speak, in one place: for typing, for making replies, for whoever asks by name; and whose words they learned."""
+"""Which models speak, in one place: of the rungs fitted here and those in the package, the one that measured best on this home.
+
+Every fit draws some posts of the dev part that neither has read (see `rejoinder.home.trial`), and keeps what each rung pays for
+them. The package's best rung speaks unless one fitted here pays less, by more than chance explains.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
+
+import numpy as np
 
 from rejoinder.archive.reader import ArchiveCorpus
 from rejoinder.engine.gate import Calibration
 from rejoinder.engine.generation import ReplyGenerator
 from rejoinder.engine.typing import Engine, TypingConfig
-from rejoinder.errors import NotFitted
-from rejoinder.home.workspace import Workspace
-from rejoinder.models import LADDER, Can
+from rejoinder.errors import ModelError, NotFitted
+from rejoinder.home.trial import Trial, read_trial
+from rejoinder.home.workspace import Fitted, Workspace
+from rejoinder.ladder.metrics import bootstrap_change
+from rejoinder.models import LADDER, PACKAGE, Can, those_that
+from rejoinder.models.directory import identity
 from rejoinder.models.interfaces import LanguageModel
 from rejoinder.text.phrases import Phrases
 
 Note = Callable[[str], None]  # told, in a sentence, what a person may want to know
+FEWEST = 20  # threads measured on; fewer say nothing
 _QUICK = ("kneser_ney", "markov")  # the rungs that know a next word in less than a millisecond
-MAKERS = ("lstm", "mixture")  # the rungs that make replies: the mixture is a little better, and takes twice as long
+_MAKERS = ("lstm", "mixture")  # the rungs that make replies: the mixture is a little better, and takes twice as long
 
 
-def generator(space: Workspace, name: str | None, seed: int, note: Note, *, allow_stale: bool = False) -> ReplyGenerator:
-    """The source of generated replies: of the rung `name`, else of the best there is, here or in the package.
+@dataclass(frozen=True)
+class Voices:
+    """Who speaks in a home, why, and who else can be asked. A name that begins with `package/` is a rung of the package."""
+
+    best: str
+    reason: str  # in one sentence
+    names: tuple[str, ...]  # all that can be asked, the best first
+    bits_per_byte: Mapping[str, float]  # of those measured here
+    passed_over: tuple[str, ...] = ()  # a line for each that would be here, were it whole and up to date
+
+    @cached_property
+    def quick(self) -> str:
+        """Who speaks where time is short: a cheap rung from where the best one comes."""
+        beside = PACKAGE if self.best.startswith(PACKAGE) else ""
+        return next((name for quick in _QUICK if (name := beside + quick) in self.names), self.best)
+
+    @cached_property
+    def maker(self) -> str:
+        """Who makes replies."""
+        beside = PACKAGE if self.best.startswith(PACKAGE) else ""
+        return next((name for one in _MAKERS if (name := beside + one) in self.names), self.best)
+
+    def named(self, name: str) -> str:
+        """The one that is meant by the name of a rung: fitted here, else in the package; or the name as it is."""
+        return next((one for one in (name, PACKAGE + name) if one in self.names), name)
+
+
+def voices(space: Workspace) -> Voices:
+    """Which models speak in a home.
 
     Raises:
-        NotFitted: there is none.
+        NotFitted: there is none, neither here nor in the package.
     """
-    homes = [home for home in (space, Workspace.shipped()) if home is not None]
-    wanted = [name] if name else [*MAKERS, *reversed(space.fitted_that(Can.PREDICT))]
-    found = next(((home, one) for one in wanted for home in homes if one in home.fitted_that(Can.PREDICT)), None)
-    if found is None:
-        raise NotFitted(f"no rung that predicts text is fitted; run `rejoinder fit{f' {name}' if name else ''}`")
-    home, name = found
-    model = home.load_those(Can.PREDICT, [name], allow_stale=allow_stale)[name]
-    return ReplyGenerator(name, model, phrases_of(home, name, note), seed=seed)
+    here, passed_over = _usable(space)
+    package = Workspace.shipped()
+    theirs = [PACKAGE + name for name in reversed(package.fitted_that(Can.PREDICT))] if package else []
+    if not here and not theirs:
+        raise NotFitted("no rung that predicts text is fitted; run `rejoinder fit`")
+    trial = read_trial(space.home)
+    measured = {name: trial.bits(name) for name in (*here, *theirs) if trial.knows(name, _identity(space, name))}
+    best, reason = _choose(list(here), theirs, trial, measured)
+    rest = sorted((name for name in here if name != best), key=lambda name: measured.get(name, np.inf))
+    names = (best, *(name for name in (*rest, *theirs) if name != best))
+    return Voices(best, reason, names, measured, tuple(passed_over))
+
+
+def _usable(space: Workspace) -> tuple[dict[str, Fitted], list[str]]:
+    """The rungs fitted here that can be heard, the highest first; and a line for each that is damaged or out of date."""
+    here: dict[str, Fitted] = {}
+    passed_over = []
+    for name in reversed(those_that(Can.PREDICT)):
+        try:
+            found = space.fitted(name)
+        except ModelError as error:
+            passed_over.append(f"`{name}` is passed over: {error}")
+            continue
+        if found is None:
+            continue
+        if found.forgot:
+            passed_over.append(f"`{name}` is passed over, since it may know posts that were forgotten: rejoinder fit {name}")
+        elif found.outdated:
+            passed_over.append(f"`{name}` is passed over, since what it is made of has changed: rejoinder fit {name}")
+        else:
+            here[name] = found
+    return here, passed_over
+
+
+def _identity(space: Workspace, name: str) -> str:
+    found = space.fitted(name)
+    return identity(found.directory) if found else ""
+
+
+def _choose(here: Sequence[str], theirs: Sequence[str], trial: Trial, measured: Mapping[str, float]) -> tuple[str, str]:
+    """The name of the best, and why."""
+    ours = [name for name in here if name in measured]
+    best = min(ours, key=lambda name: measured[name]) if ours else None
+    if not theirs:
+        if best is not None:
+            return (
+                best,
+                f"`{best}` pays least of those fitted here, {measured[best]:.2f} bits per byte; none came with the package",
+            )
+        return here[0], f"`{here[0]}` is the highest rung fitted here, and none came with the package"
+    package = theirs[0]
+    if not here:
+        return package, "the package speaks: no rung fitted here predicts text"
+    if best is None:
+        return package, "the package speaks: what is fitted here was not measured beside it; `rejoinder fit` does that"
+    if trial.threads < FEWEST or package not in measured:
+        return package, f"the package speaks: {_unread(trial)}, too few to tell whether `{best}` is better"
+    told = f"{measured[best]:.2f} bits per byte to the package's {measured[package]:.2f}, on {_unread(trial)}"
+    change = bootstrap_change(trial.nats(best), trial.nats(package), np.random.default_rng(0))
+    if change.low > 0:
+        return best, f"`{best}`, fitted here, speaks: {told}"
+    if change.high < 0:
+        return package, f"the package speaks: `{best}`, fitted here, pays {told}"
+    return package, f"the package speaks: `{best}`, fitted here, pays {told}, too near to tell"
+
+
+def _unread(trial: Trial) -> str:
+    return f"{trial.posts:,} dev {'post' if trial.posts == 1 else 'posts'} that neither has read"
+
+
+# --- what they are opened as -------------------------------------------------------------------------------------------
 
 
 def typist(space: Workspace, models: Mapping[str, LanguageModel], note: Note, config: TypingConfig | None = None) -> Engine:
-    """What finishes sentences: the best of `models`, which are fitted in `space`, and a cheaper one for when time is short.
-
-    Raises:
-        NotFitted: there is no model.
-    """
-    if not models:
-        raise NotFitted("no rung that predicts text is fitted; run `rejoinder fit`")
-    best = list(models)[-1]
-    cheaper = next((name for name in (*_QUICK, *models) if name in models), best)
-    voices = {name: models[name] for name in (best, cheaper)}
-    found = {name: space.fitted(name) for name in voices}
+    """What finishes sentences: `models`, by the names that `Voices` gives them, the best first."""
+    found = {name: space.fitted(name) for name in models}
     gates = {name: Calibration.load(fitted.directory) for name, fitted in found.items() if fitted is not None}
-    return Engine(voices, gates, phrases_of(space, best, note), config)
+    return Engine(models, gates, phrases_of(space, next(iter(models)), note), config)
+
+
+def generator(space: Workspace, name: str, seed: int, note: Note, *, allow_stale: bool = False) -> ReplyGenerator:
+    """The source of generated replies of one rung."""
+    model = space.load_those(Can.PREDICT, [name], allow_stale=allow_stale)[name]
+    return ReplyGenerator(name, model, phrases_of(space, name, note), seed=seed)
 
 
 def phrases_of(space: Workspace, name: str, note: Note) -> Phrases:
@@ -57,10 +156,11 @@ def phrases_of(space: Workspace, name: str, note: Note) -> Phrases:
     found = space.fitted(name)
     if found is None:
         raise NotFitted(f"the rung `{name}` is not fitted in {space.home}; run `rejoinder fit {name}`")
-    for other in dict.fromkeys((name, *LADDER)):
-        beside = space.fitted_or_none(other)
-        if beside is not None and beside.manifest.get("data") == found.manifest.get("data"):
-            kept = Phrases.load(beside.directory)
+    beside = PACKAGE if name.startswith(PACKAGE) else ""
+    for other in dict.fromkeys((name, *(beside + one for one in LADDER))):
+        there = space.fitted_or_none(other)
+        if there is not None and there.manifest.get("data") == found.manifest.get("data"):
+            kept = Phrases.load(there.directory)
             if kept is not None:
                 return kept
     note(f"nothing is kept of whose words `{name}` learned from, so it is read from the archive; `rejoinder fit {name}` keeps it")

@@ -22,7 +22,7 @@ from rejoinder.archive.source import HN, Hasher
 from rejoinder.archive.store import Archive
 from rejoinder.errors import ModelError, NotFitted, StaleModel
 from rejoinder.files import tree_size
-from rejoinder.models import LADDER, Can, rung, those_that
+from rejoinder.models import PACKAGE, Can, rung, those_that
 from rejoinder.models.directory import MANIFEST, identity, read_manifest, seal
 from rejoinder.models.interfaces import Suggester
 
@@ -107,6 +107,9 @@ class Workspace:
         Raises:
             DamagedModel: there is one, but its files are not as they were written.
         """
+        if name.startswith(PACKAGE):
+            package = self.shipped()
+            return None if package is None else package.fitted(name.removeprefix(PACKAGE))
         parent = self.models / name
         numbered = sorted(
             (p for p in parent.glob("*") if p.name.isdecimal() and (p / MANIFEST).is_file()), key=lambda p: int(p.name)
@@ -161,13 +164,14 @@ class Workspace:
                 f"the rung `{name}` is made of {', '.join(found.manifest['parts'])}, one of which was fitted again since; "
                 f"run `rejoinder fit {name}` (--allow-stale uses it all the same)"
             )
-        parts = {part: self._load(part, loaded, allow_stale=allow_stale) for part in found.manifest.get("parts", {})}
-        loaded[name] = LADDER[name].load().load(found.directory, parts)
+        beside = PACKAGE if name.startswith(PACKAGE) else ""  # what a model of the package is made of lies in the package
+        parts = {part: self._load(beside + part, loaded, allow_stale=allow_stale) for part in found.manifest.get("parts", {})}
+        loaded[name] = rung(name).load().load(found.directory, parts)
         return loaded[name]
 
-    def load_parts(self, names: Iterable[str]) -> dict[str, Suggester]:
-        """The rungs of these names, by name, what several of them are made of read once."""
-        loaded: dict[str, Suggester] = {}
+    def load_parts(self, names: Iterable[str], loaded: dict[str, Suggester] | None = None) -> dict[str, Suggester]:
+        """The rungs of these names, by name; what several of them are made of, or `loaded` holds, is read once."""
+        loaded = {} if loaded is None else loaded
         return {name: self._load(name, loaded) for name in names}
 
     def load_those(self, can: Can, only: Iterable[str] | None = None, *, allow_stale: bool = False) -> Mapping[str, Any]:

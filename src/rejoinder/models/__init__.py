@@ -31,6 +31,7 @@ class Can(Flag):
 
 
 NOTHING = Can(0)
+PACKAGE = "package/"  # before the name of a rung that came with the package, where one fitted here might be meant
 
 
 @dataclass(frozen=True)
@@ -121,11 +122,12 @@ LADDER: dict[str, Rung] = {
 
 
 def rung(name: str) -> Rung:
-    """The rung of that name.
+    """The rung of that name, here or in the package.
 
     Raises:
         UsageError: there is none.
     """
+    name = name.removeprefix(PACKAGE)
     if name not in LADDER:
         raise UsageError(f"no rung `{name}`{spelt_alike(name, LADDER)}; rungs: {', '.join(LADDER)}")
     return LADDER[name]
@@ -133,7 +135,7 @@ def rung(name: str) -> Rung:
 
 def is_net(name: str, parts: Iterable[str]) -> bool:
     """Whether a rung is a neural net, or is made of one."""
-    return LADDER[name].net or any(LADDER[part].net for part in parts)
+    return LADDER[name].net or any(rung(part).net for part in parts)
 
 
 def those_that(can: Can, *, asked: bool = False) -> list[str]:
@@ -152,7 +154,7 @@ def parts_of(name: str, config: Any, fitted: Collection[str] = ()) -> tuple[str,
         return ()
     before = list(LADDER)[: list(LADDER).index(name)]
     for part in config.models:
-        if part not in before:
+        if part.removeprefix(PACKAGE) not in before:
             raise ConfigError(f"`{name}.models` must be rungs before it: {', '.join(before)}; got `{part}`")
     if line.made_of and not config.models:
         return tuple(part for part in before if part in fitted and LADDER[part].can & line.made_of)

@@ -35,7 +35,7 @@ from numpy.typing import NDArray
 from rejoinder.config import At, Checked, PositiveFloat, PositiveInt
 from rejoinder.corpus import Corpus
 from rejoinder.errors import ConfigError, DamagedModel, ModelError
-from rejoinder.models import LADDER, Can
+from rejoinder.models import LADDER, PACKAGE, Can, rung
 from rejoinder.models.directory import load_array, load_config, save_array, save_config
 from rejoinder.models.interfaces import (
     NOTHING,
@@ -77,9 +77,13 @@ class MixtureConfig(Checked, of="mixture"):
         """Check names and ranges."""
         super().__post_init__()
         able = [name for name, line in LADDER.items() if Can.PREDICT in line.can and name != "mixture"]
-        if not self.models or len({*self.models}) < len(self.models) or not {*self.models} <= {*able}:
+        if (
+            not self.models
+            or len({*self.models}) < len(self.models)
+            or not {n.removeprefix(PACKAGE) for n in self.models} <= {*able}
+        ):
             raise ConfigError(f"`mixture.models` must be different ones of {', '.join(able)}; got {self.models}")
-        if len(self.models) > 1 and Can.COUNT not in LADDER[self.models[0]].can:
+        if len(self.models) > 1 and Can.COUNT not in rung(self.models[0]).can:
             raise ConfigError(f"the first of `mixture.models` must be one that counts, such as kneser_ney; got {self.models[0]}")
 
 
@@ -104,7 +108,7 @@ class Mixture(LanguageModel):
         self._by_name = dict(parts)
         self._parts = _in_order(config.models, parts)
         self.tokenizer = self._parts[0].tokenizer
-        able = [place for place, name in enumerate(config.models) if Can.RECALL in LADDER[name].can]
+        able = [place for place, name in enumerate(config.models) if Can.RECALL in rung(name).can]
         self._recaller = able[-1] if config.recall and able else None
         self._weights = weights or Weights.equal(self.voices)
         self._own = own

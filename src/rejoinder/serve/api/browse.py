@@ -152,6 +152,7 @@ async def rungs(request: Request) -> Response:
         return {
             "rungs": opened.rungs(),
             "typing": list(opened.engine.voices),
+            "speaks": {"rung": opened.voices.best, "reason": opened.voices.reason, "measured": opened.voices.bits_per_byte},
             "forum": opened.forum[0],
             "notice": opened.forum[1],
         }

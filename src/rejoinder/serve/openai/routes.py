@@ -51,12 +51,12 @@ async def models(request: Request) -> Response:
     return OrjsonResponse({"object": "list", "data": [_model(name) for name in names]})
 
 
-@router.get("/models/{name}")
+@router.get("/models/{name:path}")
 async def model(name: str, request: Request) -> Response:
     """One of them."""
     services = services_of(request)
-    await services.slow(lambda: _chosen(name, _names(services.opened), services.opened))
-    return OrjsonResponse(_model(name))
+    chosen = await services.slow(lambda: _chosen(services.opened.voices.named(name), _names(services.opened), services.opened))
+    return OrjsonResponse(_model(chosen))
 
 
 def _model(name: str) -> dict[str, Any]:
@@ -64,7 +64,7 @@ def _model(name: str) -> dict[str, Any]:
 
 
 def _names(opened: OpenHome) -> list[str]:
-    return list(dict.fromkeys([*opened.reply_rungs, *reversed(opened.models), *opened.vector_rungs]))
+    return list(dict.fromkeys([*opened.reply_rungs, *opened.voices.names, *opened.vector_rungs]))
 
 
 def _chosen(name: str | None, able: Sequence[str], opened: OpenHome) -> str:
@@ -85,8 +85,8 @@ def _chosen(name: str | None, able: Sequence[str], opened: OpenHome) -> str:
 
 
 def _language_model(name: str | None, opened: OpenHome) -> tuple[str, Served]:
-    name = _chosen(name, list(reversed(opened.models)), opened)
-    return name, Served(opened.models[name], opened.phrases(name))
+    name = _chosen(name and opened.voices.named(name), opened.voices.names, opened)
+    return name, Served(opened.model(name), opened.phrases(name))
 
 
 @router.post("/completions")
@@ -119,7 +119,7 @@ async def chat_completions(body: ChatBody, request: Request) -> Response:
     opened = services.opened
     context, draft = conversation(body.messages)
     name = await services.slow(
-        lambda: _chosen(body.model, list(dict.fromkeys([*opened.reply_rungs, *reversed(opened.models)])), opened)
+        lambda: _chosen(body.model and opened.voices.named(body.model), [*opened.reply_rungs, *opened.voices.names], opened)
     )
     shape = AnswerShape(name, chat=True, logprobs=body.logprobs)
     if await services.slow(lambda: name in opened.reply_rungs):

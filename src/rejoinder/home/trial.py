@@ -1,0 +1,147 @@
+"""Posts of a home that its models are tried on before one of them speaks, and what each paid for them.
+
+They are drawn from the dev part, anew for each fit but the same while the archive is: threads that no model of the package has
+read a post of, at most half of what dev has, so that weights and gates have theirs. HOME/voices.json keeps what was paid by
+thread, in nats, and no words.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from rejoinder.corpus import ByThread, Corpus, Part
+from rejoinder.files import write_json
+from rejoinder.hashing import hash64
+from rejoinder.home.workspace import Workspace
+from rejoinder.ladder.metrics import bits_per_byte
+from rejoinder.ladder.text_evaluation import post_nats
+from rejoinder.models.interfaces import LanguageModel
+from rejoinder.post import Post, Thread
+from rejoinder.text.fingerprints import Fingerprints
+
+FILE = "voices.json"  # in the home folder
+POSTS, BYTES = 300, 100_000  # of a trial, at most
+_READ = "posts.npy"  # beside the models of the package
+
+
+@dataclass(frozen=True)
+class Trial:
+    """What rungs paid for the posts of N threads."""
+
+    digest: str = ""  # of the posts
+    posts: int = 0
+    sizes: tuple[int, ...] = ()  # (N,) bytes of the posts of each thread
+    paid: Mapping[str, tuple[str, tuple[float, ...]]] = field(
+        default_factory=dict
+    )  # by name: the identity of the model; (N,) nats
+
+    @property
+    def threads(self) -> int:
+        """N, how many there are."""
+        return len(self.sizes)
+
+    def knows(self, name: str, identity: str) -> bool:
+        """Whether this very model was tried."""
+        return name in self.paid and self.paid[name][0] == identity and self.threads > 0
+
+    def nats(self, name: str) -> NDArray[np.float64]:
+        """(N,) float64: what a rung paid for each thread."""
+        return np.array(self.paid[name][1], np.float64)
+
+    def bits(self, name: str) -> float:
+        """Bits per byte that a rung paid."""
+        return bits_per_byte(self.nats(name), np.array(self.sizes))
+
+    def carried(self, name: str, identity: str) -> Trial:
+        """The same where a rung that was tried has been fitted again on posts that leave nothing to try it on."""
+        return replace(self, paid={**self.paid, name: (identity, self.paid[name][1])}) if name in self.paid else self
+
+    def save(self, home: Path) -> None:
+        """Write it into a home folder."""
+        write_json(home / FILE, {"posts": self.posts, "digest": self.digest, "sizes": self.sizes, "paid": self.paid})
+
+
+def read_trial(home: Path) -> Trial:
+    """What `save` wrote; an empty trial where there is none, or it is damaged."""
+    try:
+        kept = json.loads((home / FILE).read_bytes())
+        paid = {name: (str(identity), tuple(map(float, nats))) for name, (identity, nats) in kept["paid"].items()}
+        sizes = tuple(map(int, kept["sizes"]))
+        if any(len(nats) != len(sizes) for _, nats in paid.values()):
+            raise ValueError("a row is too short")
+        return Trial(str(kept["digest"]), int(kept["posts"]), sizes, paid)
+    except (OSError, ValueError, TypeError, LookupError, AttributeError):
+        return Trial()
+
+
+@dataclass(frozen=True)
+class TrialPosts:
+    """The threads of a trial."""
+
+    threads: tuple[Thread, ...] = ()
+
+    @property
+    def keys(self) -> frozenset[int]:
+        """The keys of the threads."""
+        return frozenset(thread.key for thread in self.threads)
+
+    def begun(self, before: Trial) -> Trial:
+        """A trial on these posts, with what is known of it already."""
+        sizes = tuple(sum(len(post.own_text.encode("utf-8", "replace")) for post in _own(thread)) for thread in self.threads)
+        digest = f"{hash64(repr([(thread.key, size) for thread, size in zip(self.threads, sizes, strict=True)]).encode()):016x}"
+        if digest == before.digest:
+            return before
+        return Trial(digest, sum(len(_own(thread)) for thread in self.threads), sizes)
+
+    def measured(self, trial: Trial, name: str, identity: str, model: LanguageModel) -> Trial:
+        """The trial with what a model pays."""
+        nats = tuple(sum(post_nats(model, p, thread.answered(p)) for p in _own(thread)) for thread in self.threads)
+        return replace(trial, paid={**trial.paid, name: (identity, tuple(round(value, 4) for value in nats))})
+
+
+def draw_trial(corpus: Corpus, seed: int) -> TrialPosts:
+    """The threads of dev that the models of a home are tried on: unread by the package, at most half of them, in random order."""
+    read = _read_by_package()
+    unread = [t for t in corpus.threads("dev") if _own(t) and not (read and any(read.holds(post.own_text) for post in t.posts))]
+    chosen: list[Thread] = []
+    posts = size = 0
+    for place in np.random.default_rng(seed).permutation(len(unread))[: len(unread) // 2]:
+        thread = unread[int(place)]
+        if posts >= POSTS or size >= BYTES:
+            break
+        chosen.append(thread)
+        posts += len(_own(thread))
+        size += sum(len(post.own_text) for post in _own(thread))
+    return TrialPosts(tuple(chosen))
+
+
+class WithoutTrial(ByThread):
+    """A corpus whose dev part lacks the threads that models are tried on, so that nothing is fitted on them."""
+
+    def __init__(self, corpus: Corpus, trial: TrialPosts) -> None:
+        """Look at `corpus`."""
+        self._corpus, self._keys = corpus, trial.keys
+        self.tokens = corpus.tokens
+
+    def fingerprint(self) -> str:
+        """That of the train part, which lacks nothing."""
+        return self._corpus.fingerprint()
+
+    def threads(self, part: Part) -> Iterator[Thread]:
+        """The threads of a part, by key."""
+        return (thread for thread in self._corpus.threads(part) if part == "train" or thread.key not in self._keys)
+
+
+def _own(thread: Thread) -> Sequence[Post]:
+    return [post for post in thread.posts if post.own_text]
+
+
+def _read_by_package() -> Fingerprints | None:
+    package = Workspace.shipped()
+    return None if package is None else Fingerprints.load(package.home / _READ)

@@ -1,0 +1,195 @@
+"""Which models speak: one place decides, by what was measured, and every door gives the same answer."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from conftest import make_archive, toy_posts
+from fastapi.testclient import TestClient
+from serving import let_speak, make_home
+from typer.testing import CliRunner
+
+from rejoinder.archive.reader import ArchiveCorpus
+from rejoinder.cli import app
+from rejoinder.errors import NotFitted
+from rejoinder.home.fitting import FitConfig, fit
+from rejoinder.home.open_home import OpenHome
+from rejoinder.home.tokenizing import package_tokenizer, saved_by_own
+from rejoinder.home.trial import FILE, Trial, WithoutTrial, draw_trial, read_trial
+from rejoinder.home.voices import FEWEST, voices
+from rejoinder.home.workspace import Workspace
+from rejoinder.models.directory import identity
+from rejoinder.post import Kind, Post
+from rejoinder.serve.http.app import create_app
+
+SMALL = FitConfig(vocabulary=300)
+
+
+@pytest.fixture(scope="module")
+def home(tmp_path_factory: pytest.TempPathFactory) -> Workspace:
+    return make_home(tmp_path_factory.mktemp("home"))
+
+
+def measured(space: Workspace, paid: dict[str, float], threads: int = FEWEST, noise: float = 0.0) -> None:
+    """Note what rungs paid: so many nats for each thread of ten bytes, more or less."""
+    rng = np.random.default_rng(0)
+    rows = {}
+    for name, nats in paid.items():
+        found = space.fitted(name)
+        assert found is not None
+        rows[name] = (identity(found.directory), tuple((nats + noise * rng.standard_normal(threads)).tolist()))
+    Trial("0", threads, (10,) * threads, rows).save(space.home)
+
+
+def invoke(*command: str) -> Any:
+    ran = CliRunner().invoke(app, [*command, "--json"])
+    assert ran.exit_code == 0, ran.stderr
+    return json.loads(ran.stdout)
+
+
+def every_door(space: Workspace) -> dict[str, str]:
+    """What each door of a home says who speaks."""
+    where = ("--home", str(space.home))
+    (row,) = (rung for rung in invoke("rungs", *where) if "speaks" in rung)
+    said = {"rungs": row["rung"], "complete": invoke("complete", "The", *where)["rung"]}
+    opened = OpenHome(space, lambda _: None)
+    said["lsp"] = next(iter(opened.engine.voices))
+    said["keystroke"] = opened.open_typing((), ()).suggest("The dough ", deadline=float("inf")).rung
+    with TestClient(create_app(space), base_url="http://localhost") as client:
+        told = client.get("/v1/rungs").json()
+        said["page"], said["typing"] = told["speaks"]["rung"], told["typing"][0]
+        said["openai"] = next(
+            one for each in client.get("/v1/models").json()["data"] if (one := each["id"]) in voices(space).names
+        )
+    assert row["speaks"] == told["speaks"]["reason"] == invoke("complete", "The", *where)["reason"] == voices(space).reason
+    return said
+
+
+@pytest.mark.parametrize("best", ["kneser_ney", "markov", "package/mixture"])
+def test_every_door_gives_one_answer(home: Workspace, best: str) -> None:
+    measured(home, {name: 5.0 - (name == best) for name in ("kneser_ney", "markov", "package/mixture")})
+    assert set(every_door(home).values()) == {best}
+
+
+def test_the_one_that_pays_least_speaks_by_more_than_chance_explains(home: Workspace) -> None:
+    """20 threads of 10 bytes: 4 nats are 4 / (10 ln 2) = 0.577 bits per byte, 5 nats 0.721."""
+    measured(home, {"kneser_ney": 4.0, "markov": 4.5, "package/mixture": 5.0})
+    found = voices(home)
+    assert (found.best, found.quick) == ("kneser_ney", "kneser_ney") and found.names[:3] == (
+        "kneser_ney",
+        "markov",
+        "package/mixture",
+    )
+    assert found.bits_per_byte["kneser_ney"] == pytest.approx(0.5771, abs=1e-4)
+    assert "0.58 bits per byte to the package's 0.72, on 20 dev posts that neither has read" in found.reason
+    measured(home, {"kneser_ney": 5.0, "package/mixture": 4.0})
+    assert voices(home).best == "package/mixture" and voices(home).quick == "package/kneser_ney"
+    measured(home, {"kneser_ney": 4.99, "package/mixture": 5.0}, noise=1.0)
+    found = voices(home)
+    assert found.best == "package/mixture" and "too near to tell" in found.reason
+
+
+def test_too_few_posts_tell_nothing(home: Workspace) -> None:
+    measured(home, {"kneser_ney": 1.0, "package/mixture": 5.0}, threads=FEWEST - 1)
+    found = voices(home)
+    assert found.best == "package/mixture" and "19 dev posts that neither has read, too few to tell" in found.reason
+    (home.home / FILE).unlink()
+    assert "was not measured" in voices(home).reason and voices(home).best == "package/mixture"
+    (home.home / FILE).write_text("{ half")
+    assert voices(home).best == "package/mixture"
+
+
+def test_what_is_damaged_or_stale_costs_a_line_and_the_next_best_speaks(tmp_path: Path) -> None:
+    space = make_home(tmp_path)
+    measured(space, {"kneser_ney": 3.0, "markov": 4.0, "package/mixture": 5.0})
+    found = space.fitted("kneser_ney")
+    assert found is not None
+    (found.directory / "config.json").write_text("{}")
+    told: list[str] = []
+    opened = OpenHome(space, told.append)
+    assert opened.voices.best == "markov" == next(iter(opened.engine.voices))
+    assert len(told) == 1 and told[0].startswith("`kneser_ney` is passed over")
+
+
+def test_with_nothing_in_the_package_the_best_of_the_home_speaks(home: Workspace, monkeypatch: pytest.MonkeyPatch) -> None:
+    let_speak(home, "kneser_ney")
+    monkeypatch.setattr(Workspace, "shipped", classmethod(lambda cls: None))
+    assert voices(home).best == "kneser_ney"
+    (home.home / FILE).unlink()
+    assert voices(home).best == "kneser_ney" and "highest" in voices(home).reason
+    with pytest.raises(NotFitted, match="run `rejoinder fit`"):
+        voices(Workspace(home.home / "none"))
+
+
+def test_a_fit_leaves_the_posts_it_measures_on_to_no_rung(tmp_path: Path) -> None:
+    posts = [Post(n, Kind.STORY, f"Kettle {n % 7} pours into cup {n % 5}, as the potter said.") for n in range(1, 200)]
+    make_archive(tmp_path / "archive.db", posts).close()
+    space = Workspace(tmp_path)
+    assert fit(space, ["kneser_ney", "markov"], SMALL, {}) == {}
+    trial = read_trial(tmp_path)
+    assert set(trial.paid) == {"kneser_ney", "markov", "package/mixture"} and 0 < trial.threads <= trial.posts
+    with space.open_archive() as archive:
+        corpus = ArchiveCorpus(archive, tmp_path)
+        drawn = draw_trial(corpus, 0)
+        left = [thread.key for thread in WithoutTrial(corpus, drawn).threads("dev")]
+        every = {thread.key for thread in corpus.threads("dev")}
+    assert len(drawn.threads) == trial.threads <= len(every) // 2
+    assert drawn.keys | set(left) == every and not drawn.keys & set(left)
+    model: Any = space.load("kneser_ney")  # the measure again, slowly: every token by itself, in double precision
+    paid = []
+    for thread in drawn.threads:
+        total = 0.0
+        for post in thread.posts:
+            state = model.start(thread.answered(post))
+            for token in [*model.tokenizer.encode(post.own_text), model.tokenizer.end] if post.own_text else []:
+                total -= float(model.log_probs(state)[token])
+                state = model.advance(state, token)
+        paid.append(total)
+    assert trial.nats("kneser_ney") == pytest.approx(paid, rel=1e-4)
+
+
+def test_a_rung_fitted_on_everything_keeps_what_was_measured_before(tmp_path: Path) -> None:
+    space = make_home(tmp_path)
+    before = voices(space).bits_per_byte["kneser_ney"]
+    assert fit(space, ["kneser_ney"], FitConfig(vocabulary=400, on="all"), {}) == {}
+    assert voices(space).best == "kneser_ney" and voices(space).bits_per_byte["kneser_ney"] == before
+
+
+def test_a_home_mixes_its_counts_with_the_cell_of_the_package(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    make_archive(tmp_path / "archive.db", toy_posts()).close()
+    space = Workspace(tmp_path)
+    assert fit(space, ["kneser_ney"], FitConfig(), {}) == {}
+    theirs = package_tokenizer()
+    assert theirs is not None
+    monkeypatch.setattr("rejoinder.home.tokenizing.saved_by_own", lambda *_: 0.05)
+    assert fit(space, None, FitConfig(), {"mixture": {"dev_tokens": 500}}) == {}
+    found = space.fitted("mixture")
+    assert found is not None and not found.outdated
+    assert found.manifest["parts"].keys() == {"kneser_ney", "package/lstm", "package/kneser_ney"}
+    model: Any = space.load("mixture")
+    assert model.tokenizer.fingerprint() == theirs.fingerprint()
+    probs = np.exp(model.log_probs(model.advance(model.start(()), model.tokenizer.encode("The dough")[0])).astype(np.float64))
+    assert probs.sum() == pytest.approx(1, abs=1e-4)
+    package = Workspace.shipped()
+    assert package is not None
+    monkeypatch.setattr(Workspace, "shipped", classmethod(lambda cls: Workspace(tmp_path / "no", models=tmp_path / "no")))
+    changed = space.fitted("mixture")
+    assert changed is not None and changed.outdated  # another package, without the part that it was made of
+
+
+def test_another_tokenizer_is_worth_more_where_the_language_is_another(tmp_path: Path) -> None:
+    theirs = package_tokenizer()
+    assert theirs is not None
+    english = "The people who run the old library think that the new one is not what they need right now."
+    german = "Die Leute, die die alte Bücherei betreiben, meinen, die neue sei gerade nicht das, was sie brauchen."
+    for text, worth in ((english, False), (german, True)):
+        path = tmp_path / str(worth)
+        path.mkdir()
+        posts = [Post(n, Kind.STORY, f"{text} {text.swapcase() if n % 7 == 0 else text}") for n in range(1, 400)]
+        with make_archive(path / "archive.db", posts) as archive:
+            saved = saved_by_own(ArchiveCorpus(archive, path), theirs)
+        assert (saved >= 0.1) or not worth
