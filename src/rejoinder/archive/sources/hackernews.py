@@ -12,6 +12,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from rejoinder.archive.hackernews_forms import algolia_records, is_algolia, renamed, unpacked
 from rejoinder.archive.html import to_text
 from rejoinder.archive.json_records import json_lines, json_records
 from rejoinder.archive.peek import peek
@@ -31,6 +32,8 @@ _BESIDE = frozenset("by type time timestamp parent score kids descendants dead d
 _ELSEWHERE = frozenset(
     "iid body raw cooked content message messages comments post_stream channel".split()
 )  # names HN does not have
+_PACKED = frozenset(("item_id", "item_json"))
+_KAGGLE = frozenset(("id", "title", "num_points", "author", "created_at"))
 _KINDS = {kind.value: kind for kind in Kind}
 _NUMBERED = dict(enumerate((Kind.STORY, Kind.COMMENT, Kind.POLL, Kind.POLLOPT, Kind.JOB), start=1))  # ClickHouse's enum
 _TIME_LIMIT = 10**11  # seconds
@@ -43,7 +46,7 @@ class HackerNews(Source):
 
     name = HN
     what = "Hacker News items, as its API and its public dumps have them"
-    marks = "the fields id and text (or title), and others of by, type, time, parent, score, kids"
+    marks = "the fields id and text (or title), and others of by, type, time, parent, score, kids; or Algolia's names"
     link = "https://news.ycombinator.com/item?id={id}"
     notice = (
         "Hacker News asks that no generated or AI-edited text be posted in comments. "
@@ -54,6 +57,8 @@ class HackerNews(Source):
         """Whether the records have an id and words under the names of the API, and none that others have."""
         found = peek(path)
         names = {name for name in found.fields if "." not in name} or set(found.columns)
+        if is_algolia(found.fields) or names >= _PACKED or set(found.columns) >= _KAGGLE:
+            return True
         return "id" in names and bool(_WORDS & names) and bool(_BESIDE & names) and not _ELSEWHERE & names
 
     def read(self, path: Path, hasher: Hasher) -> Iterator[Item]:
@@ -73,11 +78,17 @@ SOURCE = HackerNews()
 def _records(path: Path) -> Iterator[tuple[str, Mapping[str, Any] | Skipped]]:
     """Every record with where it stands."""
     found, name = peek(path), plain_name(path)
+    if is_algolia(found.fields):
+        return algolia_records(path)
     if name.endswith((".jsonl", ".ndjson")) or (found.json == "{" and _many_lines(found.text)):
         return ((row.where, row.value) for row in json_lines(path))
     if found.json or name.endswith(".json"):
         return ((row.where, row.value) for row in json_records(path))
-    return rows(path, lambda columns: _columns(path, columns))
+    return ((where, row if isinstance(row, Skipped) else _row(row, where)) for where, row in rows(path, partial(_columns, path)))
+
+
+def _row(row: Mapping[str, Any], where: str) -> Mapping[str, Any] | Skipped:
+    return unpacked(row, where) if "item_json" in row else renamed(row) if "num_points" in row else row
 
 
 def _many_lines(head: str) -> bool:
@@ -87,7 +98,9 @@ def _many_lines(head: str) -> bool:
 
 
 def _columns(path: Path, found: Sequence[str]) -> list[str]:
-    columns = [name for name in found if name in COLUMNS]
+    if set(found) >= _PACKED:
+        return sorted(_PACKED)
+    columns = [name for name in found if name in COLUMNS or (name in _KAGGLE and set(found) >= _KAGGLE)]
     if "id" not in columns or not _WORDS & set(columns):
         raise SourceError(
             f"{path}: expected the columns id and text (or title), as in Hacker News dumps; "
