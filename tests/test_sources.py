@@ -25,6 +25,7 @@ from rejoinder.archive import registry
 from rejoinder.archive.html import clean
 from rejoinder.archive.info import read_info
 from rejoinder.archive.intake import Unit, units
+from rejoinder.archive.places import Place, place
 from rejoinder.archive.read_ahead import read_ahead
 from rejoinder.archive.source import Gone, Hasher, Item, Skipped, Source
 from rejoinder.archive.store import Archive
@@ -48,6 +49,10 @@ def source_of(name: str) -> Source:
 
 def hasher(name: str) -> Hasher:
     return Hasher(b"key", name.partition("/")[0])
+
+
+def place_of(archive: Archive, name: str) -> Place:
+    return place(archive, name.partition("/")[0], source_of(name))
 
 
 def read(name: str, path: Path | None = None) -> list[Item]:
@@ -96,7 +101,7 @@ def test_what_a_file_holds_was_counted_by_hand(name: str, tmp_path: Path) -> Non
     expected = EXPECTED[name]
     items = read(name)
     with Archive.open(tmp_path / "archive.db", create=True) as archive:
-        counts = archive.add(items)
+        counts = archive.add(items, at=place_of(archive, name))
         info = read_info(archive)
         found = posts(items)
         ids = {post.id for post in found}
@@ -111,9 +116,10 @@ def test_what_a_file_holds_was_counted_by_hand(name: str, tmp_path: Path) -> Non
 @pytest.mark.parametrize("name", FIXTURES)
 def test_the_same_again_changes_nothing(name: str, tmp_path: Path) -> None:
     with Archive.open(tmp_path / "archive.db", create=True) as archive:
-        first = archive.add(read(name))
+        at = place_of(archive, name)
+        first = archive.add(read(name), at=at)
         before = sorted(archive.posts("1"))
-        again = archive.add(read(name))
+        again = archive.add(read(name), at=at)
         assert (again.new, again.skipped, again.moved) == (0, first.skipped, 0)
         assert sorted(archive.posts("1")) == before
         if not first.updated:  # where a file names a post twice, its last word stands
@@ -269,7 +275,7 @@ def test_no_mutated_file_gives_a_traceback_and_counts_add_up(form: str, tmp_path
                 mutate(path, original, rng)
             items = until_break(name, path)
             if round_ % 20 == 0:
-                counts = archive.add(items)
+                counts = archive.add(items, at=place_of(archive, name))
                 assert counts.lines == len(items) == counts.new + counts.updated + counts.unchanged + counts.skipped
             assert all(isinstance(item, Post | Skipped | Gone) for item in items)
             if round_ % 20 == 0:

@@ -302,7 +302,7 @@ class Archive:
         touched: set[int | None] = set()
         for item in items:
             old, owner = present.get(item.id, (None, None))
-            if old is not None and owner != (at.number, item.own if isinstance(item, Post) else None):
+            if old is not None and owner is not None and owner != (at.number, item.own if isinstance(item, Post) else owner[1]):
                 taken.skip("its number is that of another post", f"item {item.id}")
                 continue
             if isinstance(item, Gone):
