@@ -121,6 +121,13 @@ def test_progress_is_told_after_every_batch(archive: Archive, monkeypatch: pytes
     assert told == [4, 8, 10]
 
 
+def test_a_transaction_is_bounded_by_its_text_as_well_as_by_its_posts(archive: Archive, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("rejoinder.archive.store.BATCH_SIZE", 1_000)
+    seen: list[int] = []
+    archive.add((Post(number, text="a" * 300) for number in range(1, 11)), progress=seen.append)
+    assert seen == [4, 8, 10]  # 4 times 300 is the first to go beyond 1,000
+
+
 def test_a_source_that_breaks_off_loses_nothing_that_came_before(archive: Archive) -> None:
     def source() -> Iterator[Item]:
         yield from (story(1), reply(2, 1), Skipped("bad", "x"))

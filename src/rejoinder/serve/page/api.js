@@ -9,9 +9,14 @@ async function ask(path, options = {}) {
   } catch {
     throw new Error("The server does not answer: is `rejoinder serve` still running?");
   }
-  if (response.ok) return response.json();
+  if (response.ok) return JSON.parse(await response.text(), exact);
   const said = await response.json().catch(() => ({}));
   throw Object.assign(new Error(reason(said) ?? `The server answered ${response.status}.`), { status: response.status });
+}
+
+/** Posts have numbers of up to 63 bits, more than JavaScript's own hold: the longer ones stay text, as they were written. */
+function exact(_, value, written) {
+  return Number.isInteger(value) && !Number.isSafeInteger(value) && written ? written.source : value;
 }
 
 /** What a refusal says of itself, in any of the shapes it comes in. */

@@ -36,6 +36,11 @@ export function link(address, text) {
   return make("a", { href: address, target: "_blank", rel: "noopener noreferrer" }, text);
 }
 
+/** What to call a post: by its number where that is its own, else by the place it comes from. */
+export function called(number, source) {
+  return source && typeof number === "string" ? `post in ${source}` : `post ${number}`;
+}
+
 /** `text` in one line, cut to so many characters. */
 export function shortened(text, most) {
   const line = text.replace(/\s+/gu, " ").trim();
@@ -44,3 +49,6 @@ export function shortened(text, most) {
 
 /** A probability as a person reads it. */
 export const percent = (share) => (share > 0 && share < 0.005 ? "<1%" : `${Math.round(share * 100)}%`);
+
+/** The day of a time in seconds, as ISO writes it. */
+export const day = (seconds) => new Date(seconds * 1000).toISOString().slice(0, 10);

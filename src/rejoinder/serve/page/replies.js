@@ -1,7 +1,7 @@
 /** Whole replies, each with where it comes from. */
 
 import * as api from "./api.js";
-import { byId, link, make, percent, visible } from "./elements.js";
+import { byId, called, day, link, make, percent, visible } from "./elements.js";
 import { postText } from "./posttext.js";
 
 const MOST = 5;
@@ -78,5 +78,6 @@ export class Replies {
 function origin(reply) {
   if (reply.generated) return make("span", {}, "made by a model: nobody wrote this");
   if (reply.post === null || reply.post === undefined) return make("span", {}, "not from a post");
-  return make("span", {}, link(reply.url, `post ${reply.post}`), reply.title ? `, a reply to “${reply.title}”` : "");
+  const about = [reply.title ? `, a reply to “${reply.title}”` : "", reply.time ? `, ${day(reply.time)}` : ""];
+  return make("span", {}, link(reply.url, called(reply.post, reply.source)), ...about);
 }

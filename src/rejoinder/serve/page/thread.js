@@ -1,7 +1,7 @@
 /** The thread's side: find a post, see what it answers and what answers it, and choose the one to reply to. */
 
 import * as api from "./api.js";
-import { byId, link, make, shortened } from "./elements.js";
+import { byId, called, day, link, make, shortened } from "./elements.js";
 import { postText } from "./posttext.js";
 
 const FOUND = 12; // posts of a search
@@ -96,7 +96,7 @@ export class ThreadPane {
     const answer = make("button", { type: "button", className: "answer" }, answered ? "Write the answer" : "Answer this");
     answer.addEventListener("click", () => (answered ? this.#write() : this.#show(() => this.#open(post.id))));
     const when = post.time ? make("time", { dateTime: day(post.time) }, day(post.time)) : null;
-    const number = post.id ? link(post.url, `post ${post.id}`) : null;
+    const number = post.id ? link(post.url, called(post.id, post.source)) : null;
     const made = make(
       "article",
       { className: answered ? "post answered" : "post" },
@@ -111,4 +111,3 @@ export class ThreadPane {
 }
 
 const counted = (posts) => `${posts} ${posts === 1 ? "post" : "posts"}`;
-const day = (seconds) => new Date(seconds * 1000).toISOString().slice(0, 10);
