@@ -26,7 +26,7 @@ BREAD = (
 ENGINE = "Why does my engine stall at the traffic lights ?", "Check the spark plug and the fuel filter , an old engine stalls ."
 
 
-OUTSIDE: dict[str, dict[str, Any]] = {}  # settings of rungs that come with `--rung`, other than the defaults
+OUTSIDE: dict[str, dict[str, Any]] = {}  # settings of rungs of `--rung` and of installed plugins, other than the defaults
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -42,15 +42,14 @@ def pytest_configure(config: pytest.Config) -> None:
     """Settle what a test must not depend on; load that file before the tests are made from LADDER."""
     os.environ["REJOINDER_QUIET"] = "1"  # no lines of progress, however slow the machine; and what runs is as wide as it says
     os.environ.pop("COLUMNS", None)
-    given = config.getoption("--rung")
-    if given is None:
-        return
-    from rejoinder.models import LADDER
+    from rejoinder.models import LADDER, OURS
 
-    file, before = Path(given).resolve(), set(LADDER)
-    sys.path.insert(0, str(file.parent))
-    module = importlib.import_module(file.stem)
-    OUTSIDE.update({name: getattr(module, "OTHER", {}) for name in LADDER if name not in before})
+    given = config.getoption("--rung")
+    if given is not None:
+        sys.path.insert(0, str(Path(given).resolve().parent))
+        importlib.import_module(Path(given).stem)
+    for name in set(LADDER) - set(OURS):  # that file's, and those of installed plugins
+        OUTSIDE[name] = getattr(importlib.import_module(LADDER[name].place.partition(":")[0]), "OTHER", {})
 
 
 @pytest.hookimpl(trylast=True)

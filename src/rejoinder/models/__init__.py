@@ -8,14 +8,15 @@ Explained in docs/tour/08-do-i-need-neural-nets.md.
 from __future__ import annotations
 
 import importlib
-from collections.abc import Collection, Iterable
+import logging
+from collections.abc import Collection, Iterable, Iterator, MutableMapping
 from dataclasses import dataclass
 from enum import Flag, auto
 from typing import Any, cast
 
 from rejoinder.config import nearest as spelt_alike  # `nearest` is a module of this package
 from rejoinder.errors import ConfigError, UsageError
-from rejoinder.models.interfaces import Suggester
+from rejoinder.models.interfaces import LanguageModel, Suggester
 
 
 class Can(Flag):
@@ -32,6 +33,17 @@ class Can(Flag):
 
 NOTHING = Can(0)
 PACKAGE = "package/"  # before the name of a rung that came with the package, where one fitted here might be meant
+GROUP = "rejoinder.rungs"  # of entry points
+_NEEDED = {  # what the class of a rung has
+    NOTHING: ("Config", "fit", "save", "load"),
+    Can.PREDICT: ("start", "advance", "log_probs"),
+    Can.PROPOSE: ("propose",),
+    Can.RANK: ("score_replies",),
+    Can.COUNT: ("seen",),
+    Can.RECALL: ("recall", "score_recall"),
+    Can.EMBED: ("words",),
+}
+_log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -54,8 +66,22 @@ class Rung:
         module, _, name = self.place.partition(":")
         return cast(type[Suggester], getattr(importlib.import_module(module), name))
 
+    def check(self) -> None:
+        """Look at whether the class has what the line says of it.
 
-LADDER: dict[str, Rung] = {
+        Raises:
+            UsageError: it lacks something.
+            ImportError, AttributeError: it cannot be loaded.
+        """
+        made = self.load()
+        lacking = [name for can, names in _NEEDED.items() for name in names if can in self.can and not hasattr(made, name)]
+        if lacking or (Can.PREDICT in self.can and not issubclass(made, LanguageModel)):
+            raise UsageError(
+                f"{self.place} lacks {', '.join(lacking) or 'the base class rejoinder.models.interfaces.LanguageModel'}"
+            )
+
+
+OURS: dict[str, Rung] = {
     "canned": Rung(
         "rejoinder.models.canned:Canned", Can.PROPOSE, "short replies the archive uses again and again", verbatim=True
     ),
@@ -119,6 +145,75 @@ LADDER: dict[str, Rung] = {
         asked=True,
     ),
 }
+
+
+class Ladder(MutableMapping[str, Rung]):
+    """The lines of the ladder by name, those of installed plugins among them, which are looked up at the first question.
+
+    A plugin's rung stands below ours, so that ours may be made of it; one that is made of others stands above them.
+    """
+
+    def __init__(self, ours: dict[str, Rung]) -> None:
+        """`ours`: the rungs of this package."""
+        self.ours = ours
+        self._found: dict[str, Rung] | None = None
+
+    @property
+    def _lines(self) -> dict[str, Rung]:
+        if self._found is None:
+            self._found = dict(self.ours)  # a plugin that asks for the ladder while it is looked up gets ours
+            found = dict(plugin_rungs(self.ours))
+            below = {name: line for name, line in found.items() if not line.parts and not line.made_of}
+            self._found = {**below, **self._found, **found}
+        return self._found
+
+    def __getitem__(self, name: str) -> Rung:
+        """The line of that name."""
+        return self._lines[name]
+
+    def __setitem__(self, name: str, line: Rung) -> None:
+        """Put a line there, or in the place of another."""
+        self._lines[name] = line
+
+    def __delitem__(self, name: str) -> None:
+        """Take a line away."""
+        del self._lines[name]
+
+    def __iter__(self) -> Iterator[str]:
+        """The names, from the cheapest up."""
+        return iter(self._lines)
+
+    def __len__(self) -> int:
+        """How many there are."""
+        return len(self._lines)
+
+
+def plugin_rungs(taken: Collection[str]) -> Iterator[tuple[str, Rung]]:
+    """The rungs that installed packages offer as entry points of the group `rejoinder.rungs`, each a `Rung` by its name.
+
+    One that cannot be used is left out, and the log says so in a line.
+    """
+    from importlib.metadata import entry_points
+
+    seen = {*taken}
+    for found in sorted(entry_points(group=GROUP), key=lambda found: found.name):
+        try:
+            if found.name in seen:
+                raise UsageError("there is a rung of that name already")
+            line = found.load()
+            if not isinstance(line, Rung):
+                raise UsageError(f"`{found.value}` is no rejoinder.models.Rung")
+            line.check()
+        except Exception as error:  # whatever a stranger's package raises costs that package
+            whose = f" of {found.dist.name}" if found.dist else ""
+            told = " ".join(str(error).split())[:200] or type(error).__name__
+            _log.warning("the plugin rung `%s`%s is left out: %s", found.name, whose, told)
+            continue
+        seen.add(found.name)
+        yield found.name, line
+
+
+LADDER: MutableMapping[str, Rung] = Ladder(OURS)
 
 
 def rung(name: str) -> Rung:

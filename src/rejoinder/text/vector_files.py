@@ -134,9 +134,8 @@ def _text_rows(path: Path, file: BinaryIO, size: int, first: bytes) -> Iterator[
         except ValueError as error:
             raise SourceError(f"{path}, line {number}: the vector of {word[:40]!r} is not made of numbers ({error})") from error
         if number == 2 and _NUMBERED.search(word):  # a header that tells the wrong size; further on it is a word
-            raise SourceError(
-                f"{path}, line 2: expected a word and {size} numbers; got more, or is `{word[:40].decode(errors='replace')}` a word?"
-            )
+            told = word[:40].decode(errors="replace")
+            raise SourceError(f"{path}, line 2: expected a word and {size} numbers; got more, or is `{told}` a word?")
         yield word, vector
 
 
