@@ -10,11 +10,17 @@ sys.path.insert(0, str(HERE / "_ext"))
 
 project = "rejoinder"
 release = tomllib.loads((HERE.parent / "pyproject.toml").read_text(encoding="utf-8"))["project"]["version"]
-extensions = ["myst_nb", "mathml", "sources"]
+extensions = ["myst_nb", "sphinx.ext.autodoc", "sphinx.ext.napoleon", "mathml", "sources"]
 exclude_patterns = ["log.md", "map.md", "_build"]
 myst_enable_extensions = ["dollarmath"]
 myst_update_mathjax = False
 html_math_renderer = "mathml"
+
+# the reference is made from the docstrings, in the order of the source
+autodoc_member_order = "bysource"
+autodoc_typehints = "signature"
+autodoc_default_options = {"members": True, "undoc-members": False}
+napoleon_google_docstring = True
 
 # the chapters of the tour are executed anew, in a home that they share and that is no reader's
 nb_execution_mode = "force"

@@ -26,6 +26,7 @@ BESIDE = {  # and these, of one rank with it: the front door opens the others, a
     "config": {"errors"},
     "errors": {"extras"},
     "__main__": {"cli"},
+    "__init__": {"home", "engine", "post", "errors"},  # the library's names
 }
 
 

@@ -3,27 +3,26 @@
 from __future__ import annotations
 
 import glob
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import ExitStack
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict
 from datetime import UTC, datetime
-from itertools import chain, groupby, islice
 from pathlib import Path
 from time import perf_counter
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from rejoinder.cli.layout import visible
 from rejoinder.cli.options import Home, Json, workspace
-from rejoinder.cli.output import Report, facts, keeping, note, print_json, progress, say, size
-from rejoinder.errors import MissingExtra, RejoinderError, SourceError, UsageError
+from rejoinder.cli.output import facts, keeping, note, print_json, progress, say, size
+from rejoinder.errors import RejoinderError, SourceError, UsageError
 from rejoinder.post import Post
 
 if TYPE_CHECKING:
     from rejoinder.archive.intake import Unit
-    from rejoinder.archive.source import Hasher, Item, Source
+    from rejoinder.archive.source import Source
     from rejoinder.archive.split import Method
-    from rejoinder.archive.store import Archive, Counts
+    from rejoinder.archive.store import Counts
     from rejoinder.home.workspace import Workspace
 
 fetch_app = typer.Typer(help="Read posts from a forum's public API.", no_args_is_help=True, rich_markup_mode=None)
@@ -61,12 +60,11 @@ def import_files(
       rejoinder import tickets.csv --map id=nr,parent=re,text=body,time=created,author=from --show 3
     """
     import gc
-    from tempfile import TemporaryDirectory
 
-    from rejoinder.archive.intake import units
     from rejoinder.archive.mapping import read_map
     from rejoinder.archive.registry import broken
     from rejoinder.archive.registry import source as named
+    from rejoinder.home.importing import import_files as imported
 
     if form and fields:
         raise UsageError("give one of --as and --map")
@@ -74,98 +72,55 @@ def import_files(
     forced = named(form) if form else read_map(fields) if fields else None
     for problem in broken():
         note(f"rejoinder: {problem}")
-    kept = keeping("the posts read so far are kept; the same command reads the rest")
-    with kept, TemporaryDirectory(prefix="rejoinder-") as scratch, ExitStack() as opened, progress() as report:
-        given = _Import(workspace(home), opened, source, report, as_json)
+    if show:
         for path in _paths(paths):
-            for reader, group in groupby(units(path, forced, Path(scratch)), lambda unit: getattr(unit, "source", None)):
-                if reader is None:
-                    given.errors += [unit for unit in group if isinstance(unit, RejoinderError)]
-                elif show:
-                    _show(path, reader, (unit for unit in group if not isinstance(unit, RejoinderError)), show)
-                else:
-                    given.take(path, reader, (unit for unit in group if not isinstance(unit, RejoinderError)))
-    if as_json and not show:
-        print_json({"files": given.results, "errors": [str(error) for error in given.errors]})
-    for earlier in given.errors[:-1]:
+            _show(path, forced, show)
+        return
+    results: list[dict[str, Any]] = []
+    errors: list[RejoinderError] = []
+    with keeping("the posts read so far are kept; the same command reads the rest"), progress() as report:
+        for done in imported(workspace(home), _paths(paths), forced, source, report):
+            errors += done.errors
+            if done.form is None:
+                continue
+            told = {"file": str(done.path), "form": done.form.name}
+            results.append({**told, **_as_dict(done.counts), "seconds": round(done.seconds, 2)})
+            if not as_json and done.counts.lines:
+                label = done.label if done.files == 1 else f"{done.path.name} ({done.files:,} files)"
+                _print_counts(label, done.counts, done.seconds)
+                say(f"  taken for {done.form.what}, by {done.form.marks} (`--as FORM` if that is wrong), as `{done.place}`")
+    if as_json:
+        print_json({"files": results, "errors": [str(error) for error in errors]})
+    for earlier in errors[:-1]:
         note(f"rejoinder: {earlier}")
-    if given.errors:
-        raise given.errors[-1]
-    if not as_json and not show:
+    if errors:
+        raise errors[-1]
+    if not as_json:
         say("now: rejoinder fit")
 
 
-class _Import:
-    """One import: what became of each file so far, and what went wrong."""
+def _show(path: Path, forced: Source | None, count: int) -> None:
+    """The first posts of each form that would be taken, and nothing else."""
+    from itertools import groupby
+    from tempfile import TemporaryDirectory
 
-    def __init__(self, space: Workspace, opened: ExitStack, place: str | None, report: Report, as_json: bool) -> None:
-        self.space, self.opened, self.place, self.report, self.as_json = space, opened, place, report, as_json
-        self.archive: Archive | None = None
-        self.results: list[dict[str, Any]] = []
-        self.errors: list[RejoinderError] = []
-        self.files = 0  # of the present group
+    from rejoinder.archive.intake import units
 
-    def take(self, path: Path, reader: Source, group: Iterator[Unit]) -> None:
-        """Take in what one source reads from one file or folder that was named, all its files as one."""
-        from rejoinder.archive.places import place, places
-        from rejoinder.archive.store import Counts
-
-        counts, began, before = Counts(), perf_counter(), len(self.errors)
-        if self.archive is None and self.space.archive_file.is_file():
-            self.archive = self.opened.enter_context(self.space.open_archive())
-        name = self.place or (path.name.partition(".")[0] if reader.name == "map" else reader.name)
-        known = [] if self.archive is None else [at.hashed for at in places(self.archive) if at.name == name]
-        label, items = self._begun(group, self.space.hasher(name, hashed=known[0] if known else None))
-        if items is not None:
-            if self.archive is None:  # not before there is something to write: a refused file leaves no archive behind
-                self.archive = self.opened.enter_context(self.space.open_archive(create=True))
-            shown = _reporter(self.report, label)
-            self.archive.add(items, counts, shown, place(self.archive, name, reader))
-        if not counts.taken and len(self.errors) == before:
-            self.errors.append(_nothing(path.parent / label, reader, counts))
-        seconds = perf_counter() - began
-        self.results.append({"file": str(path), "form": reader.name, **_as_dict(counts), "seconds": round(seconds, 2)})
-        if not self.as_json and counts.lines:
-            _print_counts(label if self.files == 1 else f"{path.name} ({self.files:,} files)", counts, seconds)
-            say(f"  taken for {reader.what}, by {reader.marks} (`--as FORM` if that is wrong), as `{name}`")
-
-    def _begun(self, group: Iterator[Unit], hasher: Hasher) -> tuple[str, Iterator[Item] | None]:
-        """The label of the first file, and the items of all, the first already read; None for none."""
-        first, self.files = next(group), 0
-        items = self._items(chain([first], group), hasher)
-        begun = list(islice(items, 1))
-        return first.label, chain(begun, items) if begun else None
-
-    def _items(self, group: Iterator[Unit], hasher: Hasher) -> Iterator[Item]:
-        """What is read from each file, by a process of its own where it is large; a file that cannot be read costs that file."""
-        from rejoinder.archive.read_ahead import WORTH_IT, read_ahead
-
-        for unit in group:
-            self.files += 1
-            try:
-                large = unit.path.is_dir() or unit.path.stat().st_size > WORTH_IT
-                yield from read_ahead(unit.source, unit.path, hasher) if large else unit.source.read(unit.path, hasher)
-            except (SourceError, MissingExtra) as error:
-                self.errors.append(error)
+    errors: list[RejoinderError] = []
+    with TemporaryDirectory(prefix="rejoinder-") as scratch:
+        for reader, group in groupby(units(path, forced, Path(scratch)), lambda unit: getattr(unit, "source", None)):
+            if reader is not None:
+                _show_first(path, reader, (unit for unit in group if not isinstance(unit, RejoinderError)), count)
+            else:
+                errors += [unit for unit in group if isinstance(unit, RejoinderError)]
+    if errors:
+        raise errors[-1]
 
 
-def _nothing(where: Path, reader: Source, counts: Counts) -> SourceError:
-    """The error for a file of which nothing was taken."""
-    from rejoinder.archive.peek import peek
-
-    seen = peek(where)
-    fields = [name for name in seen.fields if "." not in name] or seen.columns
-    found = f"; its fields are {', '.join(fields[:12])}" if fields else ""
-    why = "; ".join(f"{count:,}: {reason}" for reason, count in counts.reasons.most_common(3))
-    return SourceError(
-        f"{where}: nothing was taken of {counts.lines:,} records{f' ({why})' if why else ''}{found}. It was taken for "
-        f"{reader.what}, of which {reader.marks} are expected; `--as FORM` if that is wrong"
-    )
-
-
-def _show(path: Path, reader: Source, group: Iterator[Unit], count: int) -> None:
-    """The first posts that would be taken, and nothing else."""
+def _show_first(path: Path, reader: Source, group: Iterator[Unit], count: int) -> None:
+    """The first posts that one source would take."""
     import textwrap
+    from itertools import islice
 
     from rejoinder.archive.source import Hasher, Skipped
 
@@ -179,7 +134,7 @@ def _show(path: Path, reader: Source, group: Iterator[Unit], count: int) -> None
         if isinstance(item, Post):
             told = {"parent": item.parent, "time": item.time, "author": item.author and "kept as a hash", "title": item.title}
             say(f"  id {own}; " + "; ".join(f"{name}: {value or 'none'}" for name, value in told.items()))
-            say(f"    {textwrap.shorten(item.text, 200, placeholder=' …') or '(no words)'}")
+            say(f"    {textwrap.shorten(visible(item.text), 200, placeholder=' …') or '(no words)'}")
 
 
 @fetch_app.callback()
@@ -321,10 +276,6 @@ def _paths(patterns: list[str]) -> list[Path]:
             raise SourceError(f"{pattern}: no such file")
         found += matches
     return found
-
-
-def _reporter(report: Report, name: str) -> Callable[[int], None]:
-    return lambda lines: report(f"importing {name}", lines, None)
 
 
 def _as_dict(counts: Counts) -> dict[str, Any]:

@@ -1,0 +1,114 @@
+"""Posts into a home from what a person names: files, folders, zip and tar files, each read by the source that knows its form."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+from itertools import chain, groupby, islice
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from time import perf_counter
+
+from rejoinder.archive.intake import Unit, units
+from rejoinder.archive.peek import peek
+from rejoinder.archive.places import place, places
+from rejoinder.archive.read_ahead import WORTH_IT, read_ahead
+from rejoinder.archive.source import Hasher, Item, Source
+from rejoinder.archive.store import Archive, Counts
+from rejoinder.errors import MissingExtra, RejoinderError, SourceError
+from rejoinder.home.workspace import Workspace
+from rejoinder.models.interfaces import Progress, silent
+
+
+@dataclass
+class Imported:
+    """What became of the files of one form that were found in one that a person named."""
+
+    path: Path  # the one that was named
+    form: Source | None  # None where nobody knows it
+    label: str = ""  # what to call them: the name of the first, with the way to it
+    place: str = ""  # what the archive calls where they come from
+    files: int = 0
+    counts: Counts = field(default_factory=Counts)
+    seconds: float = 0.0
+    errors: list[RejoinderError] = field(default_factory=list)  # what could not be read, or not to its end
+
+
+def import_files(
+    space: Workspace, paths: Iterable[Path], forced: Source | None = None, name: str | None = None, report: Progress = silent
+) -> Iterator[Imported]:
+    """Take posts into the archive of a home; what fails is told, and the rest is read.
+
+    Args:
+        space: the home. Its archive is made when there is something to write.
+        paths: files, folders, zip or tar files.
+        forced: the form of all files, instead of the one that recognises each.
+        name: what to call the place the posts come from; if None, by the form.
+        report: told how far the reading is.
+    """
+    with TemporaryDirectory(prefix="rejoinder-") as scratch, ExitStack() as opened:
+        taking = _Taking(space, opened, name, report)
+        for path in paths:
+            for reader, group in groupby(units(path, forced, Path(scratch)), lambda unit: getattr(unit, "source", None)):
+                if reader is None:
+                    yield Imported(path, None, errors=[unit for unit in group if isinstance(unit, RejoinderError)])
+                else:
+                    yield taking.take(Imported(path, reader), (unit for unit in group if isinstance(unit, Unit)))
+
+
+class _Taking:
+    """An archive that is opened once."""
+
+    def __init__(self, space: Workspace, opened: ExitStack, name: str | None, report: Progress) -> None:
+        self._space, self._opened, self._name, self._report = space, opened, name, report
+        self._archive: Archive | None = None
+
+    def take(self, into: Imported, group: Iterator[Unit]) -> Imported:
+        """Take in what one source reads from one file or folder that was named, all its files as one."""
+        reader, began = into.form, perf_counter()
+        assert reader is not None  # noqa: S101 - for the type checker
+        if self._archive is None and self._space.archive_file.is_file():
+            self._archive = self._opened.enter_context(self._space.open_archive())
+        into.place = self._name or (into.path.name.partition(".")[0] if reader.name == "map" else reader.name)
+        known = [] if self._archive is None else [at.hashed for at in places(self._archive) if at.name == into.place]
+        first = next(group)
+        into.label = first.label
+        items = _read(into, chain([first], group), self._space.hasher(into.place, hashed=known[0] if known else None))
+        begun = list(islice(items, 1))
+        if begun:
+            if self._archive is None:  # not before there is something to write: a refused file leaves no archive behind
+                self._archive = self._opened.enter_context(self._space.open_archive(create=True))
+            shown = _reporter(self._report, into.label)
+            self._archive.add(chain(begun, items), into.counts, shown, place(self._archive, into.place, reader))
+        if not into.counts.taken and not into.errors:
+            into.errors.append(_nothing(into.path.parent / into.label, reader, into.counts))
+        into.seconds = perf_counter() - began
+        return into
+
+
+def _read(into: Imported, group: Iterable[Unit], hasher: Hasher) -> Iterator[Item]:
+    """What is read from each file, by a process of its own where it is large; a file that cannot be read costs that file."""
+    for unit in group:
+        into.files += 1
+        try:
+            large = unit.path.is_dir() or unit.path.stat().st_size > WORTH_IT
+            yield from read_ahead(unit.source, unit.path, hasher) if large else unit.source.read(unit.path, hasher)
+        except (SourceError, MissingExtra) as error:
+            into.errors.append(error)
+
+
+def _nothing(where: Path, reader: Source, counts: Counts) -> SourceError:
+    """The error for a file of which nothing was taken."""
+    seen = peek(where)
+    fields = [name for name in seen.fields if "." not in name] or seen.columns
+    found = f"; its fields are {', '.join(fields[:12])}" if fields else ""
+    why = "; ".join(f"{count:,}: {reason}" for reason, count in counts.reasons.most_common(3))
+    return SourceError(
+        f"{where}: nothing was taken of {counts.lines:,} records{f' ({why})' if why else ''}{found}. It was taken for "
+        f"{reader.what}, of which {reader.marks} are expected; `--as FORM` if that is wrong"
+    )
+
+
+def _reporter(report: Progress, name: str) -> Callable[[int], None]:
+    return lambda lines: report(f"importing {name}", lines, None)
