@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from rejoinder.home.fitting import FitConfig
     from rejoinder.home.forgetting import Outcome
     from rejoinder.home.open_home import OpenHome
+    from rejoinder.home.voices import Voices
     from rejoinder.home.workspace import Fitted
     from rejoinder.ladder.metrics import Estimate
     from rejoinder.models.interfaces import Progress
@@ -110,7 +111,7 @@ class Home:
         """Learn from the archive.
 
         Args:
-            rungs: which; all that need no training, if none is named.
+            rungs: which; what the two jobs need, if none is named.
             config: on which part, how threads are dealt, the seed.
             settings: those of the rungs, by name: {"markov": {"discount": 0.7}}.
             progress: told what is being done, how much is done, of how much.
@@ -122,14 +123,12 @@ class Home:
             RejoinderError: one of them could not be fitted; those before it are.
         """
         from rejoinder.home.fitting import FitConfig, fit
-        from rejoinder.models import without_extras
         from rejoinder.models.interfaces import silent
 
-        names = rungs or tuple(without_extras())
         given = {name: dict(values) for name, values in (settings or {}).items()}
-        for error in fit(self._space, names, config or FitConfig(), given, progress or silent).values():
+        for error in fit(self._space, rungs or None, config or FitConfig(), given, progress or silent).values():
             raise error
-        return {name: found for name, found in self.rungs().items() if name in names}
+        return {name: found for name, found in self.rungs().items() if not rungs or name in rungs}
 
     def rungs(self) -> dict[str, Fitted]:
         """What is fitted here, by name, from the cheapest rung up."""
@@ -169,8 +168,16 @@ class Home:
 
     # --- help ----------------------------------------------------------------------------------------------------
 
+    def voices(self) -> Voices:
+        """Which models speak here, and why: the best, in one sentence, and who else can be asked.
+
+        Raises:
+            NotFitted: no rung predicts text, here or in the package.
+        """
+        return self._open().voices
+
     def complete(self, draft: str, answers: Answered = (), k: int = 3, words: int = 8) -> list[Continuation]:
-        """At most `k` continuations of a draft, the likeliest first, by the voice of this home (else of the package).
+        """At most `k` continuations of a draft, the likeliest first, by the voice of this home.
 
         Args:
             draft: what is typed so far, the caret at its end.
@@ -182,14 +189,10 @@ class Home:
             NotFitted: no rung predicts text, here or in the package.
         """
         from rejoinder.engine.completion import complete as continuations
-        from rejoinder.errors import NotFitted
 
-        opened = self._open()
-        if not opened.models:
-            raise NotFitted("no rung that predicts text is fitted; run `rejoinder fit`")
-        name, model = list(opened.models.items())[-1]
+        opened, best = self._open(), self.voices().best
         context = self._context(answers) or (Post(0),)  # a draft answers something, as most do
-        return continuations(model, Query(context, draft), k, words, phrases=opened.phrases(name))
+        return continuations(opened.model(best), Query(context, draft), k, words, phrases=opened.phrases(best))
 
     def reply(self, answers: Answered, k: int = 5, *, everything: bool = False, generate: bool = False) -> list[Suggestion]:
         """At most `k` replies, the best first, each with where it comes from. Nothing is ever posted.
