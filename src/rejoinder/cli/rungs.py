@@ -9,7 +9,7 @@ import typer
 
 from rejoinder.cli.archive import or_sample, split_method
 from rejoinder.cli.options import ConfigFile, Home, Json, Seed, Sets, Split, workspace
-from rejoinder.cli.output import note, print_json, progress, size, table
+from rejoinder.cli.output import keeping, note, print_json, progress, say, size, table
 from rejoinder.errors import DamagedModel, UsageError
 
 if TYPE_CHECKING:
@@ -77,7 +77,7 @@ def fit(
         again = [name for name in those_that(Can.PREDICT) if space.fitted_or_none(name) is not None]
         wanted = list(dict.fromkeys([*wanted, *again]))
     chosen = fitting.FitConfig(on, split_method(split), seed, retrain_tokenizer=retrain_tokenizer, logs=logs)  # type: ignore[arg-type]
-    with progress() as report:
+    with keeping("the rungs fitted so far are kept; the same command goes on"), progress() as report:
         failed = fitting.fit(space, wanted, chosen, read_settings(config, overrides, LADDER), report)
     wanted = wanted or list(fitting.DAILY)
     done = [there for name in wanted if name not in failed and (there := space.fitted(name)) is not None]
@@ -93,7 +93,7 @@ def fit(
     if left:
         note(f"these take training, so they are fitted when they are named: rejoinder fit {' '.join(left)}")
     if not names and not failed and not as_json:
-        typer.echo(f"{voices(space).reason}\nnow: rejoinder serve --open")
+        say(f"{voices(space).reason}\nnow: rejoinder serve --open")
     for name, error in failed.items():
         note(f"rejoinder: {name}: {error}")
     if failed:
@@ -135,7 +135,7 @@ def list_rungs(
         return
     table(["rung", "fitted (UTC)", "on", "size", "can", "what"], [_row(record) for record in records])
     if speaks is not None:
-        typer.echo(f"\n{speaks.reason}")
+        say(f"\n{speaks.reason}")
     if check:
         damaged = any("damaged" in record for record in records)
         note("every file of the other models is as it was written" if damaged else "every file is as it was written")

@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 from pathlib import Path
-from shutil import get_terminal_size
-from textwrap import shorten
 from typing import Annotated
 
 import typer
 
 from rejoinder.cli.options import Json
-from rejoinder.cli.output import note, print_json
+from rejoinder.cli.output import note, print_json, say
 
 _SAID = {
     "new": "wrote {file}",
@@ -47,9 +45,8 @@ def tour(
             print_json([{"number": c.number, "name": c.name, "title": c.title, "line": c.line, "extra": c.extra} for c in known])
             return
         longest = max(len(c.title) for c in known)
-        room = max(get_terminal_size().columns - longest - 6, 20)
         for c in known:
-            typer.echo(f"{c.number}  {c.title:{longest}}  {shorten(c.line, room, placeholder=' …')}")
+            say(f"{c.number}  {c.title:{longest}}  {c.line}", hang=longest + 5)
         typer.echo("\nRead one: rejoinder tour 1")
         return
 
