@@ -24,6 +24,7 @@ BESIDE = {  # and these, of one rank with it: the front door opens the others, a
     "ladder": {"engine"},
     "corpus": {"post"},
     "config": {"errors"},
+    "files": {"errors"},
     "errors": {"extras"},
     "__main__": {"cli"},
     "__init__": {"home", "engine", "post", "errors"},  # the library's names

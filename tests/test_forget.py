@@ -134,7 +134,7 @@ def test_no_byte_of_what_was_forgotten_stays_in_the_home(tmp_path: Path) -> None
     assert outcome.removed == ["canned", "bm25", "pmi_svd", "word2vec"]
     assert holders(secret) == [] == holders("zz_unmistakable")
     left = {file.name for file in tmp_path.iterdir() if not file.name.startswith("archive.db-")}
-    assert left == {"archive.db", "author.key", "models", "tokenizer.json"}
+    assert left == {"archive.db", "author.key", "models", "models.lock", "tokenizer.json"}
 
 
 def test_what_was_forgotten_does_not_come_back(tmp_path: Path) -> None:

@@ -12,6 +12,7 @@ from conftest import make_archive, toy_posts
 
 from rejoinder.errors import ConfigError, DamagedModel, ModelError, NotFitted, UsageError
 from rejoinder.home.fitting import FitConfig, fit
+from rejoinder.home.holders import claim
 from rejoinder.home.sample import REPLYING, sample
 from rejoinder.home.workspace import Workspace
 from rejoinder.models import LADDER, Can, those_that, without_extras
@@ -35,7 +36,7 @@ def test_fit_then_load_every_rung(space: Workspace) -> None:
     for name in without_extras():
         assert space.load(name).config == LADDER[name].load().Config()
     assert space.fitted_that(Can.PREDICT) == ["unigram", "markov", "logistic", "kneser_ney"]
-    assert not list((space.home / "scratch").iterdir())
+    assert not (space.home / "scratch").exists()
 
 
 def test_a_finished_fit_removes_its_own_checkpoint_and_no_other(space: Workspace, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -99,7 +100,7 @@ def test_a_new_fit_takes_the_place_of_the_old_whole(space: Workspace) -> None:
 
 def test_a_fit_that_broke_off_leaves_the_old_model_in_use(space: Workspace) -> None:
     fit(space, ["canned"], SMALL, {})
-    (space.home / "models" / "canned" / "0099").mkdir()  # a crash before the manifest was written
+    claim(space.home / "models" / "canned" / "0099")  # a crash before the manifest was written
     found = space.fitted("canned")
     assert found and found.directory.name == "0001"
     fit(space, ["canned"], SMALL, {})

@@ -5,6 +5,7 @@
     │   ├── ConfigError         a setting is unknown, of the wrong type or out of range
     │   └── MissingExtra        the command needs packages of an extra that is not installed
     ├── HomeBusy                another process is writing models, or own text, in this home
+    ├── DiskFull                what was to be written found no room
     ├── ArchiveError            the archive cannot be opened, read or written
     │   ├── ArchiveBusy         another process has been writing for too long
     │   └── UnknownPost         no such post in the archive
@@ -41,6 +42,10 @@ class MissingExtra(UsageError):
 
 class HomeBusy(RejoinderError):
     """Another process is writing models, or own text, in this home."""
+
+
+class DiskFull(RejoinderError):
+    """What was to be written found no room."""
 
 
 class ArchiveError(RejoinderError):

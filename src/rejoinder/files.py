@@ -2,15 +2,24 @@
 
 from __future__ import annotations
 
+import errno
 import glob
 import gzip
 import json
 import os
+import re
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, BinaryIO, cast
+
+from rejoinder.errors import DiskFull, RejoinderError
+
+_FULL_NUMBERS = (errno.ENOSPC, errno.EFBIG, errno.EDQUOT)
+_FULL = re.compile(
+    r"No space left|File too large|quota exceeded|os error (27|28|122)|requested and \d+ written|disk is full", re.I
+)
 
 
 def write_atomically(path: Path, data: bytes, mode: int = 0o644) -> None:
@@ -31,14 +40,36 @@ def atomically(path: Path, mode: int = 0o644) -> Iterator[BinaryIO]:
             os.fsync(file.fileno())
         Path(name).chmod(mode)
         Path(name).replace(path)
-    except BaseException:
-        Path(name).unlink(missing_ok=True)
+    except OSError as error:
+        error.filename = error.filename or str(path)  # a write that fails does not say of what
         raise
+    finally:
+        Path(name).unlink(missing_ok=True)
 
 
 def leftovers(path: Path) -> list[Path]:
     """What crashes left of writing `path`; of use only to whoever knows that nobody is writing it now."""
     return [left for left in path.parent.glob(f".{glob.escape(path.name)}.*") if left.is_file() or left.is_symlink()]
+
+
+@contextmanager
+def told_when_full(where: Path) -> Iterator[None]:
+    """Have a full disk told in one line, however the libraries that meet it put it.
+
+    Raises:
+        DiskFull: what is done within met one.
+    """
+    try:
+        yield
+    except RejoinderError:
+        raise
+    except Exception as error:
+        if _FULL.search(str(error)) is None and getattr(error, "errno", None) not in _FULL_NUMBERS:
+            raise
+        raise DiskFull(
+            f"{where}: the disk is full, or files may not grow so large ({error}); free some space there, then run the same "
+            "command again"
+        ) from error
 
 
 def write_json(path: Path, value: Any) -> None:

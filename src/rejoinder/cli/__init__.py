@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from errno import EDQUOT, EFBIG, ENOSPC
 from io import TextIOWrapper
 from typing import Annotated, Any
 
@@ -93,4 +94,6 @@ def main() -> None:
 def _told(error: OSError) -> str:
     """What the system said, and of which file if of any."""
     said = error.strerror or str(error) or type(error).__name__
+    if error.errno in (ENOSPC, EFBIG, EDQUOT):
+        said += "; free some space there, then run the same command again"
     return said if error.filename is None else f"{error.filename}: {said}"

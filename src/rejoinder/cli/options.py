@@ -26,11 +26,20 @@ Json = Annotated[bool, typer.Option("--json", help="Print JSON, for programs.")]
 
 
 def workspace(home: Path | None) -> Workspace:
-    """The workspace of `home`, else of the platform's data directory."""
+    """The workspace of `home`, else of the platform's data directory.
+
+    Raises:
+        UsageError: the folder holds other things.
+    """
+    from rejoinder.errors import UsageError
+    from rejoinder.home.holders import is_home
     from rejoinder.home.workspace import Workspace
 
     if home is None:
         from platformdirs import user_data_path
 
         home = user_data_path("rejoinder", appauthor=False)
-    return Workspace(home.expanduser())
+    home = home.expanduser()
+    if not is_home(home):
+        raise UsageError(f"{home} is not empty, and no home of rejoinder's; choose another --home, or an empty folder in it")
+    return Workspace(home)

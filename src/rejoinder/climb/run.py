@@ -27,14 +27,16 @@ from rejoinder.climb.task_cache import code_version, package_version
 from rejoinder.climb.tasks import Experiment
 from rejoinder.config import Settings
 from rejoinder.errors import UsageError
-from rejoinder.files import write_json
+from rejoinder.files import told_when_full, write_json
+from rejoinder.home.holders import LADDER_FOLDER, folder
+from rejoinder.home.lock import locked
 from rejoinder.home.workspace import Workspace
 from rejoinder.ladder import report as reports
 from rejoinder.ladder.ranking import Asked, Pool
 from rejoinder.ladder.report import PartSize, Report
 from rejoinder.models.interfaces import Progress, silent
 
-FOLDER, REPORT, _RUN, _DATA = "ladder", "ladder.json", "run.json", "data.json"
+FOLDER, REPORT, _RUN, _DATA = LADDER_FOLDER, "ladder.json", "run.json", "data.json"
 _FEWEST = 20  # posts of each part, below which no figure means anything
 _LEAST = 30.0  # seconds that a climb which goes on has at least
 
@@ -62,8 +64,14 @@ def climb(space: Workspace, config: ClimbConfig, settings: Settings, progress: P
         UsageError: the archive is too small to hold anything out; there is nothing to resume.
         RejoinderError: an unknown rung or setting, no archive.
     """
+    space.open_archive().close()  # is there one?
+    with locked(space.home, "ladder", waiting=lambda line: progress(line, 0, None)), told_when_full(space.home):
+        return _climb(space, config, settings, progress)
+
+
+def _climb(space: Workspace, config: ClimbConfig, settings: Settings, progress: Progress) -> Report:
     wanted = entries(config.rungs, settings)
-    root = space.home / FOLDER
+    root = folder(space.home, FOLDER)
     with space.open_archive() as archive:
         archive.settle()
         forum = names(archive)

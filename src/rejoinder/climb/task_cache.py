@@ -25,6 +25,7 @@ from time import monotonic
 
 from rejoinder.climb.tasks import DONE, TASK, Done, Failed, Stopped, Task, as_json, read_result, read_task
 from rejoinder.files import write_atomically
+from rejoinder.home.lock import handles
 from rejoinder.home.workspace import Workspace
 from rejoinder.models.interfaces import Progress, silent
 
@@ -90,6 +91,7 @@ def _work(place: Path, seconds: float | None, progress: Progress) -> bool:
             [sys.executable, "-m", "rejoinder.climb.worker", str(place / TASK)],
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
+            pass_fds=handles(),  # the home is locked for as long as it lives, also where this process is killed
             stderr=errors,
             env={**os.environ, "TF_CPP_MIN_LOG_LEVEL": "3"},
             start_new_session=True,  # so that what it starts ends with it

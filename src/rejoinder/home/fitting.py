@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 import tempfile
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
@@ -10,7 +9,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import cached_property
 from pathlib import Path
-from time import perf_counter, time
+from time import perf_counter
 from typing import Any, Literal, cast
 
 import numpy as np
@@ -24,6 +23,9 @@ from rejoinder.corpus import Corpus
 from rejoinder.engine.calibration import calibrate
 from rejoinder.engine.gate import Calibration
 from rejoinder.errors import ArchiveError, ModelError, NotFitted, RejoinderError, Stopped
+from rejoinder.files import told_when_full
+from rejoinder.home.holders import CHECKPOINTS, SCRATCH, folder, remove, sweep
+from rejoinder.home.lock import locked
 from rejoinder.home.tokenizing import write_tokens_of
 from rejoinder.home.trial import Trial, TrialPosts, WithoutTrial, draw_trial, read_trial
 from rejoinder.home.workspace import Fitted, Workspace
@@ -37,7 +39,6 @@ from rejoinder.text.tokenizer import AnyTokenizer
 On = Literal["train", "all"]
 DAILY = ("bm25", "kneser_ney", "mixture", "canned", "fusion", "trigger")  # what the two jobs need, what is of use soonest first
 _WEIGHED = 60_000  # dev tokens that the weights of a mixture with the package's cell are fitted on: a cell takes its time
-_ABANDONED = 86_400.0  # seconds after which a scratch folder is what a crash left
 
 
 @dataclass(frozen=True)
@@ -71,7 +72,12 @@ def fit(
     for name in dict.fromkeys((*named, *settings)):
         parts_of(name, resolve(rung(name).load().Config, settings.get(name, {}), name))  # are they rungs before it?
     chosen = named if names is None else sorted({*named}, key=[*LADDER].index)  # a rung is made of those before it
-    with space.open_archive() as archive, _scratch(space.home) as scratch:
+    with (
+        space.open_archive() as archive,
+        locked(space.home, "fit", waiting=lambda line: progress(line, 0, None)),
+        told_when_full(space.home),
+        _scratch(space.home) as scratch,
+    ):
         if space.is_empty:
             raise ArchiveError(f"the archive {space.archive_file} holds no posts; `rejoinder import FILE` brings some")
         archive.settle()  # what an import that broke off left
@@ -154,7 +160,10 @@ class _Fitting:
         config: Any = resolve(LADDER[name].load().Config, {**mixed, **settings}, name)
         made_of = {part: self._identity(part) for part in parts_of(name, config, self._ready())}
         parts = self.space.load_parts(made_of, self._from_package())
-        job = Job(self.scratch / name, self.progress, parts, self.space.home / "checkpoints" / name, self.config.logs)
+        checkpoints = self.space.home / CHECKPOINTS
+        if LADDER[name].net or checkpoints.exists():
+            folder(self.space.home, CHECKPOINTS)
+        job = Job(self.scratch / name, self.progress, parts, checkpoints / name, self.config.logs)
         model, manifest = self._fit(name, config, corpus, job)
         self.space.keep(model, {**manifest, **({"parts": made_of} if made_of else {})}, *self._beside(name, model))
         for file in model.training.spent:
@@ -251,11 +260,11 @@ def _facts(archive: Archive, corpus: ArchiveCorpus, config: FitConfig) -> dict[s
 
 @contextmanager
 def _scratch(home: Path) -> Iterator[Path]:
-    """A folder on the home's own disk, gone afterwards; what an earlier crash left goes too."""
-    parent = home / "scratch"
-    parent.mkdir(parents=True, exist_ok=True)
-    for left in parent.iterdir():
-        if time() - left.stat().st_mtime > _ABANDONED:
-            shutil.rmtree(left, ignore_errors=True)
-    with tempfile.TemporaryDirectory(dir=parent) as directory:
-        yield Path(directory)
+    """A folder on the home's own disk, gone afterwards; what an earlier crash left goes too, since who has the lock is alone."""
+    parent = folder(home, SCRATCH)
+    sweep(parent)
+    try:
+        with tempfile.TemporaryDirectory(dir=parent) as directory:
+            yield Path(directory)
+    finally:
+        remove(parent)

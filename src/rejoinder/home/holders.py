@@ -15,12 +15,12 @@ The text of one's own (`rejoinder.home.own_text`) is no post; it is erased by it
 from __future__ import annotations
 
 import shutil
-from collections.abc import Iterator
 from pathlib import Path
 
 from rejoinder.errors import UsageError
 from rejoinder.files import leftovers
 from rejoinder.models.directory import MANIFEST, MARK
+from rejoinder.text.tensors import TOKENIZER_FILE
 
 SCRATCH, CHECKPOINTS, LADDER_FOLDER = "scratch", "checkpoints", "ladder"
 HOLDERS: dict[str, tuple[str, ...]] = {  # the folder -> what of it holds no words
@@ -41,22 +41,26 @@ def folder(home: Path, name: str) -> Path:
     return claim(home / name)
 
 
-def claim(directory: Path) -> Path:
-    """A folder with our mark: a new or an empty one gets it.
+def claim(directory: Path, besides: str = "") -> Path:
+    """A folder with our mark: a new one, or an empty one but for a file `besides`, gets it.
 
     Raises:
         UsageError: there is something else in its place.
     """
     if not is_ours(directory):
-        if directory.is_symlink() or (directory.exists() and not (directory.is_dir() and not any(directory.iterdir()))):
+        if directory.is_symlink() or (directory.exists() and (not directory.is_dir() or _others(directory, besides))):
             raise UsageError(f"{directory} is not rejoinder's own folder; move it away, or choose another --home")
         directory.mkdir(parents=True, exist_ok=True)
         (directory / MARK).touch()
     return directory
 
 
+def _others(directory: Path, *names: str) -> bool:
+    return any(path.name not in names for path in directory.iterdir())
+
+
 def is_ours(directory: Path) -> bool:
-    """Whether this is a folder, not a link, that carries our mark, or a sealed model."""
+    """Whether this is a folder, not a link, that carries our mark, or is a model that was sealed before there were marks."""
     return not directory.is_symlink() and ((directory / MARK).is_file() or (directory / MANIFEST).is_file())
 
 
@@ -90,10 +94,9 @@ def remove(path: Path) -> list[Path]:
 
 def clear(home: Path) -> list[Path]:
     """Remove all that may hold words of posts besides archive, tokenizer and models; the paths that are left."""
-    left = [path for name, keep in HOLDERS.items() for path in sweep(home / name, keep)]
-    return left + [path for name in _written(home) for path in leftovers(name) for path in remove(path)]
-
-
-def _written(home: Path) -> Iterator[Path]:
-    """The files of a home that are written whole, so that a crash may have left half of one beside them."""
-    yield from (home / "tokenizer.json", home / "archive.db")
+    left: list[Path] = []
+    for name, keep in HOLDERS.items():
+        left += sweep(home / name, keep)
+        if is_ours(home / name) and not _others(home / name, MARK):
+            remove(home / name)
+    return left + [path for found in leftovers(home / TOKENIZER_FILE) for path in remove(found)]

@@ -10,7 +10,6 @@ HOME/sample/               the same again for the embedded archive, while there 
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from importlib import resources
@@ -22,6 +21,8 @@ from rejoinder.archive.source import HN, Hasher
 from rejoinder.archive.store import Archive
 from rejoinder.errors import ModelError, NotFitted, StaleModel
 from rejoinder.files import tree_size
+from rejoinder.home.holders import claim, is_ours, remove
+from rejoinder.home.lock import locked
 from rejoinder.models import PACKAGE, Can, rung, those_that
 from rejoinder.models.directory import MANIFEST, identity, read_manifest, seal
 from rejoinder.models.interfaces import Suggester
@@ -82,22 +83,26 @@ class Workspace:
 
     def keep(self, model: Suggester, manifest: dict[str, Any], *beside: Callable[[Path], None]) -> None:
         """Save a model (and what `beside` write next to it) as the newest of its rung, and remove the others."""
-        directory = self._new_directory(manifest["rung"])
-        model.save(directory)
-        for write in beside:
-            write(directory)
-        seal(directory, manifest)
-        for other in directory.parent.iterdir():  # older ones, and what a crash left; open files stay readable
-            if other != directory and other.name.isdecimal():
-                shutil.rmtree(other, ignore_errors=True)
+        with locked(self.home, "fit"):
+            directory = self._new_directory(manifest["rung"])
+            try:
+                model.save(directory)
+                for write in beside:
+                    write(directory)
+                seal(directory, manifest)
+            except BaseException:
+                remove(directory)
+                raise
+            for other in directory.parent.iterdir():  # older ones, and what a crash left; open files stay readable
+                if other != directory and is_ours(other):
+                    remove(other)
 
     def _new_directory(self, name: str) -> Path:
         parent = self.models / name
         parent.mkdir(parents=True, exist_ok=True)
         number = max((int(other.name) for other in parent.iterdir() if other.name.isdecimal()), default=0)
         directory = parent / f"{number + 1:04}"
-        directory.mkdir()
-        return directory
+        return claim(directory)
 
     # --- what is fitted ------------------------------------------------------------------------------------------
 

@@ -20,7 +20,7 @@ from rejoinder.files import write_json
 
 FORMAT = 1
 MANIFEST = "manifest.json"
-MARK = ".rejoinder"  # in a folder that is ours, and may be removed; a sealed model is told by its manifest
+MARK = ".rejoinder"  # in a folder that is ours, and may be removed
 _CONFIG = "config.json"
 C = TypeVar("C")
 
@@ -87,7 +87,6 @@ def seal(directory: Path, facts: dict[str, Any]) -> None:
     files = {name: file.stat().st_size for name, file in present.items()}
     hashes = {name: _hash(file) for name, file in present.items()}
     write_json(directory / MANIFEST, {"format": FORMAT, **facts, "files": files, "hashes": hashes})
-    (directory / MARK).unlink(missing_ok=True)
 
 
 def check_hashes(directory: Path) -> None:
