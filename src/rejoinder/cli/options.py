@@ -41,5 +41,5 @@ def workspace(home: Path | None) -> Workspace:
         home = user_data_path("rejoinder", appauthor=False)
     home = home.expanduser()
     if not is_home(home):
-        raise UsageError(f"{home} is not empty, and no home of rejoinder's; choose another --home, or an empty folder in it")
+        raise UsageError(f"{home} holds folders that are not rejoinder's; choose another --home, or a new folder in it")
     return Workspace(home)

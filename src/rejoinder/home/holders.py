@@ -65,11 +65,12 @@ def is_ours(directory: Path) -> bool:
 
 
 def is_home(home: Path) -> bool:
-    """Whether a folder is a home, or may become one: it is not there, is empty, or holds what only a home does."""
+    """Whether a folder is a home, or may become one: it holds what only a home does, or no folders of anybody else's."""
     if not home.is_dir():
         return True
-    present = {path.name for path in home.iterdir()}
-    return bool(present.intersection(_HOME_OF_OURS)) or all(name.startswith(".") or name == "lost+found" for name in present)
+    present = list(home.iterdir())
+    ours = any(path.name in _HOME_OF_OURS for path in present)
+    return ours or not any(path.is_dir() and not path.name.startswith(".") and path.name != "lost+found" for path in present)
 
 
 def sweep(directory: Path, keep: tuple[str, ...] = ()) -> list[Path]:
