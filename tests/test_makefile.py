@@ -8,10 +8,14 @@ from __future__ import annotations
 import re
 import shutil
 import subprocess
+from importlib.metadata import PackageNotFoundError, distribution
 from pathlib import Path
 
 import pytest
 import yaml
+from packaging.requirements import Requirement
+from packaging.specifiers import SpecifierSet
+from packaging.utils import canonicalize_name
 
 ROOT = Path(__file__).resolve().parents[1]
 MAKE = shutil.which("make")
@@ -146,3 +150,21 @@ def test_ci_runs_what_the_readme_says_and_publishes_the_site() -> None:
 def test_the_hooks_before_a_commit_are_the_checks() -> None:
     hooks = yaml.safe_load((ROOT / ".pre-commit-config.yaml").read_text(encoding="utf-8"))["repos"][0]["hooks"]
     assert {hook["entry"].split()[0] for hook in hooks} == {".venv/bin/ruff", ".venv/bin/mypy", ".venv/bin/python"}
+
+
+def test_the_lock_file_agrees_with_itself_and_with_the_oldest_python() -> None:
+    """Every pin is one that the others allow, and that the Python promised in pyproject.toml can install: else no setup ends."""
+    lines = (ROOT / "requirements.lock").read_text(encoding="utf-8").splitlines()
+    pins = {canonicalize_name(name): version for name, _, version in (line.partition("==") for line in lines if "==" in line)}
+    for name, version in pins.items():
+        try:
+            found = distribution(name)
+        except PackageNotFoundError:  # of another machine
+            continue
+        if found.version != version:
+            continue  # what is installed here says nothing of the pin
+        assert SpecifierSet(found.metadata.get("Requires-Python") or "").contains("3.11.0"), name
+        for needed in map(Requirement, found.requires or ()):
+            pinned = pins.get(canonicalize_name(needed.name))
+            if pinned is not None and (needed.marker is None or needed.marker.evaluate({"extra": ""})):
+                assert needed.specifier.contains(pinned, prereleases=True), f"{name} needs {needed}, and {pinned} is pinned"
