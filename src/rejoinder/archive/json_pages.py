@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -41,12 +41,26 @@ def page_records(path: Path, at: Sequence[str] = ()) -> Iterator[Row]:
     Raises:
         SourceError: the file cannot be read, has nothing there, or breaks off (after its records).
     """
+
+    def there(value: Any) -> Any:
+        for name in at:
+            value = value.get(name) if isinstance(value, dict) else None
+        return [value] if value is not None and not isinstance(value, list) else value
+
+    return picked_records(path, there)
+
+
+def picked_records(path: Path, pick: Callable[[Any], Iterable[object] | None]) -> Iterator[Row]:
+    """The records that `pick` finds in a file's value, each with that value's fields around it.
+
+    Raises:
+        SourceError: the file cannot be read, `pick` finds no place for them (None), or it breaks off (after its records).
+    """
     value, error = load_as_far(path)
-    for name in at:
-        value = value.get(name) if isinstance(value, dict) else None
-    found = value if isinstance(value, list) else [] if value is None else [value]
-    for number, record in enumerate(found, start=1):
+    found = pick(value)
+    for number, record in enumerate(found or (), start=1):
         where = f"{path.name}, record {number}"
-        yield Row(where, record if isinstance(record, dict) else Skipped("not a record (a JSON object)", where), {})
-    if error is not None or value is None:
-        raise error or SourceError(f"{path}: nothing at {'.'.join(at)}. Nothing was imported")
+        outer = value if isinstance(value, dict) else {}
+        yield Row(where, record if isinstance(record, dict) else Skipped("not a record (a JSON object)", where), outer)
+    if error is not None or found is None:
+        raise error or SourceError(f"{path}: no records where this form has them. Nothing was imported")

@@ -6,16 +6,20 @@ name. Private notes are left out: they were not said to the person who asked.
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from typing import Any, NamedTuple
+from functools import partial
+from pathlib import Path
+from typing import Any, ClassVar, NamedTuple
 
 from rejoinder.archive.json_records import Row
+from rejoinder.archive.json_source import JsonForm
 from rejoinder.archive.source import Hasher, Item, Record, Skipped, guarded_all
 from rejoinder.archive.values import flag, optional, seconds
 from rejoinder.errors import SourceError
 
 
-class Entry(NamedTuple):
+class TicketEntry(NamedTuple):
     """Something that was written in a ticket, value by value as the file has it."""
 
     id: object
@@ -34,8 +38,30 @@ class Ticket(NamedTuple):
 
     id: object
     subject: object
-    entries: Iterable[Entry]
+    entries: Iterable[TicketEntry]
     link: str | None = None
+
+
+class TicketSource(JsonForm):
+    """A help desk's form of JSON. At the least it has `places` and `ticket`."""
+
+    key: ClassVar[str] = ""  # the field by which records that follow each other are of one ticket; none: each is a ticket
+
+    def read(self, path: Path, hasher: Hasher) -> Iterator[Item]:
+        """What was written, ticket by ticket.
+
+        Raises:
+            SourceError: the file cannot be read, or breaks off.
+        """
+        for where, found in grouped(self.rows(path), lambda record: record.get(self.key)):
+            yield from (row.value for row in found if isinstance(row.value, Skipped))
+            values = [row.value for row in found if not isinstance(row.value, Skipped)]
+            if values:
+                yield from items(partial(self.ticket, values, path), hasher, where)
+
+    @abstractmethod
+    def ticket(self, values: list[dict[str, Any]], path: Path) -> Ticket:
+        """The ticket of some records (of one, without `key`)."""
 
 
 def grouped(rows: Iterator[Row], key: Callable[[Mapping[str, Any]], object]) -> Iterator[tuple[str, list[Row]]]:

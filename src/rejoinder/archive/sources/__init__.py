@@ -1,28 +1,32 @@
 """One file per form of archive. Nothing is listed anywhere: a module here that has a `SOURCE` is a source.
 
-How to add one -------------- 1. `archive/sources/FORM.py`: a subclass of `rejoinder.archive.source.Source`, and `SOURCE =
-ThatClass()`. Fill in `name`, `what` and `marks` (people read them), and `link`, `notice` or `folder = True` where the form
-has them. From another package: the same class (or an instance) under the entry point `rejoinder.sources`.
+How to add one:
 
-2. `recognises(path)`: look at `peek(path)`, which is free: `.fields` (dotted names of a JSON file's beginning, with first
+1. `archive/sources/FORM.py`: a subclass of `rejoinder.archive.source.Source`, or of what spares work: `json_source.JsonSource`
+for JSON, `tickets.TicketSource` for the JSON of a help desk; and `SOURCE = ThatClass()`. Fill in `name`, `what` and `marks`
+(people read them), and `link`, `notice` or `folder = True` where the form has them. From another package: the same class (or an
+instance) under the entry point `rejoinder.sources`.
+
+2. How it is recognised. JSON: `places`, from the fields that only this form has to where the records then lie. Else
+`recognises(path)`: look at `peek(path)`, which is free: `.fields` (dotted names of a JSON file's beginning, with first
 values), `.columns` (of a table), `.text`, `.name`, and for a folder `.names`. No file of another form may be taken for yours:
 `tests/test_sources.py` asks every source about every fixture.
 
-3. `read(path, hasher)` yields items. Say of each post what the form says, and let `Record` do the rest::
+3. What it holds. JSON: `record(part, known)` says of each record what the form says, or why it is no post::
 
-       for row in json_records(path, ("messages",)):     # or json_lines, rows (of a table), load_json, open_stream ...
-           if isinstance(row.value, Skipped):
-               yield row.value
-               continue
-           get = row.value.get
-           yield Record(id=f"{row.outer.get('id')}/{get('id')}", parent=..., text=get("content"), markup="markdown",
-                        time=get("created"), author=get("user")).post(hasher, row.where)
+       places = {"channel.topic messages.content": "messages"}
 
-   `Record.post` reads numbers, ids and times however they are written, turns markup into plain text, hides the author and
-   numbers the post; a bad required value gives a `Skipped` with its reason, a bad optional one costs that field, and nothing it
-   meets raises. What you compute on the way there (`get("a")["b"]`) may raise: do it in a function under `guarded`.
-   Records that are no posts (joins, system lines) are `Skipped("a notice of the service", where)`: the lines read must equal
-   the posts and the skipped.
+       def record(self, part: Mapping[str, Any], known: None) -> Record | str:
+           \"""The post of a message.\"""
+           if part["type"] == "joined":
+               return "a notice of the service"
+           return Record(id=part["id"], parent=..., text=part["content"], markup="markdown", author=part["user"])
+
+   Else `read(path, hasher)` yields items: `Record(...).post(hasher, where)`, or `Skipped(reason, where)`.
+   `Record` reads numbers, ids and times however they are written, turns markup into plain text, hides the author and numbers
+   the post; a bad required value gives a `Skipped` with its reason, a bad optional one costs that field, and nothing it meets
+   raises. What you compute on the way there (`part["a"]["b"]`) may raise in `record`, and elsewhere under `guarded`.
+   Records that are no posts (joins, system lines) are skipped: the lines read must equal the posts and the skipped.
    `id` must be unique within the source: put in the chat, channel or topic where ids are counted anew in each, and the host
    where the file names one. `parent` is the id of what a post answers, in the same words; the parent need not have been seen.
 

@@ -2,58 +2,39 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from functools import partial
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from rejoinder.archive.json_records import json_records
-from rejoinder.archive.peek import peek
-from rejoinder.archive.source import Hasher, Item, Skipped, Source
-from rejoinder.archive.tickets import Entry, Ticket, grouped, items
+from rejoinder.archive.tickets import Ticket, TicketEntry, TicketSource
 
-_PLACES = {"payload.message_type": ("payload",), "data.payload.messages.message_type": ("data", "payload"), "message_type": ()}
 _FROM_A_CONTACT, _FROM_AN_AGENT = 0, 1  # message types; what is above is a notice
 
 
-class Chatwoot(Source):
-    """Conversations."""
+class Chatwoot(TicketSource):
+    """Conversations: the messages of one follow each other, or lie inside a record."""
 
     name = "chatwoot"
     what = "conversations of Chatwoot, as its API gives them"
     marks = "messages with message_type, conversation_id and content"
+    places = {
+        "payload.message_type payload.content": "payload",
+        "data.payload.messages.message_type data.payload.messages.content": "data.payload",
+        "message_type content": "",
+    }
+    key = "conversation_id"
 
-    def recognises(self, path: Path) -> bool:
-        """Whether there are such messages."""
-        fields = peek(path).fields
-        return any(name in fields and f"{name.removesuffix('message_type')}content" in fields for name in _PLACES)
-
-    def read(self, path: Path, hasher: Hasher) -> Iterator[Item]:
-        """The messages, conversation by conversation.
-
-        Raises:
-            SourceError: the file cannot be read, or breaks off.
-        """
-        fields = peek(path).fields
-        at = next((place for name, place in _PLACES.items() if name in fields), ())
-        for where, found in grouped(json_records(path, at), lambda message: message.get("conversation_id")):
-            yield from (row.value for row in found if isinstance(row.value, Skipped))
-            values = [row.value for row in found if not isinstance(row.value, Skipped)]
-            if values:
-                yield from items(partial(_ticket, values), hasher, where)
+    def ticket(self, values: list[dict[str, Any]], path: Path) -> Ticket:
+        """The conversation of some messages, or that of a record with messages inside."""
+        messages = [m for value in values for m in value.get("messages") or [value] if isinstance(m, Mapping) and "content" in m]
+        return Ticket(
+            values[0].get("conversation_id") or values[0].get("id"),
+            _subject(messages) if messages else None,
+            map(_entry, messages),
+        )
 
 
 SOURCE = Chatwoot()
-
-
-def _ticket(values: list[dict[str, Any]]) -> Ticket:
-    """The conversation of some messages, or that of a record with messages inside."""
-    messages = [m for value in values for m in value.get("messages") or [value] if isinstance(m, Mapping) and "content" in m]
-    return Ticket(_about(values[0]), _subject(messages) if messages else None, map(_entry, messages))
-
-
-def _about(value: Mapping[str, Any]) -> object:
-    return value.get("conversation_id") or value.get("id")
 
 
 def _subject(messages: list[Mapping[str, Any]]) -> object:
@@ -62,9 +43,9 @@ def _subject(messages: list[Mapping[str, Any]]) -> object:
     return mail.get("subject") if isinstance(mail, Mapping) else None
 
 
-def _entry(message: Mapping[str, Any]) -> Entry:
+def _entry(message: Mapping[str, Any]) -> TicketEntry:
     get, who = message.get, message.get("sender") or {}
-    return Entry(
+    return TicketEntry(
         id=get("id"),
         text=get("content"),
         markup="markdown-breaks",

@@ -5,61 +5,53 @@ Pages name no parents: each post answers the opening post. Bodies are HTML.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from functools import partial
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from rejoinder.archive.json_pages import load_as_far
-from rejoinder.archive.peek import peek
-from rejoinder.archive.source import Hasher, Item, Record, Skipped, Source, guarded, guarded_all
+from rejoinder.archive.json_pages import picked_records
+from rejoinder.archive.json_records import Row
+from rejoinder.archive.json_source import JsonSource
+from rejoinder.archive.source import Record
 
 
-class ForumPages(Source):
+class ForumPages(JsonSource):
     """One page of a thread."""
 
     name = "forum-pages"
     what = "a thread of a forum as a scraper wrote it: a title and posts, a page a file"
     marks = "totalPages, and posts with author, body and created"
+    places = {"title totalPages posts.body posts.author posts.created": "posts"}
 
-    def recognises(self, path: Path) -> bool:
-        """Whether there are such posts."""
-        return {"title", "totalPages", "posts.body", "posts.author", "posts.created"} <= set(peek(path).fields)
-
-    def read(self, path: Path, hasher: Hasher) -> Iterator[Item]:
-        """The posts of the page.
+    def rows(self, path: Path) -> Iterator[Row]:
+        """The posts of the page; there may be none.
 
         Raises:
             SourceError: the file cannot be read, is no JSON, or too large.
         """
-        return guarded_all(_items(path, hasher), path.name)
+        return picked_records(path, lambda page: [post for post in page.get("posts") or () if isinstance(post, Mapping)])
+
+    def begin(self, path: Path) -> str:
+        """The name of the file, which stands for a thread without an address."""
+        return path.stem
+
+    def within(self, value: Mapping[str, Any], outer: Mapping[str, Any]) -> Iterable[Any]:
+        """The post, its page, and whether it opens the thread: the first of a page that has a title, or of the only page."""
+        first = value is next(post for post in outer["posts"] if isinstance(post, Mapping))
+        yield value, outer, first and (bool(value.get("title")) or outer.get("totalPages") == 1)
+
+    def record(self, part: tuple[Mapping[str, Any], Mapping[str, Any], bool], known: str) -> Record | str:
+        """The post."""
+        post, page, opens = part
+        if not post.get("body"):
+            return "no words, only what is attached"
+        address = str(page.get("url") or known)
+        thread = address.partition("?")[0].rpartition("/page")[0] or address
+        return Record(
+            id=f"{thread}#opening" if opens else f"{thread}#{post.get('id')}", text=post["body"], markup="html",
+            title=page.get("title"), parent=None if opens else f"{thread}#opening", time=post.get("created"),
+            author=post.get("authorId") or post.get("author"),
+        )  # fmt: skip
 
 
 SOURCE = ForumPages()
-
-
-def _items(path: Path, hasher: Hasher) -> Iterator[Item]:
-    page, error = load_as_far(path)
-    posts = [post for post in page.get("posts") or () if isinstance(post, Mapping)]
-    thread = str(page.get("url") or path.stem).partition("?")[0].rpartition("/page")[0] or str(page.get("url") or path.stem)
-    for number, post in enumerate(posts, start=1):
-        where = f"{path.name}, post {number}"
-        yield guarded(partial(_item, post, page, (thread, number == 1 and _opens(post, page)), hasher, where), where)
-    if error is not None:
-        raise error
-
-
-def _opens(post: Mapping[str, Any], page: Mapping[str, Any]) -> bool:
-    """Whether the first post of a page opens the thread: it then has a title, or there is no other page."""
-    return bool(post.get("title")) or page.get("totalPages") == 1
-
-
-def _item(post: Mapping[str, Any], page: Mapping[str, Any], place: tuple[str, bool], hasher: Hasher, where: str) -> Item:
-    get, (thread, opens) = post.get, place
-    if not get("body"):
-        return Skipped("no words, only what is attached", where)
-    return Record(
-        id=f"{thread}#opening" if opens else f"{thread}#{get('id')}", text=get("body"), markup="html",
-        title=page.get("title"), parent=None if opens else f"{thread}#opening", time=get("created"),
-        author=get("authorId") or get("author"),
-    ).post(hasher, where)  # fmt: skip

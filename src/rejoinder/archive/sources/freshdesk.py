@@ -2,67 +2,51 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from functools import partial
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from rejoinder.archive.json_pages import page_records
 from rejoinder.archive.peek import peek
-from rejoinder.archive.source import Hasher, Item, Skipped, Source
-from rejoinder.archive.tickets import Entry, Ticket, items
+from rejoinder.archive.tickets import Ticket, TicketEntry, TicketSource
 
 
-class Freshdesk(Source):
-    """Tickets."""
+class Freshdesk(TicketSource):
+    """Tickets, each whole."""
 
     name = "freshdesk"
     what = "tickets of Freshdesk with their conversations"
     marks = "a ticket with requester_id and description, and conversations"
+    places = {"requester_id description": "", "ticket.requester_id ticket.description": ""}
+    whole = True
 
     def recognises(self, path: Path) -> bool:
-        """Whether there is such a ticket."""
-        fields = set(peek(path).fields)
-        return any(
-            {f"{at}requester_id", f"{at}description"} <= fields and "conversations" in {f.split(".")[0] for f in fields}
-            for at in ("", "ticket.")
-        )
+        """Whether there is such a ticket, and conversations."""
+        return super().recognises(path) and any(name.split(".")[0] == "conversations" for name in peek(path).fields)
 
-    def read(self, path: Path, hasher: Hasher) -> Iterator[Item]:
-        """The tickets, each with its conversation.
-
-        Raises:
-            SourceError: the file cannot be read, or breaks off.
-        """
-        for row in page_records(path):
-            if isinstance(row.value, Skipped):
-                yield row.value
-                continue
-            yield from items(partial(_ticket, row.value), hasher, row.where)
+    def ticket(self, values: list[dict[str, Any]], path: Path) -> Ticket:
+        """A ticket with what was said about it, which may stand beside it."""
+        (record,) = values
+        inside = record.get("ticket")
+        ticket = inside if isinstance(inside, Mapping) else record
+        said = record.get("conversations") or ticket.get("conversations") or ()
+        entries = [_question(ticket), *(_entry(one) for one in said if isinstance(one, Mapping))]
+        return Ticket(ticket.get("id"), ticket.get("subject"), entries)
 
 
 SOURCE = Freshdesk()
 
 
-def _ticket(record: Mapping[str, Any]) -> Ticket:
-    inside = record.get("ticket")
-    ticket = inside if isinstance(inside, Mapping) else record
-    said = record.get("conversations") or ticket.get("conversations") or ()
-    entries = [_question(ticket), *(_entry(one) for one in said if isinstance(one, Mapping))]
-    return Ticket(ticket.get("id"), ticket.get("subject"), entries)
-
-
-def _question(ticket: Mapping[str, Any]) -> Entry:
+def _question(ticket: Mapping[str, Any]) -> TicketEntry:
     get = ticket.get
-    return Entry(
+    return TicketEntry(
         id="question", text=get("description") or get("description_text"), markup="html" if get("description") else "plain",
         time=get("created_at"), author=get("requester_id"), agent=False,
     )  # fmt: skip
 
 
-def _entry(one: Mapping[str, Any]) -> Entry:
+def _entry(one: Mapping[str, Any]) -> TicketEntry:
     get = one.get
-    return Entry(
+    return TicketEntry(
         id=get("id"), text=get("body") or get("body_text"), markup="html" if get("body") else "plain", time=get("created_at"),
         author=get("user_id"), agent=not get("incoming"), private=get("private"),
     )  # fmt: skip

@@ -9,75 +9,87 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
-from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from rejoinder.archive.json_pages import page_records
-from rejoinder.archive.json_records import json_records
+from rejoinder.archive.json_records import Row, json_records
+from rejoinder.archive.json_source import JsonSource
 from rejoinder.archive.peek import peek
-from rejoinder.archive.source import Hasher, Item, Record, Skipped, Source, guarded, guarded_all
+from rejoinder.archive.source import Record
 
 _ADDRESS = re.compile(r"(?:repos/|github\.com/)([^/]+/[^/]+)/(?:issues|pull|pulls|discussions)/(\d+)")
-_TREES = {  # where the issues, or discussions, of an answer of GraphQL lie
-    "data.repository.issues.nodes": ("data", "repository", "issues", "nodes"),
-    "data.repository.discussions.nodes": ("data", "repository", "discussions", "nodes"),
-    "data.repository.pullRequests.nodes": ("data", "repository", "pullRequests", "nodes"),
-    "data.repository.issue": ("data", "repository", "issue"),
-    "data.repository.discussion": ("data", "repository", "discussion"),
-    "data.repository.pullRequest": ("data", "repository", "pullRequest"),
-}
+_TREES = [  # where the issues, or discussions, of an answer of GraphQL lie
+    f"data.repository.{name}"
+    for name in ("issues.nodes", "discussions.nodes", "pullRequests.nodes", "issue", "discussion", "pullRequest")
+]
 _ROWS = ("issue_url", "pull_request_url", "comments_url")  # of the REST API
 
 
-class GitHub(Source):
+class _Said(NamedTuple):
+    post: Mapping[str, Any]
+    parent: str | None = None  # what it answers, and where its thread begins, if it lies inside of that
+    root: str | None = None
+
+
+class GitHub(JsonSource):
     """Issues, pull requests and discussions."""
 
     name = "github"
     what = "GitHub issues, pull requests, discussions and their comments (REST, GraphQL, `gh --json`)"
     marks = "addresses of an issue or pull request, and a body"
+    places = {f"{tree}.{name}": tree for tree in _TREES for name in ("number", "title")}
 
     def recognises(self, path: Path) -> bool:
         """Whether there are such records."""
         fields = peek(path).fields
         rest = any("github" in str(fields.get(name, "")) for name in _ROWS) and ("body" in fields or "title" in fields)
         listed = {"number", "title", "body"} <= set(fields) and "github.com" in str(fields.get("url", ""))
-        return rest or listed or _tree(fields) is not None
+        return rest or listed or super().recognises(path)
 
-    def read(self, path: Path, hasher: Hasher) -> Iterator[Item]:
-        """The posts, in the file's order.
+    def rows(self, path: Path) -> Iterator[Row]:
+        """The issues and comments, in the file's order.
 
         Raises:
             SourceError: the file cannot be read, or breaks off.
         """
-        return guarded_all(_items(path, hasher), path.name)
+        tree = self.at(path)
+        return json_records(path) if tree is None else page_records(path, tree.split("."))
+
+    def within(self, value: Mapping[str, Any], outer: Mapping[str, Any]) -> Iterator[_Said]:
+        """A record, and the comments inside it."""
+        root = _issue_of(value)
+        yield _Said(value)
+        for comment in _nodes(value.get("comments")):
+            yield _Said(comment, root, root)
+            for reply in _nodes(comment.get("replies")):
+                yield _Said(reply, _comment_id(comment, root), root)
+
+    def record(self, part: _Said, known: None) -> Record | str:
+        """The post of an issue or a comment."""
+        get = part.post.get
+        above = part.root or (_issue_of(part.post) if get("issue_url") or get("pull_request_url") else None)
+        comment = above is not None
+        answered = part.parent or above
+        if comment and part.parent is None and get("in_reply_to_id"):
+            answered = f"{above}/{get('in_reply_to_id')}"
+        if comment and not get("body"):
+            return "a review or comment without words"
+        link = get("html_url") or get("url")
+        return Record(
+            id=_comment_id(part.post, above) if comment else _issue_of(part.post),
+            text=get("body") or "",
+            markup="markdown-breaks",
+            title=get("title"),
+            parent=answered if comment else None,
+            root=above,
+            time=get("created_at") or get("createdAt") or get("submitted_at"),
+            author=_writer(part.post),
+            link=link if str(link).startswith("https://github.com/") else None,
+        )
 
 
 SOURCE = GitHub()
-
-
-def _items(path: Path, hasher: Hasher) -> Iterator[Item]:
-    tree = _tree(peek(path).fields)
-    for row in json_records(path) if tree is None else page_records(path, tree):
-        if isinstance(row.value, Skipped):
-            yield row.value
-            continue
-        for post, parent, root in _within(row.value):
-            yield guarded(partial(_item, post, parent, root, hasher, row.where), row.where)
-
-
-def _tree(fields: Mapping[str, Any]) -> tuple[str, ...] | None:
-    return next((at for name, at in _TREES.items() if f"{name}.number" in fields or f"{name}.title" in fields), None)
-
-
-def _within(record: Mapping[str, Any]) -> Iterator[tuple[Mapping[str, Any], str | None, str | None]]:
-    """A record and the comments inside it, each with what it answers and where its thread begins."""
-    root = _issue_of(record)
-    yield record, None, None
-    for comment in _nodes(record.get("comments")):
-        yield comment, root, root
-        for reply in _nodes(comment.get("replies")):
-            yield reply, _comment_id(comment, root), root
 
 
 def _nodes(value: object) -> Iterator[Mapping[str, Any]]:
@@ -100,29 +112,6 @@ def _comment_id(comment: Mapping[str, Any], root: str | None) -> str | None:
     if own is None and comment.get("createdAt"):  # a short answer of GraphQL gives comments no id
         own = f"{_writer(comment)}@{comment['createdAt']}"
     return None if own is None else f"{root}/{own}"
-
-
-def _item(post: Mapping[str, Any], parent: str | None, root: str | None, hasher: Hasher, where: str) -> Item:
-    get = post.get
-    above = root or (_issue_of(post) if get("issue_url") or get("pull_request_url") else None)
-    comment = above is not None
-    answered = parent or above
-    if comment and parent is None and get("in_reply_to_id"):
-        answered = f"{above}/{get('in_reply_to_id')}"
-    if comment and not get("body"):
-        return Skipped("a review or comment without words", where)
-    link = get("html_url") or get("url")
-    return Record(
-        id=_comment_id(post, above) if comment else _issue_of(post),
-        text=get("body") or "",
-        markup="markdown-breaks",
-        title=get("title"),
-        parent=answered if comment else None,
-        root=above,
-        time=get("created_at") or get("createdAt") or get("submitted_at"),
-        author=_writer(post),
-        link=link if str(link).startswith("https://github.com/") else None,
-    ).post(hasher, where)
 
 
 def _writer(post: Mapping[str, Any]) -> str | None:

@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from contextlib import suppress
-from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from rejoinder.archive.chat import Turns
 from rejoinder.archive.json_records import json_records
-from rejoinder.archive.peek import peek
-from rejoinder.archive.source import Hasher, Item, Record, Skipped, Source, guarded
+from rejoinder.archive.json_source import JsonSource
+from rejoinder.archive.source import Record, Skipped
 from rejoinder.archive.values import optional, seconds
 from rejoinder.errors import SourceError
 from rejoinder.post import State
@@ -22,29 +21,44 @@ _FALLBACK = re.compile(r"\A(?:> ?[^\n]*\n)+\n?")  # an old reply repeats what it
 _WRITTEN = ("m.text", "m.notice", "m.emote")
 
 
-class Matrix(Source):
-    """One room."""
+class _Room(NamedTuple):
+    edits: Mapping[str, Mapping[str, Any]]
+    turns: Turns
+
+
+class Matrix(JsonSource):
+    """One room: the messages as they were last edited, in the file's order."""
 
     name = "matrix"
     what = "a Matrix room, as Element exports it to JSON"
     marks = "messages with event_id and origin_server_ts"
+    places = {"messages.event_id messages.origin_server_ts": "messages"}
 
-    def recognises(self, path: Path) -> bool:
-        """Whether there are events."""
-        return {"messages.event_id", "messages.origin_server_ts"} <= set(peek(path).fields)
+    def begin(self, path: Path) -> _Room:
+        """The edits, wherever in the file they are, and the turns."""
+        return _Room(_edits(path), Turns())
 
-    def read(self, path: Path, hasher: Hasher) -> Iterator[Item]:
-        """The messages as they were last edited, in the file's order.
-
-        Raises:
-            SourceError: the file cannot be read, or breaks off.
-        """
-        edits, turns = _edits(path), Turns()
-        for row in json_records(path, ("messages",)):
-            if isinstance(row.value, Skipped):
-                yield row.value
-            else:
-                yield guarded(partial(_item, row.value, edits, turns, hasher, row.where), row.where)
+    def record(self, part: Mapping[str, Any], known: _Room) -> Record | str:
+        """The post of a message."""
+        get, relation = part.get, _relation(part)
+        if get("type") != "m.room.message":
+            return "a notice of the service"
+        if relation.get("rel_type") == "m.replace":
+            return "an edit, which the message it changes now has"
+        own, time = str(part["event_id"]), optional(seconds, get("origin_server_ts"))
+        content = known.edits.get(own) or part["content"]
+        if not part["content"]:
+            return Record(id=own, time=time, state=State.DELETED)
+        if content.get("msgtype") not in _WRITTEN:
+            return "no words, only what is attached"
+        answered = relation.get("m.in_reply_to") if not relation.get("is_falling_back") else None
+        named = (answered or {}).get("event_id") or (relation.get("event_id") if relation.get("rel_type") == "m.thread" else None)
+        turn, root = known.turns.answered(str(get("room_id")), own, time) if named is None else (named, None)
+        body = str(content.get("body") or "")
+        return Record(
+            id=own, text=_FALLBACK.sub("", body) if answered else body, markup="markdown-breaks", parent=turn, root=root,
+            time=get("origin_server_ts"), author=get("sender"),
+        )  # fmt: skip
 
 
 SOURCE = Matrix()
@@ -68,26 +82,3 @@ def _edits(path: Path) -> dict[str, Mapping[str, Any]]:
             if isinstance(new, Mapping) and isinstance(target, str):
                 found[target] = new
     return found
-
-
-def _item(event: Mapping[str, Any], edits: Mapping[str, Mapping[str, Any]], turns: Turns, hasher: Hasher, where: str) -> Item:
-    get, relation = event.get, _relation(event)
-    if get("type") != "m.room.message":
-        return Skipped("a notice of the service", where)
-    if relation.get("rel_type") == "m.replace":
-        return Skipped("an edit, which the message it changes now has", where)
-    own, time = str(event["event_id"]), optional(seconds, get("origin_server_ts"))
-    content = edits.get(own) or event["content"]
-    room = str(get("room_id"))
-    if not event["content"]:
-        return Record(id=own, time=time, state=State.DELETED).post(hasher, where)
-    if content.get("msgtype") not in _WRITTEN:
-        return Skipped("no words, only what is attached", where)
-    answered = relation.get("m.in_reply_to") if not relation.get("is_falling_back") else None
-    named = (answered or {}).get("event_id") or (relation.get("event_id") if relation.get("rel_type") == "m.thread" else None)
-    turn, root = turns.answered(room, own, time) if named is None else (named, None)
-    body = str(content.get("body") or "")
-    return Record(
-        id=own, text=_FALLBACK.sub("", body) if answered else body, markup="markdown-breaks", parent=turn, root=root,
-        time=get("origin_server_ts"), author=get("sender"),
-    ).post(hasher, where)  # fmt: skip

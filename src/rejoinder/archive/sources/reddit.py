@@ -6,69 +6,63 @@ Ids carry their kind before them (t3 a submission, t1 a comment), so that one ca
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from functools import partial
 from html import unescape
 from pathlib import Path
 from typing import Any
 
-from rejoinder.archive.json_pages import load_as_far
-from rejoinder.archive.json_records import json_lines, json_records
+from rejoinder.archive.json_pages import picked_records
+from rejoinder.archive.json_records import Row, json_lines, json_records
+from rejoinder.archive.json_source import JsonSource
 from rejoinder.archive.peek import peek
-from rejoinder.archive.source import Hasher, Item, Record, Skipped, Source, guarded, guarded_all
+from rejoinder.archive.source import Record
 from rejoinder.post import State
 
 _DIGITS = "0123456789abcdefghijklmnopqrstuvwxyz"
 _GONE = {"[deleted]": State.DELETED, "[removed]": State.DEAD}
 
 
-class Reddit(Source):
+class Reddit(JsonSource):
     """Submissions and comments."""
 
     name = "reddit"
     what = "Reddit submissions and comments: dumps (Pushshift, Arctic Shift), or listings of its API"
     marks = "rows with subreddit and body or selftext; listings of kind t1 or t3"
     link = "https://www.reddit.com/comments/{id}"
+    places = {
+        f"{at}subreddit {at}created_utc {at}{words}": at.strip(".") for at in ("", "data.") for words in ("body", "selftext")
+    }
 
     def recognises(self, path: Path) -> bool:
         """Whether there are such rows, or a listing."""
-        fields = peek(path).fields
-        rows = any({f"{at}subreddit", f"{at}created_utc"} <= set(fields) and _words(fields, at) for at in ("", "data."))
-        return rows or (fields.get("kind") == "Listing" and "data.children.kind" in fields)
+        return super().recognises(path) or (_is_listing(path) and "data.children.kind" in peek(path).fields)
 
-    def read(self, path: Path, hasher: Hasher) -> Iterator[Item]:
-        """The posts, in the file's order.
+    def rows(self, path: Path) -> Iterator[Row]:
+        """The rows, or the things of a listing, in the file's order.
 
         Raises:
             SourceError: the file cannot be read, or breaks off.
         """
-        return guarded_all(_items(path, hasher), path.name)
+        found = peek(path)
+        if _is_listing(path):
+            return picked_records(path, _things)
+        if "data.subreddit" in found.fields:
+            return json_records(path, ("data",))
+        return json_lines(path) if found.json == "{" else json_records(path)
+
+    def record(self, part: Mapping[str, Any], known: None) -> Record | str:
+        """The post of a row, or of a thing of a listing."""
+        return _record(part) if part.get("kind") != "more" else "comments that were not loaded"
 
 
 SOURCE = Reddit()
 
 
-def _items(path: Path, hasher: Hasher) -> Iterator[Item]:
-    found = peek(path)
-    if found.fields.get("kind") == "Listing":
-        whole, error = load_as_far(path)
-        for number, (thing, shown_whole) in enumerate(_things(whole), start=1):
-            where = f"{path.name}, thing {number}"
-            yield _thing(thing, hasher, where) if shown_whole else Skipped("comments that were not loaded", where)
-        if error is not None:
-            raise error
-        return
-    wrapped = "data.subreddit" in found.fields
-    rows = json_records(path, ("data",)) if wrapped else json_lines(path) if found.json == "{" else json_records(path)
-    for row in rows:
-        yield row.value if isinstance(row.value, Skipped) else _thing(row.value, hasher, row.where)
+def _is_listing(path: Path) -> bool:
+    return bool(peek(path).fields.get("kind") == "Listing")
 
 
-def _words(fields: Mapping[str, Any], at: str) -> bool:
-    return any(f"{at}{name}" in fields for name in ("body", "selftext"))
-
-
-def _things(value: Any) -> Iterator[tuple[Mapping[str, Any], bool]]:
-    """The data of each submission and comment of a listing, or of several, however deep; whether it is there."""
+def _things(value: Any) -> Iterator[Mapping[str, Any]]:
+    """The data of each submission and comment of a listing, or of several, however deep; a mark where some were not loaded."""
     waiting = [value]
     while waiting:
         one = waiting.pop()
@@ -78,17 +72,13 @@ def _things(value: Any) -> Iterator[tuple[Mapping[str, Any], bool]]:
             if one.get("kind") == "Listing":
                 waiting.append(data.get("children"))
             elif one.get("kind") in ("t1", "t3"):
-                yield data, True
+                yield data
                 waiting.append(data.get("replies"))
             elif one.get("kind") == "more":
-                yield data, False
+                yield one
 
 
-def _thing(row: Mapping[str, Any], hasher: Hasher, where: str) -> Item:
-    return guarded(partial(_post, row, hasher, where), where)
-
-
-def _post(row: Mapping[str, Any], hasher: Hasher, where: str) -> Item:
+def _record(row: Mapping[str, Any]) -> Record:
     get = row.get
     comment = "body" in row
     own, text, author = get("id") or str(get("name") or "")[3:], get("body") if comment else get("selftext"), get("author")
@@ -108,7 +98,7 @@ def _post(row: Mapping[str, Any], hasher: Hasher, where: str) -> Item:
         url=None if comment or get("is_self") else get("url"),
         score=get("score"),
         state=_GONE.get(str(text), State.LIVE) if comment or not get("title") else State.LIVE,
-    ).post(hasher, where)
+    )
 
 
 def _named(value: object, kind: str) -> str | None:

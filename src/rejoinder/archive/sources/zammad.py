@@ -2,52 +2,30 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from functools import partial
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from rejoinder.archive.json_records import json_records
-from rejoinder.archive.peek import peek
-from rejoinder.archive.source import Hasher, Item, Skipped, Source
-from rejoinder.archive.tickets import Entry, Ticket, grouped, items
-
-_WITHIN = ("articles.", "ticket.articles.")
+from rejoinder.archive.tickets import Ticket, TicketEntry, TicketSource
 
 
-class Zammad(Source):
-    """Tickets."""
+class Zammad(TicketSource):
+    """Tickets: the articles of one follow each other, or lie inside a record."""
 
     name = "zammad"
     what = "tickets of Zammad with their articles, as its API gives them"
     marks = "articles with ticket_id, sender, internal and body"
+    places = {f"{at}sender {at}internal {at}body": "" for at in ("", "articles.", "ticket.articles.")}
+    key = "ticket_id"
 
-    def recognises(self, path: Path) -> bool:
-        """Whether there are articles."""
-        fields = set(peek(path).fields)
-        return any({f"{at}sender", f"{at}internal", f"{at}body"} <= fields for at in ("", *_WITHIN))
-
-    def read(self, path: Path, hasher: Hasher) -> Iterator[Item]:
-        """The articles, ticket by ticket.
-
-        Raises:
-            SourceError: the file cannot be read, or breaks off.
-        """
-        for where, found in grouped(json_records(path), lambda article: article.get("ticket_id")):
-            values = [row.value for row in found if not isinstance(row.value, Skipped)]
-            yield from (row.value for row in found if isinstance(row.value, Skipped))
-            if values and "ticket_id" in values[0]:
-                yield from items(partial(_ticket, values), hasher, where)
-            else:
-                for value in values:
-                    yield from items(partial(_whole, value), hasher, where)
+    def ticket(self, values: list[dict[str, Any]], path: Path) -> Ticket:
+        """The ticket of some articles, or of a record with articles inside."""
+        if "ticket_id" in values[0]:
+            return Ticket(values[0]["ticket_id"], values[0].get("subject"), _entries(values))
+        return _whole(values[0])
 
 
 SOURCE = Zammad()
-
-
-def _ticket(articles: list[dict[str, Any]]) -> Ticket:
-    return Ticket(articles[0]["ticket_id"], articles[0].get("subject"), _entries(articles))
 
 
 def _whole(record: Mapping[str, Any]) -> Ticket:
@@ -59,10 +37,10 @@ def _whole(record: Mapping[str, Any]) -> Ticket:
     )
 
 
-def _entries(articles: Any) -> list[Entry]:
+def _entries(articles: Any) -> list[TicketEntry]:
     known = {str(one.get("message_id")): one.get("id") for one in articles if isinstance(one, Mapping) and one.get("message_id")}
     return [
-        Entry(
+        TicketEntry(
             id=one.get("id"),
             text=one.get("body"),
             markup="html" if one.get("content_type") == "text/html" else "plain",
