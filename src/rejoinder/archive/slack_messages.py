@@ -8,8 +8,10 @@ from pathlib import Path
 from typing import Any
 
 from rejoinder.archive.chat import Turns
-from rejoinder.archive.json_records import json_records
+from rejoinder.archive.json_pages import page_records
+from rejoinder.archive.json_records import Row, json_records
 from rejoinder.archive.source import Hasher, Item, Record, Skipped, guarded
+from rejoinder.errors import SourceError
 
 _WRITTEN = (None, "", "thread_broadcast", "me_message", "file_share")  # subtypes of what somebody wrote
 _BY_PROGRAMS = ("bot_message",)
@@ -21,13 +23,33 @@ def messages(path: Path, channel: str, turns: Turns, hasher: Hasher, at: Sequenc
     Raises:
         SourceError: the file cannot be read, or breaks off.
     """
-    for row in json_records(path, at):
+    for row in _oldest_first(path, at) if at else json_records(path):
         if isinstance(row.value, Skipped):
             yield row.value
             continue
         yield guarded(partial(_item, row.value, channel, turns, hasher, row.where), row.where)
         for reply in row.value.get("slackdump_thread_replies") or ():  # as one exporter nests them
             yield guarded(partial(_item, reply, channel, turns, hasher, row.where), row.where)
+
+
+def _oldest_first(path: Path, at: Sequence[str]) -> Iterator[Row]:
+    """The messages of an answer of the API, which names the newest first, in the order in which they were written."""
+    rows: list[Row] = []
+    broken: SourceError | None = None
+    try:
+        rows.extend(page_records(path, at))  # which keeps what came before an error
+    except SourceError as error:
+        broken = error
+    yield from sorted(rows, key=lambda row: _moment(row.value))
+    if broken is not None:
+        raise broken
+
+
+def _moment(message: object) -> float:
+    try:
+        return float(message["ts"]) if isinstance(message, Mapping) else 0.0
+    except (KeyError, TypeError, ValueError):
+        return 0.0
 
 
 def _item(message: Mapping[str, Any], channel: str, turns: Turns, hasher: Hasher, where: str) -> Item:

@@ -3,7 +3,7 @@ r"""The text of a mail: what its writer wrote, apart from what they only carried
     quotes         lines that begin with ">"; "Ada> ", "| " and what stands below "-----Original Message-----" become such lines
     attributions   "On Mon, 3 Jan 2022, Ada wrote:"
     signatures     "-- " and what follows it
-    footers        what a list adds below every mail
+    footers        what a list adds below every mail, and what it says of parts that it took out
     armour         "-----BEGIN PGP SIGNATURE-----" and its block
 
 Each of these is kept, as a line that begins with ">", so that nothing is lost and nobody learns it as the writer's own words
@@ -21,6 +21,8 @@ _QUOTED_BY_NAME = re.compile(r"\s{0,2}[A-Z][A-Za-z]{0,3}> ?")
 _ATTRIBUTION = re.compile(
     r"""\s*(?:On|Am|Le|El|Il|Op|Den)\s.{4,180}\b(?:wrote|writes|schrieb.*|a\s.crit|escribi.|ha\sscritto|schreef|skrev)\s*:\s*$
     | \s*.{0,160}(?:<[^<>]+>|\S+@\S+|\bat\s\S+\.\w+|\d{4}).{0,80}\b(?:wrote|writes|said)\s*:\s*$
+    | \s*.{0,20}\d{1,4}[-/.]\d{1,2}\b.{0,90}(?:<[^<>]+>|\S+@\S+)\s*:\s*$
+    | \s*(?:Yesterday|Today|Last)\s.{0,120}\b(?:wrote|said)\s*:\s*$
     | \s*(?:>?\s*)?(?:[A-Z]\S{0,30}\s){1,4}(?:wrote|writes)\s*:\s*$""",
     re.VERBOSE,
 )
@@ -37,7 +39,12 @@ _FOOTER = re.compile(
     re.IGNORECASE | re.VERBOSE,
 )
 _FOOTER_LINES = 14  # at most, at the end
+_SCRUBBED = re.compile(r"-{10,}\s*next part\s*-{10,}\s*$")
+_SCRUBBED_SAYS = re.compile(
+    r"(?:An? .{1,40} was scrubbed\.\.\.|Skipped content of type|(?:Name|Type|Size|Desc|URL|Url|From|To|Subject|Date)\s*:)"
+)
 _SIGNATURE = re.compile(r"--\s?$")
+_SIGNATURE_ABOVE = 6  # lines at most, where a quote follows: whoever answers on top signs in the middle
 _SIGNATURE_LINES = 24  # below it at most; where more follows, it is a rule across the page
 _ARMOUR = re.compile(r"-----(BEGIN|END) PGP ([A-Z ]+)-----\s*$")
 _HASH = re.compile(r"Hash: \S+\s*$")
@@ -48,8 +55,9 @@ _LIST_ITEM = re.compile(r"(?:[-*+•o]|\(?\d{1,3}[.)]|\(?[a-z][.)])\s")
 def own_words(text: str) -> str:
     """The text with everything named above as lines that begin with ">", and full lines joined."""
     lines = [line.rstrip() if line.rstrip() != "--" else line[:3].ljust(2) for line in text.expandtabs(8).split("\n")]
+    lines = [line[1:] if line.startswith(" From ") else line for line in lines]  # as mailers hide it from mbox files
     lines = _without_armour(lines)
-    marked = _mark_end([_mark(line) for line in _join_attributions(lines)])
+    marked = _mark_end(_mark_inside([_mark(line) for line in _join_attributions(lines)]))
     return _squeezed(unwrapped(_mark_originals(marked)))
 
 
@@ -142,11 +150,25 @@ def _mark_originals(lines: list[str]) -> list[str]:
     return lines
 
 
+def _mark_inside(lines: list[str]) -> list[str]:
+    """A signature above a quote, and what a list says of parts it took out, as quotes."""
+    marked: list[str] = []
+    left, scrubbed = 0, False
+    for place, line in enumerate(lines):
+        if _SIGNATURE.fullmatch(line):
+            below = next((n for n, one in enumerate(lines[place + 1 :]) if one.startswith(">")), 0)
+            left = below + 1 if 0 < sum(map(bool, lines[place + 1 : place + 1 + below])) <= _SIGNATURE_ABOVE else 0
+        scrubbed = _SCRUBBED.match(line) is not None or (scrubbed and _SCRUBBED_SAYS.match(line) is not None)
+        marked.append(f"> {line}" if line and (left > 0 or scrubbed) and not line.startswith(">") else line)
+        left -= 1
+    return marked
+
+
 def _mark_end(lines: list[str]) -> list[str]:
     """The signature and the list's footer at the end as quotes."""
     end = len(lines)
     for place in range(end - 1, max(end - _FOOTER_LINES, -1), -1):
-        if _FOOTER.match(lines[place]):
+        if not lines[place].startswith(">") and _FOOTER.match(lines[place]):
             end = place
     start = next((place for place in range(max(end - _SIGNATURE_LINES, 0), end) if _SIGNATURE.fullmatch(lines[place])), end)
     return lines[:start] + [line if line.startswith(">") or not line else f"> {line}" for line in lines[start:]]

@@ -15,7 +15,8 @@ MARKUPS = {  # name -> module and function
     "plain": "plain:plain_text",
     "html": "html:html_text",
     "markdown": "markdown:markdown_text",  # a single line break is a space: Stack Exchange, Reddit
-    "markdown-breaks": "markdown:markdown_breaks_text",  # a line break is one: GitHub, Discourse, Zulip
+    "markdown-breaks": "markdown:markdown_breaks_text",  # a line break is one: GitHub, Zulip
+    "discourse": "markdown:discourse_text",
     "bbcode": "bbcode:bbcode_text",
     "slack": "chat:slack_text",
     "discord": "chat:discord_text",

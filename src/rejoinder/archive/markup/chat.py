@@ -11,7 +11,9 @@ from rejoinder.archive.markup.markdown import markdown_breaks_text
 _FENCE = re.compile(r"```(?:[\w+-]+\n)?(.*?)```", re.DOTALL)
 _SLACK = re.compile(r"<([^<>|\n]+)(?:\|([^<>\n]*))?>")
 _STYLE = re.compile(r"(?<![\w*_~])([*_~])(?=\S)([^\n]*?\S)\1(?![\w*_~])")
-_DISCORD = re.compile(r"<(?:a?:(\w+):\d+|@[!&]?\d+|#\d+|t:(-?\d+)(?::\w)?)>")
+_DISCORD = re.compile(r"<(?:a?:(\w+):\d+|@[!&]?\w+|#\d+|t:(-?\d+)(?::\w)?)>")
+
+_MENTION = '<span class="mention"></span>'
 
 
 def slack_text(source: str) -> str:
@@ -29,7 +31,7 @@ def slack_text(source: str) -> str:
 def _slack(match: re.Match[str]) -> str:
     target, label = match[1], match[2]
     if target.startswith(("@", "!")):
-        return label.lstrip("@") if target.startswith("!") and label else ""
+        return label.lstrip("@") if target.startswith("!") and label else _MENTION
     if target.startswith("#"):
         return f"#{label}" if label else ""
     return f'<a href="{html.escape(target)}">{label or target}</a>'
@@ -41,4 +43,8 @@ def _in_code(match: re.Match[str]) -> str:
 
 def discord_text(source: str) -> str:
     """The plain text of Discord's Markdown."""
-    return markdown_breaks_text(_DISCORD.sub(lambda match: f":{match[1]}:" if match[1] else "", source))
+    return markdown_breaks_text(_DISCORD.sub(_discord, source))
+
+
+def _discord(match: re.Match[str]) -> str:
+    return f":{match[1]}:" if match[1] else _MENTION if match[0].startswith("<@") else ""

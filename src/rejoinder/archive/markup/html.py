@@ -29,6 +29,8 @@ _BLOCKS = frozenset(
     "main nav blockquote pre".split()
 )
 _LINES = frozenset("li tr dt dd summary figcaption caption option".split())
+_MENTIONS = frozenset("mention user-mention mention-group user-group-mention".split())
+_MENTION = re.compile(r"^(?:\0[:,]? *)+| ?\0")  # at the beginning, with what parts it from the words
 _CELLS = frozenset(("td", "th"))
 
 
@@ -51,7 +53,7 @@ class _Text:
     gap: bool = False  # whether a blank line comes before the next one
 
     def end_line(self) -> None:
-        raw = clean("".join(self.words))
+        raw = clean(_MENTION.sub("", "".join(self.words)))
         self.words.clear()
         line = " ".join(raw.split())
         if not line:
@@ -96,6 +98,8 @@ def _read(body: LexborNode) -> str:
         elif tag == "pre":
             text.end_block()
             text.code(node.text(deep=True))
+        elif tag in ("a", "span") and _is_mention(node):
+            text.words.append("\0")
         elif tag not in _HIDDEN and not tag.startswith(("-", "!", "_")):
             _enter(text, node, tag, links)
             stack.append((node, True))
@@ -106,6 +110,12 @@ def _read(body: LexborNode) -> str:
                 child = child.next
             stack += reversed(children)
     return text.done()
+
+
+def _is_mention(node: LexborNode) -> bool:
+    """Whether the element names a person, as forums and chats mark it; what is marked as a hashtag too names none."""
+    kinds = (node.attributes.get("class") or "").split()
+    return "hashtag" not in kinds and any(kind in _MENTIONS for kind in kinds)
 
 
 def _enter(text: _Text, node: LexborNode, tag: str, links: list[tuple[str, int]]) -> None:

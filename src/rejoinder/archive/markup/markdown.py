@@ -1,4 +1,4 @@
-"""Markdown to plain text: CommonMark with tables and strikethrough, by markdown-it-py, then as HTML."""
+"""Markdown to plain text: CommonMark with tables and strikethrough, by markdown-it-py, then as HTML. `@name` is dropped."""
 
 from __future__ import annotations
 
@@ -14,6 +14,10 @@ from rejoinder.archive.markup.html import html_text
 
 _RAW = re.compile(r"<(?!/?[a-zA-Z])|<(?=/?[a-zA-Z][\w.:-]*[^\w\s>/.:-])")
 
+_MENTION = re.compile(r"(?<![\w/.@&])@[A-Za-z0-9_](?:[\w.-]*\w)?+(?![\w/@])")
+_QUOTE = re.compile(r"\[quote(?:=[^\]\n]*)?\]|\[/quote\]", re.IGNORECASE)
+_FRAME = re.compile(r"\[/?(?:details|spoiler|poll|wrap|date|grid)\b[^\]\n]*\]", re.IGNORECASE)
+
 
 def markdown_text(source: str) -> str:
     """The plain text of Markdown in which a single line break is a space."""
@@ -25,13 +29,36 @@ def markdown_breaks_text(source: str) -> str:
     return html_text(_reader(breaks=True).render(source))
 
 
+def discourse_text(source: str) -> str:
+    """The plain text of Discourse's Markdown, in which `[quote="name, post:1"]` and `[/quote]` enclose what is quoted."""
+    made: list[str] = []
+    depth, fenced = 0, False
+    for line in source.split("\n"):
+        fenced ^= line.lstrip().startswith(("```", "~~~"))
+        at = 0
+        for found in () if fenced else _QUOTE.finditer(line):
+            if line[at : found.start()].strip():
+                made.append("> " * depth + line[at : found.start()])
+            depth, at = (max(depth - 1, 0) if found[0].startswith("[/") else depth + 1), found.end()
+            made.append("> " * depth)  # so that neither what is quoted nor what follows is taken for part of the other
+        if not at or line[at:].strip():
+            made.append("> " * depth + (line if fenced else _FRAME.sub("", line[at:])))
+    return markdown_breaks_text("\n".join(made))
+
+
 @cache
 def _reader(*, breaks: bool) -> MarkdownIt:
     reader = MarkdownIt("commonmark", {"breaks": breaks, "html": True}).enable(["table", "strikethrough"])
     reader.add_render_rule("image", _image)
+    reader.add_render_rule("text", _words)
     return reader
 
 
 def _image(_: Any, tokens: Sequence[Any], index: int, *__: Any) -> str:
     """A picture is the words that stand for it."""
     return html.escape(tokens[index].content)
+
+
+def _words(_: Any, tokens: Sequence[Any], index: int, *__: Any) -> str:
+    """Words without the names of those who are mentioned."""
+    return _MENTION.sub('<span class="mention"></span>', html.escape(tokens[index].content, quote=False))

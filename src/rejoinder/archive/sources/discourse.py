@@ -82,7 +82,7 @@ def _item(post: Mapping[str, Any], topic: Mapping[str, Any], hasher: Hasher, whe
     return Record(
         id=f"{about}/{number}" if number else None,
         text=written or get("cooked"),
-        markup="markdown-breaks" if written else "html",
+        markup="discourse" if written else "html",
         title=get("topic_title") or topic.get("title") or topic.get("fancy_title"),
         parent=None if opens else f"{about}/{answered or 1}",
         root=f"{about}/1",

@@ -18,6 +18,7 @@ from rejoinder.archive.peek import peek
 from rejoinder.archive.source import Hasher, Item, Record, Skipped, Source, guarded
 
 _QUOTED = re.compile(r"/near/(\d{1,19})[\"')]")
+_MENTION = re.compile(r"@_?\*\*[^*\n]{1,200}\*\*[:,]?[ ]?")  # of the Markdown that the API gives when asked to
 _BY_PATH = {"content", "id", "sender_full_name", "timestamp"}
 _CODED = re.compile(r"\.([0-9A-F]{2})")  # as addresses of Zulip write what is no letter
 
@@ -69,7 +70,7 @@ def _item(message: Mapping[str, Any], topic: str, turns: Turns, hasher: Hasher, 
     written = get("content") if "sender" in message or get("content_type") == "text/x-markdown" else None
     quoted = _QUOTED.search(str(get("content")))
     return Record(
-        id=own, text=written or get("content"), markup="markdown-breaks" if written else "html", title=title.strip("\a"),
+        id=own, text=_MENTION.sub("", str(written)) if written else get("content"), markup="markdown-breaks" if written else "html", title=title.strip("\a"),
         parent=quoted[1] if quoted and turn else turn, root=root, time=get("timestamp") or get("date_sent"),
         author=get("sender_id") or get("sender") or get("sender_full_name"),
     ).post(hasher, where)  # fmt: skip
