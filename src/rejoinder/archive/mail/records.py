@@ -1,6 +1,7 @@
 """Mails to posts: what a mail answers is what its headers say, and else the first mail of its subject.
 
-Of the mails it refers to, the nearest that was met before is what it answers, or else the nearest. A mail that refers to none
+Of the mails it refers to, the nearest that is in the file is what it answers, or else the nearest: mails are not always in the
+order in which they were written, so a file's ids are looked for before it is read. A mail that refers to none
 answers the first of its subject, if it says "Re:" or has no id either, as in the oldest archives. A mail without an id is
 known by its content, so that reading it again finds the same post. Source: J. Zawinski, "message threading" (1997).
 """
@@ -8,7 +9,9 @@ known by its content, so that reading it again finds the same post. Source: J. Z
 from __future__ import annotations
 
 import hashlib
+import re
 from collections import OrderedDict
+from collections.abc import Container, Iterable
 from typing import TypeVar
 
 from rejoinder.archive.mail.message import Mail, read_mail, thread_subject, without_list_tag
@@ -16,14 +19,31 @@ from rejoinder.archive.source import Hasher, Item, Record, Skipped, guarded
 
 T = TypeVar("T")
 _REMEMBERED = 200_000  # subjects, and ids, at most; the ones not met for longest go first
+_MOST_IDS = 2_000_000  # looked for in one file or folder: about 60 bytes each
+_ID_LINE = re.compile(rb"\nMessage-[Ii][Dd]:[ \t]*(?:\r?\n[ \t]+)?<([^<>\s]{1,500})>")
+_OVERLAP = 600  # bytes of a chunk looked at again with the next one
+
+
+def ids_in(chunks: Iterable[bytes]) -> set[int]:
+    """The Message-IDs in the bytes of a file or of many, as hashes of this process."""
+    found: set[int] = set()
+    rest = b"\n"
+    for chunk in chunks:
+        data = rest + chunk
+        found.update(map(hash, _ID_LINE.findall(data)))
+        if len(found) > _MOST_IDS:
+            break
+        rest = data[-_OVERLAP:]
+    return found
 
 
 class Mailbox:
     """The mails of one file or folder, in its order."""
 
-    def __init__(self, hasher: Hasher) -> None:
-        """Nothing is read yet."""
+    def __init__(self, hasher: Hasher, ids: Container[int] = frozenset()) -> None:
+        """Nothing is read yet; `ids` are those of `ids_in`, of all mails there are."""
         self._hasher = hasher
+        self._ids = ids
         self._first: OrderedDict[str, str] = OrderedDict()  # subject -> the id of its first mail
         self._met: OrderedDict[str, None] = OrderedDict()  # ids
 
@@ -50,9 +70,10 @@ class Mailbox:
         return record.post(self._hasher, where)
 
     def _nearest(self, mail: Mail, own: str) -> str | None:
-        """The id of the nearest mail that this one refers to and that was met before, else of the nearest."""
+        """The id of the nearest mail that this one refers to and that is here, else of the nearest."""
         named = [name for name in reversed(mail.references) if name != own]
-        return next((name for name in named if name in self._met), named[0] if named else None)
+        here = (name for name in named if name in self._met or hash(name.encode("latin-1", "replace")) in self._ids)
+        return next(here, named[0] if named else None)
 
     def _by_subject(self, mail: Mail, own: str) -> str | None:
         """The id of the first mail of this subject, if this one answers it; None for an opening one."""

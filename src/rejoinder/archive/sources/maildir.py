@@ -7,12 +7,14 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from rejoinder.archive.mail.files import read_whole
-from rejoinder.archive.mail.records import Mailbox
+from rejoinder.archive.mail.records import Mailbox, ids_in
 from rejoinder.archive.peek import peek
 from rejoinder.archive.source import Hasher, Item, Skipped, Source
 from rejoinder.errors import SourceError
 
 _HOLDS_MAIL = ("cur", "new")  # what is in `tmp` has not arrived yet
+
+_HEAD = 2**14  # bytes of a mail in which its id is looked for
 
 
 class Maildir(Source):
@@ -35,11 +37,11 @@ class Maildir(Source):
         Raises:
             SourceError: the folder cannot be read.
         """
-        mailbox = Mailbox(hasher)
         try:
             files = sorted(_mails(path), key=lambda file: file.name)
         except OSError as error:
             raise SourceError(f"{path}: cannot be read: {error.strerror}") from error
+        mailbox = Mailbox(hasher, ids_in(map(_head, files)))
         for file in files:
             where = file.relative_to(path).as_posix()
             try:
@@ -58,6 +60,15 @@ def _mails(path: Path) -> Iterator[Path]:
         folders.sort()
         if Path(folder).name in _HOLDS_MAIL:
             yield from (Path(folder) / name for name in files if not name.startswith("."))
+
+
+def _head(file: Path) -> bytes:
+    """The beginning of a mail, where its headers are; nothing, if it cannot be read."""
+    try:
+        with file.open("rb") as opened:
+            return b"\n" + opened.read(_HEAD)
+    except OSError:
+        return b""
 
 
 def _raise(error: OSError) -> None:

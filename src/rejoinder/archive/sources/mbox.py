@@ -6,14 +6,17 @@ What the disguises of list archives leave of an address ("ada at example.org") i
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 from rejoinder.archive.mail.files import looks_like_mbox, split_mbox, unescaped
-from rejoinder.archive.mail.records import Mailbox
+from rejoinder.archive.mail.records import Mailbox, ids_in
 from rejoinder.archive.peek import peek
 from rejoinder.archive.source import Hasher, Item, Source
 from rejoinder.archive.streams import UNREADABLE, open_stream
 from rejoinder.errors import SourceError
+
+_CHUNK = 2**20  # bytes
 
 
 class Mbox(Source):
@@ -33,7 +36,7 @@ class Mbox(Source):
         Raises:
             SourceError: the file cannot be read, or breaks off.
         """
-        mailbox = Mailbox(hasher)
+        mailbox = Mailbox(hasher, ids_in(_chunks(path)))
         with open_stream(path) as file:
             mails = split_mbox(file)
             while True:
@@ -48,3 +51,10 @@ class Mbox(Source):
 
 
 SOURCE = Mbox()
+
+
+def _chunks(path: Path) -> Iterator[bytes]:
+    """The file's bytes, up to where it breaks off."""
+    with suppress(*UNREADABLE), open_stream(path) as file:
+        while data := file.read(_CHUNK):
+            yield data

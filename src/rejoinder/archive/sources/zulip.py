@@ -70,7 +70,8 @@ def _item(message: Mapping[str, Any], topic: str, turns: Turns, hasher: Hasher, 
     written = get("content") if "sender" in message or get("content_type") == "text/x-markdown" else None
     quoted = _QUOTED.search(str(get("content")))
     return Record(
-        id=own, text=_MENTION.sub("", str(written)) if written else get("content"), markup="markdown-breaks" if written else "html", title=title.strip("\a"),
+        id=own, text=_MENTION.sub("", str(written)) if written else get("content"),
+        markup="markdown-breaks" if written else "html", title=title.strip("\a"),
         parent=quoted[1] if quoted and turn else turn, root=root, time=get("timestamp") or get("date_sent"),
         author=get("sender_id") or get("sender") or get("sender_full_name"),
     ).post(hasher, where)  # fmt: skip
