@@ -1,0 +1,99 @@
+"""Markup to plain text, and what a mail's writer wrote apart from what the mail carries along: cases worked by hand."""
+
+from __future__ import annotations
+
+import html
+from pathlib import Path
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from rejoinder.archive.mail.body import own_words
+from rejoinder.archive.markup import MARKUPS, to_text
+from rejoinder.archive.source import Hasher
+from rejoinder.archive.sources.maildir import SOURCE as MAILDIR
+from rejoinder.archive.sources.mbox import SOURCE as MBOX
+from rejoinder.post import Post, unquoted
+
+CASES = {  # (markup, source): text
+    ("html", '<p><span class="user-mention" data-user-id="7">@Ada L</span>, look</p>'): "look",
+    ("html", '<a href="/u/ada" class="mention">@ada</a> and <a class="mention hashtag" href="#">#tea</a>'): "and #tea",
+    (
+        "html",
+        '<p>Ask <span class="h-card"><a href="https://x/@ada" class="u-url mention">@<span>ada</span></a></span>.</p>',
+    ): "Ask.",
+    ("html", "<pre>@ada\n  b</pre>"): "  @ada\n    b",
+    ("markdown-breaks", "@ada-b: see `@Override` and @angular/core, mail ada@example.org"): (
+        "see @Override and @angular/core, mail ada@example.org"
+    ),
+    ("markdown", "Thanks @ada_b_c!"): "Thanks!",
+    ("discourse", '[quote="ada, post:2, topic:9"]\nBoil it.\n[/quote]\n\nFor how long?'): "> Boil it.\n\nFor how long?",
+    ("discourse", "[quote]a[quote]b[/quote]c[/quote]d"): "> a\n\n> b\n\n> c\n\nd",
+    ("discourse", '[details="More"]\nwords\n[/details]'): "words",
+    ("discourse", "```\n[quote]\n```"): "  [quote]",
+    ("slack", "<@U123>: what of <@U5|ada>?"): "what of?",
+    ("slack", "`x` <!here> <#C1|tea>"): "`x`  #tea",
+    ("discord", "<@!5>, hello <@&7> <#9>"): "hello",
+}
+
+
+@pytest.mark.parametrize(("markup", "source"), sorted(CASES))
+def test_markup_becomes_the_text_that_was_worked_out_by_hand(markup: str, source: str) -> None:
+    assert to_text(source, markup).split() == CASES[markup, source].split()
+    assert [line[:2] == "> " for line in to_text(source, markup).splitlines() if line.strip("> ")] == [
+        line[:2] == "> " for line in CASES[markup, source].splitlines() if line.strip("> ")
+    ]
+
+
+PROSE = st.lists(st.text(st.characters(codec="utf-8", categories=["L", "Nd"]), min_size=1, max_size=9), min_size=1, max_size=30)
+
+
+@settings(max_examples=60, deadline=None, derandomize=True, database=None)
+@given(PROSE, st.sampled_from(sorted(MARKUPS)), st.integers(1, 7))
+def test_no_word_is_lost_outside_tags(words: list[str], markup: str, every: int) -> None:
+    tags = {"html": "<b>{}</b>", "markdown": "**{}**", "bbcode": "[b]{}[/b]", "slack": "*{}*", "plain": "{}"}
+    tag = tags.get(markup, "**{}**" if markup != "html" else "<i>{}</i>")
+    written = [html.escape(word) if markup == "html" else word for word in words]
+    source = " ".join(tag.format(word) if place % every == 0 else word for place, word in enumerate(written))
+    assert to_text(source, markup).replace("**", "").split() == " ".join(words).split()
+
+
+OWN = {  # a mail's body: what its writer wrote
+    "Yes.\n\n--\nAda\nada@example.org\n\nOn Mon, 3 Jan 2022, at 10:00, Bob <b@x.org> wrote:\n> No?\n": "Yes.",
+    "Fine.\n\n2015-11-15 23:43 GMT+01:00 Bob <bob at x.org>:\n\n> Fine?\n": "Fine.",
+    "Hi,\n\nYesterday at 15:02, Bob wrote:\n\n> Numbers?\n\nNone.": "Hi,\n\nNone.",
+    "See.\n-------------- next part --------------\nAn HTML attachment was scrubbed...\nURL: <http://x.org/a.htm>\n": "See.",
+    "> _____________________________\n> tea mailing list\n> http://x.org/mailman/listinfo/tea\nMine, below it.\n": "Mine, below it.",
+    " From here on.\n": "From here on.",
+}
+
+
+@pytest.mark.parametrize("body", sorted(OWN))
+def test_only_what_the_writer_wrote_is_no_quote(body: str) -> None:
+    assert unquoted(own_words(body)).split() == OWN[body].split()
+
+
+def mail(number: int, *answers: int) -> str:
+    refers = " ".join(f"<{one}@x>" for one in answers)
+    return (
+        f"From: a{number}@x.org\nSubject: Tea\nMessage-ID: <{number}@x>\n"
+        + (f"References: {refers}\n" if answers else "")
+        + (f"\nMail number {number}.\n")
+    )
+
+
+def test_a_mail_answers_the_nearest_it_names_though_that_comes_later_in_the_file(tmp_path: Path) -> None:
+    """As in a folder sorted by other things than time, and in Gmail's Takeout. What is not there is passed over."""
+    mails = [mail(3, 1, 2), mail(1), mail(2, 1), mail(5, 1, 4)]
+    box = tmp_path / "a.mbox"
+    box.write_text("".join(f"From a@x Mon Jan  3 10:00:0{n} 2022\n{one}\n" for n, one in enumerate(mails)))
+    (tmp_path / "dir" / "cur").mkdir(parents=True)
+    for number, one in enumerate(mails):
+        (tmp_path / "dir" / "cur" / f"{number}:2,S").write_text(one)
+    for items in (MBOX.read(box, Hasher(b"", "m")), MAILDIR.read(tmp_path / "dir", Hasher(b"", "m"))):
+        posts = {post.own: post for post in items if isinstance(post, Post)}
+        own = {post.id: name for name, post in posts.items()}
+        assert {name: own.get(post.parent or 0) for name, post in posts.items()} == {
+            "1@x": None, "2@x": "1@x", "3@x": "2@x", "5@x": "1@x",
+        }  # fmt: skip
