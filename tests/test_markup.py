@@ -64,7 +64,7 @@ OWN = {  # a mail's body: what its writer wrote
     "Fine.\n\n2015-11-15 23:43 GMT+01:00 Bob <bob at x.org>:\n\n> Fine?\n": "Fine.",
     "Hi,\n\nYesterday at 15:02, Bob wrote:\n\n> Numbers?\n\nNone.": "Hi,\n\nNone.",
     "See.\n-------------- next part --------------\nAn HTML attachment was scrubbed...\nURL: <http://x.org/a.htm>\n": "See.",
-    "> _____________________________\n> tea mailing list\n> http://x.org/mailman/listinfo/tea\nMine, below it.\n": "Mine, below it.",
+    "> ______________________\n> tea mailing list\n> http://x.org/mailman/listinfo/tea\nMine, below it.\n": "Mine, below it.",
     " From here on.\n": "From here on.",
 }
 
