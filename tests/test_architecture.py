@@ -69,9 +69,12 @@ def test_arrows_point_one_way(module: Path) -> None:
         assert there in allowed(here) | {here} or name == "rejoinder.__version__", f"{here} must not import {there}"
 
 
-@pytest.mark.parametrize("page", ["README.md", "CONTRIBUTING.md"])
+@pytest.mark.parametrize("page", ["README.md", "CONTRIBUTING.md", "../shared/design.md"])
 def test_the_arrows_are_drawn_the_same_everywhere(page: str) -> None:
-    written = " ".join((SRC.parents[1] / page).read_text(encoding="utf-8").split())
+    file = SRC.parents[1] / page
+    if not file.is_file():
+        pytest.skip("the design is not beside this checkout")
+    written = " ".join(file.read_text(encoding="utf-8").split())
     for line in ARROWS:
         assert f"`{line}`" in written
 
