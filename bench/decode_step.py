@@ -21,7 +21,7 @@ from figures import arguments, report
 from numpy.typing import NDArray
 
 from rejoinder.home.workspace import Workspace
-from rejoinder.models.lstm.cell import Layer, Weights
+from rejoinder.models.lstm.cell import CellWeights, Layer
 from rejoinder.models.lstm.config import LSTMConfig
 from rejoinder.models.lstm.rung import LSTM
 from rejoinder.text.tokenizer import WordTokenizer
@@ -49,7 +49,7 @@ def stand_in(directory: Path) -> None:
         for size in sizes
     ]
     embedding = random(words.vocabulary, config.embedding)
-    weights = Weights(embedding, tuple(layers), random(config.hidden, config.embedding), random(words.vocabulary))
+    weights = CellWeights(embedding, tuple(layers), random(config.hidden, config.embedding), random(words.vocabulary))
     LSTM.from_weights(config, words, weights).save(directory)
 
 

@@ -21,9 +21,11 @@ from figures import arguments, real_archive, report
 from rejoinder.archive.reader import held_out
 from rejoinder.home.workspace import Workspace
 from rejoinder.models.arpa import names_of, write_arpa
-from rejoinder.models.kneser_ney import KneserNey, State
+from rejoinder.models.kneser_ney import KneserNey, KneserNeyState
 
-Place = tuple[State, int, list[int], bool]  # the state, the token that came next, those before, whether the post is a reply
+Place = tuple[
+    KneserNeyState, int, list[int], bool
+]  # the state, the token that came next, those before, whether the post is a reply
 _BLOCK = 20
 
 

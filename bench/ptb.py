@@ -31,8 +31,8 @@ from rejoinder.models.interfaces import Job, Progress
 from rejoinder.models.kneser_ney import KneserNey, KneserNeyConfig
 from rejoinder.models.lstm.config import LSTMConfig
 from rejoinder.models.lstm.rung import LSTM
-from rejoinder.models.lstm.train import Reading, Run
-from rejoinder.models.mixture import MixtureConfig, Weights, fit_weights
+from rejoinder.models.lstm.train import CellTraining, Reading
+from rejoinder.models.mixture import MixtureConfig, MixtureWeights, fit_weights
 from rejoinder.text.ngrams import count_ngrams
 from rejoinder.text.streams import Stream
 from rejoinder.text.tensors import TokenArrays
@@ -115,7 +115,7 @@ def train_lstm(config: LSTMConfig, tokenizer: WordTokenizer, home: Path) -> tupl
         return LSTM.load(directory), float(read_manifest(directory)["seconds"])
     bytes_of = np.ones(tokenizer.vocabulary, np.int64)  # so that "bits per byte" are bits per word
     reading = Reading(stream("train", tokenizer), stream("valid", tokenizer), bytes_of, (tokenizer.post, tokenizer.reply))
-    run = Run(reading, config, 0, Job(home, _print_progress(), checkpoints=home / "checkpoints"))
+    run = CellTraining(reading, config, 0, Job(home, _print_progress(), checkpoints=home / "checkpoints"))
     LSTM.from_weights(config, tokenizer, run.finish()[0]).save(directory)
     seal(directory, {"rung": "lstm", "seconds": run.seconds, "dev": run.best[0] if run.best else None})
     return LSTM.load(directory), run.seconds
@@ -145,7 +145,7 @@ def counted(model: KneserNey, arrays: TokenArrays) -> tuple[NDArray[np.float64],
 def mixture_perplexity(counts: KneserNey, cell: LSTM, tokenizer: WordTokenizer) -> dict[str, float]:
     """exp(mean nats per token) of the mixture on valid, where its weights are fitted, and on test."""
     figures: dict[str, float] = {}
-    weights: Weights | None = None
+    weights: MixtureWeights | None = None
     for part in ("valid", "test"):
         by_counts, lengths = counted(counts, tokens(read(part), tokenizer))
         row, state = stream(part, tokenizer).tokens.tolist(), cell.advance(cell.start(()), tokenizer.end)

@@ -20,7 +20,7 @@ from hn_bits import fill, prepare
 
 from rejoinder.archive.reader import ArchiveCorpus, held_out
 from rejoinder.home.workspace import Workspace
-from rejoinder.ladder.ranking import DRAWS, NEGATIVES, Lists, Pool, difference, draw_lists, figures, find_ranks
+from rejoinder.ladder.ranking import DRAWS, NEGATIVES, CandidateDraws, Pool, difference, draw_lists, figures, find_ranks
 from rejoinder.models import Can, those_that
 
 _NETS = ("dual_encoder", "fusion")
@@ -34,7 +34,7 @@ def read_pool(space: Workspace, part: str) -> Pool:
         return Pool.of(held_out(archive) if part == "test" else ArchiveCorpus(archive, space.home).threads("dev"))
 
 
-def measure(pool: Pool, models: dict[str, Any], kind: str, several: dict[str, Lists], *, as_json: bool) -> None:
+def measure(pool: Pool, models: dict[str, Any], kind: str, several: dict[str, CandidateDraws], *, as_json: bool) -> None:
     """Print every rung's figures for one kind of pair, and how far the fusion is above the best rung without a net."""
     places = several[""].places
     threads = pool.threads[places]

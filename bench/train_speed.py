@@ -64,7 +64,7 @@ def windows(steps: int) -> Iterator[tuple[NDArray[np.int64], NDArray[np.int64]]]
 def ours(steps: int, **settings: Any) -> Stamps:
     """The trainer of the rung."""
     from rejoinder.models.interfaces import Job
-    from rejoinder.models.lstm.train import Reading, Run
+    from rejoinder.models.lstm.train import CellTraining, Reading
     from rejoinder.text.streams import Stream
 
     row = text(steps)
@@ -72,7 +72,7 @@ def ours(steps: int, **settings: Any) -> Stamps:
     shape = {"embedding": SIZE, "hidden": HIDDEN, "batch": LANES, "steps": TOKENS, "epochs": 1, "least_steps": 1}
     stamps: list[float] = []
     job = Job(Path(), progress=lambda *_: stamps.append(perf_counter()))
-    Run(Reading(stream, None, np.ones(VOCABULARY, np.int64), ()), LSTMConfig(**{**shape, **settings}), 0, job).finish()
+    CellTraining(Reading(stream, None, np.ones(VOCABULARY, np.int64), ()), LSTMConfig(**{**shape, **settings}), 0, job).finish()
     return iter(stamps)
 
 

@@ -20,7 +20,7 @@ from rejoinder.archive.reader import ArchiveCorpus
 from rejoinder.archive.split import Split, first_share, hash_split
 from rejoinder.climb import task_cache
 from rejoinder.climb.entries import Entry, entries
-from rejoinder.climb.executor import Trial
+from rejoinder.climb.executor import EntryProgress
 from rejoinder.climb.run import FOLDER, ClimbConfig, climb
 from rejoinder.climb.task_cache import run
 from rejoinder.climb.tasks import (
@@ -28,10 +28,10 @@ from rejoinder.climb.tasks import (
     Experiment,
     Failed,
     Fit,
-    Fitted,
+    FittedModel,
     Limits,
     MeasureText,
-    Stopped,
+    OutOfTime,
     Task,
     Tokenize,
     Tokenized,
@@ -39,7 +39,7 @@ from rejoinder.climb.tasks import (
 )
 from rejoinder.errors import UsageError
 from rejoinder.home.workspace import Workspace
-from rejoinder.ladder.report import Report, Rung
+from rejoinder.ladder.report import MeasuredRung, Report
 
 THREADS = 1_300  # a tenth of them is the test part: enough for 99 replies of other threads
 RUNGS = ("canned", "unigram", "markov", "bm25")
@@ -72,7 +72,7 @@ def _little_work() -> Iterator[None]:
         yield
 
 
-def rung(report: Report, name: str) -> Rung:
+def rung(report: Report, name: str) -> MeasuredRung:
     return next(one for one in report.rungs if one.name == name)
 
 
@@ -164,7 +164,7 @@ def task(space: Workspace, root: Path, work: Any = TOKENS, **other: Any) -> Task
 
 
 def test_what_takes_too_long_is_stopped(space: Workspace, tmp_path: Path) -> None:
-    assert isinstance(run(task(space, tmp_path), seconds=0.05), Stopped)
+    assert isinstance(run(task(space, tmp_path), seconds=0.05), OutOfTime)
     assert list(tmp_path.iterdir()) == []  # nothing half made is left
 
 
@@ -190,7 +190,7 @@ def test_the_limit_holds_whatever_a_worker_does(
 
     monkeypatch.setattr("rejoinder.climb.task_cache.subprocess.Popen", rogue)
     monkeypatch.setattr("rejoinder.climb.task_cache._GRACE", 0.5)
-    assert isinstance(run(task(space, tmp_path), seconds=2.0), Stopped)
+    assert isinstance(run(task(space, tmp_path), seconds=2.0), OutOfTime)
     with lock.open("w") as file:  # whoever runs on holds it
         for _ in range(200):  # the system takes what was killed away in a moment
             with suppress(BlockingIOError):
@@ -286,10 +286,10 @@ def test_a_share_of_a_corpus_is_of_train_only(space: Workspace, tmp_path: Path) 
 
 def test_two_fits_tell_what_a_larger_one_costs() -> None:
     """1 s at 1/16 and 1.5 s at 1/8: 8 s more for all of the data, and 0.5 s whatever the size, so 8.5 s, a tenth more in all."""
-    known, made = Trial(Entry("x", "markov")), {"rung": "markov", "parts": {}, "config": {}, "dev": ()}
+    known, made = EntryProgress(Entry("x", "markov")), {"rung": "markov", "parts": {}, "config": {}, "dev": ()}
     for share, seconds in ((1 / 16, 1.0), (1 / 8, 1.5)):
         cost = {"fit_seconds": seconds, "wall_seconds": seconds + 1, "cpu_seconds": 0.0, "peak_bytes": 0, "disk_bytes": 0}
-        known.fits[share] = Fitted(key="", **made, **cost)  # type: ignore[arg-type]
+        known.fits[share] = FittedModel(key="", **made, **cost)  # type: ignore[arg-type]
     assert known.seconds(1.0) == pytest.approx(1 + 1.1 * 8.5)
 
 

@@ -21,10 +21,10 @@ from rejoinder.archive.reader import ArchiveCorpus
 from rejoinder.errors import ConfigError, DamagedModel, ModelError
 from rejoinder.models.directory import seal
 from rejoinder.models.dual_encoder.config import DualEncoderConfig
-from rejoinder.models.dual_encoder.encode import Encoder, Weights
-from rejoinder.models.dual_encoder.features import Bags, join, read, word_places
+from rejoinder.models.dual_encoder.encode import Encoder, EncoderWeights
+from rejoinder.models.dual_encoder.features import FeatureBags, join, read, word_places
 from rejoinder.models.dual_encoder.rung import DualEncoder
-from rejoinder.models.dual_encoder.train import Measure, Run, alike
+from rejoinder.models.dual_encoder.train import EncoderTraining, Measure, alike
 from rejoinder.models.dual_encoder.training_pairs import REPLY, Pairs, Rarity, read_pairs
 from rejoinder.models.dual_encoder.warm_start import first_weights
 from rejoinder.models.interfaces import Job
@@ -47,12 +47,12 @@ def place(characters: str) -> int:
     return (z ^ (z >> 31)) % V
 
 
-def some_weights(seed: int = 0) -> Weights:
+def some_weights(seed: int = 0) -> EncoderWeights:
     rng = np.random.default_rng(seed)
     draw = lambda *shape: rng.normal(0, 1, shape).astype(np.float32)  # noqa: E731
     rows, vectors = rng.permutation(V).astype(np.int32), draw(V, D)
     vectors[0] = 0
-    return Weights(
+    return EncoderWeights(
         np.abs(draw(V)) + 0.1, np.abs(draw(V)) + 0.1, rows, vectors, draw(2, D, D), draw(2, D), draw(3), np.abs(draw(3))
     )
 
@@ -89,7 +89,7 @@ def test_a_word_has_one_place_and_the_longest_texts_are_cut() -> None:
 
 def test_weights_are_applied_and_texts_brought_to_length_1_by_hand() -> None:
     # text 0: place 1 with 2, place 3 with 1; text 1: nothing; text 2: place 3 with 4
-    bags = Bags(np.array([0, 2, 2, 3]), np.array([1, 3, 3]), np.array([2, 1, 4], np.float32))
+    bags = FeatureBags(np.array([0, 2, 2, 3]), np.array([1, 3, 3]), np.array([2, 1, 4], np.float32))
     weighted = bags.weighted(np.array([9, 1.5, 9, 4], np.float32))  # 3 and 4, of length 5; 16, of length 16
     np.testing.assert_allclose(weighted.values, [0.6, 0.8, 1.0])
     np.testing.assert_allclose(weighted.dot(np.array([0, 10, 0, 1], np.float32)), [6.8, 0, 1])
@@ -104,7 +104,7 @@ def test_weights_are_applied_and_texts_brought_to_length_1_by_hand() -> None:
 # --- the formulas ----------------------------------------------------------------------------------------------------
 
 
-def slow_score(weights: Weights, context: list[str], reply: str) -> float:
+def slow_score(weights: EncoderWeights, context: list[str], reply: str) -> float:
     """The score, by dictionaries."""
 
     def view(text: str, pieces: Any, rarity: Any) -> dict[int, float]:
@@ -160,8 +160,8 @@ def pairs(toy: ArchiveCorpus) -> tuple[Rarity, Pairs, Pairs]:
 def test_keras_agrees_with_numpy(pairs: tuple[Rarity, Pairs, Pairs], toy: ArchiveCorpus) -> None:
     rarity, train, _ = pairs
     weights = some_weights(1)
-    weights = Weights(**{**weights.arrays(), "words": rarity.words, "letters": rarity.letters})
-    run = Run(weights, train, None, TINY, np.random.default_rng(0))
+    weights = EncoderWeights(**{**weights.arrays(), "words": rarity.words, "letters": rarity.letters})
+    run = EncoderTraining(weights, train, None, TINY, np.random.default_rng(0))
     some = train.take(np.arange(0, len(train), 3))
     found = np.asarray(run.network(run.inputs(some)))[0]
     measure = Measure(some, TINY, [])
@@ -235,7 +235,7 @@ def test_the_untrained_model_is_a_similarity_and_is_kept_where_training_harms(
     measure = Measure.of(dev, TINY, rng)
     assert measure is not None
     harmful = DualEncoderConfig(**{**vars(TINY), "learning_rate": 30.0})
-    kept = Run(weights, train, measure, harmful, rng).finish(Job(tmp_path))
+    kept = EncoderTraining(weights, train, measure, harmful, rng).finish(Job(tmp_path))
     assert measure.recall(kept) >= measure.recall(weights)
 
 
@@ -252,7 +252,7 @@ def test_numbers_beyond_all_bounds_stop_with_advice(pairs: tuple[Rarity, Pairs, 
     weights = some_weights()
     weights.scales[:] = np.inf
     with pytest.raises(ModelError, match="learning_rate"):
-        Run(weights, pairs[1], None, TINY, np.random.default_rng(0)).finish(Job(tmp_path))
+        EncoderTraining(weights, pairs[1], None, TINY, np.random.default_rng(0)).finish(Job(tmp_path))
 
 
 def test_no_dev_part_and_a_single_pair_are_no_trouble_and_no_pair_is_said(tmp_path: Path) -> None:

@@ -32,7 +32,7 @@ from hypothesis import given
 from rejoinder.archive import fetch as fetching
 from rejoinder.archive.authors import author_hasher
 from rejoinder.archive.fetch import Wanted, fetch, remaining
-from rejoinder.archive.hackernews_api import LARGEST_ANSWER, ApiConfig, HackerNews
+from rejoinder.archive.hackernews_api import LARGEST_ANSWER, ApiConfig, HackerNewsApi
 from rejoinder.archive.store import Archive, Counts
 from rejoinder.errors import SourceError, UnknownPost
 from rejoinder.post import State
@@ -87,7 +87,7 @@ def read(server: HackerNewsServer, archive: Archive) -> Read:
         chosen = ApiConfig(url or server.url, **{"timeout": 10.0, "attempts": 3, "pause": 0.01, **config})  # type: ignore[arg-type]
 
         async def session() -> None:
-            async with HackerNews(chosen, author_hasher(archive.path.with_name("author.key"))) as api:
+            async with HackerNewsApi(chosen, author_hasher(archive.path.with_name("author.key"))) as api:
                 await fetch(archive, api, wanted, counts, progress)
 
         asyncio.run(asyncio.wait_for(session(), PATIENCE))

@@ -16,7 +16,7 @@ from rejoinder.archive.reader import ArchiveCorpus
 from rejoinder.errors import ConfigError, DamagedModel, ModelError
 from rejoinder.models.bags import LONGEST, Bags, find, read
 from rejoinder.models.bm25 import BM25, BM25Config
-from rejoinder.models.fusion import Fusion, FusionConfig, Lists, fit_weights
+from rejoinder.models.fusion import CandidateLists, Fusion, FusionConfig, fit_weights
 from rejoinder.models.interfaces import Job
 from rejoinder.models.overlap import NAMES, Overlap
 from rejoinder.models.regression import conditional_logit, logistic
@@ -229,7 +229,7 @@ def test_logistic_by_hand() -> None:
 # --- the rung --------------------------------------------------------------------------------------------------------
 
 
-def synthetic(kind_weights: Sequence[Sequence[float]], n: int = 600, others: int = 99) -> list[Lists]:
+def synthetic(kind_weights: Sequence[Sequence[float]], n: int = 600, others: int = 99) -> list[CandidateLists]:
     rng = np.random.default_rng(1)
     found = []
     for weights in kind_weights:
@@ -237,7 +237,7 @@ def synthetic(kind_weights: Sequence[Sequence[float]], n: int = 600, others: int
         chosen = (x @ np.array(weights) + rng.gumbel(size=(n, 1 + others))).argmax(axis=1)
         rows = np.arange(n)
         x[rows, 0], x[rows, chosen] = x[rows, chosen].copy(), x[rows, 0].copy()
-        found.append(Lists(x.astype(np.float32), np.tile([1.0, 2.0, 0.0], (n, 1))))
+        found.append(CandidateLists(x.astype(np.float32), np.tile([1.0, 2.0, 0.0], (n, 1))))
     return found
 
 
@@ -255,7 +255,7 @@ def test_each_kind_has_weights_of_its_own_and_scores_are_log_odds_of_one_in_a_hu
 
 def test_a_kind_without_pairs_has_the_common_weights() -> None:
     one, _ = synthetic([(2.0, 0.0), (0.0, 0.0)])
-    none = Lists(np.empty((0, 1, 2), np.float32), np.empty((0, 3)))
+    none = CandidateLists(np.empty((0, 1, 2), np.float32), np.empty((0, 3)))
     fitted = fit_weights([none, one], 2, 1.0)
     assert fitted.weights[0] == pytest.approx([2, 0], abs=0.25)
     with pytest.raises(ModelError, match="replies in two threads at least"):

@@ -19,7 +19,7 @@ from rejoinder.archive.store import Archive
 from rejoinder.climb import worker
 from rejoinder.climb.analysis import Analysis
 from rejoinder.climb.entries import Entry
-from rejoinder.climb.executor import Executor, Trial
+from rejoinder.climb.executor import EntryProgress, Executor
 from rejoinder.climb.tasks import Choose, Experiment, Limits, Measured, MeasureText, Task, Tokenize
 from rejoinder.climb.worker import Worker
 from rejoinder.engine.gate import Calibration
@@ -183,7 +183,7 @@ def analysis(tmp_path: Path) -> Analysis:
     for name, (column, values) in made.items():
         (tmp_path / name).mkdir()
         np.save(tmp_path / name / f"{column}.npy", values)
-        trial: Trial = executor.trials[name]
+        trial: EntryProgress = executor.trials[name]
         trial.measured["typing" if column == "text" else "replies"] = Measured(key=name, load_seconds=0.0, milliseconds=[])
     sizes = {part: PartSize(100, 2) for part in ("train", "dev", "test")}
     return Analysis(executor, sizes, thread, np.zeros(100, bool), {"comment": thread})

@@ -18,7 +18,7 @@ from rejoinder.cli import app
 from rejoinder.errors import MissingExtra, UsageError
 from rejoinder.home.workspace import Workspace
 from rejoinder.inspect.cell import MOST_TOKENS, CellTrace, draw, labels_of
-from rejoinder.models.lstm.cell import Layer, Step, Weights, sequence
+from rejoinder.models.lstm.cell import CellStep, CellWeights, Layer, sequence
 from rejoinder.models.lstm.rung import LSTM
 from rejoinder.text.tokenizer import Tokenizer
 
@@ -26,12 +26,12 @@ TOKENIZER = Tokenizer.train(["the dough is cold and the engine is old"] * 5, 280
 HIDDEN = 10
 
 
-def weights(layers: int = 2) -> Weights:
+def weights(layers: int = 2) -> CellWeights:
     rng = np.random.default_rng(1)
     made = [Layer(rng.normal(size=(HIDDEN if n else 6, 4 * HIDDEN)), rng.normal(size=(HIDDEN, 4 * HIDDEN)), np.zeros(4 * HIDDEN))
             for n in range(layers)]  # fmt: skip
     vocabulary = TOKENIZER.vocabulary
-    return Weights(rng.normal(size=(vocabulary, 6)), tuple(made), rng.normal(size=(HIDDEN, 6)), np.zeros(vocabulary))
+    return CellWeights(rng.normal(size=(vocabulary, 6)), tuple(made), rng.normal(size=(HIDDEN, 6)), np.zeros(vocabulary))
 
 
 WEIGHTS = weights()
@@ -45,7 +45,7 @@ def seen() -> CellTrace:
 
 def test_the_numbers_are_those_of_the_cell(seen: CellTrace) -> None:
     steps = list(sequence(WEIGHTS, TOKENS))
-    for name in Step._fields:
+    for name in CellStep._fields:
         assert seen.values[name].shape == (len(TOKENS), HIDDEN)
         assert np.allclose(seen.values[name][2], getattr(steps[2][1], name), atol=1e-6)
 

@@ -15,10 +15,10 @@ from rejoinder.archive.reader import ArchiveCorpus
 from rejoinder.errors import ConfigError, DamagedModel, ModelError
 from rejoinder.models.interfaces import Job
 from rejoinder.models.logistic import (
+    ContextWindows,
     Logistic,
     LogisticConfig,
-    Weights,
-    Windows,
+    LogisticWeights,
     _Run,
     _stride,
     draw_ids,
@@ -35,13 +35,13 @@ def rng() -> np.random.Generator:
     return np.random.default_rng(0)
 
 
-def random_weights(vocabulary: int = 7, n: int = 3, size: int = 4) -> Weights:
+def random_weights(vocabulary: int = 7, n: int = 3, size: int = 4) -> LogisticWeights:
     """Of float64, so that differences are exact enough."""
     draw = rng().normal
-    return Weights(draw(size=(vocabulary, size)), draw(size=n), draw(size=(vocabulary, size)), draw(size=vocabulary))
+    return LogisticWeights(draw(size=(vocabulary, size)), draw(size=n), draw(size=(vocabulary, size)), draw(size=vocabulary))
 
 
-def some_windows(n: int = 3) -> tuple[Windows, Any]:
+def some_windows(n: int = 3) -> tuple[ContextWindows, Any]:
     """What stands before five tokens of two posts, and these; 0 begins a post."""
     tokens = np.array([0, 3, 3, 4, 1, 0, 5, 2])
     places = np.array([1, 3, 4, 6, 7])
@@ -64,8 +64,8 @@ def test_windows_by_hand() -> None:
 def test_gradient_by_hand() -> None:
     # three tokens, vectors of one number: A = 0, 1, 3; O = 0, 0, ln 2; no biases. Before the target stand 1 and 2
     column = np.array([[0.0], [1.0], [3.0]])
-    weights = Weights(column, np.ones(2), np.array([[0.0], [0.0], [log(2)]]), np.zeros(3))
-    windows = Windows(np.array([[1, 2]]), np.array([[0.5, 0.5]], np.float32))
+    weights = LogisticWeights(column, np.ones(2), np.array([[0.0], [0.0], [log(2)]]), np.zeros(3))
+    windows = ContextWindows(np.array([[1, 2]]), np.array([[0.5, 0.5]], np.float32))
     nats, found = gradient(weights, windows, np.array([0]), np.arange(3), np.zeros(3))
     # x = (1 + 3) / 2 = 2; logits 0, 0, 2 ln 2; e^l = 1, 1, 4; p = 1/6, 1/6, 4/6; the target 0 costs ln 6
     assert nats == pytest.approx([log(6)])

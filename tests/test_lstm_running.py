@@ -18,7 +18,7 @@ pytest.importorskip("onnx", reason="making the graphs needs the extra `train`")
 from rejoinder.errors import DamagedModel, MissingExtra
 from rejoinder.models.directory import save_config
 from rejoinder.models.lstm import cell
-from rejoinder.models.lstm.cell import Layer, Weights
+from rejoinder.models.lstm.cell import CellWeights, Layer
 from rejoinder.models.lstm.config import LSTMConfig
 from rejoinder.models.lstm.rung import LSTM
 from rejoinder.models.lstm.runtime import WEIGHTS_FILE, load_weights
@@ -37,7 +37,7 @@ def tokenizer() -> Tokenizer:
     return Tokenizer.train([TEXT] * 3, 280)
 
 
-def make_weights(tokenizer: Tokenizer, size: int = 6, hidden: int = 7, layers: int = 1, *, projected: bool = True) -> Weights:
+def make_weights(tokenizer: Tokenizer, size: int = 6, hidden: int = 7, layers: int = 1, *, projected: bool = True) -> CellWeights:
     """Random weights, large enough that every gate opens and shuts."""
     rng = np.random.default_rng(5)
 
@@ -47,7 +47,7 @@ def make_weights(tokenizer: Tokenizer, size: int = 6, hidden: int = 7, layers: i
     stack = [
         Layer(random(hidden if n else size, 4 * hidden), random(hidden, 4 * hidden), random(4 * hidden)) for n in range(layers)
     ]
-    return Weights(
+    return CellWeights(
         random(tokenizer.vocabulary, size),
         tuple(stack),
         random(hidden, size) if projected else None,
@@ -115,7 +115,7 @@ def test_the_gates_are_told_apart(tokenizer: Tokenizer) -> None:
     bias = np.array([np.log(3), 0, 1, -np.log(3)], np.float32)
     nothing = np.zeros((1, 4), np.float32)
     letters = np.zeros((tokenizer.vocabulary, 1), np.float32)
-    weights = Weights(letters, (Layer(nothing, nothing, bias),), None, letters[:, 0])
+    weights = CellWeights(letters, (Layer(nothing, nothing, bias),), None, letters[:, 0])
     model = LSTM.from_weights(LSTMConfig(half=False), tokenizer, weights)
     state = model.start(())
     assert state.c[0, 0] == pytest.approx(0.75 * np.tanh(1), abs=1e-6)

@@ -14,7 +14,7 @@ from rejoinder.models.interfaces import Job
 from rejoinder.models.lstm.config import LSTMConfig
 from rejoinder.models.lstm.initial_vectors import begun_from, token_vectors
 from rejoinder.models.lstm.network import numbers
-from rejoinder.models.lstm.train import Run
+from rejoinder.models.lstm.train import CellTraining
 from rejoinder.text.tokenizer import Tokenizer
 
 FILE = "2 3\nbread 1 0 2\nstone 0 4 0\n"
@@ -52,7 +52,7 @@ def test_a_run_begins_from_them_and_is_another_run(tmp_path: Path) -> None:
     vectors = np.zeros((V, 4), np.float32)
     vectors[3] = [1, 2, 3, -1]
     given = replace(reading(), vectors=vectors)
-    plain, begun = (Run(text, LSTMConfig(**TINY), 5, Job(tmp_path, checkpoints=tmp_path)) for text in (reading(), given))
+    plain, begun = (CellTraining(text, LSTMConfig(**TINY), 5, Job(tmp_path, checkpoints=tmp_path)) for text in (reading(), given))
     before, after = (numbers(one.network.embedding) for one in (plain, begun))
     assert (np.flatnonzero((before != after).any(axis=1)) == [3]).all()
     assert np.corrcoef(after[3, :4], vectors[3])[0, 1] == pytest.approx(1)

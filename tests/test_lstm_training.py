@@ -21,7 +21,7 @@ from rejoinder.models.interfaces import Job
 from rejoinder.models.lstm.cell import log_probs, sequence
 from rejoinder.models.lstm.checkpoint import Checkpoint, Checkpoints
 from rejoinder.models.lstm.config import LSTMConfig
-from rejoinder.models.lstm.train import Reading, Run
+from rejoinder.models.lstm.train import CellTraining, Reading
 from rejoinder.text.streams import Stream
 
 V = 23
@@ -42,8 +42,8 @@ def reading(seed: int = 0, tokens: int = 900) -> Reading:
     return Reading(text, Stream(text.tokens[:300], text.scored[:300], offsets[:11]), np.ones(V, np.int64), (V - 2, V - 1))
 
 
-def run(directory: Path, **settings: Any) -> Run:
-    return Run(reading(), LSTMConfig(**{**TINY, **settings}), 5, Job(directory, checkpoints=directory))
+def run(directory: Path, **settings: Any) -> CellTraining:
+    return CellTraining(reading(), LSTMConfig(**{**TINY, **settings}), 5, Job(directory, checkpoints=directory))
 
 
 # --- the network against the reference -------------------------------------------------------------------------------
@@ -72,7 +72,7 @@ def test_keras_agrees_with_numpy_and_empties_the_memory_where_a_passage_begins(s
 
 
 def test_weights_go_out_and_come_back(tmp_path: Path) -> None:
-    one, other = run(tmp_path, layers=2), Run(reading(), LSTMConfig(**TINY, layers=2), 6, Job(tmp_path))
+    one, other = run(tmp_path, layers=2), CellTraining(reading(), LSTMConfig(**TINY, layers=2), 6, Job(tmp_path))
     before = one.network.weights_now().arrays()
     assert not np.array_equal(before["embedding"], other.network.weights_now().arrays()["embedding"])
     other.network.set_weights_to(one.network.weights_now())
@@ -116,7 +116,7 @@ def test_measuring_dev_does_not_disturb_the_memory_of_training(tmp_path: Path) -
 
 def test_without_a_dev_part_the_last_weights_are_kept(tmp_path: Path) -> None:
     text = reading()
-    trained = Run(Reading(text.train, None, text.bytes, text.never), LSTMConfig(**TINY), 5, Job(tmp_path))
+    trained = CellTraining(Reading(text.train, None, text.bytes, text.never), LSTMConfig(**TINY), 5, Job(tmp_path))
     weights = trained.finish()[0]
     assert trained.best is None and np.array_equal(weights.embedding, trained.network.weights_now().embedding)
 
@@ -129,7 +129,7 @@ def test_training_stops_when_dev_has_not_become_better_for_a_while(tmp_path: Pat
 
 
 def test_figures_are_written_for_tensorboard_when_asked(tmp_path: Path) -> None:
-    Run(reading(), LSTMConfig(**TINY), 5, Job(tmp_path, logs=tmp_path / "logs")).finish()
+    CellTraining(reading(), LSTMConfig(**TINY), 5, Job(tmp_path, logs=tmp_path / "logs")).finish()
     assert list((tmp_path / "logs").glob("events.out.tfevents.*"))
 
 
@@ -209,7 +209,7 @@ def test_a_run_with_other_settings_begins_anew(tmp_path: Path) -> None:
     first._save()
     assert run(tmp_path).step == 1
     assert run(tmp_path, learning_rate=0.01).step == 0
-    assert Run(reading(1), LSTMConfig(**TINY), 5, Job(tmp_path, checkpoints=tmp_path)).step == 0
+    assert CellTraining(reading(1), LSTMConfig(**TINY), 5, Job(tmp_path, checkpoints=tmp_path)).step == 0
 
 
 def test_a_run_leaves_the_checkpoints_of_others_and_says_that_they_are_there(
@@ -241,13 +241,13 @@ def test_the_seconds_of_a_run_hold_every_look_at_dev(tmp_path: Path, monkeypatch
     """A clock that only looking moves, 10 seconds a look: two looks, the last one after the last step."""
     clock = [0.0]
 
-    def look(self: Run) -> float:
+    def look(self: CellTraining) -> float:
         clock[0] += 10
         return 1.0
 
     monkeypatch.setattr("rejoinder.models.lstm.train.monotonic", lambda: clock[0])
-    monkeypatch.setattr(Run, "_step", lambda self: 1.0)
-    monkeypatch.setattr(Run, "_measure", look)
+    monkeypatch.setattr(CellTraining, "_step", lambda self: 1.0)
+    monkeypatch.setattr(CellTraining, "_measure", look)
     ended = run(tmp_path, epochs=2)
     ended.finish()
     assert ended.seconds == 10.0 * ended.total / ended.every == 20.0

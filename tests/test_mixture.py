@@ -34,7 +34,7 @@ from rejoinder.models import LADDER, Can, Rung, parts_of, without_extras
 from rejoinder.models.interfaces import NOTHING, Job, Recalled
 from rejoinder.models.kneser_ney import KneserNey, KneserNeyConfig
 from rejoinder.models.markov import Markov, MarkovConfig
-from rejoinder.models.mixture import Mixture, MixtureConfig, Weights, expectation_maximisation, fit_weights
+from rejoinder.models.mixture import Mixture, MixtureConfig, MixtureWeights, expectation_maximisation, fit_weights
 from rejoinder.models.unigram import Unigram, UnigramConfig
 from rejoinder.post import Kind, Post
 from rejoinder.text.tensors import open_tokenizer
@@ -193,7 +193,7 @@ def test_what_is_recalled_is_one_more_voice(
     monkeypatch.setitem(LADDER, "unigram", Rung(line.place, line.can | Can.RECALL, line.what))
     unigram = parts["unigram"]
     parrot = Parrot.load(_saved(unigram, tmp_path / "unigram"))
-    three = Weights(np.array([[[0.5, 0.3, 0.2], [0.6, 0.3, 0.1], [0.1, 0.2, 0.7]]]), np.array([5], np.float32))
+    three = MixtureWeights(np.array([[[0.5, 0.3, 0.2], [0.6, 0.3, 0.1], [0.1, 0.2, 0.7]]]), np.array([5], np.float32))
     model = Mixture(MixtureConfig(models=("kneser_ney", "unigram")), {**parts, "unigram": parrot}, three)
     token = model.tokenizer.encode("dough")[0]
     parrot.recalled = token, certainty  # type: ignore[misc]

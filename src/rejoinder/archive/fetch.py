@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from itertools import islice
 
-from rejoinder.archive.hackernews_api import Answer, HackerNews
+from rejoinder.archive.hackernews_api import Answer, HackerNewsApi
 from rejoinder.archive.places import place
 from rejoinder.archive.source import HN
 from rejoinder.archive.store import Archive, Counts
@@ -37,7 +37,7 @@ class Wanted:
     since: datetime | None = None
 
 
-async def fetch(archive: Archive, api: HackerNews, wanted: Wanted, counts: Counts, progress: Progress) -> None:
+async def fetch(archive: Archive, api: HackerNewsApi, wanted: Wanted, counts: Counts, progress: Progress) -> None:
     """Read what is left from before and what is `wanted` into the archive.
 
     Raises:
@@ -64,7 +64,7 @@ def remaining(archive: Archive) -> int:
     return int(singles) + sum(last - first + 1 for first, last in _spans(archive)[0])
 
 
-async def _seed(archive: Archive, api: HackerNews, wanted: Wanted) -> None:
+async def _seed(archive: Archive, api: HackerNewsApi, wanted: Wanted) -> None:
     ids = [*wanted.items]
     if wanted.top:
         ids += await api.top(wanted.top)
@@ -80,7 +80,7 @@ async def _seed(archive: Archive, api: HackerNews, wanted: Wanted) -> None:
             _keep_spans(archive, union(left, without([(first, last)], read)), read)
 
 
-async def _first_since(api: HackerNews, moment: int, last: int) -> int:
+async def _first_since(api: HackerNewsApi, moment: int, last: int) -> int:
     """The first id posted at or after `moment`: ids grow with time, so halve the range."""
     low, high = 1, last + 1
     while low < high:

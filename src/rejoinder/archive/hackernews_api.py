@@ -49,7 +49,7 @@ class Answer:
     time: int | None = None
 
 
-class HackerNews:
+class HackerNewsApi:
     """An open connection to the API; an async context manager."""
 
     def __init__(self, config: ApiConfig, hash_author: Hasher) -> None:

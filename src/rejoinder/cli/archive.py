@@ -172,7 +172,7 @@ def fetch_hn(
     import asyncio
 
     from rejoinder.archive.fetch import Wanted, fetch, remaining
-    from rejoinder.archive.hackernews_api import OFFICIAL, ApiConfig, HackerNews
+    from rejoinder.archive.hackernews_api import OFFICIAL, ApiConfig, HackerNewsApi
     from rejoinder.archive.store import Counts
 
     space = workspace(home)
@@ -189,7 +189,7 @@ def fetch_hn(
         config = ApiConfig(api or OFFICIAL, concurrency, timeout)
 
         async def run() -> None:
-            async with HackerNews(config, space.hasher()) as connection:
+            async with HackerNewsApi(config, space.hasher()) as connection:
                 await fetch(archive, connection, wanted, counts, lambda done, more: report("reading items", done, done + more))
 
         try:

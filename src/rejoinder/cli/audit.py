@@ -13,7 +13,7 @@ import typer
 
 from rejoinder.cli.archive import or_sample
 from rejoinder.cli.options import Home, Json, workspace
-from rejoinder.cli.output import Report, print_json, progress, table
+from rejoinder.cli.output import ProgressCallback, print_json, progress, table
 from rejoinder.errors import NotFitted, UsageError
 
 if TYPE_CHECKING:
@@ -105,7 +105,7 @@ def audit(
         raise typer.Exit(1)
 
 
-def _fit(config: Path | None, corpus: Corpus, where: Path, secrets: Canaries, report: Report) -> None:
+def _fit(config: Path | None, corpus: Corpus, where: Path, secrets: Canaries, report: ProgressCallback) -> None:
     """Make the recipe, with its canaries beside it."""
     import numpy as np
 

@@ -20,7 +20,7 @@ _EVERY = 5.0  # seconds between two lines of progress where stderr is no termina
 _quiet = False
 
 
-class Report(Protocol):
+class ProgressCallback(Protocol):
     """A progress callback: what is being done, how much is done, of how much."""
 
     def __call__(self, what: str, done: int, total: int | None) -> None:
@@ -118,7 +118,7 @@ def roughly(seconds: float) -> str:
 
 
 @contextmanager
-def progress() -> Iterator[Report]:
+def progress() -> Iterator[ProgressCallback]:
     """Progress on stderr: a bar while that is a terminal, else a line every few seconds, and none for those who are quiet."""
     if _quiet:
         yield lambda what, done, total: None
@@ -129,7 +129,7 @@ def progress() -> Iterator[Report]:
         yield lines_of_progress(note)
 
 
-def lines_of_progress(write: Callable[[str], None], clock: Callable[[], float] = monotonic) -> Report:
+def lines_of_progress(write: Callable[[str], None], clock: Callable[[], float] = monotonic) -> ProgressCallback:
     """A line every few seconds, the first after as long: short work says nothing."""
     pace, last = Pace(clock), clock()
 
@@ -144,7 +144,7 @@ def lines_of_progress(write: Callable[[str], None], clock: Callable[[], float] =
 
 
 @contextmanager
-def _bar() -> Iterator[Report]:
+def _bar() -> Iterator[ProgressCallback]:
     from rich.console import Console
     from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from rejoinder import __version__
 from rejoinder.climb.cost import cost_of, machine
-from rejoinder.climb.executor import Executor, Trial
+from rejoinder.climb.executor import EntryProgress, Executor
 from rejoinder.climb.tasks import Result
 from rejoinder.engine.replay import POLICY
 from rejoinder.ladder import metrics, ranking
@@ -156,14 +156,14 @@ class Analysis:
         able = self.columns if kind == "typing" else {n: r for n, r in self.ranks.items() if self.main in r}
         return [name for name in self.trials if name in able]
 
-    def steps(self) -> tuple[r.Step, ...]:
+    def steps(self) -> tuple[r.StepUp, ...]:
         """Each rung against the next one up, paired."""
         neighbours = ((kind, pair) for kind in KINDS for pair in pairwise(self.names(kind)))
-        return tuple(r.Step(kind, lower, upper, self.gain(kind, upper, lower)) for kind, (lower, upper) in neighbours)
+        return tuple(r.StepUp(kind, lower, upper, self.gain(kind, upper, lower)) for kind, (lower, upper) in neighbours)
 
     # --- learning curves -----------------------------------------------------------------------------------------
 
-    def _points(self, trial: Trial, kind: Kind) -> tuple[dict[float, tuple[Floats, Floats]], Ints]:
+    def _points(self, trial: EntryProgress, kind: Kind) -> tuple[dict[float, tuple[Floats, Floats]], Ints]:
         """For each share what was summed, and over what, by the posts or pairs that all shares got to; and their threads."""
         found: dict[float, tuple[Floats, Floats]] = {}
         for share in sorted(trial.fits):
@@ -179,7 +179,7 @@ class Analysis:
         threads = self.threads if kind == "typing" else self.pair_threads.get(self.main, self.threads)
         return {share: (sums[:number], counts[:number]) for share, (sums, counts) in found.items()}, threads[:number]
 
-    def curve(self, trial: Trial) -> tuple[r.Point, ...]:
+    def curve(self, trial: EntryProgress) -> tuple[r.Point, ...]:
         """A rung's figures by share of the data, on the posts that all shares were measured on."""
         figures: dict[float, dict[Kind, Figure]] = {share: {} for share in sorted(trial.fits)}
         for kind in KINDS:
@@ -191,7 +191,7 @@ class Analysis:
     def _size(self, share: float) -> int:
         return max(round(share * self.sizes["train"].posts), 1)
 
-    def _law(self, trial: Trial, kind: Kind) -> Laws | None:
+    def _law(self, trial: EntryProgress, kind: Kind) -> Laws | None:
         points, threads = self._points(trial, kind)
         if len(points) < POINTS:
             return None
@@ -212,11 +212,11 @@ class Analysis:
 
     # --- rungs and the verdict -----------------------------------------------------------------------------------
 
-    def rung(self, trial: Trial) -> r.Rung:
+    def rung(self, trial: EntryProgress) -> r.MeasuredRung:
         """One rung."""
         entry, name = trial.entry, trial.entry.name
         law = next((_law_of(kind, self.laws[name, kind]) for kind in KINDS if (name, kind) in self.laws), None)
-        return r.Rung(
+        return r.MeasuredRung(
             name=name,
             what=entry.what,
             kinds=tuple(kind for kind, able in zip(KINDS, (entry.types, entry.replies), strict=True) if able),
@@ -288,7 +288,7 @@ class Analysis:
         )
 
 
-def _here(trial: Trial, cost: Cost) -> float:
+def _here(trial: EntryProgress, cost: Cost) -> float:
     """Seconds to fit a rung on this machine, with all it is made of."""
     return 0.0 if trial.entry.shipped else cost.whole_seconds or 0.0
 

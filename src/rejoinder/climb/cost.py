@@ -11,13 +11,13 @@ from typing import Any
 
 import numpy as np
 
-from rejoinder.climb.executor import Trial
+from rejoinder.climb.executor import EntryProgress
 from rejoinder.home.workspace import Workspace
 from rejoinder.ladder.report import Cost, Machine, Percentiles
 from rejoinder.models import LADDER
 
 
-def cost_of(trial: Trial, trials: Mapping[str, Trial]) -> Cost:
+def cost_of(trial: EntryProgress, trials: Mapping[str, EntryProgress]) -> Cost:
     """What a rung costs, given all that it may be made of."""
     if trial.entry.shipped:
         return _cost_of_shipped(trial)
@@ -34,12 +34,12 @@ def cost_of(trial: Trial, trials: Mapping[str, Trial]) -> Cost:
     )
 
 
-def _whole(trial: Trial, trials: Mapping[str, Trial]) -> set[str]:
+def _whole(trial: EntryProgress, trials: Mapping[str, EntryProgress]) -> set[str]:
     """The names of a rung and of all that it is made of."""
     return {trial.entry.name}.union(*(_whole(trials[part], trials) for part in trial.entry.parts if part in trials))
 
 
-def _cost_of_shipped(trial: Trial) -> Cost:
+def _cost_of_shipped(trial: EntryProgress) -> Cost:
     """The same of a model of the package: the time to fit is that of where it was made."""
     space = Workspace.shipped()
     names = (trial.entry.rung, *trial.entry.parts)
@@ -53,7 +53,7 @@ def _cost_of_shipped(trial: Trial) -> Cost:
     )
 
 
-def _latencies(trial: Trial) -> dict[str, Any]:
+def _latencies(trial: EntryProgress) -> dict[str, Any]:
     """What was timed while it was measured."""
     typed, ranked = trial.measured.get("typing"), trial.measured.get("replies")
     first = typed or ranked

@@ -10,9 +10,21 @@ from typing import Any, TypeVar
 from rejoinder.climb import tasks
 from rejoinder.climb.entries import Entry, full_config
 from rejoinder.climb.task_cache import kept, run
-from rejoinder.climb.tasks import Chosen, Done, Experiment, Failed, Fitted, Limits, Measured, Stopped, Task, Tokenized, Work
+from rejoinder.climb.tasks import (
+    Chosen,
+    Done,
+    Experiment,
+    Failed,
+    FittedModel,
+    Limits,
+    Measured,
+    OutOfTime,
+    Task,
+    Tokenized,
+    Work,
+)
 from rejoinder.errors import UsageError
-from rejoinder.ladder.report import KINDS, PAIRS, Kind, Skipped, State
+from rejoinder.ladder.report import KINDS, PAIRS, Kind, LeftOut, State
 from rejoinder.models import LADDER, Can
 from rejoinder.models.interfaces import Progress
 from rejoinder.text.tokenizer import DEFAULT_SIZE
@@ -31,13 +43,13 @@ R = TypeVar("R", Tokenized, Chosen)
 
 
 @dataclass
-class Trial:
+class EntryProgress:
     """What is known of an entry so far."""
 
     entry: Entry
     state: State | None = None  # None: nothing was measured yet, and nothing stands in the way
     why: str = ""
-    fits: dict[float, Fitted] = field(default_factory=dict)  # by share
+    fits: dict[float, FittedModel] = field(default_factory=dict)  # by share
     measured: dict[Kind, Measured] = field(default_factory=dict)
     curve: dict[tuple[Kind, float], Measured] = field(default_factory=dict)  # by kind and share
 
@@ -47,7 +59,7 @@ class Trial:
         return max(self.fits, default=0.0)
 
     @property
-    def fitted(self) -> Fitted | None:
+    def fitted(self) -> FittedModel | None:
         """The fit on the largest share."""
         return self.fits.get(self.share)
 
@@ -77,9 +89,9 @@ class Executor:
     ) -> None:
         """`budget` and what was `spent` of it before, in seconds."""
         self.experiment, self.budget, self.progress = experiment, budget, progress
-        self.trials = {entry.name: Trial(entry) for entry in entries}
+        self.trials = {entry.name: EntryProgress(entry) for entry in entries}
         self.began = monotonic() - spent
-        self.skipped: list[Skipped] = []
+        self.skipped: list[LeftOut] = []
         self.token_keys: dict[float, str] = {}
         self.chosen = Chosen(key="")
 
@@ -92,7 +104,7 @@ class Executor:
         """Lists for each pair; with little time more pairs tell more."""
         return DRAWS if self.budget is None or self.budget >= _LONG else FEW_DRAWS
 
-    def run(self, what: str, work: Work, limits: Limits | None = None, seconds: float = math.inf) -> Done | Stopped:
+    def run(self, what: str, work: Work, limits: Limits | None = None, seconds: float = math.inf) -> Done | OutOfTime:
         """What comes of a task, in so many seconds at most."""
         self.progress(what, 0, None)
         limit = min(seconds, self.left(ALL))
@@ -128,7 +140,7 @@ class Executor:
 
     # --- fitting -------------------------------------------------------------------------------------------------
 
-    def fit(self, trial: Trial, share: float, seconds: float) -> None:
+    def fit(self, trial: EntryProgress, share: float, seconds: float) -> None:
         """Fit a rung on a share of the data, and on what it is made of; what fails or takes too long is noted."""
         if trial.state in ("failed", "skipped") or share in trial.fits:
             return
@@ -144,20 +156,20 @@ class Executor:
             self._out_of_time(trial, name, "the budget")
             return
         done = self.run(f"fitting {name}", work, limits, seconds * (1.3 if entry.rung == PATIENT else 1.0))
-        if isinstance(done, Stopped):
+        if isinstance(done, OutOfTime):
             self._out_of_time(trial, name, f"it was not fitted in {seconds:.0f} s")
         elif isinstance(done, Failed):
             trial.leave("skipped" if done.missing_extra else "failed", done.error)
-        elif isinstance(done, Fitted):
+        elif isinstance(done, FittedModel):
             trial.fits[share] = done
             trial.why = trial.why or self._unsettled(trial, done, share)
 
-    def _out_of_time(self, trial: Trial, name: str, why: str) -> None:
-        self.skipped.append(Skipped(name, why))
+    def _out_of_time(self, trial: EntryProgress, name: str, why: str) -> None:
+        self.skipped.append(LeftOut(name, why))
         if not trial.fits:
             trial.leave("stopped", "was stopped by the budget before it was fitted")
 
-    def common(self, trial: Trial) -> float:
+    def common(self, trial: EntryProgress) -> float:
         """The share of the data to fit what is made of others on: the largest that all of them learned from, if they are fixed.
 
         What only weighs others (`made_of`) takes each as it is.
@@ -167,7 +179,7 @@ class Executor:
             return 1.0
         return max(share for share in SHARES if all(share in part.fits for part in parts))
 
-    def _parts(self, trial: Trial, share: float) -> dict[str, str] | None:
+    def _parts(self, trial: EntryProgress, share: float) -> dict[str, str] | None:
         """The keys of what a rung is made of, fitted on the same share, or on the most there is; None if it cannot be made."""
         parts = {part: self.trials[part].fits for part in trial.entry.parts}
         ready = {part: fits for part, fits in parts.items() if fits and (share == 1.0 or share in fits)}
@@ -178,7 +190,7 @@ class Executor:
             return None
         return {part: fits[share if share in fits else max(fits)].key for part, fits in ready.items()}
 
-    def _unsettled(self, trial: Trial, done: Fitted, share: float) -> str:
+    def _unsettled(self, trial: EntryProgress, done: FittedModel, share: float) -> str:
         """Why more time might change it; nothing, if none would: training that got no better on dev ended by itself."""
         if share < 1.0:
             return ""
@@ -192,7 +204,7 @@ class Executor:
         unsettled = [part.entry.name for part in parts if part.why or 0 < part.share < 1]
         return f"is made of {', '.join(unsettled)}, which the budget stopped" if unsettled else ""
 
-    def _limits(self, trial: Trial, share: float, seconds: float) -> Limits:
+    def _limits(self, trial: EntryProgress, share: float, seconds: float) -> Limits:
         """What is cut short where there is a budget; of a net that is trained for as long as there is time: how many passes."""
         cut: dict[str, Any] | None = _CUT.get(trial.entry.rung)
         if self.budget is None or cut is None:
@@ -203,7 +215,7 @@ class Executor:
                 return Limits()
             if share == 1.0:
                 said = ", ".join(f"{value:,} of {full[key]:,} {key.replace('_', ' ')}" for key, value in cut.items())
-                self.skipped.append(Skipped(f"all of {trial.entry.name}: {said}", "the budget"))
+                self.skipped.append(LeftOut(f"all of {trial.entry.name}: {said}", "the budget"))
             return Limits(config=cut)
         epochs = min(1.0, float(full["epochs"]))
         if trial.fits:
@@ -216,7 +228,7 @@ class Executor:
 
     # --- measuring -----------------------------------------------------------------------------------------------
 
-    def measurable(self, trial: Trial) -> list[Kind]:
+    def measurable(self, trial: EntryProgress) -> list[Kind]:
         """What can be measured of a rung."""
         if trial.state not in (None, "stopped") or not (trial.fits or trial.entry.shipped):
             return []
@@ -225,7 +237,7 @@ class Executor:
             return []
         return [kind for kind, able in zip(KINDS, (trial.entry.types, trial.entry.replies), strict=True) if able]
 
-    def measure(self, trial: Trial, kind: Kind, seconds: float) -> None:
+    def measure(self, trial: EntryProgress, kind: Kind, seconds: float) -> None:
         """Measure a rung, on as many posts or pairs as there is time for."""
         done = self._measure(f"measuring {trial.entry.name}", trial, kind, seconds)
         if isinstance(done, Measured):
@@ -236,7 +248,7 @@ class Executor:
         else:
             trial.leave("stopped", "was stopped by the budget while it was measured")
 
-    def measure_point(self, trial: Trial, share: float) -> None:
+    def measure_point(self, trial: EntryProgress, share: float) -> None:
         """Measure what was fitted on a share of the data, for the learning curve."""
         for kind, able in zip(KINDS, (trial.entry.types, Can.RANK in LADDER[trial.entry.rung].can), strict=True):
             if able:
@@ -245,7 +257,9 @@ class Executor:
                 if isinstance(done, Measured):
                     trial.curve[kind, share] = done
 
-    def _measure(self, what: str, trial: Trial, kind: Kind, seconds: float, share: float | None = None) -> Done | Stopped:
+    def _measure(
+        self, what: str, trial: EntryProgress, kind: Kind, seconds: float, share: float | None = None
+    ) -> Done | OutOfTime:
         """A measurement; of a point of the learning curve, where a `share` is given."""
         rung, curve = trial.entry.rung, share is not None
         model = None if trial.entry.shipped else trial.fits[share or trial.share].key
@@ -259,7 +273,7 @@ class Executor:
         work = tasks.MeasureReplies(rung, model, kinds, harder=not curve, draws=1 if curve else self.draws, sources=sources)
         return self.run(what, work, Limits(limit, limit, pairs=CURVE_PAIRS if curve else RANKED_PAIRS), late)
 
-    def _sources(self, trial: Trial) -> dict[str, str]:
+    def _sources(self, trial: EntryProgress) -> dict[str, str]:
         """Who proposes the replies that a rung orders: itself, or what it is made of."""
         own = Can.PROPOSE in LADDER[trial.entry.rung].can
         able = [self.trials[name] for name in ([trial.entry.name] if own else trial.entry.parts)]

@@ -12,8 +12,8 @@ Without a budget nothing is cut short.
 
 from __future__ import annotations
 
-from rejoinder.climb.executor import ALL, PATIENT, SHARES, Executor, Trial, fraction
-from rejoinder.ladder.report import Skipped
+from rejoinder.climb.executor import ALL, PATIENT, SHARES, EntryProgress, Executor, fraction
+from rejoinder.ladder.report import LeftOut
 from rejoinder.models import LADDER
 
 _FITTING, _COMPOSING, _MEASURING = 0.36, 0.66, 0.84  # of the budget, by when each must be over
@@ -47,7 +47,7 @@ def carry_out(executor: Executor) -> None:
     _fill_curves(executor, [*base, *composite])
 
 
-def _fit_base(executor: Executor, base: list[Trial]) -> None:
+def _fit_base(executor: Executor, base: list[EntryProgress]) -> None:
     """Fit what stands on its own."""
     patient = [trial for trial in base if trial.entry.rung == PATIENT]
     quick = [trial for trial in base if trial not in patient]
@@ -64,7 +64,7 @@ def _fit_base(executor: Executor, base: list[Trial]) -> None:
             executor.fit(trial, 1.0, max(executor.left(_FITTING), 5.0))
 
 
-def _fit_most(executor: Executor, trial: Trial, seconds: float) -> None:
+def _fit_most(executor: Executor, trial: EntryProgress, seconds: float) -> None:
     """Fit the largest share there is time for; an eighth first, which tells what all of it costs."""
     first = trial.seconds(SHARES[1])
     if first <= _FIRST * seconds:
@@ -86,7 +86,7 @@ def _measure(executor: Executor) -> None:
         executor.measure(trial, kind, max(executor.left(_MEASURING) / (len(todo) - place), 2.0))
 
 
-def _fill_curves(executor: Executor, trials: list[Trial]) -> None:
+def _fill_curves(executor: Executor, trials: list[EntryProgress]) -> None:
     """Fit and measure the shares that are missing in the learning curves, the cheapest first, while there is time."""
     able = [trial for trial in trials if trial.measured]
     wanted = [(trial.seconds(share), place, share) for place, trial in enumerate(able) for share in SHARES if share < trial.share]
@@ -94,7 +94,7 @@ def _fill_curves(executor: Executor, trials: list[Trial]) -> None:
         trial = able[place]
         predicted = trial.seconds(share)
         if 1.2 * predicted + 3 > executor.left(ALL):
-            executor.skipped.append(Skipped(f"{trial.entry.name} on {fraction(share)} of the data", "the budget"))
+            executor.skipped.append(LeftOut(f"{trial.entry.name} on {fraction(share)} of the data", "the budget"))
             continue
         executor.fit(trial, share, 3 * predicted + 5 if executor.budget else float("inf"))
         if share in trial.fits:

@@ -23,7 +23,7 @@ from pathlib import Path
 from select import select
 from time import monotonic
 
-from rejoinder.climb.tasks import DONE, TASK, Done, Failed, Stopped, Task, as_json, read_result, read_task
+from rejoinder.climb.tasks import DONE, TASK, Done, Failed, OutOfTime, Task, as_json, read_result, read_task
 from rejoinder.files import write_atomically
 from rejoinder.home.lock import handles
 from rejoinder.home.workspace import Workspace
@@ -56,7 +56,7 @@ def kept(task: Task) -> Done | None:
     return done if done.whole or then >= _AS_GOOD * now else None
 
 
-def run(task: Task, seconds: float | None = None, progress: Progress = silent) -> Done | Stopped:
+def run(task: Task, seconds: float | None = None, progress: Progress = silent) -> Done | OutOfTime:
     """Do a task, or take what is kept of it.
 
     Args:
@@ -71,13 +71,13 @@ def run(task: Task, seconds: float | None = None, progress: Progress = silent) -
     task.place.mkdir(parents=True)
     write_atomically(task.place / TASK, as_json(task))
     began = monotonic()
-    outcome: Done | Stopped = Stopped()
+    outcome: Done | OutOfTime = OutOfTime()
     if _work(task.place, seconds, progress):
         try:
             outcome = replace(read_result(task.place / DONE), wall_seconds=round(monotonic() - began, 3))
         except (OSError, ValueError):
             outcome = Failed(key=task.key, error=_last_line(task.place / "stderr"))
-    if isinstance(outcome, Failed | Stopped):
+    if isinstance(outcome, Failed | OutOfTime):
         shutil.rmtree(task.place, ignore_errors=True)
     else:
         write_atomically(task.place / DONE, as_json(outcome))

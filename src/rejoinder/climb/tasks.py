@@ -151,7 +151,7 @@ class Chosen(Result):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Fitted(Result):
+class FittedModel(Result):
     """A model, in `model/`."""
 
     rung: str
@@ -184,11 +184,11 @@ class Failed(Result):
 
 
 @dataclass(frozen=True)
-class Stopped:
+class OutOfTime:
     """It ran out of time, and nothing is left of it."""
 
 
-Done = Tokenized | Chosen | Fitted | Measured | Failed
+Done = Tokenized | Chosen | FittedModel | Measured | Failed
 
 
 @cache

@@ -100,7 +100,7 @@ class Worker:
         directory.mkdir()
         model.save(directory)
         seal(directory, {"rung": work.rung})
-        return tasks.Fitted(
+        return tasks.FittedModel(
             key=self.task.key,
             rung=work.rung,
             parts=work.parts,
@@ -155,7 +155,7 @@ class Worker:
     def _model(self, key: str) -> Suggester:
         """A fitted model, with all it is made of."""
         done = tasks.read_result(self.root / key / DONE)
-        if not isinstance(done, tasks.Fitted):
+        if not isinstance(done, tasks.FittedModel):
             raise ModelError(f"{key} holds no model")
         parts = {name: self._model(part) for name, part in done.parts.items()}
         return LADDER[done.rung].load().load(self.root / key / "model", parts)

@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rejoinder.errors import UsageError, missing_extra
-from rejoinder.models.lstm.cell import Step
+from rejoinder.models.lstm.cell import CellStep
 from rejoinder.text.tokenizer import AnyTokenizer
 
 GATES = {"i": "input gate", "f": "forget gate", "o": "output gate"}  # 0 to 1
@@ -41,7 +41,7 @@ class CellTrace:
     values: dict[str, NDArray[np.float32]]  # i, f, g, o, c, h: (T, H)
 
     @classmethod
-    def of(cls, steps: Sequence[Sequence[Step]], labels: Sequence[str], layer: int) -> Self:
+    def of(cls, steps: Sequence[Sequence[CellStep]], labels: Sequence[str], layer: int) -> Self:
         """One layer of what `sequence` (see `rejoinder.models.lstm.cell`) gave for T tokens; layers count from 0, the lowest.
 
         Raises:

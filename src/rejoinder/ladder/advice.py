@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from statistics import median
 
 from rejoinder.ladder.formatting import percent
-from rejoinder.ladder.report import KINDS, Kind, Report, Rung
+from rejoinder.ladder.report import KINDS, Kind, MeasuredRung, Report
 
 _MORE = 4  # times the budget: intervals half as wide
 
@@ -64,7 +64,7 @@ def doubt(report: Report, kind: Kind) -> str:
     return f"{said}, smaller ones may be chance; and of {len(steps)} comparisons at 95% one in twenty misleads."
 
 
-def notes(report: Report, rung: Rung) -> list[str]:
+def notes(report: Report, rung: MeasuredRung) -> list[str]:
     """In a word each: what became of a rung, and whether the verdict names it."""
     found: list[str] = [] if rung.state == "measured" else [rung.state]
     for kind in KINDS:

@@ -6,13 +6,13 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
 from rejoinder.ladder.formatting import Show, bits, milliseconds, percent, rounded, seconds, size
-from rejoinder.ladder.report import KINDS, Figure, Kind, Pairs, Part, Rung
+from rejoinder.ladder.report import KINDS, Figure, Kind, MeasuredRung, Pairs, Part
 
 PART_NAMES: dict[Part, str] = {"all": "all text", "novel": "novel text", "repeats": "near-repeats of training text"}
 PAIR_NAMES: dict[Pairs, str] = {"comment": "a comment that answers a comment", "story": "a comment that answers an opening post"}
 FEWEST = 10  # posts: on fewer, a part of the text has no column
 _LONGEST = 8  # words of ExactMatch@N
-Of = Callable[[Rung], Figure | float | None]
+Of = Callable[[MeasuredRung], Figure | float | None]
 
 
 @dataclass(frozen=True)
@@ -25,13 +25,13 @@ class Column:
     better: str = "lower"  # or higher
     part: Part = "all"
 
-    def numbers(self, rungs: Iterable[Rung]) -> list[int]:
+    def numbers(self, rungs: Iterable[MeasuredRung]) -> list[int]:
         """On how many posts or pairs its figures stand, where that was noted."""
         found = (value.number for rung in rungs if isinstance(value := self.of(rung), Figure))
         return sorted({number for number in found if number is not None})
 
 
-def worth_showing(columns: Iterable[Column], rungs: Sequence[Rung]) -> list[Column]:
+def worth_showing(columns: Iterable[Column], rungs: Sequence[MeasuredRung]) -> list[Column]:
     """Those that have a figure; a part of the text only where it has posts enough."""
     some = [column for column in columns if any(column.of(rung) is not None for rung in rungs)]
     return [column for column in some if column.part == "all" or max(column.numbers(rungs), default=FEWEST) >= FEWEST]
@@ -68,7 +68,7 @@ def exact_columns(part: Part) -> list[Column]:
 def _in_text(part: Part, name: str, nth: int | None = None) -> Of:
     """Where a figure of predictive text is found, or the nth of several."""
 
-    def of(rung: Rung) -> Figure | None:
+    def of(rung: MeasuredRung) -> Figure | None:
         found = getattr(rung.text(part), name)
         if nth is None:
             return found  # type: ignore[no-any-return]
@@ -110,7 +110,7 @@ def cost_columns() -> list[Column]:
 def _waited(kind: Kind, *, slow: bool) -> Of:
     """The median latency of a kind, or the slowest of a hundred."""
 
-    def of(rung: Rung) -> float | None:
+    def of(rung: MeasuredRung) -> float | None:
         times = rung.latency(kind)
         return (times.p99 if slow else times.p50) if times else None
 

@@ -20,7 +20,7 @@ from markupsafe import Markup
 
 from rejoinder.ladder import columns, formatting, plots
 from rejoinder.ladder.advice import advice, doubt, notes
-from rejoinder.ladder.report import Kind, Report, Rung
+from rejoinder.ladder.report import Kind, MeasuredRung, Report
 
 _UNIT = re.compile(r"(?<=\d) (?=(?:s|ms|min|h|kB|MB|GB)\b)")
 
@@ -31,7 +31,7 @@ class Table:
 
     title: str
     columns: list[columns.Column]
-    rungs: list[Rung]
+    rungs: list[MeasuredRung]
     unit: str = ""  # what figures stand on: posts, pairs
     needs: bool = False  # whether it says which extra a rung needs
     folded: bool = False

@@ -14,7 +14,7 @@ from rejoinder.ladder import formatting as f
 from rejoinder.ladder import svg
 from rejoinder.ladder.formatting import Show, bits, seconds
 from rejoinder.ladder.metrics import Estimate
-from rejoinder.ladder.report import Kind, Point, Report, Rung
+from rejoinder.ladder.report import Kind, MeasuredRung, Point, Report
 from rejoinder.ladder.svg import Axis, Box, Label, mark, path, tag, words
 from rejoinder.ladder.svg import line as straight
 
@@ -181,7 +181,7 @@ def learning_curves(report: Report, kind: Kind, width: float) -> str:
     return paper.done(f"Learning curves: {quality.name} by posts", told, drawn)
 
 
-def _one_curve(rung: Rung, kind: Kind, points: Sequence[Point], axes: tuple[Axis, Axis], hue: str) -> list[str]:
+def _one_curve(rung: MeasuredRung, kind: Kind, points: Sequence[Point], axes: tuple[Axis, Axis], hue: str) -> list[str]:
     """What was measured of one rung: points, intervals, and straight lines where no law was fitted."""
     x, y = axes
     places = [(x.at(point.posts), y.at(point.figures[kind].value)) for point in points]
@@ -222,7 +222,7 @@ def gates(report: Report, kind: Kind, width: float) -> str:
 
 
 @dataclass(frozen=True)
-class Row:
+class PlotRow:
     """A line of a plot of rows: what is drawn from low to high, and where the marks stand."""
 
     name: str
@@ -232,7 +232,7 @@ class Row:
     neural: bool = False
 
 
-def in_rows(name: str, titles: tuple[str, str], rows: Sequence[Row], width: float, show: Show, *, log: bool) -> str:
+def in_rows(name: str, titles: tuple[str, str], rows: Sequence[PlotRow], width: float, show: Show, *, log: bool) -> str:
     """Rows of spans, on a logarithmic axis or, else, on one with a line at 0. `titles` of the plot and its axis."""
     if not rows:
         return ""
@@ -265,7 +265,7 @@ def latency(report: Report, kind: Kind, width: float) -> str:
         if times := rung.latency(kind):
             span = max(times.p50, _LEAST), max(times.p99, _LEAST)
             marks = (span[0], f"p50 {f.milliseconds(times.p50)}", False), (span[1], f"p99 {f.milliseconds(times.p99)}", True)
-            rows.append(Row(rung.name, span, marks, colour(report, kind, rung.name), rung.neural))
+            rows.append(PlotRow(rung.name, span, marks, colour(report, kind, rung.name), rung.neural))
     of = "keystroke" if kind == "typing" else "reply"
     titles = f"Time of a {of}: median to 99th percentile", f"time of a {of}, log scale (left is better)"
     return in_rows(f"{kind}-latency", titles, rows, width, f.milliseconds, log=True)
@@ -278,7 +278,7 @@ def apart(report: Report, kind: Kind, width: float) -> str:
         novel, repeats = (rung.text(part).bits_per_byte for part in ("novel", "repeats"))
         if novel and repeats:
             marks = (novel.value, f"novel {bits(novel.value)}", False), (repeats.value, f"repeats {bits(repeats.value)}", True)
-            rows.append(Row(rung.name, (repeats.value, novel.value), marks, colour(report, kind, rung.name), rung.neural))
+            rows.append(PlotRow(rung.name, (repeats.value, novel.value), marks, colour(report, kind, rung.name), rung.neural))
     titles = "Novel text and repeats apart", "bits per byte (lower is better)"
     return in_rows("typing-apart", titles, rows, width, lambda v: f"{v:.3g}", log=False)
 
@@ -291,12 +291,12 @@ def steps(report: Report, kind: Kind, width: float) -> str:
         if step.kind == kind:
             gain, unclear = step.gain, step.gain.low * step.gain.high <= 0
             marks = ((gain.value, f.with_interval(gain, quality.show_gain), unclear),)
-            rows.append(Row(f"{step.lower} → {step.upper}", (gain.low, gain.high), marks, colour(report, kind, step.upper)))
+            rows.append(PlotRow(f"{step.lower} → {step.upper}", (gain.low, gain.high), marks, colour(report, kind, step.upper)))
     titles = "What each step up buys", f"{quality.gain} (right is better)"
     return in_rows(f"{kind}-steps", titles, rows, width, quality.show_gain, log=False)
 
 
-def _names(rungs: Sequence[Rung], width: float) -> tuple[list[str], float]:
+def _names(rungs: Sequence[MeasuredRung], width: float) -> tuple[list[str], float]:
     """Names to stand at the right of lines, and the room they take."""
     names = [svg.short(_called(rung), int((_MARGIN[width] * width - 16) / svg.LETTER)) for rung in rungs]
     return names, 16 + svg.LETTER * max(map(len, names))
@@ -311,12 +311,12 @@ def _at_the_right(names: Sequence[str], hues: Sequence[str], ends: Sequence[tupl
     return drawn
 
 
-def _called(rung: Rung) -> str:
+def _called(rung: MeasuredRung) -> str:
     """A rung's label; one that was stopped says so."""
     return svg.short(rung.name) + (" (stopped)" if rung.state == "stopped" else "")
 
 
-def _law(rung: Rung, kind: Kind, first: float, last: float) -> list[tuple[float, float]]:
+def _law(rung: MeasuredRung, kind: Kind, first: float, last: float) -> list[tuple[float, float]]:
     """Points of c + a n^-b, where it was fitted."""
     law = rung.law
     if law is None or law.kind != kind:

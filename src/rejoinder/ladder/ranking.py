@@ -65,19 +65,19 @@ class Pool:
 
 
 @dataclass(frozen=True, eq=False)
-class Lists:
+class CandidateDraws:
     """The candidates of each draw, as places in a pool."""
 
     places: Ints  # (N,) the pairs that are asked about
     candidates: Ints  # (D, N, 1 + 99) of each draw; the first is the true one
     same_thread: float  # how many of the 99 are of the same thread, on average
 
-    def of(self, rows: Ints) -> Lists:
+    def of(self, rows: Ints) -> CandidateDraws:
         """Those for some of the pairs."""
-        return Lists(self.places[rows], self.candidates[:, rows], self.same_thread)
+        return CandidateDraws(self.places[rows], self.candidates[:, rows], self.same_thread)
 
 
-def draw_lists(pool: Pool, *, comment: bool, harder: bool, draws: int, rng: np.random.Generator) -> Lists:
+def draw_lists(pool: Pool, *, comment: bool, harder: bool, draws: int, rng: np.random.Generator) -> CandidateDraws:
     """Candidates for all pairs of one kind, drawn at random.
 
     Args:
@@ -110,10 +110,10 @@ def draw_lists(pool: Pool, *, comment: bool, harder: bool, draws: int, rng: np.r
                 negatives[draw, row, :taken] = rng.permutation(near)[:taken]
             same += taken
     true = np.broadcast_to(places[None, :, None], (draws, len(places), 1))
-    return Lists(places, np.concatenate([true, negatives], axis=2), same / max(len(places), 1))
+    return CandidateDraws(places, np.concatenate([true, negatives], axis=2), same / max(len(places), 1))
 
 
-def find_ranks(model: ReplyRanker, pool: Pool, several: Mapping[str, Lists]) -> dict[str, Ints]:
+def find_ranks(model: ReplyRanker, pool: Pool, several: Mapping[str, CandidateDraws]) -> dict[str, Ints]:
     """(D, N) int64 for each of several lists for the same pairs: the rank of the true reply in each draw.
 
     All candidates of a pair are scored together, each once.
@@ -144,7 +144,7 @@ class Asked:
         """(N,) in which order the pairs of the kind are asked about, as places among them."""
         return self._seeds()[2].permutation(len(pool.places(self.kind)))
 
-    def lists(self, pool: Pool) -> dict[str, Lists]:
+    def lists(self, pool: Pool) -> dict[str, CandidateDraws]:
         """Candidates from other threads, and from the same one if asked."""
         seeds = self._seeds()
         return {

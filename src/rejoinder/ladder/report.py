@@ -123,7 +123,7 @@ class Law:
 
 
 @dataclass(frozen=True)
-class Rung:
+class MeasuredRung:
     """All that is known of one rung."""
 
     name: str
@@ -150,7 +150,7 @@ class Rung:
 
 
 @dataclass(frozen=True)
-class Step:
+class StepUp:
     """A rung against the one below it, on the same posts."""
 
     kind: Kind
@@ -189,7 +189,7 @@ class Verdict:
 
 
 @dataclass(frozen=True)
-class Skipped:
+class LeftOut:
     """What was left out, and why."""
 
     what: str
@@ -247,28 +247,28 @@ class Report:
     scored: Scored
     policy: str  # of the ghost text
     margin: float
-    rungs: tuple[Rung, ...]  # from the cheapest up
-    steps: tuple[Step, ...]
+    rungs: tuple[MeasuredRung, ...]  # from the cheapest up
+    steps: tuple[StepUp, ...]
     overtakings: tuple[Overtaking, ...]
     verdicts: dict[Kind, Verdict]
-    skipped: tuple[Skipped, ...]
+    skipped: tuple[LeftOut, ...]
 
-    def of_kind(self, kind: Kind) -> list[Rung]:
+    def of_kind(self, kind: Kind) -> list[MeasuredRung]:
         """The rungs for one job."""
         return [rung for rung in self.rungs if kind in rung.kinds]
 
-    def quality(self, rung: Rung, kind: Kind) -> Figure | None:
+    def quality(self, rung: MeasuredRung, kind: Kind) -> Figure | None:
         """What rungs are compared by: bits per byte, or recall@1 where comments are answered; opening posts if there are none."""
         if kind == "typing":
             return rung.text().bits_per_byte
         found = rung.replies.get("comment" if self.scored.pairs.get("comment") else "story")
         return found.other_threads.recall_1 if found else None
 
-    def unfinished(self) -> list[Skipped]:
+    def unfinished(self) -> list[LeftOut]:
         """What failed, was stopped or was left out; what was left out for one reason, together."""
-        found = [Skipped(f"{r.name} {r.state}", r.why or "no reason was given") for r in self.rungs if r.state != "measured"]
+        found = [LeftOut(f"{r.name} {r.state}", r.why or "no reason was given") for r in self.rungs if r.state != "measured"]
         for why in dict.fromkeys(left.why for left in self.skipped):
-            found.append(Skipped(f"left out, {why}", "; ".join(left.what for left in self.skipped if left.why == why)))
+            found.append(LeftOut(f"left out, {why}", "; ".join(left.what for left in self.skipped if left.why == why)))
         return found
 
 

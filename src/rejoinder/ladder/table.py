@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 from rejoinder.ladder.advice import advice, doubt, notes
 from rejoinder.ladder.formatting import MISSING, bits, clean, milliseconds, percent, seconds, with_margin
-from rejoinder.ladder.report import KINDS, Report, Rung
+from rejoinder.ladder.report import KINDS, MeasuredRung, Report
 
 _GAP = 2  # between columns
 _NOTE = 8  # letters of the longest word of a note: they wrap
@@ -15,7 +15,7 @@ _LEAST_WANTED = ("p99", "saved", "fit")  # columns that go first where there is 
 
 def plain(report: Report, width: int = 100) -> tuple[list[str], list[list[str]], list[str]]:
     """Columns and rows of a table of at most `width` letters, names whole, and the lines that go below it."""
-    cells: dict[str, Callable[[Rung], str]] = {
+    cells: dict[str, Callable[[MeasuredRung], str]] = {
         "rung": lambda rung: rung.name,
         "bits/byte": lambda rung: with_margin(rung.text().bits_per_byte, bits),
         "saved": lambda rung: percent(saved.value) if (saved := rung.text().savings) else MISSING,
@@ -33,7 +33,7 @@ def plain(report: Report, width: int = 100) -> tuple[list[str], list[list[str]],
     return list(table), rows, [*_gloss(report), *_verdicts(report), *_more_data(report), *_next(report), *_failures(report)]
 
 
-def _fit(rung: Rung) -> str:
+def _fit(rung: MeasuredRung) -> str:
     took = rung.cost.whole_seconds
     return "elsewhere" if rung.shipped else MISSING if took is None else seconds(took)
 

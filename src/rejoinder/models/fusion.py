@@ -64,7 +64,7 @@ class FusionConfig(Checked, of="fusion"):
 
 
 @dataclass(frozen=True, eq=False)
-class Weights:
+class FusionWeights:
     """What is fitted, for F features; row 0 for answers to opening posts, row 1 for answers to comments."""
 
     centre: Floats  # (F,)
@@ -85,7 +85,7 @@ class Fusion(ReplyRanker):
 
     Config: ClassVar[type] = FusionConfig
 
-    def __init__(self, config: FusionConfig, parts: Mapping[str, Suggester], overlap: Overlap, weights: Weights) -> None:
+    def __init__(self, config: FusionConfig, parts: Mapping[str, Suggester], overlap: Overlap, weights: FusionWeights) -> None:
         """Use `fit` or `load`. `parts` in the order of their weights."""
         self.config = config
         self._parts = {name: cast(ReplyRanker, part) for name, part in parts.items()}
@@ -110,7 +110,9 @@ class Fusion(ReplyRanker):
         parts = {name: part for name, part in job.parts.items() if Can.RANK in LADDER[name].can}
         overlap = Overlap.fit(corpus, config.train_pairs, rng)
         number = len(parts) + len(NAMES)
-        blank = Weights(np.zeros(number), np.ones(number), np.zeros((2, number)), np.tile([1.0, -log(_OTHERS), 0, 0], (2, 1)))
+        blank = FusionWeights(
+            np.zeros(number), np.ones(number), np.zeros((2, number)), np.tile([1.0, -log(_OTHERS), 0, 0], (2, 1))
+        )
         new = cls(config, parts, overlap, blank)
         of_kinds = [new._lists(questions, rng, job) for questions in _questions(corpus, config.pairs, rng)]
         new._weights = fit_weights(of_kinds, number, config.shrink)
@@ -133,7 +135,7 @@ class Fusion(ReplyRanker):
         """
         config = load_config(directory, "fusion", FusionConfig)
         features = load_json(directory / "features.json")
-        weights = Weights(*(np.array(load_array(directory, name), np.float64) for name in _ARRAYS))
+        weights = FusionWeights(*(np.array(load_array(directory, name), np.float64) for name in _ARRAYS))
         named = features[: -len(NAMES)] if isinstance(features, list) else []
         number = len(named) + len(NAMES)
         fits = [*named, *NAMES] == features and {*named} <= {*parts}
@@ -153,31 +155,31 @@ class Fusion(ReplyRanker):
         given = [part.score_replies(context, candidates)[:, None] for part in self._parts.values()]
         return np.concatenate([*given, self._overlap.features(context, candidates)], axis=1)
 
-    def _lists(self, questions: tuple[Sequence[Pair], NDArray[np.int64]], rng: np.random.Generator, job: Job) -> Lists:
+    def _lists(self, questions: tuple[Sequence[Pair], NDArray[np.int64]], rng: np.random.Generator, job: Job) -> CandidateLists:
         """The features of the true reply and of others, for each of the pairs of one kind."""
         pairs, threads = questions
         _, sizes = np.unique(threads, return_counts=True)
         others = min(self.config.lists * _OTHERS, len(pairs) - int(sizes.max(initial=0)))
         if others < 1:
             nothing = np.empty((0, 1, len(self.features)), np.float32)
-            return Lists(nothing, np.empty((0, 3)))
+            return CandidateLists(nothing, np.empty((0, 3)))
         texts = [pair.reply.own_text for pair in pairs]
         x = np.empty((len(pairs), 1 + others, len(self.features)), np.float32)
         for row, drawn in enumerate(draw_negatives(threads, others, rng)):
             x[row] = self.measure(pairs[row].context, [texts[row], *(texts[place] for place in drawn)])
             job.progress("weighing rankers on dev", row + 1, len(pairs))
-        return Lists(x, np.stack([_known(pair.context) for pair in pairs]))
+        return CandidateLists(x, np.stack([_known(pair.context) for pair in pairs]))
 
 
 @dataclass(frozen=True, eq=False)
-class Lists:
+class CandidateLists:
     """N true replies, each in a list with others."""
 
     x: NDArray[np.float32]  # (N, 1 + others, F) the true one first
     known: Floats  # (N, 3) see `Weights.scores`
 
 
-def fit_weights(of_kinds: Sequence[Lists], features: int, shrink: float) -> Weights:
+def fit_weights(of_kinds: Sequence[CandidateLists], features: int, shrink: float) -> FusionWeights:
     """The weights of both kinds.
 
     Raises:
@@ -194,10 +196,12 @@ def fit_weights(of_kinds: Sequence[Lists], features: int, shrink: float) -> Weig
     widest = min(x.shape[1] for x in scaled if len(x))
     common = conditional_logit(np.concatenate([x[:, :widest] for x in scaled if len(x)]), shrink, common)
     weights = np.stack([conditional_logit(x, shrink, common) if len(x) else common for x in scaled])
-    return Weights(centre, spread, weights, np.stack([_calibrate(*both) for both in zip(of_kinds, scaled, weights, strict=True)]))
+    return FusionWeights(
+        centre, spread, weights, np.stack([_calibrate(*both) for both in zip(of_kinds, scaled, weights, strict=True)])
+    )
 
 
-def _calibrate(lists: Lists, scaled: NDArray[np.float32], weights: Floats) -> Floats:
+def _calibrate(lists: CandidateLists, scaled: NDArray[np.float32], weights: Floats) -> Floats:
     """(4,) a, b, c, d: see above."""
     prior = np.array([1.0, -log(_OTHERS), 0.0, 0.0])
     number, width = scaled.shape[:2]

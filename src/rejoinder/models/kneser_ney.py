@@ -54,7 +54,7 @@ Nodes = tuple[int, ...]  # for each length from 1, the place of the context of t
 NOWHERE = -1
 
 
-class State(NamedTuple):
+class KneserNeyState(NamedTuple):
     """What is known of the text so far: a value."""
 
     nodes: Nodes
@@ -207,7 +207,7 @@ class KneserNey(Counting):
             self._counts = NgramCounts(tuple(levels), self.tokenizer.vocabulary)
         return self._counts
 
-    def start(self, context: Sequence[Post]) -> State:
+    def start(self, context: Sequence[Post]) -> KneserNeyState:
         """The state at the beginning of a post; of what was said before, only the cache (if there is one) remembers the words."""
         history = b""
         if self._cache:
@@ -215,22 +215,24 @@ class KneserNey(Counting):
                 history = self._cache.remember(history, *self.tokenizer.encode(post.own_text))
         return self.start_after(history, answers=bool(context))
 
-    def start_after(self, history: bytes, *, answers: bool) -> State:
+    def start_after(self, history: bytes, *, answers: bool) -> KneserNeyState:
         """The state at the beginning of a post, with the history of an earlier state in the cache."""
         separator = self.tokenizer.reply if answers else self.tokenizer.post
-        return State(self._extend((), separator), history, (separator,))
+        return KneserNeyState(self._extend((), separator), history, (separator,))
 
-    def advance(self, state: State, token: int) -> State:
+    def advance(self, state: KneserNeyState, token: int) -> KneserNeyState:
         """The contexts that end in `token`: each of the state's, one longer, as far as they were met and followed."""
         if self._cache is None:
-            return State(self._extend(state.nodes, token))
-        return State(self._extend(state.nodes, token), self._cache.remember(state.history, token), (*state.last[-1:], token))
+            return KneserNeyState(self._extend(state.nodes, token))
+        return KneserNeyState(
+            self._extend(state.nodes, token), self._cache.remember(state.history, token), (*state.last[-1:], token)
+        )
 
-    def ahead(self, state: State, made: int) -> State:
+    def ahead(self, state: KneserNeyState, made: int) -> KneserNeyState:
         """`state` whose cache leaves out the last `made` tokens."""
         return state._replace(made=made) if self._cache and made != state.made else state
 
-    def log_prob(self, state: State, token: int) -> float:
+    def log_prob(self, state: KneserNeyState, token: int) -> float:
         """The natural logarithm of one token's probability, without looking at the others (unless there is a cache)."""
         if self._cache:
             return float(self.log_probs(state)[token])
@@ -243,7 +245,7 @@ class KneserNey(Counting):
             behind += self._backoff(length, nodes)
         return behind + float(self._unigrams[token])
 
-    def score_tokens(self, state: State, tokens: Sequence[int]) -> NDArray[np.float32]:
+    def score_tokens(self, state: KneserNeyState, tokens: Sequence[int]) -> NDArray[np.float32]:
         """(N,) float32, nats."""
         found = np.empty(len(tokens), np.float32)
         for place, token in enumerate(tokens):
@@ -251,11 +253,11 @@ class KneserNey(Counting):
             state = self.advance(state, token)
         return found
 
-    def seen(self, state: State) -> int:
+    def seen(self, state: KneserNeyState) -> int:
         """The tokens of the longest context that was met."""
         return len(state.nodes)
 
-    def log_probs(self, state: State) -> LogProbs:
+    def log_probs(self, state: KneserNeyState) -> LogProbs:
         """(V,) float32, nats: from the unigrams up, each context overwriting what it has seen."""
         probs = self._unigrams.copy()
         for length, node in enumerate(state.nodes, start=1):
@@ -269,7 +271,7 @@ class KneserNey(Counting):
             return self._cache.mix(probs, self._cache.before(state.history, state.made), state.last)
         return probs
 
-    def top(self, state: State, k: int, prefix: bytes = b"") -> list[tuple[int, float]]:
+    def top(self, state: KneserNeyState, k: int, prefix: bytes = b"") -> list[tuple[int, float]]:
         """The `k` best tokens, read off the index; exactly those of the full distribution, in its order."""
         if prefix or not 0 < k <= _READ_OFF or self._cache:
             return super().top(state, k, prefix)
@@ -287,7 +289,7 @@ class KneserNey(Counting):
         _read_off(self._ranked, self._ranked_probs, behind, seen, k, found)
         return [(token, -minus) for minus, token in found[:k]]
 
-    def log_probs_many(self, states: Sequence[State]) -> NDArray[np.float32]:
+    def log_probs_many(self, states: Sequence[KneserNeyState]) -> NDArray[np.float32]:
         """(B, V) float32, nats; equal states are worked out once."""
         rows = {state: self.log_probs(state) for state in set(states)}
         return np.stack([rows[state] for state in states]) if states else np.empty((0, len(self._unigrams)), np.float32)

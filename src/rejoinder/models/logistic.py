@@ -76,7 +76,7 @@ class LogisticConfig(Checked, of="logistic"):
     dev_tokens: PositiveInt = 10_000  # of the dev part, to stop early
 
 
-class Weights(NamedTuple):
+class LogisticWeights(NamedTuple):
     """All that is learned."""
 
     vectors: Floats  # A (V, D)
@@ -85,7 +85,7 @@ class Weights(NamedTuple):
     bias: Floats  # b (V,); -inf for what can never come
 
 
-class Windows(NamedTuple):
+class ContextWindows(NamedTuple):
     """What stands before each of B tokens."""
 
     tokens: Ints  # (B, n) the last one first; beyond the beginning of the post anything
@@ -100,7 +100,7 @@ class Rows(NamedTuple):
 
 
 class Gradient(NamedTuple):
-    """The derivatives of the summed loss by the `Weights` of the same names."""
+    """The derivatives of the summed loss by the `LogisticWeights` of the same names."""
 
     vectors: Rows
     distance: Floats
@@ -113,7 +113,7 @@ class Logistic(LanguageModel):
 
     Config: ClassVar[type] = LogisticConfig
 
-    def __init__(self, config: LogisticConfig, tokenizer: AnyTokenizer, weights: Weights) -> None:
+    def __init__(self, config: LogisticConfig, tokenizer: AnyTokenizer, weights: LogisticWeights) -> None:
         """Use `fit` or `load`."""
         self.config = config
         self.tokenizer = tokenizer
@@ -147,7 +147,7 @@ class Logistic(LanguageModel):
         """
         config = load_config(directory, "logistic", LogisticConfig)
         tokenizer = open_tokenizer(directory)
-        weights = Weights(*(np.asarray(load_array(directory, name)) for name in Weights._fields))
+        weights = LogisticWeights(*(np.asarray(load_array(directory, name)) for name in LogisticWeights._fields))
         size = (tokenizer.vocabulary, config.size)
         if [array.shape for array in weights] != [size, (config.window,), size, size[:1]]:
             raise DamagedModel(f"{directory}: the arrays do not belong together; fit again: rejoinder fit logistic")
@@ -172,7 +172,7 @@ class Logistic(LanguageModel):
         return score_at(self.weights, written, np.arange(len(state), len(written)), self._begins)
 
 
-def windows_before(places: ArrayLike, tokens: Tokens, n: int, begins: Sequence[int]) -> Windows:
+def windows_before(places: ArrayLike, tokens: Tokens, n: int, begins: Sequence[int]) -> ContextWindows:
     """The `n` tokens before each of `places`, back to the token of `begins` that its post begins with.
 
     Args:
@@ -185,16 +185,16 @@ def windows_before(places: ArrayLike, tokens: Tokens, n: int, begins: Sequence[i
     found = np.asarray(tokens[np.maximum(at, 0)], dtype=np.int64)
     begin = np.isin(found, begins)
     inside = (at >= 0) & (np.cumsum(begin, axis=1) - begin == 0)  # no beginning stands between it and the place
-    return Windows(found, (inside / inside.sum(axis=1, keepdims=True)).astype(np.float32))
+    return ContextWindows(found, (inside / inside.sum(axis=1, keepdims=True)).astype(np.float32))
 
 
-def mean_vectors(weights: Weights, windows: Windows) -> tuple[Floats, Floats]:
+def mean_vectors(weights: LogisticWeights, windows: ContextWindows) -> tuple[Floats, Floats]:
     """(B, D) x; and (B, n, D) A[w_j] / m, what each token adds to it before it is weighed."""
     parts = weights.vectors[windows.tokens] * windows.shares[:, :, None]
     return np.matmul(weights.distance, parts), parts
 
 
-def score_at(weights: Weights, tokens: Tokens, places: Ints, begins: Sequence[int]) -> NDArray[np.float32]:
+def score_at(weights: LogisticWeights, tokens: Tokens, places: Ints, begins: Sequence[int]) -> NDArray[np.float32]:
     """(N,) float32, nats: the log probability of the token at each of the N `places`, with the whole sum."""
     found = np.empty(len(places), np.float32)
     for first in range(0, len(places), _ROWS):
@@ -205,7 +205,9 @@ def score_at(weights: Weights, tokens: Tokens, places: Ints, begins: Sequence[in
     return found
 
 
-def gradient(weights: Weights, windows: Windows, targets: Ints, ids: Ints, log_share: Floats) -> tuple[Floats, Gradient]:
+def gradient(
+    weights: LogisticWeights, windows: ContextWindows, targets: Ints, ids: Ints, log_share: Floats
+) -> tuple[Floats, Gradient]:
     """What B tokens cost, with the estimated sum, and the gradient of that: the formulas above, for a batch at once.
 
     Args:
@@ -280,17 +282,17 @@ class _Run:
         order = np.lexsort((np.arange(len(counts)), -counts))
         self.ranked = order[~np.isin(order, self.begins)]
         self.weights = first_weights(counts, config, self.begins, rng)
-        self.squares = Weights(*(np.full_like(array, _FIRST_SQUARE) for array in self.weights))
+        self.squares = LogisticWeights(*(np.full_like(array, _FIRST_SQUARE) for array in self.weights))
         self.stride, self.start = _stride(len(self.tokens), rng), int(rng.integers(len(self.tokens)))
         self.total = max(math.ceil(config.epochs * len(self.tokens) / config.batch), config.least_steps)
 
-    def finish(self, progress: Progress) -> Weights:
+    def finish(self, progress: Progress) -> LogisticWeights:
         """The weights that were best on dev; the last ones, where there is no dev part.
 
         Raises:
             ModelError: the numbers grew beyond all bounds.
         """
-        measured: list[tuple[float, int, Weights]] = []  # bits per byte, step, weights
+        measured: list[tuple[float, int, LogisticWeights]] = []  # bits per byte, step, weights
         every = max(self.total // _MEASUREMENTS, 1)
         dev = ""
         for step in range(self.total):
@@ -299,7 +301,7 @@ class _Run:
                 bits = self.dev_bits_per_byte()
                 dev = f", dev {bits:.3f} bits per byte"
                 if not measured or bits < measured[0][0]:
-                    measured = [(bits, step, Weights(*(array.copy() for array in self.weights)))]
+                    measured = [(bits, step, LogisticWeights(*(array.copy() for array in self.weights)))]
                 elif step - measured[0][1] >= _PATIENCE * every:
                     break
             progress(f"logistic{dev}", step + 1, self.total)
@@ -340,13 +342,13 @@ class _Run:
             self.weights.distance[:] -= rate * found.distance / np.sqrt(self.squares.distance)
 
 
-def first_weights(counts: Ints, config: LogisticConfig, never: Sequence[int], rng: np.random.Generator) -> Weights:
+def first_weights(counts: Ints, config: LogisticConfig, never: Sequence[int], rng: np.random.Generator) -> LogisticWeights:
     """Weights with which the model says what the unigram rung says: O is 0, b the logarithms of the shares of `counts`."""
     size = (len(counts), config.size)
     with np.errstate(divide="ignore"):
         bias = np.log(token_shares(counts, _PSEUDO_COUNT, never)).astype(np.float32)
     vectors = rng.uniform(-_SPREAD, _SPREAD, size).astype(np.float32)
-    return Weights(vectors, np.ones(config.window, np.float32), np.zeros(size, np.float32), bias)
+    return LogisticWeights(vectors, np.ones(config.window, np.float32), np.zeros(size, np.float32), bias)
 
 
 def _stride(size: int, rng: np.random.Generator) -> int:

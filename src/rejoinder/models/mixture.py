@@ -54,7 +54,7 @@ _log = logging.getLogger(__name__)
 _STILL = 1e-6  # EM ends when no weight moves by more
 
 
-class State(NamedTuple):
+class MixtureState(NamedTuple):
     """What each part knows of the text so far: a value."""
 
     parts: tuple[Any, ...]
@@ -96,7 +96,7 @@ class Mixture(LanguageModel):
         self,
         config: MixtureConfig,
         parts: Mapping[str, Suggester],
-        weights: Weights | None = None,
+        weights: MixtureWeights | None = None,
         own: Counting | None = None,
     ) -> None:
         """Use `fit`, `load` or `of_one`; without `weights` all are equal.
@@ -110,7 +110,7 @@ class Mixture(LanguageModel):
         self.tokenizer = self._parts[0].tokenizer
         able = [place for place, name in enumerate(config.models) if Can.RECALL in rung(name).can]
         self._recaller = able[-1] if config.recall and able else None
-        self._weights = weights or Weights.equal(self.voices)
+        self._weights = weights or MixtureWeights.equal(self.voices)
         self._own = own
         everyone = {**dict(zip(config.models, self._parts, strict=True)), **({"personal model": own} if own else {})}
         for name, part in everyone.items():
@@ -165,46 +165,46 @@ class Mixture(LanguageModel):
     def load(cls, directory: Path, parts: Mapping[str, Suggester] = {}) -> Self:
         """Read what `save` wrote, for the same parts."""
         config = load_config(directory, "mixture", MixtureConfig)
-        weights = Weights(load_array(directory, "weights"), load_array(directory, "edges"))
+        weights = MixtureWeights(load_array(directory, "weights"), load_array(directory, "edges"))
         mixture = cls(config, parts, weights)
         if not weights.are_of(mixture.voices):
             raise DamagedModel(f"{directory}: the weights are not those of {config.models}; fit again: rejoinder fit mixture")
         return mixture
 
-    def start(self, context: Sequence[Post]) -> State:
+    def start(self, context: Sequence[Post]) -> MixtureState:
         """The states of all parts before the first token of a post."""
-        return State(tuple(part.start(context) for part in self._parts), self._own.start(context) if self._own else None)
+        return MixtureState(tuple(part.start(context) for part in self._parts), self._own.start(context) if self._own else None)
 
-    def advance(self, state: State, token: int) -> State:
+    def advance(self, state: MixtureState, token: int) -> MixtureState:
         """The states of all parts after one more token."""
         parts = (part.advance(known, token) for part, known in zip(self._parts, state.parts, strict=True))
-        return State(tuple(parts), self._own.advance(state.own, token) if self._own else None)
+        return MixtureState(tuple(parts), self._own.advance(state.own, token) if self._own else None)
 
-    def ahead(self, state: State, made: int) -> State:
+    def ahead(self, state: MixtureState, made: int) -> MixtureState:
         """The states of all parts, with the last `made` tokens in no cache."""
         parts = tuple(part.ahead(known, made) for part, known in zip(self._parts, state.parts, strict=True))
         own = self._own.ahead(state.own, made) if self._own else None
         same = own is state.own and all(new is old for new, old in zip(parts, state.parts, strict=True))
-        return state if same else State(parts, own)
+        return state if same else MixtureState(parts, own)
 
-    def log_probs(self, state: State) -> LogProbs:
+    def log_probs(self, state: MixtureState) -> LogProbs:
         """(V,) float32, nats: the formula above."""
         return self._mixed(state, [part.log_probs(known) for part, known in zip(self._parts, state.parts, strict=True)])
 
-    def advance_many(self, states: Sequence[State], tokens: Sequence[int]) -> list[State]:
+    def advance_many(self, states: Sequence[MixtureState], tokens: Sequence[int]) -> list[MixtureState]:
         """`advance` for B states, each part at once."""
         rows = [part.advance_many([state.parts[m] for state in states], tokens) for m, part in enumerate(self._parts)]
         own = self._own.advance_many([state.own for state in states], tokens) if self._own else [None] * len(states)
-        return [State(tuple(row[b] for row in rows), own[b]) for b in range(len(states))]
+        return [MixtureState(tuple(row[b] for row in rows), own[b]) for b in range(len(states))]
 
-    def log_probs_many(self, states: Sequence[State]) -> NDArray[np.float32]:
+    def log_probs_many(self, states: Sequence[MixtureState]) -> NDArray[np.float32]:
         """(B, V) float32, nats; each part at once."""
         if not states:
             return np.empty((0, self.tokenizer.vocabulary), np.float32)
         rows = [part.log_probs_many([state.parts[m] for state in states]) for m, part in enumerate(self._parts)]
         return np.stack([self._mixed(state, [row[b] for row in rows]) for b, state in enumerate(states)])
 
-    def score_tokens(self, state: State, tokens: Sequence[int]) -> NDArray[np.float32]:
+    def score_tokens(self, state: MixtureState, tokens: Sequence[int]) -> NDArray[np.float32]:
         """(N,) float32, nats; each part scores the whole text at once."""
         log_probs, lengths, certainty = self._measure(state, tokens)
         probs = (self._weights.at(lengths, certainty) * np.exp(log_probs)).sum(axis=1)
@@ -217,12 +217,12 @@ class Mixture(LanguageModel):
         with np.errstate(divide="ignore"):
             return np.asarray(np.log(probs), dtype=np.float32)
 
-    def weights(self, state: State) -> dict[str, float]:
+    def weights(self, state: MixtureState) -> dict[str, float]:
         """The weight of each part in this state, by name, and of `recall`, if it is one; the personal model apart."""
         found = self._weights.at(self._length(state), self._recall(state).certainty)
         return dict(zip((*self.config.models, "recall"), found.tolist(), strict=False))
 
-    def _mixed(self, state: State, rows: Sequence[LogProbs]) -> LogProbs:
+    def _mixed(self, state: MixtureState, rows: Sequence[LogProbs]) -> LogProbs:
         recalled = self._recall(state)
         weights = self._weights.at(self._length(state), recalled.certainty)
         voices = [np.exp(row.astype(np.float64)) for row in rows]
@@ -239,16 +239,18 @@ class Mixture(LanguageModel):
     def _own_share(self, known: Any) -> float:
         return self.config.personal if self._own and self._own.seen(known) else 0.0
 
-    def _length(self, state: State) -> int:
+    def _length(self, state: MixtureState) -> int:
         """The tokens of the longest context that was met."""
         return cast(Counting, self._parts[0]).seen(state.parts[0]) if len(self._parts) > 1 else 0
 
-    def _recall(self, state: State) -> Recalled:
+    def _recall(self, state: MixtureState) -> Recalled:
         if self._recaller is None:
             return NOTHING
         return cast(Recalling, self._parts[self._recaller]).recall(state.parts[self._recaller])
 
-    def _measure(self, state: State, tokens: Sequence[int]) -> tuple[NDArray[np.float64], NDArray[np.int64], NDArray[np.float32]]:
+    def _measure(
+        self, state: MixtureState, tokens: Sequence[int]
+    ) -> tuple[NDArray[np.float64], NDArray[np.int64], NDArray[np.float32]]:
         """(N, M) float64 nats of each token by each voice; (N,) the length and (N,) the certainty it stands in."""
         scored = [part.score_tokens(known, tokens) for part, known in zip(self._parts, state.parts, strict=True)]
         certainty = np.full(len(tokens), -np.inf, np.float32)
@@ -275,7 +277,7 @@ def with_personal(name: str, model: LanguageModel, own: Counting) -> Mixture:
 
 
 @dataclass(frozen=True)
-class Weights:
+class MixtureWeights:
     """The weights of every bucket."""
 
     of: NDArray[np.float64]  # (lengths, 1 + levels, M); level 0: nothing to recall
@@ -303,7 +305,7 @@ def find_level(edges: NDArray[np.float32], certainty: Any) -> Any:
 
 def fit_weights(
     log_probs: NDArray[np.float64], lengths: NDArray[np.int64], certainty: NDArray[np.float32], config: MixtureConfig
-) -> Weights:
+) -> MixtureWeights:
     """The weights of every bucket, by EM from the coarsest down.
 
     Args:
@@ -323,7 +325,7 @@ def fit_weights(
     by_length = expectation_maximisation(log_probs, lengths, np.repeat(whole, rows, axis=0), config)
     above = np.repeat(by_length, columns, axis=0)
     cells = expectation_maximisation(log_probs, lengths * columns + level, above, config)
-    return Weights(cells.reshape(rows, columns, voices), edges)
+    return MixtureWeights(cells.reshape(rows, columns, voices), edges)
 
 
 def expectation_maximisation(

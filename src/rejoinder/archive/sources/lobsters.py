@@ -11,7 +11,7 @@ from rejoinder.archive.values import flag
 from rejoinder.post import State
 
 
-class _Said(NamedTuple):
+class _Shown(NamedTuple):
     story: Mapping[str, Any]
     comment: Any = None
     above: dict[int, str] | None = None  # the last comment at each depth: old dumps name no parent
@@ -27,14 +27,14 @@ class Lobsters(JsonSource):
     places = {"short_id title comments_url": ""}
     whole = True
 
-    def within(self, value: Mapping[str, Any], outer: Mapping[str, Any]) -> Iterator[_Said]:
+    def within(self, value: Mapping[str, Any], outer: Mapping[str, Any]) -> Iterator[_Shown]:
         """The story and its comments."""
         above: dict[int, str] = {}
-        yield _Said(value)
+        yield _Shown(value)
         for comment in value.get("comments") or ():
-            yield _Said(value, comment, above)
+            yield _Shown(value, comment, above)
 
-    def record(self, part: _Said, known: None) -> Record | str:
+    def record(self, part: _Shown, known: None) -> Record | str:
         """The post of the story, or of a comment."""
         return _story(part.story) if part.above is None else _comment(part.comment, part.story["short_id"], part.above)
 

@@ -84,7 +84,7 @@ class Msgvault(Source):
 SOURCE = Msgvault()
 
 
-class _Connection(sqlite3.Connection):
+class _ClosingConnection(sqlite3.Connection):
     def __exit__(self, *_: object) -> Any:
         self.close()
 
@@ -92,7 +92,9 @@ class _Connection(sqlite3.Connection):
 def _opened(path: Path) -> sqlite3.Connection:
     """The file, read only; where no log lies beside it, SQLite is told that nobody writes, so that it leaves nothing there."""
     logged = path.with_name(f"{path.name}-wal").exists()
-    db = sqlite3.connect(f"{path.resolve().as_uri()}?mode=ro{'' if logged else '&immutable=1'}", uri=True, factory=_Connection)
+    db = sqlite3.connect(
+        f"{path.resolve().as_uri()}?mode=ro{'' if logged else '&immutable=1'}", uri=True, factory=_ClosingConnection
+    )
     db.text_factory = lambda data: data.decode("utf-8", "replace")
     return db
 

@@ -26,7 +26,7 @@ from numpy.typing import NDArray
 from rejoinder.errors import DamagedModel
 from rejoinder.files import write_atomically
 from rejoinder.models.dual_encoder.config import DualEncoderConfig
-from rejoinder.models.dual_encoder.features import Bags, Floats, Read, read
+from rejoinder.models.dual_encoder.features import FeatureBags, FeaturesOfTexts, Floats, read
 from rejoinder.models.nearest import dots
 from rejoinder.post import Post
 
@@ -38,7 +38,7 @@ _TINY = 1e-12  # the square of a length
 
 
 @dataclass(frozen=True, eq=False)
-class Weights:
+class EncoderWeights:
     """What is learned: float32 in training, float16 on disk and after."""
 
     words: NDArray[Any]  # (V,) idf^rarity of each place of words
@@ -54,13 +54,13 @@ class Weights:
         """All of them by name."""
         return {field.name: getattr(self, field.name) for field in fields(self)}
 
-    def half(self) -> Weights:
+    def half(self) -> EncoderWeights:
         """In half precision."""
-        return Weights(**{n: array if n == "rows" else array.astype(np.float16) for n, array in self.arrays().items()})
+        return EncoderWeights(**{n: array if n == "rows" else array.astype(np.float16) for n, array in self.arrays().items()})
 
-    def single(self) -> Weights:
+    def single(self) -> EncoderWeights:
         """In single precision, with which all is computed."""
-        return Weights(**{n: array if n == "rows" else array.astype(np.float32) for n, array in self.arrays().items()})
+        return EncoderWeights(**{n: array if n == "rows" else array.astype(np.float32) for n, array in self.arrays().items()})
 
     def save(self, directory: Path) -> None:
         """Write them."""
@@ -94,7 +94,7 @@ class Weights:
 
 
 def _shapes(config: DualEncoderConfig, rows: int) -> dict[str, tuple[Any, ...]]:
-    """Type and shape of each array of `Weights` on disk."""
+    """Type and shape of each array of `EncoderWeights` on disk."""
     places, size = config.buckets, config.size
     sizes = {"words": (places,), "letters": (places,), "vectors": (rows, size), "maps": (2, size, size), "biases": (2, size)}
     half = {name: ("float16", *shape) for name, shape in {**sizes, "scales": (VIEWS,), "earlier": (VIEWS,)}.items()}
@@ -117,7 +117,7 @@ class Context(NamedTuple):
 class Encoder:
     """The two encoders; they hold no text."""
 
-    def __init__(self, weights: Weights, config: DualEncoderConfig) -> None:
+    def __init__(self, weights: EncoderWeights, config: DualEncoderConfig) -> None:
         """Use weights of any floating type."""
         self.config = config
         self._weights = weights.single()
@@ -145,10 +145,10 @@ class Encoder:
         said, spelled = found.words.weighted(self._weights.words), found.letters.weighted(self._weights.letters)
         return said.dot(context.words) + spelled.dot(context.letters) + dots(self.meaning_of(said, 1), context.meaning)
 
-    def _read(self, texts: Sequence[str]) -> Read:
+    def _read(self, texts: Sequence[str]) -> FeaturesOfTexts:
         return read(texts, self.config.buckets, self.config.longest)
 
-    def meaning_of(self, bags: Bags, side: int) -> Floats:
+    def meaning_of(self, bags: FeatureBags, side: int) -> Floats:
         """(N, D) float32 of weighted words; side 0 for contexts, 1 for replies."""
         x = bags.sum_rows(self._weights.rows, self._weights.vectors)
         known = dots_of(x) > _TINY

@@ -28,7 +28,7 @@ Floats = NDArray[np.float32]
 
 
 @dataclass(frozen=True, eq=False)
-class Bags:
+class FeatureBags:
     """N texts: which places occur in each, and how often."""
 
     offsets: Ints  # (N+1,) text n is [offsets[n] : offsets[n + 1]] of the others
@@ -44,12 +44,12 @@ class Bags:
         here = slice(self.offsets[number], self.offsets[number + 1])
         return self.places[here], self.values[here]
 
-    def weighted(self, weights: Floats) -> Bags:
+    def weighted(self, weights: Floats) -> FeatureBags:
         """The values multiplied by the (V,) weights of their places, then each text brought to length 1."""
         values = self.values * weights[self.places]
         lengths = np.sqrt(self._sums(values * values))
         scale = np.divide(1, lengths, out=np.zeros_like(lengths), where=lengths > 0)
-        return Bags(self.offsets, self.places, values * np.repeat(scale, np.diff(self.offsets)))
+        return FeatureBags(self.offsets, self.places, values * np.repeat(scale, np.diff(self.offsets)))
 
     def dot(self, query: Floats) -> Floats:
         """(N,) float32: the inner product of each text with a (V,) `query`."""
@@ -63,12 +63,12 @@ class Bags:
             found[number] = self.values[first:last] @ table[at[first:last]]  # a text at a time stays within the cache
         return found
 
-    def take(self, rows: Ints) -> Bags:
+    def take(self, rows: Ints) -> FeatureBags:
         """The texts `rows`, in that order."""
         sizes = np.diff(self.offsets)[rows]
         offsets = np.concatenate([[0], np.cumsum(sizes)])
         at = np.arange(offsets[-1]) + np.repeat(self.offsets[rows] - offsets[:-1], sizes)
-        return Bags(offsets, self.places[at], self.values[at])
+        return FeatureBags(offsets, self.places[at], self.values[at])
 
     def dense(self, columns: Ints) -> Floats:
         """(N, U) float32: the values at the places `columns`, ascending, which hold all that occur."""
@@ -85,32 +85,32 @@ class Bags:
         return sums
 
 
-def join(pieces: Sequence[Bags]) -> Bags:
+def join(pieces: Sequence[FeatureBags]) -> FeatureBags:
     """All their texts, one after the other."""
     sizes = np.concatenate([np.diff(bags.offsets) for bags in pieces])
     offsets = np.concatenate([[0], np.cumsum(sizes)])
-    return Bags(offsets, np.concatenate([b.places for b in pieces]), np.concatenate([b.values for b in pieces]))
+    return FeatureBags(offsets, np.concatenate([b.places for b in pieces]), np.concatenate([b.values for b in pieces]))
 
 
-class Read(NamedTuple):
+class FeaturesOfTexts(NamedTuple):
     """N texts, read in two ways."""
 
-    words: Bags
-    letters: Bags
+    words: FeatureBags
+    letters: FeatureBags
 
 
-def read(texts: Sequence[str], buckets: int, longest: int) -> Read:
+def read(texts: Sequence[str], buckets: int, longest: int) -> FeaturesOfTexts:
     """The words of N texts and the runs of letters in them, hashed to so many `buckets`; `longest` words of each are read."""
     found = [words(text[: longest * _CHARACTERS_A_WORD])[:longest] for text in texts]
     flat = [word for text in found for word in text]
     owners = np.repeat(np.arange(len(texts)), [len(text) for text in found])
     if not flat:
-        nothing = Bags(np.zeros(len(texts) + 1, np.int64), np.empty(0, np.int64), np.empty(0, np.float32))
-        return Read(nothing, nothing)
+        nothing = FeatureBags(np.zeros(len(texts) + 1, np.int64), np.empty(0, np.int64), np.empty(0, np.float32))
+        return FeaturesOfTexts(nothing, nothing)
     characters, begins, lengths = _characters(flat)
     by_word = _bags(owners, _hash_words(characters, begins, lengths), len(texts), buckets)
     runs, of_word = _hash_runs(characters, lengths)
-    return Read(by_word, _bags(owners[of_word], runs, len(texts), buckets))
+    return FeaturesOfTexts(by_word, _bags(owners[of_word], runs, len(texts), buckets))
 
 
 def word_places(some: Sequence[str], buckets: int) -> Ints:
@@ -145,8 +145,8 @@ def _hash_runs(characters: NDArray[np.uint64], lengths: Ints) -> tuple[NDArray[n
     return hashes, np.repeat(np.arange(len(lengths)), lengths + 1)[begins]
 
 
-def _bags(owners: Ints, hashes: NDArray[np.uint64], texts: int, buckets: int) -> Bags:
+def _bags(owners: Ints, hashes: NDArray[np.uint64], texts: int, buckets: int) -> FeatureBags:
     """Count how often each place occurs in each text."""
     keys, counts = np.unique(owners * buckets + (hashes % np.uint64(buckets)).astype(np.int64), return_counts=True)
     offsets = np.searchsorted(keys, np.arange(texts + 1) * buckets)
-    return Bags(offsets, keys % buckets, (1 + np.log(counts)).astype(np.float32))
+    return FeatureBags(offsets, keys % buckets, (1 + np.log(counts)).astype(np.float32))

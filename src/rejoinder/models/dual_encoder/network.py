@@ -22,7 +22,7 @@ _NEVER = -1e9  # nats
 _TINY = 1e-12  # the square of a length
 
 
-class Network(keras.Model):  # type: ignore[misc]
+class EncoderNetwork(keras.Model):  # type: ignore[misc]
     """A batch of pairs in, their scores out."""
 
     def __init__(self, config: DualEncoderConfig, start: dict[str, NDArray[np.float32]], seed: int) -> None:

@@ -18,7 +18,7 @@ from rejoinder.corpus import Corpus
 from rejoinder.errors import DamagedModel
 from rejoinder.models.directory import load_config, save_config
 from rejoinder.models.dual_encoder.config import DualEncoderConfig
-from rejoinder.models.dual_encoder.encode import Encoder, Weights
+from rejoinder.models.dual_encoder.encode import Encoder, EncoderWeights
 from rejoinder.models.interfaces import Job, ReplyRanker, ReplySource, Scores, Suggester
 from rejoinder.models.nearest import Nearest
 from rejoinder.models.replies import Replies
@@ -33,7 +33,7 @@ class DualEncoder(ReplySource, ReplyRanker):
 
     Config: ClassVar[type] = DualEncoderConfig
 
-    def __init__(self, config: DualEncoderConfig, weights: Weights, nearest: Nearest, replies: Replies) -> None:
+    def __init__(self, config: DualEncoderConfig, weights: EncoderWeights, nearest: Nearest, replies: Replies) -> None:
         """Use `fit` or `load`. `nearest` has the meaning of each of the `replies`."""
         self.config = config
         self._weights = weights
@@ -75,7 +75,7 @@ class DualEncoder(ReplySource, ReplyRanker):
             DamagedModel: it is another rung's, not whole, or does not belong together.
         """
         config = load_config(directory, "dual_encoder", DualEncoderConfig)
-        weights, nearest, replies = Weights.load(directory, config), Nearest.load(directory), Replies.load(directory)
+        weights, nearest, replies = EncoderWeights.load(directory, config), Nearest.load(directory), Replies.load(directory)
         if nearest.vectors.shape != (len(replies), config.size):
             raise DamagedModel(f"{directory}: vectors and replies do not fit together; fit again: rejoinder fit dual_encoder")
         return cls(config, weights, nearest, replies)

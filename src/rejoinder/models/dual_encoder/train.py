@@ -15,8 +15,8 @@ from numpy.typing import NDArray
 from rejoinder.corpus import Corpus
 from rejoinder.errors import ModelError, missing_extra
 from rejoinder.models.dual_encoder.config import DualEncoderConfig
-from rejoinder.models.dual_encoder.encode import Encoder, Weights
-from rejoinder.models.dual_encoder.features import Bags, Floats, Ints
+from rejoinder.models.dual_encoder.encode import Encoder, EncoderWeights
+from rejoinder.models.dual_encoder.features import FeatureBags, Floats, Ints
 from rejoinder.models.dual_encoder.training_pairs import EARLIER, LAST, REPLY, Pairs, Rarity, read_pairs
 from rejoinder.models.dual_encoder.warm_start import first_weights
 from rejoinder.models.interfaces import Job
@@ -28,7 +28,7 @@ _LEARNED = ("vectors", "maps", "biases", "scales", "earlier")
 _LOWER = "; a lower `dual_encoder.learning_rate` may help"
 
 
-def train(corpus: Corpus, config: DualEncoderConfig, *, rng: np.random.Generator, job: Job) -> Weights:
+def train(corpus: Corpus, config: DualEncoderConfig, *, rng: np.random.Generator, job: Job) -> EncoderWeights:
     """Train on the train part of a corpus, stop by its dev part.
 
     Raises:
@@ -43,35 +43,35 @@ def train(corpus: Corpus, config: DualEncoderConfig, *, rng: np.random.Generator
     weights = first_weights(rarity, pairs, config, rng, job)
     dev = Measure.of(read_pairs(corpus, "dev", config, rarity, job), config, rng)
     try:
-        return Run(weights, pairs, dev, config, rng).finish(job)
+        return EncoderTraining(weights, pairs, dev, config, rng).finish(job)
     except ImportError as error:
         raise missing_extra("fitting dual_encoder", "train") from error
 
 
-class Run:
+class EncoderTraining:
     """One training."""
 
     def __init__(
-        self, weights: Weights, pairs: Pairs, dev: Measure | None, config: DualEncoderConfig, rng: np.random.Generator
+        self, weights: EncoderWeights, pairs: Pairs, dev: Measure | None, config: DualEncoderConfig, rng: np.random.Generator
     ) -> None:
         """Make the network."""
         import keras
 
-        from rejoinder.models.dual_encoder.network import Network
+        from rejoinder.models.dual_encoder.network import EncoderNetwork
 
         self.config, self.rng, self.weights, self.pairs, self.dev = config, rng, weights, pairs, dev
         self.batch = min(config.batch, len(pairs))
         self.a_pass = len(pairs) // self.batch  # steps
         self.steps = config.epochs * self.a_pass if self.batch > 1 else 0
         start = {name: getattr(weights, name) for name in _LEARNED}
-        self.network = Network(config, start, int(rng.integers(2**31)))
+        self.network = EncoderNetwork(config, start, int(rng.integers(2**31)))
         warmup = self.steps // 20 + 1
         rate = keras.optimizers.schedules.CosineDecay(
             0.0, max(self.steps - warmup, 1), warmup_target=config.learning_rate, warmup_steps=warmup
         )
         self.network.compile(keras.optimizers.Adam(rate, global_clipnorm=1.0))
 
-    def finish(self, job: Job) -> Weights:
+    def finish(self, job: Job) -> EncoderWeights:
         """The weights that were best on dev; the last ones, where there is no dev part.
 
         Raises:
@@ -113,7 +113,7 @@ class Run:
         same = (pairs.threads[:, None] == pairs.threads) & ~np.eye(len(pairs), dtype=bool)
         return {"rows": rows, "texts": texts, "alike": np.array(products, np.float32), "same": same.astype(np.float32)}
 
-    def weights_now(self) -> Weights:
+    def weights_now(self) -> EncoderWeights:
         """What is learned so far.
 
         Raises:
@@ -130,11 +130,11 @@ class Run:
         self.network.reset_metrics()
         return float(np.asarray(self.network.train_on_batch(self.inputs(self.pairs.take(rows)))).reshape(-1)[0])
 
-    def _recall(self, weights: Weights) -> float:
+    def _recall(self, weights: EncoderWeights) -> float:
         return self.dev.recall(weights) if self.dev else 0.0
 
 
-def alike(ones: Bags, others: Bags, buckets: int) -> Floats:
+def alike(ones: FeatureBags, others: FeatureBags, buckets: int) -> Floats:
     """(N, M) float32: the inner product of each of `ones` with each of `others`."""
     from scipy.sparse import csr_matrix
 
@@ -166,13 +166,13 @@ class Measure:
         others = min(_OTHERS, len(dev) - largest)
         return cls(dev, config, [draw_negatives(dev.threads, others, rng) for _ in range(_DRAWS)]) if others else None
 
-    def recall(self, weights: Weights) -> float:
+    def recall(self, weights: EncoderWeights) -> float:
         """The share of the replies that score above all the others drawn for them."""
         scores = self.scores(weights)
         right = np.diagonal(scores)[:, None]
         return float(np.mean([(np.take_along_axis(scores, drawn, 1) < right).all(axis=1).mean() for drawn in self.drawn]))
 
-    def scores(self, weights: Weights) -> Floats:
+    def scores(self, weights: EncoderWeights) -> Floats:
         """(N, N) float32, nats: each context with each reply."""
         encoder, scale, share = Encoder(weights, self.config), np.exp(weights.scales), weights.earlier
         last, earlier, replies = (encoder.meaning_of(bags, int(side == REPLY)) for side, bags in enumerate(self.pairs.words))

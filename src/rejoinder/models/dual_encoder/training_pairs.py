@@ -11,7 +11,7 @@ import numpy as np
 from rejoinder.corpus import Corpus, Part
 from rejoinder.models.dual_encoder.config import DualEncoderConfig
 from rejoinder.models.dual_encoder.encode import split_context
-from rejoinder.models.dual_encoder.features import Bags, Floats, Ints, join, read
+from rejoinder.models.dual_encoder.features import FeatureBags, Floats, Ints, join, read
 from rejoinder.models.interfaces import Job
 from rejoinder.models.pairs import clean_pairs
 from rejoinder.text.batches import batches
@@ -49,8 +49,8 @@ class Rarity:
 class Pairs:
     """N pairs as weighted bags: of the last post, of those before it as one text, of the reply."""
 
-    words: tuple[Bags, ...]
-    letters: tuple[Bags, ...]
+    words: tuple[FeatureBags, ...]
+    letters: tuple[FeatureBags, ...]
     threads: Ints  # (N,)
 
     def __len__(self) -> int:

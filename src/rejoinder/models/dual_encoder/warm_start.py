@@ -18,7 +18,7 @@ from rejoinder.errors import ConfigError, ModelError
 from rejoinder.models import LADDER, Can
 from rejoinder.models.directory import load_config, read_manifest
 from rejoinder.models.dual_encoder.config import DualEncoderConfig
-from rejoinder.models.dual_encoder.encode import VIEWS, Encoder, Weights
+from rejoinder.models.dual_encoder.encode import VIEWS, Encoder, EncoderWeights
 from rejoinder.models.dual_encoder.features import Floats, word_places
 from rejoinder.models.dual_encoder.training_pairs import REPLY, Pairs, Rarity
 from rejoinder.models.interfaces import Embedding, Job
@@ -29,7 +29,7 @@ _EARLIER = 0.4  # how much earlier posts count
 _SAMPLE = 5000  # replies that the common direction is taken from
 
 
-def first_weights(rarity: Rarity, pairs: Pairs, config: DualEncoderConfig, rng: np.random.Generator, job: Job) -> Weights:
+def first_weights(rarity: Rarity, pairs: Pairs, config: DualEncoderConfig, rng: np.random.Generator, job: Job) -> EncoderWeights:
     """The weights that training begins with.
 
     Raises:
@@ -46,7 +46,9 @@ def first_weights(rarity: Rarity, pairs: Pairs, config: DualEncoderConfig, rng: 
     scales, shares = np.log(np.array(_SCALES, np.float32)), np.full(VIEWS, _EARLIER, np.float32)
     rows = _rows(rarity.vocabulary, config.buckets, np.zeros(config.buckets, np.int32))
     vectors = _vectors(rarity.vocabulary, rows, config, rng, job)
-    weights = Weights(rarity.words, rarity.letters, rows, vectors, identity, np.zeros((2, size), np.float32), scales, shares)
+    weights = EncoderWeights(
+        rarity.words, rarity.letters, rows, vectors, identity, np.zeros((2, size), np.float32), scales, shares
+    )
     sample = pairs.words[REPLY].take(np.sort(rng.permutation(len(pairs))[:_SAMPLE]))
     meant = Encoder(weights, config).meaning_of(sample, 1)
     _, _, right = np.linalg.svd(meant.T @ meant, hermitian=True)
@@ -89,7 +91,7 @@ def _word_vectors(name: str, job: Job) -> WordVectors:
     return cast(Embedding, job.parts[name]).words
 
 
-def _fitted_elsewhere(directory: Path, config: DualEncoderConfig) -> Weights:
+def _fitted_elsewhere(directory: Path, config: DualEncoderConfig) -> EncoderWeights:
     try:
         read_manifest(directory)
         other = load_config(directory, "dual_encoder", DualEncoderConfig)
@@ -98,6 +100,6 @@ def _fitted_elsewhere(directory: Path, config: DualEncoderConfig) -> Weights:
                 f"its vectors have {other.size} numbers in {other.buckets:,} places, these {config.size} in {config.buckets:,}; "
                 f"set dual_encoder.size={other.size} and dual_encoder.buckets={other.buckets}"
             )
-        return Weights.load(directory, other)
+        return EncoderWeights.load(directory, other)
     except (ModelError, ConfigError) as error:
         raise ConfigError(f"`dual_encoder.begin`: {error}") from error

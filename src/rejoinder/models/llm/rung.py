@@ -30,7 +30,7 @@ from rejoinder.errors import ConfigError, DamagedModel, ModelError, SourceError
 from rejoinder.files import write_json
 from rejoinder.models.directory import load_config, load_json, save_config
 from rejoinder.models.interfaces import Job, ReplyRanker, ReplySource, Scores, Suggester
-from rejoinder.models.llm.server import Ask, Read, Refused, Said, Server
+from rejoinder.models.llm.server import Ask, Refused, Said, ScoredText, Server
 from rejoinder.post import Post, Suggestion
 from rejoinder.text.sentences import finished
 from rejoinder.text.words import ADDRESS
@@ -239,7 +239,7 @@ def _chats(server: Server, model: str) -> bool:
     return True
 
 
-def _added(before: Read, whole: Read) -> float:
+def _added(before: ScoredText, whole: ScoredText) -> float:
     """log p(what follows | `before`) in nats, of a text that begins with the text `before`.
 
     By the chain rule log p(whole) - log p(before). The tokens they share cancel out, and are not added first: the border may fall

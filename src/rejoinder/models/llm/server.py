@@ -43,7 +43,7 @@ class Said(NamedTuple):
     whole: bool  # it came to an end by itself
 
 
-class Read(NamedTuple):
+class ScoredText(NamedTuple):
     """A text as the server gave it back, its tokens, and how likely each was after those before it."""
 
     text: str
@@ -117,7 +117,7 @@ class Server:
             raise self._strange("completions", "a text")
         return Said(choice["text"], choice.get("finish_reason") != "length")
 
-    def read(self, model: str, prompt: str) -> Read:
+    def read(self, model: str, prompt: str) -> ScoredText:
         """How likely the model finds each token of a text.
 
         Raises:
@@ -195,7 +195,7 @@ class Server:
         return SourceError(f"{self.url}/{path}: the answer holds no {expected.removeprefix('a ')}; does it speak the OpenAI API?")
 
 
-def _read_back(choice: Mapping[str, Any]) -> Read | None:
+def _read_back(choice: Mapping[str, Any]) -> ScoredText | None:
     """What a choice tells of the text that was read; None where that is not whole."""
     text, found = choice.get("text"), choice.get("logprobs")
     tokens, nats = (found.get("tokens"), found.get("token_logprobs")) if isinstance(found, dict) else (None, None)
@@ -203,7 +203,7 @@ def _read_back(choice: Mapping[str, Any]) -> Read | None:
         return None
     if not all(isinstance(token, str) for token in tokens) or not all(_is_log(value) for value in nats[1:]):
         return None
-    return Read(text, tuple(tokens), (0.0, *map(float, nats[1:])))
+    return ScoredText(text, tuple(tokens), (0.0, *map(float, nats[1:])))
 
 
 def _is_log(value: Any) -> bool:

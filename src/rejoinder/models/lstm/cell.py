@@ -41,7 +41,7 @@ class Layer(NamedTuple):
     bias: Floats  # b (4H,)
 
 
-class Step(NamedTuple):
+class CellStep(NamedTuple):
     """Everything that happens in a cell at one token."""
 
     i: Floats  # (H,) input gate, 0 to 1
@@ -53,7 +53,7 @@ class Step(NamedTuple):
 
 
 @dataclass(frozen=True)
-class Weights:
+class CellWeights:
     """All weights of the model, as named arrays."""
 
     embedding: Floats  # E (V, E)
@@ -109,22 +109,22 @@ class Weights:
                 raise DamagedModel(f"the array {name} is {array.shape}, not {expected[name]}; fit again: rejoinder fit lstm")
 
 
-def step(x: Floats, h: Floats, c: Floats, layer: Layer) -> Step:
+def step(x: Floats, h: Floats, c: Floats, layer: Layer) -> CellStep:
     """One layer, one token: `x` (D,), `h` (H,), `c` (H,)."""
     z = x @ layer.input + h @ layer.recurrent + layer.bias  # (4H,)
     z_i, z_f, z_g, z_o = np.split(z, 4)  # (H,) each
     i, f, g, o = sigmoid(z_i), sigmoid(z_f), np.tanh(z_g), sigmoid(z_o)
     c = f * c + i * g  # (H,)
-    return Step(i, f, g, o, c, o * np.tanh(c))
+    return CellStep(i, f, g, o, c, o * np.tanh(c))
 
 
-def sequence(weights: Weights, tokens: Sequence[int]) -> Iterator[list[Step]]:
+def sequence(weights: CellWeights, tokens: Sequence[int]) -> Iterator[list[CellStep]]:
     """All layers over T tokens from an empty memory: for each token, what happened in each layer, the lowest first."""
     nothing = np.zeros(weights.hidden, dtype=weights.embedding.dtype)
     memory = [(nothing, nothing)] * len(weights.layers)
     for token in tokens:
         x = weights.embedding[token]  # (E,)
-        steps: list[Step] = []
+        steps: list[CellStep] = []
         for layer, (h, c) in zip(weights.layers, memory, strict=True):
             steps.append(step(x, h, c, layer))
             x = steps[-1].h  # (H,)
@@ -132,7 +132,7 @@ def sequence(weights: Weights, tokens: Sequence[int]) -> Iterator[list[Step]]:
         yield steps
 
 
-def log_probs(weights: Weights, h: Floats, never: Sequence[int] = ()) -> Floats:
+def log_probs(weights: CellWeights, h: Floats, never: Sequence[int] = ()) -> Floats:
     """(V,) nats: the softmax over the output `h` (H,) of the highest layer; the tokens that can `never` come have -inf."""
     shown = h if weights.projection is None else h @ weights.projection  # (E,)
     logits = weights.embedding @ shown + weights.bias  # (V,)

@@ -19,7 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rejoinder.errors import missing_extra
-from rejoinder.models.lstm.cell import Floats, Weights
+from rejoinder.models.lstm.cell import CellWeights, Floats
 
 MEMORY = "memory"
 OUTPUT = "output"
@@ -30,7 +30,7 @@ Arrays = Mapping[str, NDArray[np.float32]]
 Shape = Sequence[int | str]  # a name where the size is free
 
 
-def graph_weights(weights: Weights, never: Sequence[int]) -> dict[str, dict[str, NDArray[np.float32]]]:
+def graph_weights(weights: CellWeights, never: Sequence[int]) -> dict[str, dict[str, NDArray[np.float32]]]:
     """The arrays that each graph is opened with, by name, as the operators want them.
 
     Args:
@@ -53,7 +53,7 @@ def graph_weights(weights: Weights, never: Sequence[int]) -> dict[str, dict[str,
     }
 
 
-def build_graphs(weights: Weights) -> dict[str, bytes]:
+def build_graphs(weights: CellWeights) -> dict[str, bytes]:
     """The two graphs for weights of these shapes, as the contents of .onnx files.
 
     Raises:

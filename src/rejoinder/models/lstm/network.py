@@ -23,14 +23,14 @@ import numpy as np
 from keras import ops
 from numpy.typing import NDArray
 
-from rejoinder.models.lstm.cell import Floats, Layer, Weights
+from rejoinder.models.lstm.cell import CellWeights, Floats, Layer
 from rejoinder.models.lstm.config import LSTMConfig
 
 Tensor = Any
 _NEVER = -1e9  # nats: the logit of what can never come; a finite one keeps gradients finite
 
 
-class Memory(keras.layers.Layer):  # type: ignore[misc]
+class MemoryLayer(keras.layers.Layer):  # type: ignore[misc]
     """One layer of memory cells that remembers from window to window."""
 
     def __init__(self, config: LSTMConfig, seed: Any, **options: Any) -> None:
@@ -71,7 +71,7 @@ class Memory(keras.layers.Layer):  # type: ignore[misc]
         return ops.transpose(out, (1, 0, 2))
 
 
-class Network(keras.Model):  # type: ignore[misc]
+class CellNetwork(keras.Model):  # type: ignore[misc]
     """Tokens in, logits of the next token out, with one matrix for the vectors of both."""
 
     def __init__(self, config: LSTMConfig, counts: NDArray[np.int64], never: Sequence[int], seed: int) -> None:
@@ -85,7 +85,7 @@ class Network(keras.Model):  # type: ignore[misc]
         self.mask = np.zeros(vocabulary, dtype=np.float32)
         self.mask[list(never)] = _NEVER
         self.seeds = keras.random.SeedGenerator(seed)
-        self.memories = [Memory(config, self.seeds, dtype=self.dtype_policy) for _ in range(config.layers)]
+        self.memories = [MemoryLayer(config, self.seeds, dtype=self.dtype_policy) for _ in range(config.layers)]
 
     def build(self, shape: Any = None) -> None:
         """Make the weights."""
@@ -169,13 +169,13 @@ class Network(keras.Model):  # type: ignore[misc]
             layer.h.assign(h)
             layer.c.assign(c)
 
-    def weights_now(self) -> Weights:
+    def weights_now(self) -> CellWeights:
         """The weights as they are, float32."""
         layers = tuple(Layer(*map(numbers, (m.input_weights, m.recurrent_weights, m.bias))) for m in self.memories)
         projection = numbers(self.projection) if self.projection is not None else None
-        return Weights(numbers(self.embedding), layers, projection, numbers(self.bias))
+        return CellWeights(numbers(self.embedding), layers, projection, numbers(self.bias))
 
-    def set_weights_to(self, weights: Weights) -> None:
+    def set_weights_to(self, weights: CellWeights) -> None:
         """Take over `weights`."""
         self.embedding.assign(weights.embedding)
         self.bias.assign(weights.bias)

@@ -20,10 +20,10 @@ from rejoinder.corpus import Corpus
 from rejoinder.errors import DamagedModel
 from rejoinder.models.directory import load_config, save_config
 from rejoinder.models.interfaces import Job, LogProbs, Recalled, Recalling, Suggester
-from rejoinder.models.lstm.cell import Step, Weights, sequence
+from rejoinder.models.lstm.cell import CellStep, CellWeights, sequence
 from rejoinder.models.lstm.config import LSTMConfig
 from rejoinder.models.lstm.graph import build_graphs
-from rejoinder.models.lstm.runtime import Decoder, Memory, half, load_graphs, load_weights, save_weights
+from rejoinder.models.lstm.runtime import CellState, Decoder, half, load_graphs, load_weights, save_weights
 from rejoinder.post import Post
 from rejoinder.text.tensors import TOKENIZER_FILE, context_tokens, open_tokenizer
 from rejoinder.text.tokenizer import AnyTokenizer
@@ -34,7 +34,7 @@ class LSTM(Recalling):
 
     Config: ClassVar[type] = LSTMConfig
 
-    def __init__(self, config: LSTMConfig, tokenizer: AnyTokenizer, weights: Weights, graphs: Mapping[str, bytes]) -> None:
+    def __init__(self, config: LSTMConfig, tokenizer: AnyTokenizer, weights: CellWeights, graphs: Mapping[str, bytes]) -> None:
         """Use `fit`, `from_weights` or `load`."""
         self.config = config
         self.tokenizer = tokenizer
@@ -56,7 +56,7 @@ class LSTM(Recalling):
         return model
 
     @classmethod
-    def from_weights(cls, config: LSTMConfig, tokenizer: AnyTokenizer, weights: Weights) -> Self:
+    def from_weights(cls, config: LSTMConfig, tokenizer: AnyTokenizer, weights: CellWeights) -> Self:
         """The model of these weights, rounded to half precision if it is to be kept so: what is saved is what runs.
 
         Raises:
@@ -89,43 +89,43 @@ class LSTM(Recalling):
         except DamagedModel as error:
             raise DamagedModel(f"{directory}: {error}") from error
 
-    def start(self, context: Sequence[Post]) -> Memory:
+    def start(self, context: Sequence[Post]) -> CellState:
         """The memory after the end of what is answered and the separator that begins a post."""
         return self._decoder.start_after(context_tokens(context, self.tokenizer, self.config.context))
 
-    def advance(self, state: Memory, token: int) -> Memory:
+    def advance(self, state: CellState, token: int) -> CellState:
         """The memory after one more token."""
         return self._decoder.advance([state], [token])[0]
 
-    def ahead(self, state: Memory, made: int) -> Memory:
+    def ahead(self, state: CellState, made: int) -> CellState:
         """The memory that does not recall its last `made` places."""
         return state if made == state.past.made else replace(state, past=replace(state.past, made=made))
 
-    def log_probs(self, state: Memory) -> LogProbs:
+    def log_probs(self, state: CellState) -> LogProbs:
         """(V,) float32, nats, read only; asking again costs nothing."""
         return self._decoder.log_probs(state)
 
-    def advance_many(self, states: Sequence[Memory], tokens: Sequence[int]) -> list[Memory]:
+    def advance_many(self, states: Sequence[CellState], tokens: Sequence[int]) -> list[CellState]:
         """`advance` for B memories, in one pass over the weights."""
         return self._decoder.advance(states, tokens)
 
-    def log_probs_many(self, states: Sequence[Memory]) -> NDArray[np.float32]:
+    def log_probs_many(self, states: Sequence[CellState]) -> NDArray[np.float32]:
         """(B, V) float32, nats, in one pass over the weights."""
         return self._decoder.log_probs_many(states) if states else np.empty((0, self._decoder.vocabulary), np.float32)
 
-    def score_tokens(self, state: Memory, tokens: Sequence[int]) -> NDArray[np.float32]:
+    def score_tokens(self, state: CellState, tokens: Sequence[int]) -> NDArray[np.float32]:
         """(N,) float32, nats: a whole text at once, several times as fast as token by token."""
         return self._decoder.score(state, tokens)
 
-    def recall(self, state: Memory) -> Recalled:
+    def recall(self, state: CellState) -> Recalled:
         """What came next in this text, and in what it answers, where the output was like the present one."""
         return self._decoder.recall(state, self.config.sharpness)
 
-    def score_recall(self, state: Memory, tokens: Sequence[int]) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    def score_recall(self, state: CellState, tokens: Sequence[int]) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
         """(N,) float32, nats: what `recall` gives each of `tokens`, -inf if nothing; (N,) float32, nats: its certainty."""
         return self._decoder.score_recall(state, tokens, self.config.sharpness)
 
-    def look(self, tokens: Sequence[int]) -> list[list[Step]]:
+    def look(self, tokens: Sequence[int]) -> list[list[CellStep]]:
         """For each of `tokens`, what happens in every layer, the lowest first; from an empty memory, in NumPy, slowly."""
         named = {name: np.asarray(array, np.float32) for name, array in self.weights.arrays().items()}
-        return list(sequence(Weights.from_arrays(named), tokens))
+        return list(sequence(CellWeights.from_arrays(named), tokens))

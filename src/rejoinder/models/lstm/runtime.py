@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 from rejoinder.errors import DamagedModel
 from rejoinder.files import write_atomically
 from rejoinder.models.interfaces import NOTHING, LogProbs, Recalled
-from rejoinder.models.lstm.cell import Weights
+from rejoinder.models.lstm.cell import CellWeights
 from rejoinder.models.lstm.graph import MEMORY, OUTPUT, graph_weights
 from rejoinder.models.lstm.recall import Past, score
 
@@ -31,7 +31,7 @@ _AGAIN = "fit again: rejoinder fit lstm"
 
 
 @dataclass(frozen=True, eq=False, slots=True)
-class Memory:
+class CellState:
     """What the cell holds after some text: a value. Two are equal if their numbers are, to the bit."""
 
     h: NDArray[np.float32]  # (L, H) outputs, read only
@@ -41,7 +41,7 @@ class Memory:
 
     def __eq__(self, other: object) -> bool:
         """Whether the other memory holds the same."""
-        return isinstance(other, Memory) and self._value() == other._value()
+        return isinstance(other, CellState) and self._value() == other._value()
 
     def __hash__(self) -> int:
         """Equal memories have equal hashes."""
@@ -54,7 +54,7 @@ class Memory:
 class Decoder:
     """Weights and graphs, opened. One serves any number of texts and threads: it holds no text itself."""
 
-    def __init__(self, weights: Weights, graphs: Mapping[str, bytes], never: Sequence[int], reach: int = 0) -> None:
+    def __init__(self, weights: CellWeights, graphs: Mapping[str, bytes], never: Sequence[int], reach: int = 0) -> None:
         """Open the graphs with these weights.
 
         Args:
@@ -74,42 +74,42 @@ class Decoder:
         self._able[list(never)] = False
         self._reach = reach
         empty = np.zeros((len(weights.layers), weights.hidden), np.float32)
-        self._empty = Memory(_fixed(empty), _fixed(empty), Past(weights.hidden))
+        self._empty = CellState(_fixed(empty), _fixed(empty), Past(weights.hidden))
 
-    def start_after(self, tokens: Sequence[int]) -> Memory:
+    def start_after(self, tokens: Sequence[int]) -> CellState:
         """The memory after `tokens`, from an empty one."""
         return self.follow(self._empty, tokens)[1]
 
-    def follow(self, state: Memory, tokens: Sequence[int]) -> tuple[NDArray[np.float32], Memory]:
+    def follow(self, state: CellState, tokens: Sequence[int]) -> tuple[NDArray[np.float32], CellState]:
         """(N, H) float32: what the highest layer puts out at each of N tokens; and the memory after them."""
         if not len(tokens):
             return np.empty((0, state.h.shape[1]), np.float32), state
         outputs, h, c = self._run_memory(np.array([tokens], np.int64), state.h[:, None], state.c[:, None])
         before = np.concatenate([state.h[-1:], outputs[0, :-1]])
-        return outputs[0], Memory(_fixed(h[:, 0]), _fixed(c[:, 0]), self._past(state, before, np.asarray(tokens, np.int64)))
+        return outputs[0], CellState(_fixed(h[:, 0]), _fixed(c[:, 0]), self._past(state, before, np.asarray(tokens, np.int64)))
 
-    def advance(self, states: Sequence[Memory], tokens: Sequence[int]) -> list[Memory]:
+    def advance(self, states: Sequence[CellState], tokens: Sequence[int]) -> list[CellState]:
         """The memories of B texts after one more token each."""
         if not states:
             return []
         h, c = np.stack([state.h for state in states], axis=1), np.stack([state.c for state in states], axis=1)  # (L, B, H)
         _, h, c = self._run_memory(np.array(tokens, np.int64)[:, None], h, c)
         return [
-            Memory(_fixed(h[:, row]), _fixed(c[:, row]), self._past(state, state.h[-1:], np.array([token], np.int64)))
+            CellState(_fixed(h[:, row]), _fixed(c[:, row]), self._past(state, state.h[-1:], np.array([token], np.int64)))
             for row, (state, token) in enumerate(zip(states, tokens, strict=True))
         ]
 
-    def log_probs(self, state: Memory) -> LogProbs:
+    def log_probs(self, state: CellState) -> LogProbs:
         """(V,) float32, nats, read only; the memory keeps it, so that asking again costs nothing."""
         if not state.said:
             state.said[:] = [_fixed(self._run_output(state.h[-1:])[0])]
         return state.said[0]
 
-    def log_probs_many(self, states: Sequence[Memory]) -> NDArray[np.float32]:
+    def log_probs_many(self, states: Sequence[CellState]) -> NDArray[np.float32]:
         """(B, V) float32, nats, for each of B memories, which keep nothing of it."""
         return self._run_output(np.stack([state.h[-1] for state in states]))
 
-    def score(self, state: Memory, tokens: Sequence[int]) -> NDArray[np.float32]:
+    def score(self, state: CellState, tokens: Sequence[int]) -> NDArray[np.float32]:
         """(N,) float32, nats: the log probability of each of `tokens`, the first after `state`, the next after the first."""
         scores = np.empty(len(tokens), np.float32)
         for first in range(0, len(tokens), _AT_ONCE):
@@ -120,19 +120,19 @@ class Decoder:
             scores[first : first + _AT_ONCE] = log_probs[np.arange(len(some)), some]
         return scores
 
-    def recall(self, state: Memory, sharpness: float) -> Recalled:
+    def recall(self, state: CellState, sharpness: float) -> Recalled:
         """What came next at places of the text so far where the output was like the present one."""
         return state.past.recall(state.h[-1], sharpness, self._reach) if self._reach else NOTHING
 
     def score_recall(
-        self, state: Memory, tokens: Sequence[int], sharpness: float
+        self, state: CellState, tokens: Sequence[int], sharpness: float
     ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
         """(N,) float32, nats: what recall gives each of `tokens`; (N,) float32, nats: how certain it is."""
         outputs = np.concatenate([state.h[-1:], self.follow(state, tokens)[0][:-1]])[: len(tokens)]
         read = np.asarray(tokens, np.int64)
         return score(state.past, outputs, read, self._able[read] & (self._reach > 0), (sharpness, max(self._reach, 1)))
 
-    def _past(self, state: Memory, outputs: NDArray[np.float32], tokens: NDArray[np.int64]) -> Past:
+    def _past(self, state: CellState, outputs: NDArray[np.float32], tokens: NDArray[np.int64]) -> Past:
         """What can be recalled after `tokens`, before each of which the highest layer put out a row of `outputs`."""
         able = self._able[tokens]
         return state.past.after(outputs[able], tokens[able], self._reach) if self._reach and able.any() else state.past
@@ -147,12 +147,12 @@ class Decoder:
         return log_probs
 
 
-def half(weights: Weights) -> Weights:
+def half(weights: CellWeights) -> CellWeights:
     """The weights in half precision (float16)."""
-    return Weights.from_arrays({name: array.astype(np.float16) for name, array in weights.arrays().items()})
+    return CellWeights.from_arrays({name: array.astype(np.float16) for name, array in weights.arrays().items()})
 
 
-def save_weights(directory: Path, weights: Weights, graphs: Mapping[str, bytes]) -> None:
+def save_weights(directory: Path, weights: CellWeights, graphs: Mapping[str, bytes]) -> None:
     """Write the weights as they are, and the graphs."""
     from safetensors.numpy import save
 
@@ -161,7 +161,7 @@ def save_weights(directory: Path, weights: Weights, graphs: Mapping[str, bytes])
         write_atomically(directory / f"{name}.onnx", graph)
 
 
-def load_weights(directory: Path) -> Weights:
+def load_weights(directory: Path) -> CellWeights:
     """The weights that `save_weights` wrote.
 
     Raises:
@@ -179,7 +179,7 @@ def load_weights(directory: Path) -> Weights:
         if array.dtype not in (np.float16, np.float32):
             raise DamagedModel(f"{file}: the array {name} is {array.dtype}, not float16 or float32; {_AGAIN}")
     try:
-        return Weights.from_arrays(arrays)
+        return CellWeights.from_arrays(arrays)
     except DamagedModel as error:
         raise DamagedModel(f"{file}: {error}") from error
 

@@ -27,7 +27,7 @@ from numpy.typing import NDArray
 from rejoinder.corpus import Corpus
 from rejoinder.errors import ModelError, Stopped, UsageError, missing_extra
 from rejoinder.models.interfaces import Job, Training, silent
-from rejoinder.models.lstm.cell import Weights
+from rejoinder.models.lstm.cell import CellWeights
 from rejoinder.models.lstm.checkpoint import Checkpoint, Checkpoints
 from rejoinder.models.lstm.config import LSTMConfig, network_settings
 from rejoinder.models.lstm.distributed import join
@@ -51,7 +51,7 @@ class Reading:
     vectors: NDArray[np.float32] | None = None  # (V, D) what is known of each token, zeros for nothing; None: all is random
 
 
-def train(corpus: Corpus, config: LSTMConfig, *, rng: np.random.Generator, job: Job) -> tuple[Weights, Training]:
+def train(corpus: Corpus, config: LSTMConfig, *, rng: np.random.Generator, job: Job) -> tuple[CellWeights, Training]:
     """Train on the train part of a corpus, stop by its dev part.
 
     Raises:
@@ -67,10 +67,10 @@ def train(corpus: Corpus, config: LSTMConfig, *, rng: np.random.Generator, job: 
     vectors = token_vectors(Path(config.vectors), tokenizer) if config.vectors else None
     dev = parts[1] if parts[1].scored.any() else None
     reading = Reading(parts[0], dev, sizes, (tokenizer.post, tokenizer.reply), vectors)
-    return Run(reading, config, int(rng.integers(2**31)), job).finish()
+    return CellTraining(reading, config, int(rng.integers(2**31)), job).finish()
 
 
-class Run:
+class CellTraining:
     """One training run, from a checkpoint if there is one."""
 
     def __init__(self, reading: Reading, config: LSTMConfig, seed: int, job: Job) -> None:
@@ -79,7 +79,7 @@ class Run:
             self.team = join()  # before JAX computes anything
             import keras
 
-            from rejoinder.models.lstm.network import Network, numbers
+            from rejoinder.models.lstm.network import CellNetwork, numbers
         except ImportError as error:
             if error.name == "torch":
                 raise UsageError(
@@ -99,7 +99,7 @@ class Run:
         name = self._name(seed)
         self.team.agree(name, lanes)
         counts = np.bincount(reading.train.tokens, minlength=len(reading.bytes))
-        self.network = Network(config, counts, reading.never, seed)
+        self.network = CellNetwork(config, counts, reading.never, seed)
         self.network.build()
         if reading.vectors is not None:
             self.network.embedding.assign(begun_from(reading.vectors, numbers(self.network.embedding)))
@@ -117,12 +117,12 @@ class Run:
         self.step = 0
         self.seconds = 0.0  # of training and measuring, over all sessions
         self.measured: list[tuple[int, float]] = []  # step, dev bits per byte; of this session
-        self.best: tuple[float, int, Weights] | None = None  # dev bits per byte, step, weights
+        self.best: tuple[float, int, CellWeights] | None = None  # dev bits per byte, step, weights
         self.dev_windows = self._dev_windows()
         self.checkpoints = Checkpoints(job.checkpoints, name) if job.checkpoints else None
         self._resume()
 
-    def finish(self) -> tuple[Weights, Training]:
+    def finish(self) -> tuple[CellWeights, Training]:
         """Train to the end; the weights that were best on dev, or the last ones where there is no dev part."""
         with _stop_signals() as stopped, _logger(self.job.logs) as log, self.team.together():
             self._train(stopped, log)
@@ -254,7 +254,7 @@ class Run:
         self.step, self.seconds = int(found.facts["step"]), float(found.facts["seconds"])
         if "dev" in found.facts:
             best = {name.removeprefix("best."): array for name, array in found.arrays.items() if name.startswith("best.")}
-            self.best = found.facts["dev"], int(found.facts["best"]), Weights.from_arrays(best)
+            self.best = found.facts["dev"], int(found.facts["best"]), CellWeights.from_arrays(best)
 
     def _no_number(self, loss: float | str) -> str:
         kept = f"the checkpoint before it is kept in {self.checkpoints.file.parent}" if self.checkpoints else "nothing was kept"
