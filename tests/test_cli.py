@@ -226,11 +226,15 @@ for command in {["", "fetch", *COMMANDS]!r}:
 # --- errors ----------------------------------------------------------------------------------------------------------
 
 
+FREE = "free some space there, then run the same command again"
+
+
 @pytest.mark.parametrize(
     ("error", "said"),
     [
-        (OSError(28, "No space left on device"), "No space left on device"),
-        (OSError(28, "No space left on device", "there"), "there: No space left on device"),
+        (OSError(28, "No space left on device"), f"No space left on device; {FREE}"),
+        (OSError(28, "No space left on device", "there"), f"there: No space left on device; {FREE}"),
+        (OSError(13, "Permission denied", "there"), "there: Permission denied"),
         (TimeoutError("it took too long"), "it took too long"),
         (ConnectionAbortedError(), "ConnectionAbortedError"),
     ],

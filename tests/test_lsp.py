@@ -14,7 +14,11 @@ from typing import Any
 import pytest
 from lsprotocol import types
 from pygls.lsp.client import LanguageClient
+from pygls.workspace import TextDocument
+from serving import make_home
 
+from rejoinder.home.forgetting import forget_everywhere
+from rejoinder.home.own_text import erase, remember
 from rejoinder.post import Post
 from rejoinder.serve.editor.document import Draft, read_document
 from rejoinder.serve.editor.frames import Frames
@@ -180,19 +184,56 @@ def test_a_server_goes_on_after_frames_of_no_length(tmp_path: Path) -> None:
     assert ended.returncode == 0 and b'"inlineCompletionProvider"' in ended.stdout, ended.stderr
 
 
-def test_what_is_forgotten_is_let_go_of() -> None:
-    """A session is opened anew once the home says that it has changed."""
-    opened: list[Sequence[Post]] = []
-    changed = [True, False]
+def test_what_is_forgotten_is_let_go_of_at_once() -> None:
+    """A session is opened anew as soon as the home says that it has changed, and what was found meanwhile is not shown."""
+    opened: list[Any] = []
+    changes: list[bool] = []
+
+    class Session:
+        def suggest(self, draft: str, **_: object) -> str:
+            return f"by session {opened.index(self)}"
 
     def open_typing(context: Sequence[Post]) -> Any:
-        opened.append(context)
-        return object()
+        opened.append(Session())
+        return opened[-1]
 
-    completer = Completer(open_typing, EditorOptions(), lambda: changed.pop(0))
-    first = completer._session(URI, "")
-    completer._look_again()
-    assert completer._session(URI, "") is first and len(changed) == 2  # it has just looked
-    completer._looked -= 10
-    completer._look_again()
-    assert completer._session(URI, "") is not first and changed == [False]
+    completer = Completer(open_typing, EditorOptions(), lambda: changes.pop(0))
+    document = TextDocument(URI, BEGUN, 1, "markdown")
+
+    def asked(*changed: bool) -> object:
+        changes[:] = changed
+        found = asyncio.run(completer.at(document, types.Position(0, len(BEGUN))))
+        assert not changes
+        return found and found.typed
+
+    assert asked(False, False) == asked(False, False) == "by session 0"
+    assert asked(True, False) == "by session 1"
+    assert asked(False, True) is None
+    assert asked(False, False) == "by session 2"
+
+
+def test_an_editor_shows_nothing_that_was_forgotten_or_erased(tmp_path: Path) -> None:
+    """At the very next keystroke, though it has shown it before."""
+    space = make_home(tmp_path)
+    assert space.fitted("kneser_ney")
+    draft = "Thank you "  # which nobody in the toy archive says to a kitchen
+    remember(tmp_path, "Thank you kitchen .\n\n" * 20)
+
+    async def do(editor: Editor) -> None:
+        editor.open("markdown", f"{draft}\nAn old eng")
+
+        async def labels(line: int, character: int) -> list[str]:
+            return [item.label for item in await editor.words(line, character)]
+
+        while "kitchen" not in await labels(0, len(draft)):
+            await asyncio.sleep(0.1)  # the models are being read
+        await asyncio.to_thread(erase, tmp_path)
+        assert "kitchen" not in await labels(0, len(draft))
+        assert "engine" in await labels(1, 10)
+        with space.open_archive() as archive:
+            engines = [post.id for post in archive.posts("text LIKE '%engine%' OR title LIKE '%engine%'")]
+        await asyncio.to_thread(forget_everywhere, space, engines, None)
+        said = await labels(1, 10)
+        assert space.fitted("kneser_ney") is None or "engine" not in said
+
+    in_editor(tmp_path, do)

@@ -5,9 +5,13 @@
 
 from __future__ import annotations
 
+import os
 import threading
 from collections import defaultdict
 from collections.abc import Callable, Sequence
+from contextlib import suppress
+from pathlib import Path
+from time import time_ns
 from typing import Any, cast
 
 from rejoinder.archive.html import clean
@@ -16,7 +20,7 @@ from rejoinder.archive.store import Archive
 from rejoinder.engine.generation import ReplyGenerator
 from rejoinder.engine.replier import Replier, ReplyConfig
 from rejoinder.engine.typing import Engine, TypingSession
-from rejoinder.errors import UsageError
+from rejoinder.errors import ArchiveError, UsageError
 from rejoinder.home.own_text import FILE, own_model, remembered
 from rejoinder.home.replies import replier
 from rejoinder.home.sample import REPLYING, sample
@@ -30,6 +34,8 @@ from rejoinder.post import Kind, Post
 from rejoinder.text.phrases import Phrases
 from rejoinder.text.words import words
 
+_TICK = 100_000_000  # nanoseconds in which two writes may leave the same time
+
 
 class OpenHome:
     """The parts of one home that answer. May be asked from several threads."""
@@ -40,17 +46,21 @@ class OpenHome:
         self._note = note
         self._locks: defaultdict[str, threading.RLock] = defaultdict(threading.RLock)  # whoever types waits for no reply
         self._kept: dict[str, Any] = {}
+        self._looked_at: dict[str, tuple[int, int, int]] | None = None  # the files when they were last looked into
         self._seen = self._signature()
 
     def _once(self, key: str, make: Callable[[], Any]) -> Any:
-        kept = self._kept
-        found = kept.get(key)
-        if found is None:
-            with self._locks[key]:
-                found = kept.get(key)
-                if found is None:
-                    found = kept[key] = make()
-        return found
+        """What is kept of that name, else made; made again where the home has changed meanwhile."""
+        while True:
+            kept = self._kept
+            found = kept.get(key)
+            if found is None:
+                with self._locks[key]:
+                    found = kept.get(key)
+                    if found is None:
+                        found = kept[key] = make()
+            if self._kept is kept:
+                return found
 
     def warm(self) -> None:
         """Have ready what a keystroke needs."""
@@ -59,26 +69,54 @@ class OpenHome:
     # --- the home changes ----------------------------------------------------------------------------------------
 
     def refresh(self) -> bool:
-        """Let go of what is not as it lies on disk any more: fitted again, or forgotten. Whether there was such a change."""
-        now = self._signature()
-        changed = now != self._seen
-        if changed:
-            self._seen, self._kept = now, {}  # what is being loaded meanwhile goes where nobody looks
-        return changed
+        """Let go of what is not as it lies on disk any more: fitted again, forgotten or erased. Whether there was such a change.
+
+        Where no file was touched since the last look, that is all it looks at, so that it may be asked around every answer.
+        """
+        with self._locks["refresh"]:
+            stamps = self._stamps()
+            if stamps == self._looked_at:
+                return False
+            try:
+                now = self._signature()
+            except ArchiveError:  # whoever types loses nothing by it, and whoever reads posts will be told
+                return False
+            newest = max((written for _, _, written in stamps.values()), default=0)
+            self._looked_at = stamps if time_ns() - newest > _TICK else None
+            if now == self._seen:
+                return False
+            kept = dict(self._kept) if now[1:] == self._seen[1:] else {}  # the text of one's own loads no model again
+            kept.pop("own", None)
+            self._seen, self._kept = now, kept  # what is being made meanwhile goes where nobody looks, and is made again
+            return True
+
+    @property
+    def forgot_at(self) -> int:
+        """The revision of the archive in which posts were last forgotten, as of the last look."""
+        return int(self._seen[3])
+
+    def _stamps(self) -> dict[str, tuple[int, int, int]]:
+        """Of all files and folders that tell of a change: which it is, its size, and when it was written."""
+        archive = self.home.archive_file
+        paths = [self.home.home / FILE, self.home.home / VOICES_FILE, archive, archive.with_name(f"{archive.name}-wal")]
+        names = [str(path) for path in paths] + [str(self.home.models)]
+        for folder in names[-1], *_inside(names[-1]):
+            names += _inside(folder)
+        found = {}
+        for name in names:
+            with suppress(OSError):
+                stat = Path(name).stat()
+                found[name] = (stat.st_ino, stat.st_size, stat.st_mtime_ns)
+        return found
 
     def _signature(self) -> tuple[Any, ...]:
         rungs = tuple(sorted(str(path) for path in self.home.models.glob("*/*/manifest.json")))
-        own, measured = (self.home.home / file for file in (FILE, VOICES_FILE))
-        forgot = None
+        own, measured = (_written(self.home.home / file) for file in (FILE, VOICES_FILE))
+        empty, forgot = True, 0
         if self.home.archive_file.is_file():
             with self.home.open_archive() as archive:
-                forgot = archive.meta("forgot_at", 0)
-        return (
-            *rungs,
-            self.home.is_empty,
-            forgot,
-            *(file.stat().st_mtime_ns if file.is_file() else None for file in (own, measured)),
-        )
+                empty, forgot = archive.is_empty, archive.meta("forgot_at", 0)
+        return own, measured, empty, forgot, *rungs
 
     # --- language models -----------------------------------------------------------------------------------------
 
@@ -99,9 +137,12 @@ class OpenHome:
 
     def model(self, name: str) -> LanguageModel:
         """One of `voices.names`, loaded when it is first asked for; what several are made of is loaded once."""
-        kept: dict[str, LanguageModel] = self._once("loaded", dict)
-        with self._locks["models"]:
-            return cast(LanguageModel, self.home.load_parts([name], cast(dict[str, Suggester], kept))[name])
+        while True:
+            kept: dict[str, Suggester] = self._once("loaded", dict)
+            with self._locks["models"]:
+                found = self.home.load_parts([name], kept)[name]
+            if self._once("loaded", dict) is kept:
+                return cast(LanguageModel, found)
 
     @property
     def models(self) -> dict[str, LanguageModel]:
@@ -137,11 +178,6 @@ class OpenHome:
     def _count_own(self) -> tuple[Counting | None, frozenset[str]]:
         counts = own_model(self.home.home, self.model(self.voices.best).tokenizer)
         return counts, frozenset(words(remembered(self.home.home)))
-
-    def forget_own(self) -> None:
-        """What was remembered has changed."""
-        self._kept.pop("own", None)
-        self._seen = self._signature()
 
     # --- posts and replies ---------------------------------------------------------------------------------------
 
@@ -250,3 +286,16 @@ def rung_line(name: str, *homes: Workspace) -> dict[str, Any]:
     shipped = package is not None and found.directory.is_relative_to(package.models)
     facts = {key: getattr(found, key) for key in ("bytes", "behind", "stale", "forgot", "outdated")}
     return {**told, "fitted": found.manifest["fitted"], "on": found.manifest["on"], "shipped": shipped, **facts}
+
+
+def _inside(folder: str) -> list[str]:
+    """The folders in a folder."""
+    try:
+        return [entry.path for entry in os.scandir(folder) if entry.is_dir()]
+    except OSError:
+        return []
+
+
+def _written(file: Path) -> int | None:
+    """When a file was written; None if there is none."""
+    return file.stat().st_mtime_ns if file.is_file() else None

@@ -55,7 +55,7 @@ async def post(number: Id, request: Request) -> Response:
             "notice": services.opened.forum[1],
         }
 
-    return OrjsonResponse(await services.slow(job))
+    return OrjsonResponse(await services.read(job))
 
 
 @router.get("/v1/threads/{key}", responses={200: {"model": ThreadAnswer}})
@@ -70,7 +70,7 @@ async def thread(key: Id, request: Request) -> Response:
             told = [{**_told(one, archive), "depth": depth} for one, depth in _by_reply(posts) if one.body]
         return {"thread": found, "posts": told, "whole": whole and len(posts) < _MOST_OF_A_THREAD}
 
-    return OrjsonResponse(await services.slow(job))
+    return OrjsonResponse(await services.read(job))
 
 
 def _within(posts: Iterable[Post]) -> tuple[list[Post], bool]:
@@ -130,7 +130,7 @@ async def search(
             found = [told for number, score in best if (told := _found(archive, number, score)) is not None]
         return {"found": found[:k]}
 
-    return OrjsonResponse(await services.slow(job))
+    return OrjsonResponse(await services.read(job))
 
 
 def _found(archive: Archive, number: int, score: float) -> dict[str, Any] | None:
@@ -157,7 +157,7 @@ async def rungs(request: Request) -> Response:
             "notice": opened.forum[1],
         }
 
-    return OrjsonResponse(await services.slow(job))
+    return OrjsonResponse(await services.read(job))
 
 
 @router.post("/v1/inspect/cell", responses={200: {"model": CellAnswer}})
@@ -178,7 +178,7 @@ async def cell(body: CellBody, request: Request) -> Response:
         told = seen.as_json(seen.liveliest(body.cells).tolist())
         return {**told, "probabilities": chances, "skipped": len(tokens) - len(shown)}
 
-    return OrjsonResponse(await services.slow(job))
+    return OrjsonResponse(await services.read(job))
 
 
 def _chances(model: LanguageModel, tokens: Sequence[int]) -> list[float | None]:

@@ -29,7 +29,7 @@ async def add(body: OwnBody, request: Request) -> Response:
 
     def job() -> dict[str, Any]:
         remember(services.opened.home.home, body.text)
-        services.own_changed()
+        services.refresh()
         return _told(remembered(services.opened.home.home))
 
     return OrjsonResponse(await services.slow(job))
@@ -42,7 +42,7 @@ async def forget(request: Request) -> Response:
 
     def job() -> dict[str, Any]:
         erase(services.opened.home.home)
-        services.own_changed()
+        services.refresh()
         return _told("")
 
     return OrjsonResponse(await services.slow(job))

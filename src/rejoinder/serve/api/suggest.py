@@ -59,7 +59,6 @@ async def suggest(body: SuggestBody, request: Request) -> Response:
 async def _searched(services: Services, body: SuggestBody, session: Session, number: int, arrived: float) -> dict[str, Any]:
     """What the engine finds before the deadline."""
     deadline = arrived + body.deadline_ms / 1000
-    about = (repr(body.context), tuple(body.blocked), body.own, services.generation)
 
     def unwanted() -> bool:
         return session.overtaken(number) or perf_counter() >= deadline
@@ -69,7 +68,11 @@ async def _searched(services: Services, body: SuggestBody, session: Session, num
         return typing.suggest(end_of(body.draft), gate=Gate(body.gate), deadline=perf_counter() + share, cancelled=unwanted)
 
     def job() -> Typed | None:
-        return None if unwanted() else session.work(about, lambda: _open(services, body), ask)
+        if unwanted():
+            return None
+        about = (repr(body.context), tuple(body.blocked), body.own, services.refresh())
+        found: Typed = session.work(about, lambda: _open(services, body), ask)
+        return found if services.refresh() == about[-1] else None  # it may know what is forgotten by now
 
     try:
         async with asyncio.timeout(deadline - perf_counter()):
@@ -124,4 +127,4 @@ async def reply(body: ReplyBody, request: Request) -> Response:
             "notice": opened.forum[1],
         }
 
-    return OrjsonResponse(cast(dict[str, Any], await services.slow(job)))
+    return OrjsonResponse(cast(dict[str, Any], await services.read(job)))

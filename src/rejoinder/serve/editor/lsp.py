@@ -14,7 +14,7 @@ import sys
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from time import monotonic, perf_counter
+from time import perf_counter
 from typing import TYPE_CHECKING, NamedTuple
 
 from rejoinder import __version__
@@ -30,7 +30,6 @@ if TYPE_CHECKING:
 
 OpenTyping = Callable[[Sequence[Post]], TypingSession]  # a typing session for a draft that answers these posts
 
-_LOOK_AGAIN = 1.0  # seconds between looks at whether the home has changed
 _UNFINISHED = re.compile(r"\S*\Z")
 
 
@@ -55,7 +54,6 @@ class Completer:
     def __init__(self, open_typing: OpenTyping, options: EditorOptions, changed: Callable[[], bool] = lambda: False) -> None:
         """`open_typing` is called once a document, and again when it answers something else, or the home has `changed`."""
         self._open, self._options, self._changed = open_typing, options, changed
-        self._looked = monotonic()
         self._worker = ThreadPoolExecutor(1, thread_name_prefix="typing")
         self._sessions: dict[str, tuple[str, TypingSession]] = {}  # by document: what it answers, and its session
 
@@ -79,7 +77,8 @@ class Completer:
                 return None
             self._look_again()
             session = self._session(document.uri, reading.answered)
-            return session.suggest(reading.draft, gate=self._options.gate, deadline=until, cancelled=overtaken)
+            found = session.suggest(reading.draft, gate=self._options.gate, deadline=until, cancelled=overtaken)
+            return None if self._look_again() else found  # it may know what is forgotten by now
 
         typed = await asyncio.get_running_loop().run_in_executor(self._worker, work)
         return None if typed is None or overtaken() else Completed(reading.draft, typed)
@@ -88,12 +87,12 @@ class Completer:
         """Forget a document."""
         self._sessions.pop(uri, None)
 
-    def _look_again(self) -> None:
-        """Let go of what was fitted again, forgotten or erased."""
-        if monotonic() - self._looked > _LOOK_AGAIN:
-            if self._changed():
-                self._sessions.clear()
-            self._looked = monotonic()
+    def _look_again(self) -> bool:
+        """Let go of what was fitted again, forgotten or erased; whether there was such a change."""
+        if not self._changed():
+            return False
+        self._sessions.clear()
+        return True
 
     def _session(self, uri: str, answered: str) -> TypingSession:
         kept = self._sessions.get(uri)

@@ -3,17 +3,22 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import cast
+from typing import TypeVar, cast
 
 from fastapi import Request
 
 from rejoinder.home.open_home import OpenHome
 from rejoinder.serve.http.backend import Backend
 from rejoinder.serve.http.config import ServeConfig
+from rejoinder.serve.http.failures import Failure
 from rejoinder.serve.http.metrics import Metrics
 from rejoinder.serve.http.sessions import Sessions
 from rejoinder.serve.http.workers import Workers
+
+T = TypeVar("T")
+_TRIES = 5  # to read a home that is being changed
 
 
 @dataclass
@@ -30,15 +35,28 @@ class Services:
     generation: int = 0  # how often the home has changed
     stopping: threading.Event = field(default_factory=threading.Event)  # streams end when it is set
 
-    def refresh(self) -> None:
-        """See whether the home has changed, and begin anew if so."""
+    def refresh(self) -> int:
+        """See whether the home has changed, and begin anew if so; how often it has changed by now."""
         if self.opened.refresh():
             self.generation += 1
+        return self.generation
 
-    def own_changed(self) -> None:
-        """What the person wrote is not as it was: the drafts under way begin anew with it."""
-        self.opened.forget_own()
-        self.generation += 1
+    def current(self, job: Callable[[], T]) -> T:
+        """What `job` answers of the home as it is when it ends: what was forgotten meanwhile is in no answer.
+
+        Raises:
+            Failure: the home changes faster than it can be read.
+        """
+        for _ in range(_TRIES):
+            before = self.refresh()
+            found = job()
+            if self.refresh() == before:
+                return found
+        raise Failure(503, "what is learned here is being changed; try again in a second", code="busy")
+
+    async def read(self, job: Callable[[], T]) -> T:
+        """`current`, by one of the slow threads."""
+        return await self.slow(lambda: self.current(job))
 
 
 def services_of(request: Request) -> Services:

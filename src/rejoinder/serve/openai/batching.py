@@ -108,10 +108,11 @@ def score_prompt(model: LanguageModel, prompt: str) -> list[TokenLogProb]:
 
 
 class Served(NamedTuple):
-    """A language model, and whose words it has read."""
+    """A language model, whose words it has read, and what had been forgotten when it was read."""
 
     model: LanguageModel
     phrases: Phrases
+    forgot_at: int = 0
 
 
 class CompletionBatch:
@@ -121,6 +122,7 @@ class CompletionBatch:
         """Go on `body.n` times from each of `starts`, for `longest` tokens; with each token tell of `others` more, if any."""
         model = served.model
         self._model = model
+        self.forgot_at = served.forgot_at
         self._others = others
         self._left = longest
         begun = [start for start in starts for _ in range(body.n)]

@@ -47,7 +47,7 @@ router = APIRouter(prefix="/v1", tags=["openai"])
 async def models(request: Request) -> Response:
     """The rungs that can be asked: those that reply, those that go on with texts, those that place them; the best first."""
     services = services_of(request)
-    names = await services.slow(lambda: _names(services.opened))
+    names = await services.read(lambda: _names(services.opened))
     return OrjsonResponse({"object": "list", "data": [_model(name) for name in names]})
 
 
@@ -55,7 +55,7 @@ async def models(request: Request) -> Response:
 async def model(name: str, request: Request) -> Response:
     """One of them."""
     services = services_of(request)
-    chosen = await services.slow(lambda: _chosen(services.opened.voices.named(name), _names(services.opened), services.opened))
+    chosen = await services.read(lambda: _chosen(services.opened.voices.named(name), _names(services.opened), services.opened))
     return OrjsonResponse(_model(chosen))
 
 
@@ -84,16 +84,17 @@ def _chosen(name: str | None, able: Sequence[str], opened: OpenHome) -> str:
     raise NotFitted("no rung with word vectors is fitted here; run `rejoinder fit pmi_svd`")
 
 
-def _language_model(name: str | None, opened: OpenHome) -> tuple[str, Served]:
+def _language_model(name: str | None, services: Services) -> tuple[str, Served]:
+    opened = services.opened
     name = _chosen(name and opened.voices.named(name), opened.voices.names, opened)
-    return name, Served(opened.model(name), opened.phrases(name))
+    return name, Served(opened.model(name), opened.phrases(name), opened.forgot_at)
 
 
 @router.post("/completions")
 async def completions(body: CompletionBody, request: Request) -> Response:
     """Go on with a text, or (`echo` with `max_tokens` 0) say how probable it is."""
     services = services_of(request)
-    name, served = await services.slow(lambda: _language_model(body.model, services.opened))
+    name, served = await services.read(lambda: _language_model(body.model, services))
     longest = 0 if body.scores_only else _longest(body.max_tokens, _DEFAULT_TOKENS, services)
     read: list[list[TokenLogProb]] = []
     starts: list[Prefill] = []
@@ -118,14 +119,14 @@ async def chat_completions(body: ChatBody, request: Request) -> Response:
     services = services_of(request)
     opened = services.opened
     context, draft = conversation(body.messages)
-    name = await services.slow(
+    name = await services.read(
         lambda: _chosen(body.model and opened.voices.named(body.model), [*opened.reply_rungs, *opened.voices.names], opened)
     )
     shape = AnswerShape(name, chat=True, logprobs=body.logprobs)
-    if await services.slow(lambda: name in opened.reply_rungs):
-        found = await services.slow(lambda: choices(opened.replier_of(name), context, body))
+    if await services.read(lambda: name in opened.reply_rungs):
+        found = await services.read(lambda: choices(opened.replier_of(name), context, body))
         return await _answer(request, body, shape, _Reply(found, words_of([post.body for post in context])))
-    _, served = await services.slow(lambda: _language_model(name, opened))
+    _, served = await services.read(lambda: _language_model(name, services))
     start = await services.slow(lambda: prefill(served.model, context, draft))
     longest = _longest(body.most, _DEFAULT_CHAT_TOKENS, services)
     return await _answer(
@@ -148,7 +149,7 @@ async def embeddings(body: EmbeddingBody, request: Request) -> Response:
     """Texts as vectors of length 1: near each other where they speak of the same."""
     services = services_of(request)
     opened = services.opened
-    name = await services.slow(lambda: _chosen(body.model, opened.vector_rungs, opened))
+    name = await services.read(lambda: _chosen(body.model, opened.vector_rungs, opened))
     rung = await services.slow(lambda: opened.embedder(name))
     size = rung.words.size
     if body.dimensions not in (None, size):
@@ -183,10 +184,17 @@ class _Completion:
         if self._echoed:
             yield list(self._echoed)
         try:
-            while not services.stopping.is_set() and (pieces := await services.slow(self._batch.step)):
+            while not services.stopping.is_set() and (pieces := await services.slow(lambda: self._step(services))):
                 yield pieces
         finally:
             services.metrics.tokens.labels(name).inc(self._batch.made)
+
+    def _step(self, services: Services) -> list[Delta]:
+        pieces = self._batch.step()
+        services.refresh()
+        if services.opened.forgot_at != self._batch.forgot_at:
+            raise Failure(503, "posts were forgotten meanwhile, which this may be made of; ask again", code="busy")
+        return pieces
 
     @property
     def usage(self) -> dict[str, int]:
