@@ -344,11 +344,12 @@ def test_a_newer_keystroke_overtakes_an_older_one(toy_home: Workspace, monkeypat
 IN_A_SECOND = {"draft": "a", "deadline_ms": 1_000}
 
 
-def crowd(client: Any, typists: int) -> tuple[Any, list[threading.Thread]]:
+def crowd(client: Any, typing: Slow, typists: int) -> tuple[Any, list[threading.Thread]]:
     """So many who ask at once, where one thread works on the first and the others wait; the app's services, and the askers."""
     threads = [threading.Thread(target=client.post, args=("/v1/suggest",), kwargs={"json": IN_A_SECOND}) for _ in range(typists)]
     for thread in threads:
         thread.start()
+        assert typing.begun.wait(10)
     while client.app.state.services.quick.waiting < typists - 1:
         sleep(0.002)
     return client.app.state.services, threads
@@ -357,7 +358,7 @@ def crowd(client: Any, typists: int) -> tuple[Any, list[threading.Thread]]:
 def test_what_would_have_to_wait_too_long_is_turned_away(toy_home: Workspace, monkeypatch: pytest.MonkeyPatch) -> None:
     typing = Slow(20.0)
     with slowed(toy_home, typing, monkeypatch, quick=1, waiting=1) as client:
-        services, threads = crowd(client, 2)
+        services, threads = crowd(client, typing, 2)
         answer = client.post("/v1/suggest", json=IN_A_SECOND)
         assert answer.status_code == 503 and answer.headers["retry-after"] == "1" and "try again" in said(answer)
         typing.seconds = 0.0
@@ -372,7 +373,7 @@ def test_in_a_crowd_each_has_its_share_of_the_time(toy_home: Workspace, monkeypa
     """One thread works on the first of five keystrokes; the second finds three waiting behind it: a quarter of a second."""
     typing = Slow(20.0)
     with slowed(toy_home, typing, monkeypatch, quick=1) as client:
-        services, threads = crowd(client, 5)
+        services, threads = crowd(client, typing, 5)
         typing.seconds = 0.0
         next(iter(services.sessions._by_name.values())).begin(None)  # the first is given up
         for thread in threads:
