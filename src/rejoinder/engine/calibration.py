@@ -8,10 +8,10 @@ from time import process_time
 
 import numpy as np
 
+from rejoinder.config import Checked, PositiveFloat, PositiveInt
 from rejoinder.engine.gate import Calibration, Observed
 from rejoinder.engine.replay import starts_so
 from rejoinder.engine.typing import Engine, TypingConfig, TypingSession
-from rejoinder.errors import ConfigError
 from rejoinder.models.interfaces import LanguageModel
 from rejoinder.post import Post, Thread
 from rejoinder.text.phrases import Phrases
@@ -21,19 +21,14 @@ _SHORTEST = 20  # characters of a post
 
 
 @dataclass(frozen=True)
-class GateConfig:
+class GateConfig(Checked, of="gate"):
     """How much is looked at."""
 
-    keystrokes: int = 4_000  # of dev, at most
-    one_in: int = 50  # of those there are
-    run: int = 25  # of them in a row, in one post
-    words: int = 3  # of the ghost texts looked at
-    seconds: float = 60.0  # of the processor that it may take, about
-
-    def __post_init__(self) -> None:
-        """Check ranges."""
-        if min(self.keystrokes, self.one_in, self.run, self.words) < 1 or not self.seconds > 0:
-            raise ConfigError("`gate.keystrokes`, `.one_in`, `.run` and `.words` must be at least 1, and `gate.seconds` above 0")
+    keystrokes: PositiveInt = 4_000  # of dev, at most
+    one_in: PositiveInt = 50  # of those there are
+    run: PositiveInt = 25  # of them in a row, in one post
+    words: PositiveInt = 3  # of the ghost texts looked at
+    seconds: PositiveFloat = 60.0  # of the processor that it may take, about
 
 
 def calibrate(

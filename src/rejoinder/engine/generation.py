@@ -18,6 +18,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from rejoinder.config import Checked, PositiveInt, Share
 from rejoinder.engine.filters import Repetition, unfit
 from rejoinder.engine.sampling import NO_REPEAT, SampleConfig, SampledText, sample, text_of
 from rejoinder.errors import ConfigError
@@ -34,28 +35,23 @@ _NOTHING = (Post(0),)  # a context without words
 
 
 @dataclass(frozen=True)
-class GenerateConfig:
+class GenerateConfig(Checked):
     """How many replies to sample, how, and what is turned away."""
 
-    samples: int = 16
+    samples: PositiveInt = 16
     sampling: SampleConfig = field(
         default_factory=lambda: SampleConfig(temperature=0.7, nucleus=0.9, longest=48, no_repeat=NO_REPEAT)
     )
-    on_topic: float = 0.5  # w, in [0, 1]
-    shortest: int = 4  # words
-    longest: int = 120  # words
-    repeated: float = 0.2  # share of a reply's runs of three words that may have come before in it
+    on_topic: Share = 0.5  # w
+    shortest: PositiveInt = 4  # words
+    longest: PositiveInt = 120  # words
+    repeated: Share = 0.2  # share of a reply's runs of three words that may have come before in it
 
     def __post_init__(self) -> None:
-        """Check ranges."""
-        if self.samples < 1:
-            raise ConfigError(f"`samples` must be at least 1; got {self.samples}")
-        if not 0 <= self.on_topic <= 1:
-            raise ConfigError(f"`on_topic` must lie in [0, 1]; got {self.on_topic}")
-        if not 1 <= self.shortest <= self.longest:
+        """Check ranges, and that some length is allowed."""
+        super().__post_init__()
+        if self.shortest > self.longest:
             raise ConfigError(f"`shortest` must lie in [1, longest={self.longest}]; got {self.shortest}")
-        if not 0 <= self.repeated <= 1:
-            raise ConfigError(f"`repeated` must lie in [0, 1]; got {self.repeated}")
 
 
 class ReplyGenerator:

@@ -14,12 +14,13 @@ from collections.abc import Callable, Mapping, Sequence
 from copy import copy
 from dataclasses import dataclass, replace
 from math import log
-from typing import Self
+from typing import Annotated, Self
 
+from rejoinder.config import At, Checked, PositiveInt, Share
 from rejoinder.engine.diversity import diverse
 from rejoinder.engine.filters import Repetition, same_thread, unfit
 from rejoinder.engine.generation import ReplyGenerator
-from rejoinder.errors import ConfigError, UsageError
+from rejoinder.errors import UsageError
 from rejoinder.models.interfaces import ReplyRanker, ReplySource
 from rejoinder.models.trigger import Trigger
 from rejoinder.post import Origin, Post, Suggestion
@@ -29,22 +30,14 @@ _LOOKED_AT = 10  # candidates that are looked at for each reply wanted
 
 
 @dataclass(frozen=True)
-class ReplyConfig:
+class ReplyConfig(Checked):
     """How many replies, from how many candidates."""
 
-    k: int = 5
+    k: PositiveInt = 5
     candidates: int = 25  # asked of each source
     longest: int | None = 200  # words of a reply worth suggesting; None for any length
-    trade: float = 0.8  # how much being good counts against being new, in [0, 1]
-    threshold: float | None = None  # p below which nothing is shown; None: the trigger's own
-
-    def __post_init__(self) -> None:
-        """Check ranges."""
-        if not self.k >= 1:
-            raise ConfigError(f"`k` must be at least 1; got {self.k}")
-        for name, value in (("trade", self.trade), ("threshold", self.threshold)):
-            if value is not None and not 0 <= value <= 1:
-                raise ConfigError(f"`{name}` must lie in [0, 1]; got {value}")
+    trade: Share = 0.8  # how much being good counts against being new, in [0, 1]
+    threshold: Annotated[float | None, At(least=0, most=1)] = None  # p below which nothing is shown; None: the trigger's own
 
 
 class Replier:

@@ -15,12 +15,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import Annotated, Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from rejoinder.errors import ConfigError
+from rejoinder.config import At, Checked, NonNegativeFloat, PositiveInt
 from rejoinder.models.interfaces import LanguageModel, State
 from rejoinder.text.tokenizer import AnyTokenizer
 
@@ -29,43 +29,23 @@ _AT_ONCE = 256  # states whose (V,) probabilities are held together
 
 
 @dataclass(frozen=True)
-class SampleConfig:
+class SampleConfig(Checked):
     """How to sample."""
 
-    temperature: float = 1.0  # 0 takes the most probable
-    top_k: int | None = None  # None: all
-    nucleus: float | None = None  # a share in (0, 1]; None: all
-    longest: int = 100  # tokens, END included
-    no_repeat: int | None = None  # tokens of a run that a text says once only, in which case no cache hears it; None: no limit
-
-    def __post_init__(self) -> None:
-        """Check ranges."""
-        if not 0 <= self.temperature < float("inf"):
-            raise ConfigError(f"`temperature` must be at least 0; got {self.temperature}")
-        if self.top_k is not None and self.top_k < 1:
-            raise ConfigError(f"`top_k` must be at least 1, or be off; got {self.top_k}")
-        if self.nucleus is not None and not 0 < self.nucleus <= 1:
-            raise ConfigError(f"`nucleus` must lie in (0, 1], or be off; got {self.nucleus}")
-        if self.no_repeat is not None and self.no_repeat < 1:
-            raise ConfigError(f"`no_repeat` must be at least 1, or be off; got {self.no_repeat}")
-        if self.longest < 1:
-            raise ConfigError(f"`longest` must be at least 1; got {self.longest}")
+    temperature: NonNegativeFloat = 1.0  # 0 takes the most probable
+    top_k: Annotated[int | None, At(least=1)] = None  # None: all
+    nucleus: Annotated[float | None, At(above=0, most=1)] = None  # a share in (0, 1]; None: all
+    longest: PositiveInt = 100  # tokens, END included
+    no_repeat: Annotated[int | None, At(least=1)] = None  # tokens of a run that a text says once only; then no cache hears it
 
 
 @dataclass(frozen=True)
-class BeamConfig:
+class BeamConfig(Checked):
     """How to search."""
 
-    width: int = 8  # paths kept
-    length_penalty: float = 0.6  # a; 0 compares sums of log probabilities, which favours short texts
-    longest: int = 40  # tokens, END included
-
-    def __post_init__(self) -> None:
-        """Check ranges."""
-        if self.width < 1 or self.longest < 1:
-            raise ConfigError(f"`width` and `longest` must be at least 1; got {self.width} and {self.longest}")
-        if not 0 <= self.length_penalty < float("inf"):
-            raise ConfigError(f"`length_penalty` must be at least 0; got {self.length_penalty}")
+    width: PositiveInt = 8  # paths kept
+    length_penalty: NonNegativeFloat = 0.6  # a; 0 compares sums of log probabilities, which favours short texts
+    longest: PositiveInt = 40  # tokens, END included
 
 
 class SampledText(NamedTuple):

@@ -10,7 +10,9 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from threading import TIMEOUT_MAX, Lock
 from time import perf_counter
+from typing import Annotated
 
+from rejoinder.config import At, Checked, NonNegativeFloat, PositiveInt
 from rejoinder.engine.best_first import Caret, SearchConfig, SearchResult, Word, search
 from rejoinder.engine.gate import Calibration, Gate, case_of
 from rejoinder.engine.ghost import DisplayFilter, Extension, GhostText
@@ -49,28 +51,24 @@ class Typed:
 
 
 @dataclass(frozen=True)
-class TypingConfig:
+class TypingConfig(Checked, of="typing"):
     """How typing is helped."""
 
     deadline: float = 0.05  # seconds for an answer, where a request names no time
-    reserve: float = 0.002  # of them, kept for a cheaper voice
+    reserve: NonNegativeFloat = 0.002  # of them, kept for a cheaper voice
     calm: float = 5.0  # keystrokes of a voice, as they were lately, that the time left must hold for it to be begun
-    longest: int = 8  # words of a ghost text
-    shortest: int = 2  # characters of it: taking one costs a keystroke too
-    words: int = 3  # offered beside it
-    least: float = 0.02  # by the model; a less probable word is not offered
-    steps: int = 16  # places a search looks at
-    kept: int = 16  # places whose states a session keeps
+    longest: PositiveInt = 8  # words of a ghost text
+    shortest: PositiveInt = 2  # characters of it: taking one costs a keystroke too
+    words: PositiveInt = 3  # offered beside it
+    least: Annotated[float, At(least=0, below=1)] = 0.02  # by the model; a less probable word is not offered
+    steps: PositiveInt = 16  # places a search looks at
+    kept: PositiveInt = 16  # places whose states a session keeps
 
     def __post_init__(self) -> None:
-        """Check ranges."""
-        if not 0 <= self.reserve < self.deadline:
+        """Check ranges, and that the reserve leaves some of the deadline."""
+        super().__post_init__()
+        if not self.reserve < self.deadline:
             raise ConfigError(f"`typing.reserve` must lie in [0, `typing.deadline`); got {self.reserve} and {self.deadline}")
-        if min(self.longest, self.shortest, self.words, self.steps, self.kept) < 1 or not 0 <= self.least < 1:
-            raise ConfigError(
-                "`typing.longest`, `.shortest`, `.words`, `.steps` and `.kept` must be at least 1, `.least` in [0, 1); "
-                f"got {self.longest}, {self.shortest}, {self.words}, {self.steps}, {self.kept}, {self.least}"
-            )
 
 
 class Engine:

@@ -19,10 +19,11 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any, Self
+from typing import Annotated, Any, Self
 
 import numpy as np
 
+from rejoinder.config import At, Checked, PositiveInt
 from rejoinder.corpus import ByThread, Corpus, Part
 from rejoinder.engine.completion import complete
 from rejoinder.engine.sampling import BeamConfig, SampleConfig, beam_search, log_prob_many, sample, text_of
@@ -42,29 +43,24 @@ _FIRST_ID = 2**62  # of planted posts, above all ids of forums
 
 
 @dataclass(frozen=True)
-class AuditConfig:
+class AuditConfig(Checked):
     """What is planted, and how closely is looked."""
 
-    repeats: tuple[int, ...] = (1, 4, 16)  # posts that say the same canary
-    each: int = 10  # canaries of each number of repeats, and as many that are never planted
-    common: int = 1_000  # words that secrets are drawn from
-    alternatives: int = 1_000  # |R| - 1
-    suggestions: int = 3  # continuations asked for
-    beam: int = 8
-    samples: int = 20  # of a canary's beginning; and of free text
-    longest: int = 100  # tokens of a free text
+    repeats: Annotated[tuple[int, ...], At(least=1)] = (1, 4, 16)  # posts that say the same canary
+    each: PositiveInt = 10  # canaries of each number of repeats, and as many that are never planted
+    common: Annotated[int, At(least=2 * LENGTH)] = 1_000  # words that secrets are drawn from
+    alternatives: PositiveInt = 1_000  # |R| - 1
+    suggestions: PositiveInt = 3  # continuations asked for
+    beam: PositiveInt = 8
+    samples: PositiveInt = 20  # of a canary's beginning; and of free text
+    longest: PositiveInt = 100  # tokens of a free text
     seed: int = 0
 
     def __post_init__(self) -> None:
-        """Check ranges."""
-        object.__setattr__(self, "repeats", tuple(self.repeats))
-        if not self.repeats or min(self.repeats) < 1 or len({*self.repeats}) < len(self.repeats):
+        """Check ranges, and that the numbers of repeats differ."""
+        super().__post_init__()
+        if not self.repeats or len({*self.repeats}) < len(self.repeats):
             raise ConfigError(f"`repeats` must be different numbers of at least 1; got {self.repeats}")
-        for name in ("each", "alternatives", "suggestions", "beam", "samples", "longest"):
-            if getattr(self, name) < 1:
-                raise ConfigError(f"`{name}` must be at least 1; got {getattr(self, name)}")
-        if self.common < 2 * LENGTH:
-            raise ConfigError(f"`common` must be at least {2 * LENGTH}; got {self.common}")
 
 
 @dataclass(frozen=True)

@@ -19,12 +19,12 @@ from datetime import UTC, datetime
 from math import log
 from pathlib import Path
 from time import perf_counter
-from typing import Any, cast
+from typing import Annotated, Any, cast
 
 import numpy as np
 
 from rejoinder import __version__
-from rejoinder.config import Settings, as_dict, resolve
+from rejoinder.config import At, Checked, PositiveInt, Settings, as_dict, resolve
 from rejoinder.corpus import ByThread, Corpus, Part
 from rejoinder.errors import ConfigError, UsageError
 from rejoinder.files import tree_size, write_atomically, write_json
@@ -53,18 +53,11 @@ _LEFT_OUT = (
 
 
 @dataclass(frozen=True)
-class TokenizerConfig:
+class TokenizerConfig(Checked, of="tokenizer"):
     """Settings of the tokenizer of a recipe."""
 
-    size: int = DEFAULT_SIZE  # pieces
-    posts: int = 2  # pieces that stand in fewer posts, those of one writer counted once, are left out
-
-    def __post_init__(self) -> None:
-        """Check ranges."""
-        if self.size < SMALLEST_SIZE or self.posts < 1:
-            raise ConfigError(
-                f"`tokenizer.size` must be at least {SMALLEST_SIZE}, and `tokenizer.posts` 1; got {self.size} and {self.posts}"
-            )
+    size: Annotated[int, At(least=SMALLEST_SIZE)] = DEFAULT_SIZE  # pieces
+    posts: PositiveInt = 2  # pieces that stand in fewer posts, those of one writer counted once, are left out
 
 
 @dataclass(frozen=True)
