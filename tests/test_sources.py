@@ -316,3 +316,11 @@ def test_a_file_that_nobody_takes_is_told_what_it_has_and_what_is_known(tmp_path
     (found,) = units(path, None, tmp_path / "scratch")
     assert isinstance(found, SourceError)
     assert "its fields are nummer, worte. Nothing was imported" in str(found) and "hn" in str(found)
+
+
+def test_a_file_that_a_person_names_is_read_where_its_form_keeps_records(tmp_path: Path) -> None:
+    file = tmp_path / "some.json"
+    file.write_text('{"comments": [{"comment": {"id": 1, "content": "no path", "post_id": 2}}]}')
+    lemmy = registry.source("lemmy")
+    assert not lemmy.recognises(file)
+    assert [post.text for post in posts(list(lemmy.read(file, Hasher(b"key", "lemmy"))))] == ["no path"]

@@ -36,8 +36,9 @@ class JsonForm(Source):
             SourceError: the file cannot be read, or breaks off.
         """
         at = self.at(path)
-        if at is None and len(set(self.places.values())) == 1:  # a person says that it is of this form
-            (at,) = set(self.places.values())
+        if at is None:  # a person says that it is of this form
+            known = [*dict.fromkeys(self.places.values())]
+            at = next((place for place in known if place in peek(path).fields), known[0] if len(known) == 1 else "")
         return (page_records if self.whole else json_records)(path, at.split(".") if at else ())
 
 

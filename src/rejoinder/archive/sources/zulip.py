@@ -6,72 +6,64 @@ A topic is a thread. A message that quotes another ("said", with a link to it) a
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
-from functools import partial
+from collections.abc import Mapping
 from math import inf
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from rejoinder.archive.chat import Turns
-from rejoinder.archive.json_records import json_records
+from rejoinder.archive.json_source import JsonSource
 from rejoinder.archive.peek import peek
-from rejoinder.archive.source import Hasher, Item, Record, Skipped, Source, guarded
+from rejoinder.archive.source import Record
 
 _QUOTED = re.compile(r"/near/(\d{1,19})[\"')]")
 _MENTION = re.compile(r"@_?\*\*[^*\n]{1,200}\*\*[:,]?[ ]?")  # of the Markdown that the API gives when asked to
-_BY_PATH = {"content", "id", "sender_full_name", "timestamp"}
 _CODED = re.compile(r"\.([0-9A-F]{2})")  # as addresses of Zulip write what is no letter
 
 
-class Zulip(Source):
+class _Topic(NamedTuple):
+    title: str  # by the name of the file
+    turns: Turns
+
+
+class Zulip(JsonSource):
     """Topics."""
 
     name = "zulip"
     what = "Zulip topics: zulip-archive, messages of the API, or a server's export"
     marks = "messages with sender_full_name and timestamp, or zerver_message"
+    places = {
+        "zerver_message.date_sent": "zerver_message",
+        "messages.sender_full_name messages.subject": "messages",
+        "content id sender_full_name timestamp": "",
+    }
 
     def recognises(self, path: Path) -> bool:
-        """Whether there are such messages."""
-        fields = set(peek(path).fields)
-        listed = fields >= _BY_PATH and "type" not in fields
-        return (
-            listed
-            or "zerver_message.date_sent" in fields
-            or {f"messages.{name}" for name in ("sender_full_name", "subject")} <= fields
-        )
+        """Whether there are such messages; those of the API have a type, which those of zulip-archive lack."""
+        at = self.at(path)
+        return at is not None and (at != "" or "type" not in peek(path).fields)
 
-    def read(self, path: Path, hasher: Hasher) -> Iterator[Item]:
-        """The messages, in the file's order.
+    def begin(self, path: Path) -> _Topic:
+        """The topic that the file is named by, and the turns of all."""
+        title = _CODED.sub(lambda found: chr(int(found[1], 16)), path.name.partition(".json")[0]).replace("-", " ")
+        return _Topic(title, Turns(inf))
 
-        Raises:
-            SourceError: the file cannot be read, or breaks off.
-        """
-        fields = peek(path).fields
-        at = next((name for name in ("zerver_message", "messages") if f"{name}.id" in fields), "")
-        topic = _CODED.sub(lambda found: chr(int(found[1], 16)), path.name.partition(".json")[0]).replace("-", " ")
-        turns = Turns(inf)
-        for row in json_records(path, (at,) if at else ()):
-            if isinstance(row.value, Skipped):
-                yield row.value
-            else:
-                yield guarded(partial(_item, row.value, topic, turns, hasher, row.where), row.where)
+    def record(self, part: Mapping[str, Any], known: _Topic) -> Record | str:
+        """The post of a message."""
+        get, own = part.get, str(part["id"])
+        if part.get("type") == 2:  # of an export: a topic was marked as resolved
+            return "a notice of the service"
+        title = str(get("subject") if "subject" in part else known.title)
+        stream = get("stream_id") or get("recipient") or get("recipient_id") or ""
+        turn, root = known.turns.answered(f"{stream}/{title}", own, None)
+        written = get("content") if "sender" in part or get("content_type") == "text/x-markdown" else None
+        quoted = _QUOTED.search(str(get("content")))
+        return Record(
+            id=own, text=_MENTION.sub("", str(written)) if written else get("content"),
+            markup="markdown-breaks" if written else "html", title=title.strip("\a"),
+            parent=quoted[1] if quoted and turn else turn, root=root, time=get("timestamp") or get("date_sent"),
+            author=get("sender_id") or get("sender") or get("sender_full_name"),
+        )  # fmt: skip
 
 
 SOURCE = Zulip()
-
-
-def _item(message: Mapping[str, Any], topic: str, turns: Turns, hasher: Hasher, where: str) -> Item:
-    get, own = message.get, str(message["id"])
-    if message.get("type") == 2:  # of an export: a topic was marked as resolved
-        return Skipped("a notice of the service", where)
-    title = str(get("subject") if "subject" in message else topic)
-    stream = get("stream_id") or get("recipient") or get("recipient_id") or ""
-    turn, root = turns.answered(f"{stream}/{title}", own, None)
-    written = get("content") if "sender" in message or get("content_type") == "text/x-markdown" else None
-    quoted = _QUOTED.search(str(get("content")))
-    return Record(
-        id=own, text=_MENTION.sub("", str(written)) if written else get("content"),
-        markup="markdown-breaks" if written else "html", title=title.strip("\a"),
-        parent=quoted[1] if quoted and turn else turn, root=root, time=get("timestamp") or get("date_sent"),
-        author=get("sender_id") or get("sender") or get("sender_full_name"),
-    ).post(hasher, where)  # fmt: skip
