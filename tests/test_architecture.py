@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import re
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -124,6 +125,14 @@ def test_most_functions_are_short() -> None:
     """19 of 20 functions have at most 25 lines. `bench/house.py` prints the figures."""
     lengths = sorted(function_lengths())
     assert lengths[int(0.95 * len(lengths))] <= 25
+
+
+@pytest.mark.parametrize("module", MODULES, ids=lambda module: str(module.relative_to(SRC)))
+def test_a_docstring_says_more_than_a_name_does(module: Path) -> None:
+    """`Write it.`, `Do all of it.`, `One of them.` say nothing that is not in the name already."""
+    for node in ast.walk(ast.parse(module.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef) and (said := ast.get_docstring(node)):
+            assert not re.fullmatch(r"(\w+|\w+ (all )?of|One of) (it|them)\.|\w+\.|Check ranges\.", said), f"{node.name}: {said}"
 
 
 def test_a_name_of_a_class_stands_for_one_thing() -> None:

@@ -72,7 +72,7 @@ class HackerNewsApi:
         return self
 
     async def __aexit__(self, *_: object) -> None:
-        """Close it."""
+        """Close the connections to the API."""
         await self._client.aclose()
 
     async def newest(self) -> int:
@@ -106,7 +106,7 @@ class HackerNewsApi:
         return answers, failures
 
     async def item(self, number: int) -> Answer:
-        """One item."""
+        """What the API has at that number: a post with what answers it, one that is gone, or why it is left out."""
         where = f"item/{number}.json"
         record = await self._get(where)
         if record is None:

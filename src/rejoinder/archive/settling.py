@@ -35,7 +35,7 @@ _TOUCHED_ROW = np.dtype(
 
 
 class Settled(NamedTuple):
-    """What changed."""
+    """What settling threads changed in the archive."""
 
     changed: bool  # whether any post has another place
     moved: int  # posts that were here and now belong to another thread

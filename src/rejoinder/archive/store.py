@@ -129,7 +129,7 @@ class Archive:
         return self
 
     def __exit__(self, *_: object) -> None:
-        """Close it."""
+        """Close the archive, whatever happened in between."""
         self.close()
 
     def close(self) -> None:

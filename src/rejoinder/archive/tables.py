@@ -39,7 +39,7 @@ Choice = Callable[[Sequence[str]], Sequence[str]]  # from the columns there are 
 
 
 def all_columns(columns: Sequence[str]) -> Sequence[str]:
-    """Every column."""
+    """All the columns there are, for who wants every one."""
     return columns
 
 
@@ -120,7 +120,7 @@ class _Lines:
         return line
 
     def give_back(self, lines: Sequence[bytes]) -> None:
-        """These come next."""
+        """Read these lines again before any other."""
         self._given_back.extendleft(reversed(lines))
         self.number -= len(lines)
 

@@ -24,7 +24,7 @@ class ProgressCallback(Protocol):
     """A progress callback: what is being done, how much is done, of how much."""
 
     def __call__(self, what: str, done: int, total: int | None) -> None:
-        """Show it."""
+        """Show that of `what` so much is `done`, of `total` if that is known."""
 
 
 def be_quiet(wanted: bool) -> None:

@@ -55,7 +55,7 @@ def show(home: Home = None, as_json: Json = False) -> None:
 
 @own_app.command("erase")
 def erase_all(home: Home = None) -> None:
-    """Forget all of it."""
+    """Forget all text of one's own that typing help learned from."""
     from rejoinder.home.own_text import FILE, erase
 
     file = workspace(home).home / FILE

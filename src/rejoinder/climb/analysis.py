@@ -113,7 +113,7 @@ class Analysis:
         return found
 
     def _ranked(self, ranks: Ints, pairs: Pairs) -> r.RankFigures:
-        """`ranks` (N, D)."""
+        """Recall and MRR with their intervals, from `ranks` (N, D): of N replies, among D draws of others."""
         found = ranking.figures(ranks.T, self.pair_threads[pairs][: len(ranks)], self._rng())
         return r.RankFigures(*(Figure.of(one, len(ranks)) for one in found.values()))
 
@@ -213,7 +213,7 @@ class Analysis:
     # --- rungs and the verdict -----------------------------------------------------------------------------------
 
     def rung(self, trial: EntryProgress) -> r.MeasuredRung:
-        """One rung."""
+        """All that the report says of the rung of `trial`."""
         entry, name = trial.entry, trial.entry.name
         law = next((_law_of(kind, self.laws[name, kind]) for kind in KINDS if (name, kind) in self.laws), None)
         return r.MeasuredRung(
@@ -233,7 +233,7 @@ class Analysis:
         )
 
     def verdict(self, kind: Kind) -> r.Verdict | None:
-        """What to take."""
+        """Which rung to take for that kind of help, with the reasons; None where none was measured."""
         contenders = [self._contender(name, kind) for name in self.names(kind)]
         able = (t for t in self.trials.values() if (t.entry.types if kind == "typing" else t.entry.replies))
         unmeasured = [t.entry.name for t in able if t.entry.net and t.state == "stopped" and not t.measured]

@@ -52,7 +52,7 @@ class ClimbConfig:
     resume: bool = False  # go on with what was left of the budget of one that was interrupted
 
     def __post_init__(self) -> None:
-        """Check ranges."""
+        """Check that the budget is long enough for figures at all."""
         if self.budget is not None and not self.budget >= _LEAST:
             raise UsageError(f"the budget must be at least {_LEAST:.0f} seconds; got {self.budget:g}")
 

@@ -121,7 +121,7 @@ class Task:
 
     @property
     def place(self) -> Path:
-        """Its directory."""
+        """The directory that keeps the task's results, named by its key."""
         return self.experiment.root / self.key
 
 

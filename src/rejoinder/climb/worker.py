@@ -43,7 +43,7 @@ _RANKING = 0.8  # of the time for a ranker; the rest is for whole replies
 
 
 class Worker:
-    """Does one task."""
+    """Does one task of a climb, within its limits, and writes what comes of it."""
 
     def __init__(self, task: Task) -> None:
         """Nothing is done yet."""

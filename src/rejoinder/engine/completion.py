@@ -37,7 +37,7 @@ class Continuation:
 
     @property
     def score(self) -> float:
-        """Nats a token."""
+        """The mean log probability of a token, in nats: texts of any length compare."""
         return self.log_prob / max(self.tokens, 1)
 
 

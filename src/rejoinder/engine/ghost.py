@@ -33,12 +33,12 @@ class Worth(Protocol):
     """Whether so many words, to which the model gives that probability, are worth showing."""
 
     def __call__(self, probability: float, words: int) -> bool:
-        """True or False."""
+        """Whether a ghost text of so many words, at that probability by the model, may be shown."""
 
 
 @dataclass(frozen=True, slots=True)
 class GhostText:
-    """A ghost text."""
+    """Text that may be shown in grey at the caret, as the model rates it."""
 
     text: str
     words: int

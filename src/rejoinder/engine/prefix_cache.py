@@ -84,7 +84,7 @@ class LatencyEstimate:
     """
 
     def __init__(self) -> None:
-        """Not known yet."""
+        """Nothing is known of the machine yet: all times are taken to be 0."""
         self.start = 0.0  # seconds that reading what is answered takes, about
         self.step = 0.0  # seconds that one step takes, about
         self.keystroke = 0.0  # seconds that a keystroke takes, about

@@ -123,7 +123,7 @@ class Sampler:
         return left
 
     def drop(self, place: int) -> None:
-        """End a text."""
+        """End the text at `place` among those that still go on; later texts move up by one."""
         self._keep([other != place for other in self._alive])
 
     def _keep(self, going: Sequence[bool]) -> None:

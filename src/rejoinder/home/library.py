@@ -44,7 +44,7 @@ class Home:
 
     @property
     def folder(self) -> Path:
-        """Where it lies."""
+        """The folder that the home lies in."""
         return self._space.home
 
     # --- posts in, posts out -------------------------------------------------------------------------------------

@@ -159,7 +159,7 @@ class OpenHome:
 
     @property
     def engine(self) -> Engine:
-        """What finishes sentences."""
+        """The typing engine of the voices that speak here, opened at its first use."""
         return self._once("engine", self._engine)  # type: ignore[no-any-return]
 
     def _engine(self) -> Engine:
@@ -234,7 +234,7 @@ class OpenHome:
         return self._kept_to(Can.EMBED)[::-1]
 
     def embedder(self, name: str) -> Any:
-        """One of them."""
+        """The rung of that name out of `vector_rungs`, loaded at its first use."""
         return self._once(name, lambda: self.archive_home.load(name))
 
     def _kept_to(self, can: Can) -> list[str]:

@@ -125,7 +125,7 @@ class WithoutTrial(ByThread):
     """A corpus whose dev part lacks the threads that models are tried on, so that nothing is fitted on them."""
 
     def __init__(self, corpus: Corpus, trial: TrialPosts) -> None:
-        """Look at `corpus`."""
+        """Show `corpus` as it is, but for the threads of `trial`."""
         self._corpus, self._keys = corpus, trial.keys
         self.tokens = corpus.tokens
 

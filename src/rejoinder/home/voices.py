@@ -50,7 +50,7 @@ class Voices:
 
     @cached_property
     def maker(self) -> str:
-        """Who makes replies."""
+        """The rung that writes replies of its own, from where the best one is: cell or mixture, else the best itself."""
         beside = PACKAGE if self.best.startswith(PACKAGE) else ""
         return next((name for one in _MAKERS if (name := beside + one) in self.names), self.best)
 

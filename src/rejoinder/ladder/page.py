@@ -38,7 +38,7 @@ class Table:
 
 
 def page(report: Report) -> str:
-    """The whole page."""
+    """The report as one file of HTML, with style, script and plots inside."""
     style, script = Markup(_packaged("page.css")), Markup(_packaged("page.js"))  # noqa: S704 - files of our own
     return _template().render(
         report=report,

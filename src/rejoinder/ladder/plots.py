@@ -84,7 +84,7 @@ class Paper:
         return [*drawn, straight(b.left, b.bottom, b.right, b.bottom, "base")]
 
     def done(self, title: str, told: str, drawn: Sequence[str]) -> str:
-        """The picture."""
+        """The plot as SVG, with a title, and `told` for those who cannot see it."""
         size = "wide" if self.width == WIDE else "narrow"
         height = self.height or _HEIGHT[self.width]
         return svg.svg(f"{self.name}-{size}", (self.width, height), (title, told), drawn, f"plot {size}")

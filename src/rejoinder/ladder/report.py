@@ -169,7 +169,7 @@ class Overtaking:
     at: Crossing | None  # None: that cannot be said
 
     def __str__(self) -> str:
-        """In words."""
+        """A sentence on how much more data it would take, or that these figures do not say."""
         if self.at is None:
             return f"whether more data would bring {self.upper} above {self.lower}: these figures do not say"
         most = f"to {self.at.high:.2g}" if self.at.high is not None else "or more"

@@ -35,7 +35,7 @@ def words(x: float, y: float, text: str, **attributes: object) -> str:
 
 
 def line(x1: float, y1: float, x2: float, y2: float, class_: str) -> str:
-    """A straight line."""
+    """A straight line between two points, drawn as `class_` is styled."""
     return tag("line", x1=x1, y1=y1, x2=x2, y2=y2, class_=class_)
 
 

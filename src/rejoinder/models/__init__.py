@@ -62,7 +62,7 @@ class Rung:
     asked: bool = False  # others do its work, and it learns nothing here: fitted, used and measured only where it is named
 
     def load(self) -> type[Suggester]:
-        """The class."""
+        """Import the module of `place`, and give the rung's class."""
         module, _, name = self.place.partition(":")
         return cast(type[Suggester], getattr(importlib.import_module(module), name))
 

@@ -77,7 +77,7 @@ class Canned(ReplySource):
         return cls(config, (first + [entry for entry in scored if entry not in first])[: max(config.keep, len(first))])
 
     def save(self, directory: Path) -> None:
-        """Write the list."""
+        """Write the settings, and the list of replies as JSON."""
         save_config(directory, "canned", self.config)
         write_json(directory / "replies.json", self.replies)
 

@@ -53,7 +53,7 @@ class Training:
 
 
 class Suggester(Protocol):
-    """Every rung."""
+    """What every rung of the ladder offers: it is fitted, saved and loaded."""
 
     config: Any  # the rung's frozen dataclass of settings
     Config: ClassVar[type]

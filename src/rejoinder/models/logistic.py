@@ -132,7 +132,7 @@ class Logistic(LanguageModel):
         return cls(config, tokenizer, run.finish(job.progress))
 
     def save(self, directory: Path) -> None:
-        """Write the weights."""
+        """Write the settings, each array of the weights, and the tokenizer."""
         save_config(directory, "logistic", self.config)
         for name, array in self.weights._asdict().items():
             save_array(directory, name, array)
@@ -267,7 +267,7 @@ def draw_ids(ranked: Ints, frequent: int, drawn: int, rng: np.random.Generator) 
 
 
 class _Run:
-    """One training."""
+    """One training: the tokens in the order they are read in, the weights, and the squares of their gradients so far."""
 
     def __init__(self, directory: Path, tokenizer: AnyTokenizer, config: LogisticConfig, rng: np.random.Generator) -> None:
         """Open the token arrays; begin with the frequencies of the unigram rung and vectors at random."""

@@ -81,7 +81,7 @@ class Markov(LanguageModel):
         return cls(config, tokenizer, count_tokens(arrays, size), first, edges)
 
     def save(self, directory: Path) -> None:
-        """Write the graph."""
+        """Write the settings, the arrays of the graph, and the tokenizer."""
         save_config(directory, "markov", self.config)
         for name, array in self._arrays().items():
             save_array(directory, name, array)

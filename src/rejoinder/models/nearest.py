@@ -45,7 +45,7 @@ class Nearest:
         return cls(half, index)
 
     def __len__(self) -> int:
-        """N."""
+        """The number of vectors, N."""
         return len(self.vectors)
 
     def search(self, query: NDArray[np.float32], k: int) -> tuple[NDArray[np.int64], NDArray[np.float32]]:

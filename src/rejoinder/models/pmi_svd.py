@@ -56,7 +56,7 @@ class PMISVD(Similarity):
 
     @classmethod
     def learn(cls, arrays: WordArrays, config: PMISVDConfig, *, rng: np.random.Generator, job: Job) -> WordVectors:
-        """Count and factorise."""
+        """The vectors of the words of `arrays`: their co-occurrence counted, and its PMI factorised."""
         vectors = pmi_vectors(arrays, config, int(rng.integers(2**31)), job.workdir, job.progress)
         return WordVectors(arrays.words, vectors, arrays.counts)
 

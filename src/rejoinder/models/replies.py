@@ -70,12 +70,12 @@ class Replies:
         return cls(posts, threads, answered, offsets, b"".join(pieces)), parents, said
 
     def __len__(self) -> int:
-        """N."""
+        """The number of replies, N."""
         return len(self.posts)
 
     @property
     def parents(self) -> int:
-        """M."""
+        """The number of posts that are answered, M."""
         return int(self.answered[-1]) + 1
 
     def to(self, answered: int) -> range:

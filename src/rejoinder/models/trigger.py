@@ -74,7 +74,7 @@ class Candidate:
 
 @dataclass(frozen=True)
 class Regression:
-    """What was learned."""
+    """A logistic regression over F standardised features."""
 
     centre: Floats  # (F,)
     spread: Floats  # (F,)

@@ -55,22 +55,22 @@ class Unigram(LanguageModel):
         return cls(config, tokenizer, count_tokens(open_tokens(corpus.tokens, "train"), tokenizer.vocabulary))
 
     def save(self, directory: Path) -> None:
-        """Write the counts."""
+        """Write the settings, the counts of the tokens, and the tokenizer."""
         save_config(directory, "unigram", self.config)
         save_array(directory, "counts", self._counts)
         self.tokenizer.save(directory / TOKENIZER_FILE)
 
     @classmethod
     def load(cls, directory: Path, parts: Mapping[str, Suggester] = {}) -> Self:
-        """Read what `save` wrote."""
+        """Read what `save` wrote, memory-mapped."""
         return cls(load_config(directory, "unigram", UnigramConfig), open_tokenizer(directory), load_array(directory, "counts"))
 
     def start(self, context: Sequence[Post]) -> State:
-        """Nothing is remembered."""
+        """The one state there is: what was written before changes nothing."""
         return ()
 
     def advance(self, state: State, token: int) -> State:
-        """Nothing is remembered."""
+        """The same state again: no token changes what comes next."""
         return ()
 
     def log_probs(self, state: State) -> LogProbs:

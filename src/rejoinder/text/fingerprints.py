@@ -43,7 +43,7 @@ class Fingerprints:
 
     @classmethod
     def of(cls, texts: Iterable[str]) -> Self:
-        """Those of `texts`."""
+        """The hashes of `texts`, ascending and each once; texts that have none are passed over."""
         found = {value for text in texts if (value := post_hash(text)) is not None}
         return cls(np.array(sorted(found), dtype=np.uint64))
 

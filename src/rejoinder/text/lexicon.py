@@ -88,7 +88,7 @@ class LexiconReader:
         self._shared: set[str] = set()
 
     def passing(self, posts: Iterable[Post]) -> Iterator[Post]:
-        """The same posts."""
+        """Hand on `posts` as they are, and learn from each as it passes."""
         for post in posts:
             said = words(post.own_text)
             writer = self._whose(post, said)

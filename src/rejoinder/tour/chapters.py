@@ -32,7 +32,7 @@ class Chapter:
 
     @property
     def text(self) -> str:
-        """The Markdown."""
+        """The chapter's Markdown, as it lies in its file."""
         return self.file.read_text(encoding="utf-8")
 
 

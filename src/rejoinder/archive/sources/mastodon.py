@@ -15,7 +15,7 @@ _PARTS = ("ancestors", "descendants")
 
 
 class Mastodon(JsonSource):
-    """Statuses."""
+    """Statuses, alone or with what stands above and below one."""
 
     name = "mastodon"
     what = "Mastodon statuses and threads, as its API gives them"

@@ -13,7 +13,7 @@ from rejoinder.archive.values import optional, seconds
 
 
 class Telegram(JsonSource):
-    """Chats."""
+    """Messages, chat by chat."""
 
     name = "telegram"
     what = "chats exported by Telegram Desktop to JSON, or updates of a bot"

@@ -27,7 +27,7 @@ class _Topic(NamedTuple):
 
 
 class Zulip(JsonSource):
-    """Topics."""
+    """Messages in the order of the file, a thread for each topic."""
 
     name = "zulip"
     what = "Zulip topics: zulip-archive, messages of the API, or a server's export"

@@ -63,7 +63,7 @@ class EncoderWeights:
         return EncoderWeights(**{n: array if n == "rows" else array.astype(np.float32) for n, array in self.arrays().items()})
 
     def save(self, directory: Path) -> None:
-        """Write them."""
+        """Write the arrays into `directory` as one file of safetensors, atomically."""
         from safetensors.numpy import save
 
         write_atomically(directory / _WEIGHTS, save({k: np.ascontiguousarray(v) for k, v in self.arrays().items()}))

@@ -36,7 +36,7 @@ class FeatureBags:
     values: Floats  # (F,) 1 + ln(how often), or as `weighted` has them
 
     def __len__(self) -> int:
-        """N."""
+        """The number of texts, N."""
         return len(self.offsets) - 1
 
     def text(self, number: int) -> tuple[Ints, Floats]:
@@ -126,7 +126,7 @@ def _characters(flat: Sequence[str]) -> tuple[NDArray[np.uint64], Ints, Ints]:
 
 
 def _hash_words(characters: NDArray[np.uint64], begins: Ints, lengths: Ints) -> NDArray[np.uint64]:
-    """(W,) uint64."""
+    """(W,) uint64: a hash of each of W words, by its characters alone."""
     at = np.arange(begins[0], len(characters)) - np.repeat(begins, lengths + 1)  # the space after a word counts as its last
     powers = _PRIME ** np.arange(lengths.max() + 1, dtype=np.uint64)
     return mix64(np.add.reduceat(characters[begins[0] :] * powers[at], begins - begins[0]))

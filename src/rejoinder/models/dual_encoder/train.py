@@ -49,12 +49,12 @@ def train(corpus: Corpus, config: DualEncoderConfig, *, rng: np.random.Generator
 
 
 class EncoderTraining:
-    """One training."""
+    """One training of the encoders on pairs, measured on dev as it goes on."""
 
     def __init__(
         self, weights: EncoderWeights, pairs: Pairs, dev: Measure | None, config: DualEncoderConfig, rng: np.random.Generator
     ) -> None:
-        """Make the network."""
+        """Make the network, which begins with `weights`; its learning rate falls to 0 at the last step."""
         import keras
 
         from rejoinder.models.dual_encoder.network import EncoderNetwork

@@ -54,7 +54,7 @@ class Pairs:
     threads: Ints  # (N,)
 
     def __len__(self) -> int:
-        """N."""
+        """The number of pairs, N."""
         return len(self.threads)
 
     def take(self, rows: Ints) -> Pairs:

@@ -86,7 +86,7 @@ class Server:
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
-        """Close it."""
+        """Close the connection to the server."""
         self._client.close()
 
     def models(self) -> list[str]:

@@ -63,7 +63,7 @@ class CellWeights:
 
     @property
     def hidden(self) -> int:
-        """H."""
+        """The size of a layer, H."""
         return len(self.layers[0].recurrent)
 
     def arrays(self) -> dict[str, Floats]:

@@ -48,7 +48,7 @@ class LSTMConfig(Checked, of="lstm"):
     deterministic: bool = False  # equal runs give equal weights, to the bit, on one machine; slower
 
     def __post_init__(self) -> None:
-        """Check ranges."""
+        """Check ranges, and that the weights fit into memory."""
         super().__post_init__()
         weights = self.layers * 4 * self.hidden * (self.embedding + self.hidden)
         if weights > _MOST_WEIGHTS:

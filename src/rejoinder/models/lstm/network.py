@@ -88,7 +88,7 @@ class CellNetwork(keras.Model):  # type: ignore[misc]
         self.memories = [MemoryLayer(config, self.seeds, dtype=self.dtype_policy) for _ in range(config.layers)]
 
     def build(self, shape: Any = None) -> None:
-        """Make the weights."""
+        """Make the weights: embedding, bias, a projection where the sizes differ, and those of each layer."""
         size, hidden = self.settings.embedding, self.settings.hidden
         around_zero = keras.initializers.RandomUniform(-0.1, 0.1, seed=self.seeds)
         self.embedding = self.add_weight(name="embedding", shape=(self.vocabulary, size), initializer=around_zero, autocast=False)
@@ -176,7 +176,7 @@ class CellNetwork(keras.Model):  # type: ignore[misc]
         return CellWeights(numbers(self.embedding), layers, projection, numbers(self.bias))
 
     def set_weights_to(self, weights: CellWeights) -> None:
-        """Take over `weights`."""
+        """Put `weights`, as `CellWeights` names them, in the place of the network's own."""
         self.embedding.assign(weights.embedding)
         self.bias.assign(weights.bias)
         if self.projection is not None:

@@ -37,7 +37,7 @@ async def add(body: OwnBody, request: Request) -> Response:
 
 @router.delete("/own", responses={200: {"model": OwnAnswer}})
 async def forget(request: Request) -> Response:
-    """Erase all of it."""
+    """Erase all text of one's own that typing help learned from, and say what is left of it."""
     services = services_of(request)
 
     def job() -> dict[str, Any]:

@@ -21,7 +21,7 @@ class Frames:
     """A binary stream of sound frames, as pygls reads one: a line, or so many bytes, at a time."""
 
     def __init__(self, stream: BinaryIO, longest: int = LONGEST) -> None:
-        """Read from `stream`."""
+        """Read frames of at most `longest` bytes from `stream`."""
         self._stream, self._longest = stream, longest
         self._lines: list[bytes] = []  # of the head of the next frame, last first
 
@@ -39,7 +39,7 @@ class Frames:
         return self._stream.read(size)
 
     def close(self) -> None:
-        """Read no more."""
+        """Close the stream below."""
         self._stream.close()
 
     def _next_length(self) -> int | None:

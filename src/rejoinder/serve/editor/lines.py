@@ -27,7 +27,7 @@ class Documents(Workspace):
     """All that are open. It takes the place of the one that pygls has made, before anything is in it."""
 
     def __init__(self, made: Workspace) -> None:
-        """Like `made`."""
+        """Take over the folders and the encoding of positions of `made`; no document is open yet."""
         super().__init__(made.root_uri, workspace_folders=list(made.folders.values()), position_encoding=made.position_encoding)
 
     def _create_text_document(

@@ -84,7 +84,7 @@ class Completer:
         return None if typed is None or overtaken() else Completed(reading.draft, typed)
 
     def close(self, uri: str) -> None:
-        """Forget a document."""
+        """Drop the draft of the document at `uri`, and all that was read of it."""
         self._sessions.pop(uri, None)
 
     def _look_again(self) -> bool:

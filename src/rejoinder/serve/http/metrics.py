@@ -24,7 +24,7 @@ class Metrics:
     """The counters of one app, in a registry of their own."""
 
     def __init__(self) -> None:
-        """All at zero."""
+        """Begin to count: a registry with every counter at zero."""
         self._registry = CollectorRegistry()
         self.requests = Counter(
             "rejoinder_requests", "Requests answered.", ["method", "route", "status"], registry=self._registry
@@ -47,7 +47,7 @@ class Metrics:
 
 
 class MetricsMiddleware:
-    """Stands before everything."""
+    """Counts every request with its status and time, whoever answers it."""
 
     def __init__(self, app: ASGIApp, metrics: Metrics) -> None:
         """Count what `app` answers."""

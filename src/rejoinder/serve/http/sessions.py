@@ -71,5 +71,5 @@ class Sessions:
         return found
 
     def clear(self) -> None:
-        """Drop all of them."""
+        """Drop every draft, so that the next request begins anew."""
         self._by_name.clear()

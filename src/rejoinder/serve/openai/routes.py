@@ -53,7 +53,7 @@ async def models(request: Request) -> Response:
 
 @router.get("/models/{name:path}")
 async def model(name: str, request: Request) -> Response:
-    """One of them."""
+    """What `/models` says of one of them."""
     services = services_of(request)
     chosen = await services.read(lambda: _chosen(services.opened.voices.named(name), _names(services.opened), services.opened))
     return OrjsonResponse(_model(chosen))
