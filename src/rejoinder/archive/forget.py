@@ -53,6 +53,9 @@ def forget(archive: Archive, items: Sequence[int], author: bytes | None, source:
         archive.execute_many("INSERT OR IGNORE INTO tombstone VALUES (?)", ((stone,) for stone in stones))
         check_key(archive, keep=True)
         _erase(archive, gone)
+        archive.execute_many(
+            "DELETE FROM meta WHERE key LIKE ?", [(f"bookmark {number} %",) for number in _numbers(archive, source)]
+        )
         archive.execute_many("DELETE FROM source WHERE name = ?", [(source,)])
         # those that stay in the touched threads are placed anew: a thread may have fallen apart
         archive.execute_many("INSERT OR IGNORE INTO unsettled VALUES (?)", ((number,) for number in set(before) - gone))
@@ -79,6 +82,10 @@ def _wanted(archive: Archive, items: Sequence[int], author: bytes | None) -> lis
     if author is not None and not theirs and author not in marks:
         raise UnknownPost(f"no post of that author in the archive {archive.path}; nothing was forgotten")
     return found + theirs
+
+
+def _numbers(archive: Archive, name: str | None) -> list[int]:
+    return [known.number for known in places(archive) if known.name == name]
 
 
 def _of_place(archive: Archive, name: str | None) -> list[Post]:

@@ -11,7 +11,7 @@ import typer
 from typer.core import TyperGroup
 
 from rejoinder import __version__
-from rejoinder.cli import archive, arpa, audit, bundle, forget, inspect, ladder, lsp, own, rungs, serve, suggest, tour
+from rejoinder.cli import archive, arpa, audit, bundle, fetching, forget, inspect, ladder, lsp, own, rungs, serve, suggest, tour
 from rejoinder.cli.output import be_quiet
 from rejoinder.errors import RejoinderError, Stopped
 
@@ -59,6 +59,12 @@ def _root(
 
 
 app.command("import")(archive.import_files)
+archive.fetch_app.command("discourse")(fetching.fetch_discourse)
+archive.fetch_app.command("github")(fetching.fetch_github)
+archive.fetch_app.command("zulip")(fetching.fetch_zulip)
+archive.fetch_app.command("zammad")(fetching.fetch_zammad)
+archive.fetch_app.command("chatwoot")(fetching.fetch_chatwoot)
+archive.fetch_app.command("imap")(fetching.fetch_imap)
 app.add_typer(archive.fetch_app, name="fetch")
 app.command("info")(archive.info)
 app.command("fit")(rungs.fit)

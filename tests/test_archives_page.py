@@ -1,0 +1,34 @@
+"""What docs/archives.md says: a line for every form, the same as the code knows, and sessions that were really had."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+from typer.main import get_command
+
+from rejoinder.archive import registry
+from rejoinder.cli import app
+
+PAGE = (Path(__file__).parents[1] / "docs" / "archives.md").read_text(encoding="utf-8")
+ROWS = [[cell.strip() for cell in line.strip("|").split(" | ")] for line in PAGE.splitlines() if line.startswith("| **")]
+
+
+def test_every_form_has_its_line_and_every_line_a_form_and_a_command() -> None:
+    forms = {form.strip("`") for _, form, *_ in ROWS if form.startswith("`")}
+    assert forms == set(registry.sources())
+    assert all(len(row) == 6 for row in ROWS)
+    assert all("rejoinder import " in row[3] or "rejoinder fetch " in row[2] for row in ROWS)
+
+
+def test_a_line_is_found_by_its_letter() -> None:
+    names = [row[0].removeprefix("**").partition("**")[0].casefold() for row in ROWS]
+    assert names == sorted(names)
+
+
+def test_every_service_that_is_fetched_is_named_with_its_options() -> None:
+    fetch = get_command(app).commands["fetch"]  # type: ignore[attr-defined]
+    assert set(fetch.commands) == set(re.findall(r"rejoinder fetch (\w+)", "\n".join(row[2] for row in ROWS)))
+    for name, options in re.findall(r"rejoinder fetch (\w+)([^`]*)`", PAGE):
+        known = {option for parameter in fetch.commands[name].params for option in parameter.opts}
+        assert set(re.findall(r"--[\w-]+", options)) <= known
