@@ -25,9 +25,7 @@ if TYPE_CHECKING:
     from rejoinder.archive.store import Counts
     from rejoinder.home.workspace import Workspace
 
-fetch_app = typer.Typer(
-    help="Read posts from a service into the archive.", no_args_is_help=True, rich_markup_mode=None
-)
+fetch_app = typer.Typer(help="Read posts from a service into the archive.", no_args_is_help=True, rich_markup_mode=None)
 
 
 def import_files(
