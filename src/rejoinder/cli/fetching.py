@@ -19,10 +19,10 @@ from rejoinder.errors import UsageError
 
 if TYPE_CHECKING:
     from rejoinder.archive.fetchers.http import Manners
-    from rejoinder.archive.fetchers.run import Bookmark, Page
+    from rejoinder.archive.fetchers.run import Bookmark, FetchedPage
     from rejoinder.archive.source import Hasher, Source
 
-    Pages = Callable[[Hasher, Bookmark], Iterator[Page]]
+    Pages = Callable[[Hasher, Bookmark], Iterator[FetchedPage]]
 
 Address = Annotated[str, typer.Argument(metavar="URL", help="Its address, such as https://forum.example.org")]
 Place = Annotated[

@@ -6,12 +6,12 @@ from collections.abc import Iterator
 from typing import Any
 
 from rejoinder.archive.fetchers.http import Reader
-from rejoinder.archive.fetchers.run import Bookmark, Page
+from rejoinder.archive.fetchers.run import Bookmark, FetchedPage
 from rejoinder.archive.sources.chatwoot import SOURCE as SOURCE
 from rejoinder.errors import SourceError
 
 
-def conversations(reader: Reader, account: int, bookmark: Bookmark) -> Iterator[Page]:
+def conversations(reader: Reader, account: int, bookmark: Bookmark) -> Iterator[FetchedPage]:
     """Every conversation with activity since the last run came to its end, page by page as the service lists them."""
     since, newest, number = bookmark.get("since", 0), bookmark.get("newest", 0), bookmark.get("page", 1)
     base = f"/api/v1/accounts/{account}/conversations"
@@ -29,9 +29,9 @@ def conversations(reader: Reader, account: int, bookmark: Bookmark) -> Iterator[
                 messages = list(_messages(reader, f"{base}/{conversation['id']}/messages"))
                 newest = max(newest, active)
                 whole = {**conversation, "messages": messages}
-                yield Page({"data": {"payload": [whole]}}, {"since": since, "newest": newest, "page": number})
+                yield FetchedPage({"data": {"payload": [whole]}}, {"since": since, "newest": newest, "page": number})
         number += 1
-    yield Page(None, {"since": max(newest, since)})
+    yield FetchedPage(None, {"since": max(newest, since)})
 
 
 def _messages(reader: Reader, path: str) -> list[dict[str, Any]]:

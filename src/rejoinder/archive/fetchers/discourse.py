@@ -13,7 +13,7 @@ from typing import Any
 
 from rejoinder.archive.fetch import Spans, union, without
 from rejoinder.archive.fetchers.http import Reader
-from rejoinder.archive.fetchers.run import Bookmark, Page
+from rejoinder.archive.fetchers.run import Bookmark, FetchedPage
 from rejoinder.archive.sources.discourse import Discourse
 from rejoinder.errors import SourceError
 
@@ -27,7 +27,7 @@ def source(base: str) -> Discourse:
     return made
 
 
-def latest(reader: Reader, since: datetime | None, bookmark: Bookmark) -> Iterator[Page]:
+def latest(reader: Reader, since: datetime | None, bookmark: Bookmark) -> Iterator[FetchedPage]:
     """What was not read yet, down to `since`."""
     read: Spans = [(first, last) for first, last in bookmark.get("read", [])]
     top = max((post["id"] for post in _posts(reader.get("/posts.json"))), default=0)
@@ -37,13 +37,13 @@ def latest(reader: Reader, since: datetime | None, bookmark: Bookmark) -> Iterat
         posts = _posts(reader.get("/posts.json", before=last))
         first = max(min([last - _WINDOW + 1, *(post["id"] for post in posts)]), 1)
         read = union(read, [(first, last)])
-        yield Page({"latest_posts": posts} if posts else None, {**bookmark, "read": read})
+        yield FetchedPage({"latest_posts": posts} if posts else None, {**bookmark, "read": read})
         left = without([(1, last)], read)
         if since is not None and posts and max(_written(post) for post in posts) < since:
             return
 
 
-def topics(reader: Reader, wanted: Sequence[int], bookmark: Bookmark) -> Iterator[Page]:
+def topics(reader: Reader, wanted: Sequence[int], bookmark: Bookmark) -> Iterator[FetchedPage]:
     """The posts of these topics, of each those that came since it was read last."""
     for topic in wanted:
         known = dict(bookmark.get("topics", {}))
@@ -57,7 +57,7 @@ def topics(reader: Reader, wanted: Sequence[int], bookmark: Bookmark) -> Iterato
             found = reader.get(f"/t/{topic}/posts.json", **{"post_ids[]": chunk, "include_raw": "true"})
             known[str(topic)] = chunk[-1]
             bookmark = {**bookmark, "topics": dict(known)}
-            yield Page({"id": topic, "title": whole.get("title"), "post_stream": found.get("post_stream")}, bookmark)
+            yield FetchedPage({"id": topic, "title": whole.get("title"), "post_stream": found.get("post_stream")}, bookmark)
 
 
 def _posts(value: Any) -> list[dict[str, Any]]:

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from rejoinder.archive.fetchers.http import Reader
-from rejoinder.archive.fetchers.run import Bookmark, Page
+from rejoinder.archive.fetchers.run import Bookmark, FetchedPage
 from rejoinder.archive.sources.github import SOURCE as SOURCE
 from rejoinder.errors import SourceError
 
@@ -18,7 +18,7 @@ OFFICIAL = "https://api.github.com"
 _LISTS = ("issues", "issues/comments", "pulls/comments")
 
 
-def changed(reader: Reader, repository: str, bookmark: Bookmark) -> Iterator[Page]:
+def changed(reader: Reader, repository: str, bookmark: Bookmark) -> Iterator[FetchedPage]:
     """What changed since the last run, list by list, the oldest change first."""
     for name in _LISTS:
         since = bookmark.get(name)
@@ -28,7 +28,7 @@ def changed(reader: Reader, repository: str, bookmark: Bookmark) -> Iterator[Pag
                 raise SourceError(f"{reader.base}/repos/{repository}/{name}: expected a list; got {str(rows)[:60]!r}")
             last = max((str(row.get("updated_at", "")) for row in rows if isinstance(row, dict)), default="")
             bookmark = {**bookmark, name: max(last, bookmark.get(name) or "") or None}
-            yield Page(_new(rows, since), bookmark)
+            yield FetchedPage(_new(rows, since), bookmark)
 
 
 def _new(rows: list[Any], since: str | None) -> list[Any]:

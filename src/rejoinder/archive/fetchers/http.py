@@ -45,7 +45,7 @@ class Access:
 NOBODY = Access()
 
 
-class Answer(NamedTuple):
+class JsonAnswer(NamedTuple):
     """JSON, and the address of the next page where the service names one."""
 
     value: Any
@@ -101,7 +101,7 @@ class Reader:
         """
         return self._get(str(httpx.URL(f"{self.base}{path}", params=_given(query)))).value
 
-    def _get(self, address: str) -> Answer:
+    def _get(self, address: str) -> JsonAnswer:
         wait, problem = self._manners.backoff, ""
         shown = address.partition("?")[0]
         for attempt in range(1, self._manners.attempts + 1):
@@ -114,7 +114,7 @@ class Reader:
             else:
                 if status == 200:
                     try:
-                        return Answer(json.loads(body), _next(headers))
+                        return JsonAnswer(json.loads(body), _next(headers))
                     except (ValueError, RecursionError):
                         kind = headers.get("content-type", "of unknown type")
                         raise SourceError(f"{shown}: an answer that is not JSON ({kind}); is the address right?") from None

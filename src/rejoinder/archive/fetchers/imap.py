@@ -11,7 +11,7 @@ import re
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
 
-from rejoinder.archive.fetchers.run import Bookmark, Page
+from rejoinder.archive.fetchers.run import Bookmark, FetchedPage
 from rejoinder.archive.source import Hasher
 from rejoinder.archive.sources.mbox import SOURCE as SOURCE
 from rejoinder.errors import SourceError
@@ -48,7 +48,7 @@ def close(server: imaplib.IMAP4) -> None:
         server.logout()
 
 
-def mails(server: imaplib.IMAP4, folders: Sequence[str], hasher: Hasher, bookmark: Bookmark) -> Iterator[Page]:
+def mails(server: imaplib.IMAP4, folders: Sequence[str], hasher: Hasher, bookmark: Bookmark) -> Iterator[FetchedPage]:
     """What came into each folder since the last run, as mbox; folders are remembered by their hashes.
 
     Raises:
@@ -66,7 +66,7 @@ def mails(server: imaplib.IMAP4, folders: Sequence[str], hasher: Hasher, bookmar
                 chunk = numbers[at : at + _AT_ONCE]
                 _, parts = server.uid("FETCH", ",".join(map(str, chunk)), "(UID BODY.PEEK[])")
                 bookmark = {**bookmark, key: [valid, chunk[-1]]}
-                yield Page(None, bookmark, b"".join(_as_mbox(part[1]) for part in parts if isinstance(part, tuple)))
+                yield FetchedPage(None, bookmark, b"".join(_as_mbox(part[1]) for part in parts if isinstance(part, tuple)))
     except (OSError, imaplib.IMAP4.error) as error:
         raise SourceError(f"{server.host}: {str(error)[:120]}; the same command goes on from here") from error
 

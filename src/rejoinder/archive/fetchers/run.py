@@ -15,7 +15,7 @@ from rejoinder.archive.store import Archive, Counts
 Bookmark = dict[str, Any]
 
 
-class Page(NamedTuple):
+class FetchedPage(NamedTuple):
     """An answer as a source reads it: the records to take, none where there are none, and where to go on after them."""
 
     records: Any
@@ -28,7 +28,7 @@ class Fetch(NamedTuple):
 
     source: Source  # which reads the pages
     hasher: Hasher
-    pages: Callable[[Bookmark], Iterator[Page]]  # those that follow a bookmark; {} for the first
+    pages: Callable[[Bookmark], Iterator[FetchedPage]]  # those that follow a bookmark; {} for the first
     scope: str = ""  # tells bookmarks within one place apart
 
 

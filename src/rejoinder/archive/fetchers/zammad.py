@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from rejoinder.archive.fetchers.http import Reader
-from rejoinder.archive.fetchers.run import Bookmark, Page
+from rejoinder.archive.fetchers.run import Bookmark, FetchedPage
 from rejoinder.archive.sources.zammad import Zammad
 from rejoinder.errors import SourceError
 
@@ -18,7 +18,7 @@ def source(base: str) -> Zammad:
     return made
 
 
-def tickets(reader: Reader, bookmark: Bookmark) -> Iterator[Page]:
+def tickets(reader: Reader, bookmark: Bookmark) -> Iterator[FetchedPage]:
     """Every ticket that changed since the last run came to its end; one broken off goes on with the page it was at."""
     since, newest, number = bookmark.get("since", ""), bookmark.get("newest", ""), bookmark.get("page", 1)
     while True:
@@ -30,8 +30,8 @@ def tickets(reader: Reader, bookmark: Bookmark) -> Iterator[Page]:
             if changed > since:
                 articles = reader.get(f"/api/v1/ticket_articles/by_ticket/{ticket['id']}")
                 newest = max(newest, changed)
-                yield Page({"ticket": ticket, "articles": articles}, {"since": since, "newest": newest, "page": number})
+                yield FetchedPage({"ticket": ticket, "articles": articles}, {"since": since, "newest": newest, "page": number})
         if len(listed) < _PER_PAGE:
             break
         number += 1
-    yield Page(None, {"since": max(newest, since)})
+    yield FetchedPage(None, {"since": max(newest, since)})

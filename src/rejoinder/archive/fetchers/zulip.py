@@ -12,7 +12,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from rejoinder.archive.fetchers.http import Access, Reader
-from rejoinder.archive.fetchers.run import Bookmark, Page
+from rejoinder.archive.fetchers.run import Bookmark, FetchedPage
 from rejoinder.archive.source import Hasher
 from rejoinder.archive.sources.zulip import Zulip
 from rejoinder.errors import SourceError, UsageError
@@ -40,7 +40,7 @@ def access(zuliprc: Path) -> Access:
         raise UsageError(f"--zuliprc {zuliprc}: expected [api] with email and key (Zulip: Settings, Account & privacy)") from None
 
 
-def messages(reader: Reader, channels: Sequence[str], hasher: Hasher, bookmark: Bookmark) -> Iterator[Page]:
+def messages(reader: Reader, channels: Sequence[str], hasher: Hasher, bookmark: Bookmark) -> Iterator[FetchedPage]:
     """What is new in the channels of these names, or in all that one is subscribed to."""
     listed = reader.get("/api/v1/users/me/subscriptions").get("subscriptions") or []
     missing = sorted(set(channels) - {str(one.get("name")) for one in listed})
@@ -63,4 +63,4 @@ def messages(reader: Reader, channels: Sequence[str], hasher: Hasher, bookmark: 
                     break
                 last = found[-1]["id"]
                 bookmark = {**bookmark, key: last}
-                yield Page({"messages": found}, bookmark)
+                yield FetchedPage({"messages": found}, bookmark)
