@@ -76,11 +76,11 @@ class Reader:
         self._client = httpx.Client(timeout=manners.timeout, headers=headers, auth=auth)
 
     def __enter__(self) -> Self:
-        """The open connection."""
+        """The connection, in which nothing was sent yet."""
         return self
 
     def __exit__(self, *_: object) -> None:
-        """Close it."""
+        """Close the connection; the service is not told."""
         self._client.close()
 
     def pages(self, path: str, **query: object) -> Iterator[Any]:
