@@ -10,13 +10,13 @@ Why forked: starting Python takes longer than most commands do, and a kill would
 from __future__ import annotations
 
 import contextlib
+import ctypes
 import json
 import os
 import resource
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -26,7 +26,7 @@ from typing import Any, Self
 
 PATIENCE = 120.0  # seconds for which a command may run before it counts as stuck
 _PAUSE = 0.005
-_NOBODY = 65_534
+_RIGHTS = 0b1110  # of root: to write, to read, and to do as an owner, whatever the modes of files say
 
 
 @dataclass(frozen=True)
@@ -52,10 +52,10 @@ class Ran:
 
 @dataclass(frozen=True)
 class Limits:
-    """What a command is kept from: files larger than `file_bytes`; being root."""
+    """What a command is kept from: files larger than `file_bytes`; writing where only root may."""
 
     file_bytes: int | None = None
-    nobody: bool = False
+    plain: bool = False
 
 
 class Command:
@@ -218,10 +218,8 @@ def _become(asked: dict[str, Any]) -> None:
     os.close(writable)
     if asked["file_bytes"] is not None:
         resource.setrlimit(resource.RLIMIT_FSIZE, (asked["file_bytes"], asked["file_bytes"]))
-    if asked["nobody"] and os.geteuid() == 0:
-        os.setgroups([])
-        os.setgid(_NOBODY)
-        os.setuid(_NOBODY)
+    if asked["plain"] and os.geteuid() == 0:
+        _be_plain()
     sys.stdin, sys.stdout, sys.stderr = open(0), open(1, "w"), open(2, "w")  # noqa: SIM115
     sys.argv = ["rejoinder", *asked["arguments"]]
     from rejoinder.cli import main
@@ -241,12 +239,16 @@ def _become(asked: dict[str, Any]) -> None:
     os._exit(code)
 
 
-@contextlib.contextmanager
-def folder_for_all() -> Iterator[Path]:
-    """A folder that other users may enter too."""
-    with TemporaryDirectory(prefix="chaos") as name:
-        Path(name).chmod(0o755)
-        yield Path(name)
+def _be_plain() -> None:
+    """Give up what root may do to files of any mode (capabilities(7)); still root, since Python may lie where only root reads."""
+    libc = ctypes.CDLL(None, use_errno=True)
+    header, data = (ctypes.c_uint32 * 2)(0x20080522, 0), (ctypes.c_uint32 * 6)()  # version 3, this process; two sets of three
+    if libc.capget(header, data):
+        raise OSError(ctypes.get_errno(), "capget")
+    for place in (0, 1):  # effective, permitted
+        data[place] &= ~_RIGHTS & 0xFFFFFFFF
+    if libc.capset(header, data):
+        raise OSError(ctypes.get_errno(), "capset")
 
 
 if __name__ == "__main__":

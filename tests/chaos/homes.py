@@ -7,6 +7,8 @@ import json
 import sqlite3
 from pathlib import Path
 
+from hn_server import Record, forum
+
 SECRET_AUTHOR, SECRET = "zz_unmistakable", "xylographic"  # who will be forgotten, and a word of theirs
 OWN_SECRET = "marmaladewords"  # a word of the person's own
 _SUBJECTS = "bread dough engine garden compiler kettle bicycle lantern harbour violin".split()
@@ -45,6 +47,14 @@ def write_posts(file: Path, threads: int = 300, first: int = 1) -> Path:
     return file
 
 
+def items(count: int) -> dict[int, Record | None]:
+    """Items for a server to be fetched from: threads of four, every 20th with posts of the author who will be forgotten."""
+    found = forum({number: number - 1 if (number - 1) % 4 else None for number in range(1, count + 1)})
+    for number in range(20, count + 1, 20):
+        found[number] |= {"by": SECRET_AUTHOR, "text": f"It is {SECRET} work number{number}."}
+    return {**found}
+
+
 def holders(home: Path, word: str) -> list[str]:
     """The files of a home that hold a word, in their bytes or in their names; links are followed."""
     mark, found = word.encode(), []
@@ -62,3 +72,8 @@ def rows(home: Path) -> list[tuple[object, ...]]:
         return db.execute("SELECT * FROM post LEFT JOIN place USING (id) ORDER BY id").fetchall()
     finally:
         db.close()
+
+
+def without_author(found: list[tuple[object, ...]]) -> list[tuple[object, ...]]:
+    """Rows but for the author, whose hash has another key in every home."""
+    return [row[:7] + row[8:] for row in found]

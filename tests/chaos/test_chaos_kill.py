@@ -6,9 +6,10 @@ import shutil
 from pathlib import Path
 
 import numpy as np
+from hn_server import HackerNewsServer
 
 from chaos.attack import Attacker
-from chaos.homes import OWN_SECRET, SECRET, SECRET_AUTHOR, holders, rows, write_posts
+from chaos.homes import OWN_SECRET, SECRET, SECRET_AUTHOR, holders, items, rows, without_author, write_posts
 from chaos.tally import Tally
 from rejoinder.home.workspace import Workspace
 
@@ -20,14 +21,14 @@ def test_an_import_that_is_killed_goes_on(
 ) -> None:
     file = write_posts(tmp_path / "many.jsonl", 3_000)
     whole = tally.ok(attacker.run("import", file, home=tmp_path / "whole"))
-    wanted = [row[:7] + row[8:] for row in rows(tmp_path / "whole")]  # but for the author, whose hash has another key
+    wanted = without_author(rows(tmp_path / "whole"))
     for number in range(2 * rounds):
         home = tmp_path / f"{number}"
         tally.attacked(attacker.kill_after(float(rng.uniform(0.02, whole.seconds)), "import", file, home=home))
         before = set(rows(home)) if (home / "archive.db").is_file() and (home / "archive.db").stat().st_size else set()
         tally.ok(attacker.run("import", file, home=home))
         after = rows(home)
-        tally["lost"] += [row[:7] + row[8:] for row in after] != wanted
+        tally["lost"] += without_author(after) != wanted
         tally["lost"] += len({row[0] for row in before} - {row[0] for row in after})
     tally.check()
 
@@ -87,4 +88,42 @@ def test_own_text_is_whole_whatever_is_killed_and_erased_for_good(
         kept = found
     tally.ok(attacker.run("own", "erase", home=home))
     tally["forgotten bytes found"] += len(holders(home, OWN_SECRET))
+    tally.check()
+
+
+def test_a_fetch_that_is_killed_goes_on(
+    attacker: Attacker, tally: Tally, rounds: int, rng: np.random.Generator, tmp_path: Path
+) -> None:
+    with HackerNewsServer(items(400)) as server:
+        fetch = ("fetch", "hn", "--since", "2023-11-14", "--api", server.url)
+        whole = tally.ok(attacker.run(*fetch, home=tmp_path / "whole"))
+        wanted = without_author(rows(tmp_path / "whole"))
+        assert len(wanted) == 400
+        for number in range(2 * rounds):
+            home = tmp_path / f"{number}"
+            for _ in range(2):
+                tally.attacked(attacker.kill_after(float(rng.uniform(0.02, whole.seconds)), *fetch, home=home))
+            tally.ok(attacker.run(*fetch, home=home))
+            tally["lost"] += without_author(rows(home)) != wanted
+    tally.check()
+
+
+def test_a_ladder_that_is_killed_can_be_climbed_again_and_leaves_no_words(
+    attacker: Attacker, tally: Tally, rounds: int, rng: np.random.Generator, tmp_path: Path, posts: Path
+) -> None:
+    base, ladder = tmp_path / "base", ("ladder", "bm25", "--budget", "none")
+    tally.ok(attacker.run("import", posts, home=base))
+    shutil.copytree(base, tmp_path / "whole")
+    took = tally.ok(attacker.run(*ladder, home=tmp_path / "whole")).seconds
+    others = sum(SECRET not in str(row) for row in rows(base))
+    for number in range(rounds):
+        home = tmp_path / f"{number}"
+        shutil.copytree(base, home)
+        tally.attacked(attacker.kill_after(float(rng.uniform(0.02, took)), *ladder, home=home))
+        tally.ok(attacker.run("forget", "--author", SECRET_AUTHOR, home=home))
+        tally["forgotten bytes found"] += len(holders(home, SECRET)) + len(holders(home, SECRET_AUTHOR))
+        tally["lost"] += others - len(rows(home))
+    tally.attacked(attacker.kill_after(float(rng.uniform(0.5 * took, took)), *ladder, home=base))
+    tally.ok(attacker.run(*ladder, home=base))
+    tally["lost"] += not (base / "ladder" / "ladder.json").is_file()
     tally.check()
