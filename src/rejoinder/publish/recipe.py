@@ -29,6 +29,7 @@ from rejoinder.corpus import ByThread, Corpus, Part
 from rejoinder.errors import ConfigError, UsageError
 from rejoinder.files import tree_size, write_atomically, write_json
 from rejoinder.home.fitting import gate_of
+from rejoinder.home.lock import MODELS
 from rejoinder.home.workspace import CARD, Workspace
 from rejoinder.ladder.text_evaluation import post_nats
 from rejoinder.models import LADDER, Can, parts_of, rung, those_that
@@ -161,7 +162,7 @@ def make(
     facts = {"data": cleaned.fingerprint(), "tokenizer": as_dict(recipe.tokenizer), "seed": _seed(rng)}
     cleaned.tokens = work / f"tokens-{_digest(facts)}"
     _write_tokens(recipe, cleaned, progress)
-    kitchen = _Kitchen(cleaned, Workspace(directory, models=directory), work, about, progress)
+    kitchen = _Kitchen(cleaned, Workspace(work, models=directory), work, about, progress)
     for name, own_rng in zip(recipe.rungs, rng.spawn(len(recipe.rungs)), strict=True):
         kitchen.make(name, recipe, facts, own_rng)
     progress("hashing posts", 0, None)
@@ -324,7 +325,7 @@ def _check_place(directory: Path) -> None:
     """
     work = directory.with_name(f"{directory.name}.work")
     ours = {*LADDER, POSTS, CARD, CARD_PAGE, "canaries.json"}
-    for place, known in ((directory, ours), (work, {"tokens"})):
+    for place, known in ((directory, ours), (work, {"tokens", MODELS})):
         for found in place.iterdir() if place.is_dir() else ():
             if found.name not in known and not (place == work and "-" in found.name and found.is_dir()):
                 raise UsageError(f"{place} holds {found.name}, which no recipe made; name a folder of its own")

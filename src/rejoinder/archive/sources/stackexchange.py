@@ -13,9 +13,9 @@ from html import unescape
 from pathlib import Path
 from typing import Any
 
-from rejoinder.archive.json_pages import page_records
+from rejoinder.archive.json_source import JsonSource
 from rejoinder.archive.peek import peek
-from rejoinder.archive.source import Hasher, Item, Record, Skipped, Source, guarded, guarded_all
+from rejoinder.archive.source import Hasher, Item, Record, Skipped, guarded, guarded_all
 from rejoinder.archive.streams import UNREADABLE, open_stream
 from rejoinder.archive.values import LONGEST_TEXT
 from rejoinder.errors import SourceError
@@ -25,18 +25,21 @@ _QUESTION, _ANSWER = "1", "2"
 _LONGEST_ROW = 8 * LONGEST_TEXT  # bytes; entities take more room than what they stand for
 
 
-class StackExchange(Source):
+class StackExchange(JsonSource):
     """Questions, answers and comments."""
 
     name = "stackexchange"
     what = "a Stack Exchange site's dump (Posts.xml, Comments.xml) or questions from its API"
     marks = "rows with PostTypeId or PostId and Body or Text; items with question_id"
 
+    places = {"items.question_id": "items"}
+    whole = True
+
     def recognises(self, path: Path) -> bool:
         """Whether the file is one of the two tables, or a page of questions."""
-        found = peek(path)
-        rows = "<row " in found.text and ("PostTypeId=" in found.text or (" PostId=" in found.text and " Text=" in found.text))
-        return rows or "items.question_id" in found.fields
+        head = peek(path).text
+        rows = "<row " in head and ("PostTypeId=" in head or (" PostId=" in head and " Text=" in head))
+        return rows or super().recognises(path)
 
     def read(self, path: Path, hasher: Hasher) -> Iterator[Item]:
         """The posts, in the file's order.
@@ -44,14 +47,35 @@ class StackExchange(Source):
         Raises:
             SourceError: the file cannot be read, or breaks off.
         """
-        return guarded_all(_items(path, hasher), path.name)
+        return super().read(path, hasher) if peek(path).json else guarded_all(_dump(path, hasher), path.name)
+
+    def within(self, value: Mapping[str, Any], outer: Mapping[str, Any]) -> Iterator[tuple[str, Mapping[str, Any]]]:
+        """A question, its answers, and the comments on each."""
+        yield "question", value
+        answers = [one for one in value.get("answers") or () if isinstance(one, Mapping)]
+        yield from (("answer", one) for one in answers)
+        for post in (value, *answers):
+            yield from (("comment", one) for one in post.get("comments") or () if isinstance(one, Mapping))
+
+    def record(self, part: tuple[str, Mapping[str, Any]], known: None) -> Record | str:
+        """The post of a question, an answer or a comment."""
+        kind, post = part
+        get, owner = post.get, post.get("owner") or {}
+        number = get(f"{kind}_id")
+        return Record(
+            id=f"c{number}" if kind == "comment" and number else number,
+            text=get("body") or get("body_markdown"),
+            markup="html" if get("body") else "markdown",
+            title=get("title"),
+            parent={"question": None, "answer": get("question_id"), "comment": get("post_id")}[kind],
+            time=get("creation_date"),
+            author=owner.get("user_id") or owner.get("display_name"),
+            link=get("link") if str(get("link")).startswith("http") else None,
+            score=get("score"),
+        )
 
 
 SOURCE = StackExchange()
-
-
-def _items(path: Path, hasher: Hasher) -> Iterator[Item]:
-    return _api(path, hasher) if peek(path).json else _dump(path, hasher)
 
 
 def _dump(path: Path, hasher: Hasher) -> Iterator[Item]:
@@ -89,37 +113,3 @@ def _row(text: str, hasher: Hasher, where: str) -> Item:
         id=get("Id"), text=get("Body"), markup="html", title=get("Title"), parent=get("ParentId"), time=get("CreationDate"),
         author=author, score=get("Score"),
     ).post(hasher, where)  # fmt: skip
-
-
-def _api(path: Path, hasher: Hasher) -> Iterator[Item]:
-    for row in page_records(path, ("items",)):
-        if isinstance(row.value, Skipped):
-            yield row.value
-            continue
-        for kind, post in _within(row.value):
-            yield guarded(partial(_asked, kind, post, hasher, row.where), row.where)
-
-
-def _within(question: Mapping[str, Any]) -> Iterator[tuple[str, Mapping[str, Any]]]:
-    """A question, its answers, and the comments on each."""
-    yield "question", question
-    answers = [one for one in question.get("answers") or () if isinstance(one, Mapping)]
-    yield from (("answer", one) for one in answers)
-    for post in (question, *answers):
-        yield from (("comment", one) for one in post.get("comments") or () if isinstance(one, Mapping))
-
-
-def _asked(kind: str, post: Mapping[str, Any], hasher: Hasher, where: str) -> Item:
-    get, owner = post.get, post.get("owner") or {}
-    number = get(f"{kind}_id")
-    return Record(
-        id=f"c{number}" if kind == "comment" and number else number,
-        text=get("body") or get("body_markdown"),
-        markup="html" if get("body") else "markdown",
-        title=get("title"),
-        parent={"question": None, "answer": get("question_id"), "comment": get("post_id")}[kind],
-        time=get("creation_date"),
-        author=owner.get("user_id") or owner.get("display_name"),
-        link=get("link") if str(get("link")).startswith("http") else None,
-        score=get("score"),
-    ).post(hasher, where)
