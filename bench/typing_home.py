@@ -26,7 +26,7 @@ def shipped_engine(config: TypingConfig | None = None) -> Engine:
     space = Workspace.shipped()
     if space is None:
         sys.exit("no models came with this package")
-    models = dict(space.load_those(Can.PREDICT, ["kneser_ney", "mixture"]))
+    models = dict(space.load_those(Can.PREDICT, ["mixture", "kneser_ney"]))
     return typist(space, models, lambda text: print(text, file=sys.stderr), config)
 
 

@@ -413,6 +413,7 @@ def test_a_cache_hears_what_is_written_and_not_what_is_made(kept: int) -> None:
     written, made = words().encode("Check the spark plug and"), words().encode(" the spark plug")
     for count in (2, len(written), 3):
         node, state, plain, last = reading.reach(written[:count], now), model.start(()), alone.start(()), (words().post,)
+        reading.look_ahead_from(node)
         history = cached.remember(b"", *written[:count])
         for place, token in enumerate([*written[:count], *made], start=1):
             state, plain, last = model.advance(state, token), alone.advance(plain, token), (*last[-1:], token)

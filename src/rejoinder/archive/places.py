@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING
 from urllib.parse import quote
 
 from rejoinder.archive.source import HN, Source
-from rejoinder.archive.sources.hackernews import SOURCE as HACKER_NEWS
 from rejoinder.errors import UsageError
 from rejoinder.post import Origin
 
@@ -44,12 +43,15 @@ def places(archive: Archive) -> list[Place]:
     return [Place(number, name, form, link, notice, bool(hashed)) for number, name, form, link, notice, hashed in rows]
 
 
-def place(archive: Archive, name: str, source: Source = HACKER_NEWS, *, hashed: bool | None = None) -> Place:
-    """The place of that name, made at first use, for what `source` reads; `hashed` as in `Hasher`.
+def place(archive: Archive, name: str, source: Source | None = None, *, hashed: bool | None = None) -> Place:
+    """The place of that name, made at first use, for what `source` (none: Hacker News' form) reads; `hashed` as in `Hasher`.
 
     Raises:
         UsageError: the name is empty, or the place has Hacker News' own numbers and `source` is of another form.
     """
+    if source is None:
+        from rejoinder.archive.sources.hackernews import SOURCE as source  # noqa: N811 - read by those alone who bring posts
+
     found = next((known for known in places(archive) if known.name == name), None)
     if found is None:
         if not name.strip() or len(name) > 200:

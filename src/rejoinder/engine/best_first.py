@@ -14,7 +14,7 @@ costs little more than reading one.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from heapq import heappop, heappush
 from math import exp, log
 
@@ -26,7 +26,8 @@ from rejoinder.engine.token_healing import HealedDraft, Shape, TokenTable, shape
 from rejoinder.engine.word_rules import CaretRules
 from rejoinder.models.interfaces import LogProbs, best
 
-_AT_FIRST = 16  # of the tokens that may follow a node; the others are sorted when these are used up
+_AT_FIRST = 16  # of the tokens that may follow a node
+_MORE = 8  # times as many are sorted when these are used up
 _AT_ONCE = 4  # paths read in one step, the later ones in the hope that they are needed too
 _DOTS = ("..", "…")  # never offered
 _EASED = "'’"  # an apostrophe may yet join what stands before it to one token with what follows
@@ -123,14 +124,15 @@ class _Hypothesis:
 class _Ranked:
     """The tokens that may follow a path, best first, sorted as far as they are asked for."""
 
-    def __init__(self, tokens: NDArray[np.int64], log_probs: LogProbs) -> None:
-        self._tokens, self._log_probs = tokens, log_probs[tokens]
-        self._sorted = best(tokens, self._log_probs, _AT_FIRST)
+    def __init__(self, tokens: NDArray[np.int64], row: LogProbs) -> None:
+        self._tokens, self._row, self._most = tokens, row, 0
+        self._sorted: list[tuple[int, float]] = []
 
     def get(self, rank: int) -> tuple[int, float] | None:
         """The token of that rank and its log probability (nats), if there are so many."""
-        if rank == len(self._sorted) == _AT_FIRST:
-            self._sorted = best(self._tokens, self._log_probs, len(self._tokens))
+        if rank == self._most < len(self._tokens):
+            self._most = max(_MORE * self._most, _AT_FIRST)
+            self._sorted = best(self._tokens, self._row[self._tokens], self._most)
         return self._sorted[rank] if rank < len(self._sorted) else None
 
 
@@ -173,7 +175,7 @@ class _Search:
             steps += len(paths)
             looked_at = self.cache.expand([(path.parent, path.tokens[-1]) for path in paths], self.deadline)
             for path, (node, row) in zip(paths, looked_at, strict=True):
-                self._open(replace(path, node=node), node, row)
+                self._open(_Hypothesis(path.tokens, path.text, path.log_prob, path.parent, node), node, row)
 
     def _some_paths(self, most: int) -> list[_Hypothesis]:
         """The best paths of the heap that are to be read, at most so many, none behind a word: read now, read at once."""
@@ -214,8 +216,13 @@ class _Search:
             ends = no_letter_next(self.table, node, row)
             if ends > 0:
                 heappush(self.heap, (-(path.log_prob + log(ends)), path.tokens, -1, path, None))
-        only_new = self.said and not path.tokens
-        self._push(path, _Ranked(self.table.begin_word if only_new else self.table.after(shape), row), 0)
+        key, tokens = shape.name, self.table.after(shape)
+        if self.said and not path.tokens:
+            key, tokens = "new", self.table.begin_word
+        following = node.facts.get(key)
+        if following is None:
+            following = node.facts[key] = _Ranked(tokens, row)
+        self._push(path, following, 0)
 
     def _push(self, path: _Hypothesis, following: _Ranked, rank: int) -> None:
         token = following.get(rank)

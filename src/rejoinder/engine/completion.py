@@ -7,11 +7,11 @@ be shown is cut off: links, e-mail addresses, words that nobody knows, circles, 
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from math import log
 
-from rejoinder.engine.best_first import Caret, SearchConfig, search
+from rejoinder.engine.best_first import Caret, SearchConfig, Word, search
 from rejoinder.engine.ghost import DisplayFilter, Extension
 from rejoinder.engine.prefix_cache import PrefixCache
 from rejoinder.engine.token_healing import HealedDraft, TokenTable
@@ -65,7 +65,7 @@ def complete(
     draft = HealedDraft.of(query.draft)
     caret = Caret(PrefixCache(model, query.context, _KEPT), TokenTable(model.tokenizer), draft, rules.at(query.draft))
     found: dict[str, Continuation] = {}
-    for word in search(caret, SearchConfig(words=2 * k, steps=_STEPS * (k + 1))).words:
+    for word in _next_words(caret, k):
         texts = Extension(caret).texts(word, words, lambda probability, words: True)
         *_, best = (None, *shown.pass_on(query.draft, texts))
         first = "".join(words_of(draft.owed + word.text)[-1:])
@@ -75,3 +75,9 @@ def complete(
         if len(found) == k:
             break
     return list(found.values())
+
+
+def _next_words(caret: Caret, k: int) -> Iterator[Word]:
+    """The best `k` next words, and as many more if these do not do."""
+    for wanted in (k, 2 * k):
+        yield from search(caret, SearchConfig(wanted, _STEPS * (k + 1))).words[wanted - k :]

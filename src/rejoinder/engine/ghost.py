@@ -1,7 +1,8 @@
 """Ghost text: a next word, and what follows it as long as that is likely enough; and what is never shown.
 
 Beyond the first word the most probable word is taken each time (`best_first.word_after`), as long as all of it together is worth
-showing. A text ends at the end of a word or of a sentence, and where the model would end the line or the post.
+showing. The first counts as written, as it will be once it is taken; what follows it is made up, and no cache hears it. A text ends
+at the end of a word or of a sentence, and where the model would end the line or the post.
 """
 
 from __future__ import annotations
@@ -60,6 +61,7 @@ class Extension:
         """
         caret = self._caret
         yield GhostText(word.text, 1, word.probability)
+        caret.cache.look_ahead_from(word.node)
         row = caret.cache.log_probs(word.node, caret.deadline)
         ends = no_letter_next(caret.table, word.node, row)
         text, tokens, probability = word.text, word.tokens, word.probability / ends if ends else 0.0

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Callable, Sequence
+from math import inf
 from time import perf_counter
 from typing import Any
 
@@ -35,7 +36,7 @@ def never() -> bool:
 class Deadline:
     """When an answer is due, and whether anybody still waits for it."""
 
-    def __init__(self, at: float = float("inf"), cancelled: Callable[[], bool] = never) -> None:
+    def __init__(self, at: float = inf, cancelled: Callable[[], bool] = never) -> None:
         """`at`: by time.perf_counter(), seconds."""
         self.at = at
         self.cancelled = cancelled
@@ -118,7 +119,7 @@ class PrefixCache:
         self._far: OrderedDict[int, Node] = OrderedDict()
         self._heads: OrderedDict[int, Node] = OrderedDict()
         self._root = Node(None, -1)
-        self._written = 0  # tokens of the draft; those beyond them are made while looking ahead
+        self._written = inf  # tokens from the root that count as written; those beyond them are made while looking ahead
         self._head, self._head_tokens = "", list[int]()
 
     def __del__(self) -> None:
@@ -151,17 +152,21 @@ class PrefixCache:
         return unread * self.latency.step + (0.0 if begun else self.latency.start)
 
     def reach(self, tokens: Sequence[int], deadline: Deadline) -> Node:
-        """The node after `tokens`.
+        """The node after `tokens`. What is looked at from there counts as written, until `look_ahead_from`.
 
         Raises:
             DeadlinePassed: before it was reached; what was read is kept.
         """
-        node, self._written = self._root, len(tokens)
+        node, self._written = self._root, inf
         for token in tokens:
             node = node.children.get(token) or self.child(node, token, deadline)
         self._read(node, deadline)
         self._hold(self._heads, node, _HEADS)
         return node
+
+    def look_ahead_from(self, node: Node) -> None:
+        """What comes after `node` is made from now on: no cache takes it for written."""
+        self._written = node.depth
 
     def child(self, node: Node, token: int, deadline: Deadline) -> Node:
         """The node one token on.
@@ -254,7 +259,7 @@ class PrefixCache:
 
     def _look_ahead(self, node: Node) -> None:
         """Make a cache in the state of `node` count what is written, and no more."""
-        made = max(node.depth - self._written, 0)
+        made = int(max(node.depth - self._written, 0))
         if node.made == made or node.state is None:
             return
         state, node.made = self.model.ahead(node.state, made), made

@@ -25,6 +25,7 @@ from rejoinder.text.tokenizer import AnyTokenizer
 
 LONGEST_WORD = 64  # bytes of an unfinished word; a longer one is no word
 _LAST_WORD = re.compile(r"[^\S\x1c-\x1f]?(?:\S|[\x1c-\x1f])*\Z")  # the separators are no space to the tokenizer
+_PLAIN = re.compile(rb" ?[A-Za-z0-9]+")
 _FEWEST_REPEATED = 3  # letters; "coco" and "haha" are words
 _JOINERS = "\u200c\u200d"
 
@@ -137,12 +138,12 @@ class TokenTable:
         return tuple(self.tokenizer.encode(text))
 
 
-@lru_cache(maxsize=4096)
 def kinds(text: str) -> str:
     """One kind for each character of `text`, as above."""
-    return "".join(map(_kind, text))
+    return text.translate(_KINDS)
 
 
+@lru_cache(maxsize=4096)
 def _kind(character: str) -> str:
     if character.isalnum() or character in _JOINERS or unicodedata.category(character).startswith("M"):
         return "w"
@@ -151,6 +152,16 @@ def _kind(character: str) -> str:
     if character in "'’":
         return "'"
     return "." if character in ".!?…" else "m"
+
+
+class _Kinds(dict[int, str]):
+    """The kind of each character, by its number, for `str.translate`; those of ASCII are kept."""
+
+    def __missing__(self, number: int) -> str:
+        return _kind(chr(number))
+
+
+_KINDS = _Kinds({number: _kind(chr(number)) for number in range(128)})
 
 
 def shape_of(made: bytes, *, spaced: bool) -> Shape:
@@ -170,6 +181,8 @@ def _shape(text: str, spaced: bool) -> Shape:
 
 
 def _piece(piece: bytes) -> TokenStart:
+    if _PLAIN.fullmatch(piece):  # as most are: a table is made before the first word can be found
+        return TokenStart.SPACE if piece[:1] == b" " else TokenStart.ON
     try:
         found = kinds(piece.decode())
     except UnicodeDecodeError as error:

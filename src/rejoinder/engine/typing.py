@@ -99,7 +99,8 @@ class Engine:
         self.voices = dict(voices)
         self.gates = {name: gates.get(name, Calibration()) for name in voices}
         self._latencies = {name: LatencyEstimate() for name in voices}
-        self._tables = {name: TokenTable(model.tokenizer) for name, model in voices.items()}
+        tables = {tokenizer: TokenTable(tokenizer) for tokenizer in {model.tokenizer for model in voices.values()}}
+        self._tables = {name: tables[model.tokenizer] for name, model in voices.items()}
 
     def open(
         self,

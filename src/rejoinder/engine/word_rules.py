@@ -66,18 +66,20 @@ class CaretRules:
         """Use `WordRules.at`."""
         self._rules = rules
         self._draft = draft
-        self._tail = draft[-_TAIL:]
-        self._typed = words(self._tail)
+        tail = draft[-_TAIL:]
+        self._begun = tail.split()[-1] if tail[-1:].strip() else ""  # no word goes on over white space
+        self._typed = words(self._begun)
+        self._near = words(tail[: len(tail) - len(self._begun)])[-_NEAR:]
 
     def allow(self, text: str) -> bool:
         """Whether the last word of `text`, which goes on with the draft, may be offered after the others."""
-        said = words(self._tail + text)
-        new = next(
-            (place for place, pair in enumerate(zip(self._typed, said, strict=False)) if len({*pair}) > 1), len(self._typed)
-        )
+        said = words(self._begun + text)
+        new = next((place for place, (a, b) in enumerate(zip(self._typed, said, strict=False)) if a != b), len(self._typed))
         if len(said) <= new:
             return True  # no word yet
-        return said[-1] not in self._rules.blocked and not _goes_round(said, new) and self._rules.knows(said[-1], self._draft)
+        if said[-1] in self._rules.blocked or _goes_round(self._near + said, len(self._near) + new):
+            return False
+        return self._rules.knows(said[-1], self._draft)
 
 
 def _goes_round(said: Sequence[str], new: int) -> bool:

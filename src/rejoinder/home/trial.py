@@ -11,6 +11,7 @@ import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,10 +21,11 @@ from rejoinder.files import write_json
 from rejoinder.hashing import hash64
 from rejoinder.home.workspace import Workspace
 from rejoinder.ladder.metrics import bits_per_byte
-from rejoinder.ladder.text_evaluation import post_nats
 from rejoinder.models.interfaces import LanguageModel
 from rejoinder.post import Post, Thread
-from rejoinder.text.fingerprints import Fingerprints
+
+if TYPE_CHECKING:
+    from rejoinder.text.fingerprints import Fingerprints
 
 FILE = "voices.json"  # in the home folder
 POSTS, BYTES = 300, 100_000  # of a trial, at most
@@ -101,6 +103,8 @@ class TrialPosts:
 
     def measured(self, trial: Trial, name: str, identity: str, model: LanguageModel) -> Trial:
         """The trial with what a model pays."""
+        from rejoinder.ladder.text_evaluation import post_nats  # not for who only reads what was paid
+
         nats = tuple(sum(post_nats(model, p, thread.answered(p)) for p in _own(thread)) for thread in self.threads)
         return replace(trial, paid={**trial.paid, name: (identity, tuple(round(value, 4) for value in nats))})
 
@@ -143,5 +147,7 @@ def _own(thread: Thread) -> Sequence[Post]:
 
 
 def _read_by_package() -> Fingerprints | None:
+    from rejoinder.text.fingerprints import Fingerprints
+
     package = Workspace.shipped()
     return None if package is None else Fingerprints.load(package.home / _READ)

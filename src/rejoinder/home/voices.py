@@ -10,13 +10,11 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 
-from rejoinder.archive.reader import ArchiveCorpus
 from rejoinder.engine.gate import Calibration
-from rejoinder.engine.generation import ReplyGenerator
-from rejoinder.engine.typing import Engine, TypingConfig
 from rejoinder.errors import ModelError, NotFitted
 from rejoinder.home.trial import Trial, read_trial
 from rejoinder.home.workspace import Fitted, Workspace
@@ -25,6 +23,10 @@ from rejoinder.models import LADDER, PACKAGE, Can, those_that
 from rejoinder.models.directory import identity
 from rejoinder.models.interfaces import LanguageModel
 from rejoinder.text.phrases import Phrases
+
+if TYPE_CHECKING:  # one of them is asked for, seldom all: `rejoinder complete` waits for none
+    from rejoinder.engine.generation import ReplyGenerator
+    from rejoinder.engine.typing import Engine, TypingConfig
 
 Note = Callable[[str], None]  # told, in a sentence, what a person may want to know
 FEWEST = 20  # threads measured on; fewer say nothing
@@ -140,6 +142,8 @@ def _unread(trial: Trial) -> str:
 
 def typist(space: Workspace, models: Mapping[str, LanguageModel], note: Note, config: TypingConfig | None = None) -> Engine:
     """What finishes sentences: `models`, by the names that `Voices` gives them, the best first."""
+    from rejoinder.engine.typing import Engine
+
     found = {name: space.fitted(name) for name in models}
     gates = {name: Calibration.load(fitted.directory) for name, fitted in found.items() if fitted is not None}
     return Engine(models, gates, phrases_of(space, next(iter(models)), note), config)
@@ -147,6 +151,8 @@ def typist(space: Workspace, models: Mapping[str, LanguageModel], note: Note, co
 
 def generator(space: Workspace, name: str, seed: int, note: Note, *, allow_stale: bool = False) -> ReplyGenerator:
     """The source of generated replies of one rung."""
+    from rejoinder.engine.generation import ReplyGenerator
+
     model = space.load_those(Can.PREDICT, [name], allow_stale=allow_stale)[name]
     return ReplyGenerator(name, model, phrases_of(space, name, note), seed=seed)
 
@@ -163,6 +169,8 @@ def phrases_of(space: Workspace, name: str, note: Note) -> Phrases:
             kept = Phrases.load(there.directory)
             if kept is not None:
                 return kept
+    from rejoinder.archive.reader import ArchiveCorpus
+
     note(f"nothing is kept of whose words `{name}` learned from, so it is read from the archive; `rejoinder fit {name}` keeps it")
     with space.open_archive() as archive:
         everything = found.manifest["on"] != "train"

@@ -9,9 +9,11 @@ Kuhn & De Mori 1990 (n = 0), Clarkson & Robinson 1997 (decay). The history is pa
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 from math import log
 
 import numpy as np
+from numpy.typing import NDArray
 
 from rejoinder.models.interfaces import LogProbs
 
@@ -44,19 +46,23 @@ class Cache:
         """
         tokens = np.frombuffer(history, dtype=_TOKEN)
         here = np.arange(len(tokens))  # places whose n tokens before are the context's
-        kept, added = 1.0, np.zeros(len(log_probs))
+        kept, shares = 1.0, np.zeros(len(tokens))  # what each place gives to its token
         for n, weight in enumerate(self.weights):
             if n:
                 if n > len(context):
                     break
-                here = here[here >= n]
+                here = here[np.searchsorted(here, n) :]
                 here = here[tokens[here - n] == context[-n]]
             if not len(here):
                 break
-            fading = 0.5 ** ((here[-1] - here) / self.half_life)  # from the newest on, so that it never fades to nothing
-            kept, added = kept * (1 - weight), added * (1 - weight)
-            np.add.at(added, tokens[here], fading * (weight / fading.sum()))
+            fading = self._fading[here[-1] - here]  # from the newest on, so that it never fades to nothing
+            kept, shares = kept * (1 - weight), shares * (1 - weight)
+            shares[here] += fading * (weight / fading.sum())
         mixed = log_probs + np.float32(log(kept))
-        seen = np.flatnonzero(added)
-        mixed[seen] = np.log(np.exp(mixed[seen].astype(np.float64)) + added[seen])
+        mixed[tokens] = np.log(np.exp(mixed[tokens].astype(np.float64)) + np.bincount(tokens, shares)[tokens])
         return mixed
+
+    @cached_property
+    def _fading(self) -> NDArray[np.float64]:
+        """(size,) what is left of a token after so many others."""
+        return np.asarray(0.5 ** (np.arange(self.size) / self.half_life), np.float64)

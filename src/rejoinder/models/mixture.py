@@ -114,7 +114,7 @@ class Mixture(LanguageModel):
         self._own = own
         everyone = {**dict(zip(config.models, self._parts, strict=True)), **({"personal model": own} if own else {})}
         for name, part in everyone.items():
-            if part.tokenizer.fingerprint() != self.tokenizer.fingerprint():
+            if part.tokenizer is not self.tokenizer and part.tokenizer.fingerprint() != self.tokenizer.fingerprint():
                 raise ModelError(
                     f"`{config.models[0]}` and `{name}` have different tokenizers, so they cannot be mixed; "
                     f"fit with one: rejoinder fit --retrain-tokenizer {' '.join(config.models)}"
@@ -165,7 +165,7 @@ class Mixture(LanguageModel):
     def load(cls, directory: Path, parts: Mapping[str, Suggester] = {}) -> Self:
         """Read what `save` wrote, for the same parts."""
         config = load_config(directory, "mixture", MixtureConfig)
-        weights = MixtureWeights(load_array(directory, "weights"), load_array(directory, "edges"))
+        weights = MixtureWeights(*(np.asarray(load_array(directory, name)) for name in ("weights", "edges")))
         mixture = cls(config, parts, weights)
         if not weights.are_of(mixture.voices):
             raise DamagedModel(f"{directory}: the weights are not those of {config.models}; fit again: rejoinder fit mixture")
@@ -225,11 +225,12 @@ class Mixture(LanguageModel):
     def _mixed(self, state: MixtureState, rows: Sequence[LogProbs]) -> LogProbs:
         recalled = self._recall(state)
         weights = self._weights.at(self._length(state), recalled.certainty)
-        voices = [np.exp(row.astype(np.float64)) for row in rows]
-        if self._recaller is not None:
-            known = np.bincount(recalled.tokens, recalled.shares, self.tokenizer.vocabulary) if len(recalled.tokens) else None
-            voices.append(voices[self._recaller] if known is None else known)
-        probs = sum(weight * voice for weight, voice in zip(weights, voices, strict=True))
+        if self._recaller is not None and not len(recalled.tokens):  # nothing to recall: the cell speaks for it
+            weights = weights[:-1] + weights[-1] * (np.arange(len(rows)) == self._recaller)
+        probs = np.zeros(self.tokenizer.vocabulary)
+        for weight, row in zip(weights, rows, strict=False):
+            probs += weight * np.exp(row.astype(np.float64))
+        np.add.at(probs, recalled.tokens, weights[-1] * recalled.shares)
         share = self._own_share(state.own)
         if self._own and share:
             probs = (1 - share) * probs + share * np.exp(self._own.log_probs(state.own).astype(np.float64))

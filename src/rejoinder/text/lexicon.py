@@ -70,7 +70,7 @@ class Lexicon:
         if not (directory / FILE).is_file():
             return None
         try:
-            hashes = np.load(directory / FILE, mmap_mode="r", allow_pickle=False)
+            hashes = np.asarray(np.load(directory / FILE, mmap_mode="r", allow_pickle=False))
             if hashes.dtype != np.uint32 or hashes.ndim != 1:
                 raise ValueError(f"{hashes.ndim} dimensions of {hashes.dtype}, not one of uint32")
         except (OSError, ValueError, EOFError) as error:

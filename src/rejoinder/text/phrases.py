@@ -79,9 +79,11 @@ class Phrases:
 
         Every copy of COPIED words in a row lies at least in part in one of them.
         """
-        found = _runs(_word_hashes(words(text), {}))
+        return self._spans(words(text))
+
+    def _spans(self, found: list[str]) -> list[tuple[int, int]]:
         spans: list[tuple[int, int]] = []
-        for start in np.flatnonzero(self._holds(found)).tolist():
+        for start in np.flatnonzero(self._holds(_runs(_word_hashes(found, {})))).tolist():
             if spans and start <= spans[-1][1]:
                 spans[-1] = (spans[-1][0], start + RUN)
             else:
@@ -92,7 +94,8 @@ class Phrases:
         """`text`, which goes on with `draft`, up to where it copies; with a copy that began in the draft, it is empty."""
         typed, said = words(draft), words(draft + text)
         new = next((place for place, (a, b) in enumerate(zip(typed, said, strict=False)) if a != b), len(typed))
-        start = next((first for first, last in self.copied(draft + text) if last > new), None)
+        before = max(new - COPIED, 0)  # where what ends in `text` can begin
+        start = next((before + first for first, last in self._spans(said[before:]) if before + last > new), None)
         if start is None:
             return text
         kept = ""
@@ -120,7 +123,7 @@ class Phrases:
             return None
         try:
             facts = json.loads((directory / _FACTS).read_bytes())
-            array = np.load(directory / _ARRAY, mmap_mode="r", allow_pickle=False)
+            array = np.asarray(np.load(directory / _ARRAY, mmap_mode="r", allow_pickle=False))
             if facts["run"] != RUN or array.dtype != np.uint8 or not len(array):
                 raise ValueError(f"runs of {facts['run']} words, not {RUN}")
             return cls(array, int(facts["runs"]), int(facts["hashes"]), Lexicon.load(directory))
@@ -130,7 +133,7 @@ class Phrases:
     def _holds(self, runs: NDArray[np.uint64]) -> NDArray[np.bool_]:
         """(N,) whether each run (hashes, (N,)) seems to be in it."""
         places = _places(runs, 8 * len(self.array), self.hashes)  # (N, k)
-        bits = np.asarray(self.array)[places >> 3] >> (7 - (places & 7)).astype(np.uint8)
+        bits = self.array[places >> 3] >> (7 - (places & 7)).astype(np.uint8)
         return np.asarray((bits & 1).all(axis=1))
 
 

@@ -24,6 +24,7 @@ from itertools import islice
 from operator import itemgetter
 from pathlib import Path
 from typing import Self
+from weakref import WeakValueDictionary
 
 import numpy as np
 from numpy.typing import NDArray
@@ -190,6 +191,10 @@ class Tokenizer(Vocabulary):
 
     def fingerprint(self) -> str:
         """A hash of the vocabulary and its merges: equal tokenizers give equal tokens."""
+        return self._fingerprint
+
+    @cached_property
+    def _fingerprint(self) -> str:
         return hashlib.blake2b(self._library.to_str().encode(), digest_size=16).hexdigest()
 
     def encode(self, text: str) -> list[int]:
@@ -252,19 +257,24 @@ class WordTokenizer(Vocabulary):
 
 
 AnyTokenizer = Tokenizer | WordTokenizer
+_loaded: WeakValueDictionary[bytes, AnyTokenizer] = WeakValueDictionary()  # by the digest of their files
 
 
 def load_tokenizer(file: Path) -> AnyTokenizer:
-    """The tokenizer in a file, of either kind.
+    """The tokenizer in a file, of either kind; files of the same bytes give the same one, while it is in use.
 
     Raises:
         DamagedModel: there is none.
     """
     try:
-        words = b'"words"' in file.read_bytes()[:16]
+        written = file.read_bytes()
     except OSError as error:
         raise DamagedModel(f"tokenizer {file}: {error}; fit again") from error
-    return WordTokenizer.load(file) if words else Tokenizer.load(file)
+    digest = hashlib.blake2b(written).digest()
+    found = _loaded.get(digest)
+    if found is None:
+        found = _loaded[digest] = (WordTokenizer if b'"words"' in written[:16] else Tokenizer).load(file)
+    return found
 
 
 def _encodable(text: str) -> str:
