@@ -1,8 +1,8 @@
 """Ghost text: a next word, and what follows it as long as that is likely enough; and what is never shown.
 
 Beyond the first word the most probable word is taken each time (`best_first.word_after`), as long as all of it together is worth
-showing. The first counts as written, as it will be once it is taken; what follows it is made up, and no cache hears it. A text ends
-at the end of a word or of a sentence, and where the model would end the line or the post.
+showing. The first counts as written, as it will be once it is taken; what follows it is made up, and no cache hears it. A text
+ends at the end of a word or of a sentence, and where the model would end the line or the post.
 """
 
 from __future__ import annotations
