@@ -49,9 +49,7 @@ def place(archive: Archive, name: str, source: Source | None = None, *, hashed: 
     Raises:
         UsageError: the name is empty, or the place has Hacker News' own numbers and `source` is of another form.
     """
-    if source is None:
-        from rejoinder.archive.sources.hackernews import SOURCE as source  # noqa: N811 - read by those alone who bring posts
-
+    source = source or _hacker_news()
     found = next((known for known in places(archive) if known.name == name), None)
     if found is None:
         if not name.strip() or len(name) > 200:
@@ -65,6 +63,12 @@ def place(archive: Archive, name: str, source: Source | None = None, *, hashed: 
     if not found.hashed and source.name != found.form:
         raise UsageError(f"the source `{name}` of {archive.path} holds {found.form} items; give this another name: --source NAME")
     return found
+
+
+def _hacker_news() -> Source:
+    from rejoinder.archive.sources.hackernews import SOURCE  # for those alone who bring posts
+
+    return SOURCE
 
 
 def origin(archive: Archive, number: int) -> Origin | None:
