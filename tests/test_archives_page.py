@@ -3,13 +3,19 @@
 from __future__ import annotations
 
 import re
+import shlex
 from pathlib import Path
 
+import made_places
+import pytest
+from test_cli import Rejoinder
+from test_cli import rejoinder as _rejoinder
 from typer.main import get_command
 
 from rejoinder.archive import registry
 from rejoinder.cli import app
 
+run = _rejoinder  # the fixture
 PAGE = (Path(__file__).parents[1] / "docs" / "archives.md").read_text(encoding="utf-8")
 ROWS = [[cell.strip() for cell in line.strip("|").split(" | ")] for line in PAGE.splitlines() if line.startswith("| **")]
 
@@ -32,3 +38,28 @@ def test_every_service_that_is_fetched_is_named_with_its_options() -> None:
     for name, options in re.findall(r"rejoinder fetch (\w+)([^`]*)`", PAGE):
         known = {option for parameter in fetch.commands[name].params for option in parameter.opts}
         assert set(re.findall(r"--[\w-]+", options)) <= known
+
+
+# --- sessions ------------------------------------------------------------------------------------------------------
+
+MADE = {"kettles": made_places.discourse, "boats.mbox": made_places.mbox}
+TIMES = re.compile(r"in [\d.,]+ s(?:, [\d,]+ a second)?")
+
+
+def alike(text: str) -> str:
+    return TIMES.sub("in a moment", text).strip()
+
+
+@pytest.mark.parametrize("name", sorted(MADE))
+def test_from_an_export_to_a_first_good_reply_as_the_page_shows_it(
+    name: str, tmp_path: Path, run: Rejoinder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    session = next(block for block in re.findall(r"```console\n(.*?)```", PAGE, re.DOTALL) if f"rejoinder import {name}" in block)
+    MADE[name](tmp_path / name)
+    monkeypatch.chdir(tmp_path)
+    steps = re.findall(r"^\$ rejoinder (.*)\n((?:(?!\$ ).*\n)*)", session, re.MULTILINE)
+    assert len(steps) == 3
+    for command, printed in steps:
+        ran = run(*shlex.split(command), "--home", tmp_path / "home")
+        assert ran.code == 0, ran.err
+        assert alike(ran.out) == alike(printed)
