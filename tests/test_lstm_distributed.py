@@ -30,7 +30,7 @@ from pathlib import Path
 import numpy as np
 from rejoinder.errors import ModelError
 from rejoinder.models.interfaces import Job
-from rejoinder.models.lstm.cell import Weights
+from rejoinder.models.lstm.cell import CellWeights
 from rejoinder.models.lstm.config import LSTMConfig
 from rejoinder.models.lstm.train import Reading, Run
 from rejoinder.text.streams import Stream
@@ -52,7 +52,7 @@ run = Run(Reading(text, dev, np.ones(V, np.int64), (V - 2, V - 1)), config, 5, J
 if not run.step:  # the backends draw different numbers, so the weights come from NumPy
     arrays = run.network.weights_now().arrays()
     random = {name: rng.normal(0, 0.3, array.shape).astype(np.float32) for name, array in sorted(arrays.items())}
-    run.network.set_weights_to(Weights.from_arrays(random))
+    run.network.set_weights_to(CellWeights.from_arrays(random))
 losses, step = [], run._step
 
 def noted():
