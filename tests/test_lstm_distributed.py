@@ -32,7 +32,7 @@ from rejoinder.errors import ModelError
 from rejoinder.models.interfaces import Job
 from rejoinder.models.lstm.cell import CellWeights
 from rejoinder.models.lstm.config import LSTMConfig
-from rejoinder.models.lstm.train import Reading, Run
+from rejoinder.models.lstm.train import CellTraining, Reading
 from rejoinder.text.streams import Stream
 
 given = json.loads(sys.argv[1])
@@ -48,7 +48,7 @@ config = LSTMConfig(
     input_dropout=0.0, output_dropout=0.0, mixed=False,
 )
 directory = Path(given["directory"]) if given["directory"] else None
-run = Run(Reading(text, dev, np.ones(V, np.int64), (V - 2, V - 1)), config, 5, Job(Path(), checkpoints=directory))
+run = CellTraining(Reading(text, dev, np.ones(V, np.int64), (V - 2, V - 1)), config, 5, Job(Path(), checkpoints=directory))
 if not run.step:  # the backends draw different numbers, so the weights come from NumPy
     arrays = run.network.weights_now().arrays()
     random = {name: rng.normal(0, 0.3, array.shape).astype(np.float32) for name, array in sorted(arrays.items())}

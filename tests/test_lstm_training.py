@@ -142,12 +142,12 @@ sys.path.insert(0, sys.argv[1])
 from test_lstm_training import TINY, reading
 from rejoinder.models.interfaces import Job
 from rejoinder.models.lstm.config import LSTMConfig
-from rejoinder.models.lstm.train import Run
+from rejoinder.models.lstm.train import CellTraining
 from rejoinder.models.lstm.runtime import save_weights
 settings, directory = json.loads(sys.argv[2]), Path(sys.argv[3])
 def progress(what, done, of):
     print(done, flush=True)
-run = Run(reading(), LSTMConfig(**{**TINY, **settings}), 5, Job(directory, progress, checkpoints=directory))
+run = CellTraining(reading(), LSTMConfig(**{**TINY, **settings}), 5, Job(directory, progress, checkpoints=directory))
 print("from", run.step, flush=True)
 save_weights(directory / "done", run.finish()[0], {})
 """

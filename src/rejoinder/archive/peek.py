@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
@@ -18,6 +19,7 @@ from rejoinder.errors import SourceError
 _HEAD = 2**18  # bytes
 _NAMES = 20_000  # files of a folder that are listed
 _FIELDS = 2_000
+_DEEPEST = 64  # levels
 
 
 @dataclass(frozen=True)
@@ -52,13 +54,11 @@ class Peek:
         found: dict[str, Any] = {}
         if self.json:
             with suppress(ijson.JSONError, ValueError, RecursionError):  # the beginning ends somewhere inside
-                for prefix, event, value in ijson.parse(self.head.removeprefix(b"\xef\xbb\xbf"), multiple_values=True):
-                    name = ".".join(part for part in prefix.split(".") if part != "item")
-                    if name and event not in ("map_key", "end_map", "end_array"):
-                        if found.get(name) is None:
-                            found[name] = value
-                        if len(found) >= _FIELDS:
-                            break
+                for name, value in _named_values(self.head.removeprefix(b"\xef\xbb\xbf")):
+                    if found.get(name) is None:
+                        found[name] = value
+                    if len(found) >= _FIELDS:
+                        break
         return found
 
     @cached_property
@@ -102,3 +102,24 @@ def _peek(path: Path, _: int, __: int) -> Peek:
             while len(head) < _HEAD and (data := file.read1(_HEAD - len(head))):
                 head += data
     return Peek(path, head)
+
+
+def _named_values(data: bytes) -> Iterator[tuple[str, Any]]:
+    """Every named value of some JSON, None for a container, with its name in dots; what lies too deep ends it.
+
+    `ijson.parse` would keep the whole way down to each level: memory that grows with the square of the depth.
+    """
+    way: list[str] = []  # the name of each level: of a map that of the value that comes, of an array none
+    for event, value in ijson.basic_parse(data, multiple_values=True):
+        if event == "map_key":
+            way[-1] = value
+        elif event in ("end_map", "end_array"):
+            way.pop()
+        else:
+            starts = event in ("start_map", "start_array")
+            if way and (event != "start_array" or way[-1]) and (name := ".".join(filter(None, way))):
+                yield name, None if starts else value
+            if starts:
+                way.append("")
+            if len(way) > _DEEPEST:
+                return
