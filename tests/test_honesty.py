@@ -94,7 +94,7 @@ def calibrated_on(monkeypatch: pytest.MonkeyPatch) -> list[set[int]]:
     """The keys of the threads that each gate was fitted on."""
     seen: list[set[int]] = []
 
-    def watched(model: Any, threads: Any, *_: Any) -> Calibration:
+    def watched(model: Any, threads: Any, *_: Any, **__: Any) -> Calibration:
         seen.append({thread.key for thread in threads})
         return Calibration()
 
