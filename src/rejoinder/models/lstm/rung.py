@@ -30,7 +30,7 @@ from rejoinder.text.tokenizer import AnyTokenizer
 
 
 class LSTM(Recalling):
-    """A trained cell, ready to run; its state is `Memory`."""
+    """A trained cell, ready to run; its state is `CellState`."""
 
     Config: ClassVar[type] = LSTMConfig
 
