@@ -152,6 +152,8 @@ def _mark_originals(lines: list[str]) -> list[str]:
 
 def _mark_inside(lines: list[str]) -> list[str]:
     """A signature above a quote, and what a list says of parts it took out, as quotes."""
+    if not any(line.startswith("--") for line in lines):
+        return lines
     marked: list[str] = []
     left, scrubbed = 0, False
     for place, line in enumerate(lines):
