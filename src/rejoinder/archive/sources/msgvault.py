@@ -40,6 +40,8 @@ SELECT m.id, m.conversation_id, m.message_type, coalesce(m.sent_at, m.received_a
        LEFT JOIN participants p ON p.id = m.sender_id
  ORDER BY m.conversation_id, coalesce(m.sent_at, m.received_at, m.internal_date), m.id"""
 
+_BROKEN = (sqlite3.Error, UnicodeDecodeError)  # the names of a damaged file need not be UTF-8
+
 
 class Msgvault(Source):
     """A whole archive."""
@@ -56,7 +58,7 @@ class Msgvault(Source):
         try:
             with _opened(path) as db:
                 return set(_NEEDED) <= {name for (name,) in db.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}
-        except sqlite3.Error:
+        except _BROKEN:
             return False
 
     def read(self, path: Path, hasher: Hasher) -> Iterator[Item]:
@@ -67,7 +69,7 @@ class Msgvault(Source):
         """
         try:
             db = _opened(path)
-        except sqlite3.Error as error:
+        except _BROKEN as error:
             raise SourceError(f"{path}: cannot be read: {error}") from error
         try:
             _check(db, path)
@@ -75,7 +77,7 @@ class Msgvault(Source):
             for row in db.execute(_ROWS):
                 where = f"{path.name}, message {row[0]}"
                 yield guarded(partial(_item, row, chats, mails, hasher, where), where)
-        except sqlite3.Error as error:
+        except _BROKEN as error:
             raise SourceError(f"{path}: breaks off: {error}; the messages before were taken") from error
         finally:
             db.close()
