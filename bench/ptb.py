@@ -149,8 +149,7 @@ def mixture_perplexity(counts: KneserNey, cell: LSTM, tokenizer: WordTokenizer) 
     for part in ("valid", "test"):
         by_counts, lengths = counted(counts, tokens(read(part), tokenizer))
         row, state = stream(part, tokenizer).tokens.tolist(), cell.advance(cell.start(()), tokenizer.end)
-        by_cell = cell.score_tokens(state, row)
-        recalled, certainty = cell.score_recall(state, row)
+        by_cell, recalled, certainty = cell.score_recall(state, row)
         voices = np.stack([by_counts, by_cell, np.where(certainty > -np.inf, recalled, by_cell)], axis=1)
         if weights is None:
             weights = fit_weights(voices, lengths, certainty, MixtureConfig())

@@ -289,6 +289,12 @@ def test_how_well_a_text_is_known_is_a_length(name: str, fitted: Fitted) -> None
     for state in states(model):
         length = model.seen(state)
         assert isinstance(length, int) and length >= 0
+    state, tokens = model.start(CONTEXTS[2]), model.tokenizer.encode("The dough is cold . The dough")
+    nats, lengths = model.score_seen(state, tokens)
+    assert nats == pytest.approx(model.score_tokens(state, tokens), abs=1e-4)
+    for token, length in zip(tokens, lengths.tolist(), strict=True):
+        assert model.seen(state) == length
+        state = model.advance(state, token)
 
 
 @pytest.mark.parametrize("name", those_that(Can.RECALL))
@@ -296,7 +302,8 @@ def test_what_is_recalled_of_a_text_is_the_same_at_once_and_token_by_token(name:
     model = fitted[name]
     state = model.start(CONTEXTS[2])
     tokens = [*model.tokenizer.encode("The dough is cold . The dough is warm"), model.tokenizer.end]
-    nats, certainties = model.score_recall(state, tokens)
+    said, nats, certainties = model.score_recall(state, tokens)
+    assert said == pytest.approx(model.score_tokens(state, tokens), abs=1e-4)
     for token, expected, certainty in zip(tokens, nats, certainties, strict=True):
         recalled = model.recall(state)
         assert recalled.shares.sum() == pytest.approx(1, abs=1e-5) and (recalled.shares >= 0).all()

@@ -182,7 +182,7 @@ class Parrot(Unigram):
         token, certainty = self.recalled
         with np.errstate(divide="ignore"):
             nats = np.log((np.asarray(tokens) == token) * float(certainty > -np.inf))
-        return nats.astype(np.float32), np.full(len(tokens), certainty, np.float32)
+        return self.score_tokens(state, tokens), nats.astype(np.float32), np.full(len(tokens), certainty, np.float32)
 
 
 @pytest.mark.parametrize("certainty", [-np.inf, 1.0, 9.0])

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cached_property
-from math import log
+from math import exp, inf, log
 
 import numpy as np
 from numpy.typing import NDArray
@@ -45,6 +45,20 @@ class Cache:
         count as context and are no history. All tokens lose the same share; only those of the history are worked out anew.
         """
         tokens = np.frombuffer(history, dtype=_TOKEN)
+        kept, shares = self._shares(tokens, context)
+        mixed = log_probs + np.float32(log(kept))
+        mixed[tokens] = np.log(np.exp(mixed[tokens].astype(np.float64)) + np.bincount(tokens, shares)[tokens])
+        return mixed
+
+    def mix_one(self, log_prob: float, token: int, history: bytes, context: tuple[int, ...] = ()) -> float:
+        """Nats: what `mix` makes of the log probability of one token."""
+        tokens = np.frombuffer(history, dtype=_TOKEN)
+        kept, shares = self._shares(tokens, context)
+        prob = kept * exp(log_prob) + float(shares[tokens == token].sum())
+        return log(prob) if prob > 0 else -inf
+
+    def _shares(self, tokens: NDArray[np.uint32], context: tuple[int, ...]) -> tuple[float, NDArray[np.float64]]:
+        """What all tokens keep; (N,) float64: what each place of the history adds to the probability of its token."""
         here = np.arange(len(tokens))  # places whose n tokens before are the context's
         kept, shares = 1.0, np.zeros(len(tokens))  # what each place gives to its token
         for n, weight in enumerate(self.weights):
@@ -58,9 +72,7 @@ class Cache:
             fading = self._fading[here[-1] - here]  # from the newest on, so that it never fades to nothing
             kept, shares = kept * (1 - weight), shares * (1 - weight)
             shares[here] += fading * (weight / fading.sum())
-        mixed = log_probs + np.float32(log(kept))
-        mixed[tokens] = np.log(np.exp(mixed[tokens].astype(np.float64)) + np.bincount(tokens, shares)[tokens])
-        return mixed
+        return kept, shares
 
     @cached_property
     def _fading(self) -> NDArray[np.float64]:

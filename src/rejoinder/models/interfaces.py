@@ -139,8 +139,10 @@ class Recalling(LanguageModel):
         """What came next there."""
 
     @abstractmethod
-    def score_recall(self, state: State, tokens: Sequence[int]) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-        """(N,) float32, nats: what `recall` gives each of `tokens`, -inf if nothing; (N,) float32, nats: its certainty."""
+    def score_recall(
+        self, state: State, tokens: Sequence[int]
+    ) -> tuple[NDArray[np.float32], NDArray[np.float32], NDArray[np.float32]]:
+        """(N,) float32, nats, each: what `score_tokens` says; what `recall` gives each token, -inf if nothing; its certainty."""
 
 
 class Counting(LanguageModel):
@@ -149,6 +151,14 @@ class Counting(LanguageModel):
     @abstractmethod
     def seen(self, state: State) -> int:
         """How many tokens the longest context has that was met before."""
+
+    def score_seen(self, state: State, tokens: Sequence[int]) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
+        """(N,) float32, nats: what `score_tokens` says; (N,) int64: what `seen` says before each token."""
+        known, lengths = state, np.empty(len(tokens), np.int64)
+        for place, token in enumerate(tokens):
+            lengths[place] = self.seen(known)
+            known = self.advance(known, token)
+        return self.score_tokens(state, tokens), lengths
 
 
 class ReplySource(Suggester, Protocol):

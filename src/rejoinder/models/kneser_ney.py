@@ -233,9 +233,14 @@ class KneserNey(Counting):
         return state._replace(made=made) if self._cache and made != state.made else state
 
     def log_prob(self, state: KneserNeyState, token: int) -> float:
-        """The natural logarithm of one token's probability, without looking at the others (unless there is a cache)."""
-        if self._cache:
-            return float(self.log_probs(state)[token])
+        """The natural logarithm of one token's probability, without looking at the others."""
+        alone = self._alone(state, token)
+        if self._cache and state.history:
+            return self._cache.mix_one(alone, token, self._cache.before(state.history, state.made), state.last)
+        return alone
+
+    def _alone(self, state: KneserNeyState, token: int) -> float:
+        """`log_prob` without the cache."""
         behind = 0.0
         nodes = state.nodes
         for length in range(len(nodes), 0, -1):
@@ -247,11 +252,15 @@ class KneserNey(Counting):
 
     def score_tokens(self, state: KneserNeyState, tokens: Sequence[int]) -> NDArray[np.float32]:
         """(N,) float32, nats."""
-        found = np.empty(len(tokens), np.float32)
+        return self.score_seen(state, tokens)[0]
+
+    def score_seen(self, state: KneserNeyState, tokens: Sequence[int]) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
+        """(N,) float32, nats; (N,) int64, tokens of the longest context that was met before each."""
+        found, lengths = np.empty(len(tokens), np.float32), np.empty(len(tokens), np.int64)
         for place, token in enumerate(tokens):
-            found[place] = self.log_prob(state, token)
+            found[place], lengths[place] = self.log_prob(state, token), self.seen(state)
             state = self.advance(state, token)
-        return found
+        return found, lengths
 
     def seen(self, state: KneserNeyState) -> int:
         """The tokens of the longest context that was met."""

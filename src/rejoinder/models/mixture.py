@@ -253,19 +253,18 @@ class Mixture(LanguageModel):
         self, state: MixtureState, tokens: Sequence[int]
     ) -> tuple[NDArray[np.float64], NDArray[np.int64], NDArray[np.float32]]:
         """(N, M) float64 nats of each token by each voice; (N,) the length and (N,) the certainty it stands in."""
-        scored = [part.score_tokens(known, tokens) for part, known in zip(self._parts, state.parts, strict=True)]
-        certainty = np.full(len(tokens), -np.inf, np.float32)
-        if self._recaller is not None:
-            part, known = cast(Recalling, self._parts[self._recaller]), state.parts[self._recaller]
-            nats, certainty = part.score_recall(known, tokens)
-            scored.append(np.where(certainty > -np.inf, nats, scored[self._recaller]))  # nothing to recall: it says the same
-        lengths = np.zeros(len(tokens), dtype=np.int64)
-        if len(self._parts) > 1:
-            counting, known = cast(Counting, self._parts[0]), state.parts[0]
-            for place, token in enumerate(tokens):
-                lengths[place] = counting.seen(known)
-                known = counting.advance(known, token)
-        return np.stack(scored, axis=1).astype(np.float64), lengths, certainty
+        scored, recalled = list[NDArray[np.float32]](), list[NDArray[np.float32]]()
+        certainty, lengths = np.full(len(tokens), -np.inf, np.float32), np.zeros(len(tokens), np.int64)
+        for place, (part, known) in enumerate(zip(self._parts, state.parts, strict=True)):
+            if place == self._recaller:
+                nats, again, certainty = cast(Recalling, part).score_recall(known, tokens)
+                recalled.append(np.where(certainty > -np.inf, again, nats))  # nothing to recall: it says the same
+            elif place == 0 and len(self._parts) > 1:
+                nats, lengths = cast(Counting, part).score_seen(known, tokens)
+            else:
+                nats = part.score_tokens(known, tokens)
+            scored.append(nats)
+        return np.stack(scored + recalled, axis=1).astype(np.float64), lengths, certainty
 
 
 def with_personal(name: str, model: LanguageModel, own: Counting) -> Mixture:

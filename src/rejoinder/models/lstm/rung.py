@@ -121,8 +121,10 @@ class LSTM(Recalling):
         """What came next in this text, and in what it answers, where the output was like the present one."""
         return self._decoder.recall(state, self.config.sharpness)
 
-    def score_recall(self, state: CellState, tokens: Sequence[int]) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-        """(N,) float32, nats: what `recall` gives each of `tokens`, -inf if nothing; (N,) float32, nats: its certainty."""
+    def score_recall(
+        self, state: CellState, tokens: Sequence[int]
+    ) -> tuple[NDArray[np.float32], NDArray[np.float32], NDArray[np.float32]]:
+        """(N,) float32, nats, each: what `score_tokens` says; what `recall` gives each token, -inf if nothing; its certainty."""
         return self._decoder.score_recall(state, tokens, self.config.sharpness)
 
     def look(self, tokens: Sequence[int]) -> list[list[CellStep]]:

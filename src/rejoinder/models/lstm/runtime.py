@@ -9,7 +9,7 @@ A directory holds the weights once, and two small graphs without them (see `rejo
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -111,14 +111,7 @@ class Decoder:
 
     def score(self, state: CellState, tokens: Sequence[int]) -> NDArray[np.float32]:
         """(N,) float32, nats: the log probability of each of `tokens`, the first after `state`, the next after the first."""
-        scores = np.empty(len(tokens), np.float32)
-        for first in range(0, len(tokens), _AT_ONCE):
-            some = np.asarray(tokens[first : first + _AT_ONCE], np.int64)
-            before = state.h[-1:]
-            outputs, state = self.follow(state, some.tolist())
-            log_probs = self._run_output(np.concatenate([before, outputs[:-1]]))
-            scores[first : first + _AT_ONCE] = log_probs[np.arange(len(some)), some]
-        return scores
+        return _joined([self._said(before, some) for before, some in self._before(state, tokens)])
 
     def recall(self, state: CellState, sharpness: float) -> Recalled:
         """What came next at places of the text so far where the output was like the present one."""
@@ -126,11 +119,28 @@ class Decoder:
 
     def score_recall(
         self, state: CellState, tokens: Sequence[int], sharpness: float
-    ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-        """(N,) float32, nats: what recall gives each of `tokens`; (N,) float32, nats: how certain it is."""
-        outputs = np.concatenate([state.h[-1:], self.follow(state, tokens)[0][:-1]])[: len(tokens)]
+    ) -> tuple[NDArray[np.float32], NDArray[np.float32], NDArray[np.float32]]:
+        """(N,) float32, nats, each: what `score` says of `tokens`; what recall gives them; how certain that is. In one pass."""
+        blocks = list(self._before(state, tokens))
+        outputs = np.concatenate([state.h[:0, :], *(before for before, _ in blocks)])
         read = np.asarray(tokens, np.int64)
-        return score(state.past, outputs, read, self._able[read] & (self._reach > 0), (sharpness, max(self._reach, 1)))
+        able = self._able[read] & (self._reach > 0)
+        recalled, certainty = score(state.past, outputs, read, able, (sharpness, max(self._reach, 1)))
+        return _joined([self._said(*block) for block in blocks]), recalled, certainty
+
+    def _before(self, state: CellState, tokens: Sequence[int]) -> Iterator[tuple[NDArray[np.float32], NDArray[np.int64]]]:
+        """Some of `tokens` at a time: (n, H) float32, what the highest layer puts out before each; (n,) the tokens."""
+        h, c, before = state.h[:, None], state.c[:, None], state.h[-1:]
+        for first in range(0, len(tokens), _AT_ONCE):
+            some = np.asarray(tokens[first : first + _AT_ONCE], np.int64)
+            outputs, h, c = self._run_memory(some[None], h, c)
+            yield np.concatenate([before, outputs[0, :-1]]), some
+            before = outputs[0, -1:]
+
+    def _said(self, before: NDArray[np.float32], tokens: NDArray[np.int64]) -> NDArray[np.float32]:
+        """(n,) float32, nats: of the distributions after n outputs, what each gives its token."""
+        found: NDArray[np.float32] = self._run_output(before)[np.arange(len(tokens)), tokens]
+        return found
 
     def _past(self, state: CellState, outputs: NDArray[np.float32], tokens: NDArray[np.int64]) -> Past:
         """What can be recalled after `tokens`, before each of which the highest layer put out a row of `outputs`."""
@@ -145,6 +155,10 @@ class Decoder:
         """(N, V) float32, nats."""
         log_probs: NDArray[np.float32] = self._output.run(None, {"outputs": outputs})[0]
         return log_probs
+
+
+def _joined(parts: Sequence[NDArray[np.float32]]) -> NDArray[np.float32]:
+    return np.concatenate([np.empty(0, np.float32), *parts])
 
 
 def half(weights: CellWeights) -> CellWeights:
