@@ -108,6 +108,10 @@ def test_a_model_is_calibrated_on_threads_and_the_same_ones_give_the_same() -> N
     assert fitted.keystrokes + 25 >= 400 and fitted(0.6, 3) > 0.8  # it knows the text, so it is right more often than it says
     again = calibrate(parrot(words(), SPARK, sure=0.6), threads, np.random.default_rng(0), config)  # type: ignore[arg-type]
     assert again == fitted
+    told: list[tuple[int, int]] = []
+    enough = replace(config, shown=20, batch=100)  # it is sure of itself, so the gate passes more than a fifth
+    few = calibrate(parrot(words(), SPARK, sure=0.6), threads, np.random.default_rng(0), enough, told=lambda *n: told.append(n))  # type: ignore[arg-type]
+    assert 20 <= few.keystrokes < fitted.keystrokes and told[0] == (0, 400) and 100 <= told[-1][0] < 400
     nothing = calibrate(parrot(words(), SPARK), [], np.random.default_rng(0))  # type: ignore[arg-type]
     assert nothing == Calibration()
     with pytest.raises(ConfigError, match="gate"):

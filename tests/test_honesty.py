@@ -25,6 +25,7 @@ from rejoinder.climb.worker import Worker
 from rejoinder.engine.gate import Calibration
 from rejoinder.home import fitting
 from rejoinder.home.fitting import FitConfig
+from rejoinder.home.trial import draw_trial
 from rejoinder.home.workspace import Workspace
 from rejoinder.ladder.heldout import HeldOut
 from rejoinder.ladder.report import PartSize
@@ -111,11 +112,11 @@ def test_a_gate_is_fitted_on_dev(calibrated_on: list[set[int]], tmp_path: Path) 
     space = Workspace(tmp_path)
     with space.open_archive(create=True) as archive:
         archive.add(toy_posts())
-        dev = dev_threads(archive, tmp_path)
+        dev, tried = dev_threads(archive, tmp_path), draw_trial(ArchiveCorpus(archive, tmp_path), 0).keys
     assert not fitting.fit(space, ["unigram"], FitConfig(vocabulary=400), {}) and dev
     work = Worker(Task(Experiment(space.archive_file, tmp_path, "hash", 0, "", "", ""), Choose(None), Limits(seconds=1.0)))
     work._gate(MeasureText("unigram", "key", "posts", True), None)  # type: ignore[arg-type]
-    assert calibrated_on == [dev, dev]
+    assert calibrated_on == [dev - tried, dev] and tried < dev  # those that voices are tried on are no gate's
 
 
 # --- what was read ---------------------------------------------------------------------------------------------------

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
 
@@ -169,3 +170,13 @@ def test_a_missing_array_is_told(tmp_path: Path) -> None:
 def test_of_no_posts_nothing_is_a_copy() -> None:
     phrases = Phrases.build([])
     assert phrases.runs == 0 and phrases.copied(NOVEL) == []
+
+
+def test_what_was_read_beside_it_is_known_too() -> None:
+    ours, theirs = (" ".join(f"{side}{letter}" for letter in "abcdefghij") for side in ("our", "their"))
+    own = Phrases.build([post(1, ours, b"x"), post(2, "a hill here", b"x"), post(3, "the hill there", b"y")])
+    other = Phrases.build([post(1, theirs, b"x"), post(2, "a dale here", b"x"), post(3, "the dale there", b"y")])
+    both = replace(own, beside=other)
+    assert own.copied(theirs) == [] and both.copied(theirs) == other.copied(theirs) != []
+    assert both.copied(ours) == own.copied(ours) != []
+    assert [both.knows(word) for word in ("hill", "dale", "vale")] == [True, True, False]

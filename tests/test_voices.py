@@ -18,9 +18,9 @@ from rejoinder.cli import app
 from rejoinder.errors import NotFitted
 from rejoinder.home.fitting import FitConfig, fit
 from rejoinder.home.open_home import OpenHome
-from rejoinder.home.tokenizing import package_tokenizer, saved_by_own
-from rejoinder.home.trial import FILE, Trial, WithoutTrial, draw_trial, read_trial
-from rejoinder.home.voices import FEWEST, voices
+from rejoinder.home.tokenizing import FEWER, package_tokenizer, saved_by_own
+from rejoinder.home.trial import FILE, Trial, WithoutThreads, draw_trial, read_trial
+from rejoinder.home.voices import FEWEST, phrases_of, voices
 from rejoinder.home.workspace import Workspace
 from rejoinder.models.directory import identity
 from rejoinder.post import Kind, Post
@@ -135,7 +135,7 @@ def test_a_fit_leaves_the_posts_it_measures_on_to_no_rung(tmp_path: Path) -> Non
     with space.open_archive() as archive:
         corpus = ArchiveCorpus(archive, tmp_path)
         drawn = draw_trial(corpus, 0)
-        left = [thread.key for thread in WithoutTrial(corpus, drawn).threads("dev")]
+        left = [thread.key for thread in WithoutThreads(corpus, drawn.keys).threads("dev")]
         every = {thread.key for thread in corpus.threads("dev")}
     assert len(drawn.threads) == trial.threads <= len(every) // 2
     assert drawn.keys | set(left) == every and not drawn.keys & set(left)
@@ -176,9 +176,22 @@ def test_a_home_mixes_its_counts_with_the_cell_of_the_package(tmp_path: Path, mo
     assert probs.sum() == pytest.approx(1, abs=1e-4)
     package = Workspace.shipped()
     assert package is not None
+    own, both, theirs = (phrases_of(*one, print) for one in ((space, "kneser_ney"), (space, "mixture"), (package, "mixture")))
+    assert own.beside is None and both.runs == own.runs and both.beside is not None and both.beside.runs == theirs.runs > 0
     monkeypatch.setattr(Workspace, "shipped", classmethod(lambda cls: Workspace(tmp_path / "no", models=tmp_path / "no")))
     changed = space.fitted("mixture")
     assert changed is not None and changed.outdated  # another package, without the part that it was made of
+
+
+def test_an_archive_without_replies_fits_what_it_can(tmp_path: Path) -> None:
+    posts = [Post(n, Kind.STORY, f"Kettle {n % 7} pours into cup {n % 5}, as the potter said.") for n in range(1, 200)]
+    make_archive(tmp_path / "archive.db", posts).close()
+    ran = CliRunner().invoke(app, ["fit", "--home", str(tmp_path)])
+    assert ran.exit_code == 0, ran.stderr
+    assert [line.split()[0] for line in ran.stdout.splitlines()[:2]] == ["fitted", "kneser_ney"]
+    assert ran.stdout.endswith("now: rejoinder serve --open\n") and voices(Workspace(tmp_path)).reason in ran.stdout
+    assert "too few replies: bm25, fusion, trigger; `rejoinder import` brings more" in ran.stderr
+    assert CliRunner().invoke(app, ["fit", "bm25", "--home", str(tmp_path)]).exit_code == 2
 
 
 def test_another_tokenizer_is_worth_more_where_the_language_is_another(tmp_path: Path) -> None:
@@ -192,4 +205,4 @@ def test_another_tokenizer_is_worth_more_where_the_language_is_another(tmp_path:
         posts = [Post(n, Kind.STORY, f"{text} {text.swapcase() if n % 7 == 0 else text}") for n in range(1, 400)]
         with make_archive(path / "archive.db", posts) as archive:
             saved = saved_by_own(ArchiveCorpus(archive, path), theirs)
-        assert (saved >= 0.1) or not worth
+        assert (saved >= FEWER) or not worth

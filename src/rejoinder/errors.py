@@ -11,6 +11,7 @@
     │   └── UnknownPost         no such post in the archive
     ├── SourceError             a file or an API could not be read, or not to its end
     └── ModelError              a rung cannot be fitted or loaded
+        ├── NothingToLearn      the archive has nothing of the kind that a rung learns from
         ├── NotFitted           there is no fitted model of that rung yet
         ├── StaleModel          the model may still know what was forgotten
         ├── Stopped             a signal stopped a fit; what was kept goes on
@@ -66,6 +67,10 @@ class SourceError(RejoinderError):
 
 class ModelError(RejoinderError):
     """A rung cannot be fitted or loaded."""
+
+
+class NothingToLearn(ModelError):
+    """The archive has nothing of the kind that a rung learns from, such as replies."""
 
 
 class NotFitted(ModelError):

@@ -10,7 +10,7 @@ import typer
 from rejoinder.cli.archive import or_sample, split_method
 from rejoinder.cli.options import ConfigFile, Home, Json, Seed, Sets, Split, workspace
 from rejoinder.cli.output import keeping, note, print_json, progress, say, size, table
-from rejoinder.errors import DamagedModel, UsageError
+from rejoinder.errors import DamagedModel, NothingToLearn, UsageError
 
 if TYPE_CHECKING:
     from rejoinder.home.workspace import Workspace
@@ -87,16 +87,20 @@ def fit(
     if as_json:
         fitted = [{**found.manifest, "bytes": found.bytes, "directory": str(found.directory)} for found in done]
         print_json({"fitted": fitted, "failed": {name: str(error) for name, error in failed.items()}, "left": left})
-    else:
-        for found in done:
-            typer.echo(f"fitted {found.rung} in {found.manifest['seconds']:.1f} s, {size(found.bytes)}")
+    elif done:
+        rows = [[found.rung, f"{found.manifest['seconds']:.1f} s", size(found.bytes), LADDER[found.rung].what] for found in done]
+        table(["fitted", "in", "size", "what"], rows)
     if left:
         note(f"these take training, so they are fitted when they are named: rejoinder fit {' '.join(left)}")
-    if not names and not failed and not as_json:
+    without = [] if names else [name for name, error in failed.items() if isinstance(error, NothingToLearn)]
+    if without:
+        note(f"not fitted, since the archive has too few replies: {', '.join(without)}; `rejoinder import` brings more")
+    broken = {name: error for name, error in failed.items() if name not in without}
+    if not names and not broken and not as_json:
         say(f"{voices(space).reason}\nnow: rejoinder serve --open")
-    for name, error in failed.items():
+    for name, error in broken.items():
         note(f"rejoinder: {name}: {error}")
-    if failed:
+    if broken:
         raise typer.Exit(2)
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from time import process_time
 
@@ -28,6 +28,8 @@ class GateConfig(Checked, of="gate"):
     one_in: PositiveInt = 50  # of those there are
     run: PositiveInt = 25  # of them in a row, in one post
     words: PositiveInt = 3  # of the ghost texts looked at
+    shown: PositiveInt = 300  # next words that the normal gate shows are enough: 75% right is then known to 5 points (95%)
+    batch: PositiveInt = 500  # keystrokes after which their number is looked at
     seconds: PositiveFloat = 60.0  # of the processor that it may take, about
 
 
@@ -37,6 +39,7 @@ def calibrate(
     rng: np.random.Generator,
     config: GateConfig | None = None,
     phrases: Phrases | None = None,
+    told: Callable[[int, int], None] = lambda done, total: None,
 ) -> Calibration:
     """A model's calibration and gates; those for an unknown model where there are no posts to learn from.
 
@@ -46,23 +49,32 @@ def calibrate(
         rng: which posts, and where in them.
         config: how much is looked at.
         phrases: whose words it has read; what the engine would not show because of them is not looked at.
+        told: how many keystrokes were looked at, of how many at most.
     """
     config = config or GateConfig()
     posts = [(thread.answered(post), post.own_text) for thread in threads for post in thread.posts]
     posts = [(context, text) for context, text in posts if len(text) >= _SHORTEST]
     rows: list[Seen] = []
-    began, left = process_time(), min(config.keystrokes, sum(len(text) for _, text in posts) // config.one_in)
-    engine = Engine({"": model}, {}, phrases)
+    began, done, most = process_time(), 0, min(config.keystrokes, sum(len(text) for _, text in posts) // config.one_in)
+    engine, batches = Engine({"": model}, {}, phrases), 1
     for context, text in _visits(posts, rng):
-        if left <= 0 or process_time() - began > config.seconds:
+        told(done, most)
+        if done >= most or process_time() - began > config.seconds:
             break
+        if rows and done >= batches * config.batch:
+            batches += 1
+            seen = _observed(rows)
+            if Calibration.fit(seen).passing(seen) >= config.shown:
+                break
         first = int(rng.integers(max(len(text) - config.run, 0) + 1))
         places = range(first, min(first + config.run, len(text)))
         rows += _watch(engine.open(context), text, places, config.words)
-        left -= len(places)
-    if not rows:
-        return Calibration()
-    return Calibration.fit(Observed(*map(np.array, zip(*rows, strict=True))))
+        done += len(places)
+    return Calibration.fit(_observed(rows)) if rows else Calibration()
+
+
+def _observed(rows: Sequence[Seen]) -> Observed:
+    return Observed(*map(np.array, zip(*rows, strict=True)))
 
 
 def _visits(posts: Sequence[tuple[Sequence[Post], str]], rng: np.random.Generator) -> Iterable[tuple[Sequence[Post], str]]:

@@ -79,6 +79,11 @@ class Calibration:
         """How probable a ghost text must be to be shown."""
         return float(getattr(self, gate))
 
+    def passing(self, seen: Observed, gate: Gate = Gate.NORMAL) -> int:
+        """How many of the first words seen the gate would show."""
+        first = np.flatnonzero((seen.words == 1) & seen.showable)
+        return sum(self(float(seen.probability[i]), int(seen.case[i])) >= self.threshold(gate) for i in first)
+
     @classmethod
     def fit(cls, seen: Observed) -> Self:
         """Fit on what was seen; a gate that too few keystrokes of dev would pass keeps the threshold it has without."""

@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import cached_property
+from itertools import accumulate
 from pathlib import Path
 from time import perf_counter
 from typing import Any, Literal, cast
@@ -22,12 +23,12 @@ from rejoinder.config import Settings, as_dict, resolve
 from rejoinder.corpus import Corpus
 from rejoinder.engine.calibration import calibrate
 from rejoinder.engine.gate import Calibration
-from rejoinder.errors import ArchiveError, ModelError, NotFitted, RejoinderError, Stopped
+from rejoinder.errors import ArchiveError, ModelError, NothingToLearn, NotFitted, RejoinderError, Stopped
 from rejoinder.files import told_when_full
 from rejoinder.home.holders import CHECKPOINTS, SCRATCH, folder, remove, sweep
 from rejoinder.home.lock import locked
 from rejoinder.home.tokenizing import write_tokens_of
-from rejoinder.home.trial import Trial, TrialPosts, WithoutTrial, draw_trial, read_trial
+from rejoinder.home.trial import Trial, TrialPosts, WithoutThreads, draw_trial, read_trial
 from rejoinder.home.workspace import Fitted, Workspace
 from rejoinder.models import LADDER, PACKAGE, Can, parts_of, rung, those_that
 from rejoinder.models.directory import identity
@@ -38,6 +39,7 @@ from rejoinder.text.tokenizer import AnyTokenizer
 
 On = Literal["train", "all"]
 DAILY = ("bm25", "kneser_ney", "mixture", "canned", "fusion", "trigger")  # what the two jobs need, what is of use soonest first
+_ENOUGH = 50_000  # characters of dev to weigh models on
 _WEIGHED = 60_000  # dev tokens that the weights of a mixture with the package's cell are fitted on: a cell takes its time
 
 
@@ -91,7 +93,8 @@ def fit(
             except Stopped:
                 raise  # whoever stops one rung does not want the next
             except RejoinderError as error:
-                fitting.failed[name] = error
+                short = any(isinstance(before, NothingToLearn) for before in fitting.failed.values())
+                fitting.failed[name] = NothingToLearn(str(error)) if short and LADDER[name].made_of else error
     return fitting.failed
 
 
@@ -118,10 +121,17 @@ class _Fitting:
         return draw_trial(self.corpus, self.config.seed)
 
     @cached_property
-    def _left(self) -> WithoutTrial:
+    def _left(self) -> WithoutThreads:
         """The corpus without the posts that the rungs are tried on, and with token arrays."""
         self._tokenizer  # noqa: B018 - it writes the token arrays
-        return WithoutTrial(self.corpus, self._trial)
+        return WithoutThreads(self.corpus, self._trial.keys)
+
+    @cached_property
+    def _unread(self) -> WithoutThreads:
+        """What is left, without what the package has read, on which its rungs would look too good; where enough remains."""
+        unread = WithoutThreads(self._left, self._trial.read)
+        sizes = accumulate(len(post.own_text) for post in unread.posts("dev"))
+        return unread if any(size >= _ENOUGH for size in sizes) else self._left
 
     @cached_property
     def _tokenizer(self) -> AnyTokenizer:
@@ -155,8 +165,8 @@ class _Fitting:
         """Fit one rung and keep it; one that predicts is measured beside the others."""
         self.progress(f"fitting {name}", 0, None)
         predicts = Can.PREDICT in LADDER[name].can
-        corpus = self._left if predicts else self.corpus
         mixed = self._mixed() if name == "mixture" and "models" not in settings else {}
+        corpus = self.corpus if not predicts else self._unread if mixed else self._left
         config: Any = resolve(LADDER[name].load().Config, {**mixed, **settings}, name)
         made_of = {part: self._identity(part) for part in parts_of(name, config, self._ready())}
         parts = self.space.load_parts(made_of, self._from_package())
@@ -184,8 +194,11 @@ class _Fitting:
         """What is kept beside a model: whose words it learned from, and when it may speak."""
         beside: list[Callable[[Path], None]] = [self._phrases.save] if LADDER[name].phrases else []
         if Can.PREDICT in LADDER[name].can:
-            self.progress(f"fitting the gate of {name}", 0, None)
-            beside.append(gate_of(model, self._left, self.config.seed).save)
+
+            def told(done: int, total: int) -> None:
+                self.progress(f"fitting the gate of {name}", done, total)
+
+            beside.append(gate_of(model, self._left, self.config.seed, told=told).save)
         return beside
 
     def _try(self, name: str, model: LanguageModel) -> None:
@@ -193,12 +206,11 @@ class _Fitting:
         before = read_trial(self.space.home)
         trial = self._trial.begun(before) if self.config.on == "train" else before.carried(name, self._identity(name))
         if self.config.on == "train" and self._trial.threads:
-            self.progress(f"measuring {name}", 0, None)
-            trial = self._trial.measured(trial, name, self._identity(name), model)
+            trial = self._trial.measured(trial, name, self._identity(name), model, self.progress)
             for other in self._untried(trial):
-                self.progress(f"measuring {other}", 0, None)
                 parts = self.space.load_parts([other], self._from_package())
-                trial = self._trial.measured(trial, other, self._identity(other), cast(LanguageModel, parts[other]))
+                model = cast(LanguageModel, parts[other])
+                trial = self._trial.measured(trial, other, self._identity(other), model, self.progress)
         if trial.paid:
             trial.save(self.space.home)
 
@@ -242,9 +254,16 @@ class _Fitting:
         return self.config.on == "train" and (on == "all" or split != self.config.split or found.stale)
 
 
-def gate_of(model: Suggester, corpus: Corpus, seed: int, phrases: Phrases | None = None) -> Calibration:
-    """When a model that predicts may speak up while somebody types, by dev."""
-    return calibrate(cast(LanguageModel, model), corpus.threads("dev"), np.random.default_rng(seed), phrases=phrases)
+def gate_of(
+    model: Suggester,
+    corpus: Corpus,
+    seed: int,
+    phrases: Phrases | None = None,
+    told: Callable[[int, int], None] = lambda done, total: None,
+) -> Calibration:
+    """When a model that predicts may speak up while somebody types, by dev; `told` of how many keystrokes were looked at."""
+    rng = np.random.default_rng(seed)
+    return calibrate(cast(LanguageModel, model), corpus.threads("dev"), rng, phrases=phrases, told=told)
 
 
 def _facts(archive: Archive, corpus: ArchiveCorpus, config: FitConfig) -> dict[str, Any]:

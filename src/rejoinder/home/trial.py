@@ -21,7 +21,7 @@ from rejoinder.files import write_json
 from rejoinder.hashing import hash64
 from rejoinder.home.workspace import Workspace
 from rejoinder.ladder.metrics import bits_per_byte
-from rejoinder.models.interfaces import LanguageModel
+from rejoinder.models.interfaces import LanguageModel, Progress, silent
 from rejoinder.post import Post, Thread
 
 if TYPE_CHECKING:
@@ -87,6 +87,7 @@ class TrialPosts:
     """The threads of a trial."""
 
     threads: tuple[Thread, ...] = ()
+    read: frozenset[int] = frozenset()  # keys of the threads of dev that the package has read a post of
 
     @property
     def keys(self) -> frozenset[int]:
@@ -101,18 +102,27 @@ class TrialPosts:
             return before
         return Trial(digest, sum(len(_own(thread)) for thread in self.threads), sizes)
 
-    def measured(self, trial: Trial, name: str, identity: str, model: LanguageModel) -> Trial:
+    def measured(self, trial: Trial, name: str, identity: str, model: LanguageModel, progress: Progress = silent) -> Trial:
         """The trial with what a model pays."""
         from rejoinder.ladder.text_evaluation import post_nats  # not for who only reads what was paid
 
-        nats = tuple(sum(post_nats(model, p, thread.answered(p)) for p in _own(thread)) for thread in self.threads)
-        return replace(trial, paid={**trial.paid, name: (identity, tuple(round(value, 4) for value in nats))})
+        nats: list[float] = []
+        for thread in self.threads:
+            progress(f"measuring {name}", len(nats), len(self.threads))
+            nats.append(round(sum(post_nats(model, post, thread.answered(post)) for post in _own(thread)), 4))
+        return replace(trial, paid={**trial.paid, name: (identity, tuple(nats))})
 
 
 def draw_trial(corpus: Corpus, seed: int) -> TrialPosts:
     """The threads of dev that the models of a home are tried on: unread by the package, at most half of them, in random order."""
-    read = _read_by_package()
-    unread = [t for t in corpus.threads("dev") if _own(t) and not (read and any(read.holds(post.own_text) for post in t.posts))]
+    known = _read_by_package()
+    unread: list[Thread] = []
+    read: set[int] = set()
+    for thread in corpus.threads("dev"):
+        if known is not None and any(known.holds(post.own_text) for post in thread.posts):
+            read.add(thread.key)
+        elif _own(thread):
+            unread.append(thread)
     chosen: list[Thread] = []
     posts = size = 0
     for place in np.random.default_rng(seed).permutation(len(unread))[: len(unread) // 2]:
@@ -122,15 +132,15 @@ def draw_trial(corpus: Corpus, seed: int) -> TrialPosts:
         chosen.append(thread)
         posts += len(_own(thread))
         size += sum(len(post.own_text) for post in _own(thread))
-    return TrialPosts(tuple(chosen))
+    return TrialPosts(tuple(chosen), frozenset(read))
 
 
-class WithoutTrial(ByThread):
-    """A corpus whose dev part lacks the threads that models are tried on, so that nothing is fitted on them."""
+class WithoutThreads(ByThread):
+    """A corpus whose dev part lacks some threads, such as those that models are tried on, so that nothing is fitted on them."""
 
-    def __init__(self, corpus: Corpus, trial: TrialPosts) -> None:
-        """Show `corpus` as it is, but for the threads of `trial`."""
-        self._corpus, self._keys = corpus, trial.keys
+    def __init__(self, corpus: Corpus, keys: frozenset[int]) -> None:
+        """Look at `corpus`, but for the dev threads of these keys."""
+        self._corpus, self._keys = corpus, keys
         self.tokens = corpus.tokens
 
     def fingerprint(self) -> str:

@@ -7,7 +7,7 @@ them. The package's best rung speaks unless one fitted here pays less, by more t
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -158,10 +158,19 @@ def generator(space: Workspace, name: str, seed: int, note: Note, *, allow_stale
 
 
 def phrases_of(space: Workspace, name: str, note: Note) -> Phrases:
-    """Whose words the posts are that a fitted rung learned from: kept beside it or its part, else read from the archive."""
+    """Whose words the posts are that a fitted rung learned from: kept beside it or its part, else read from the archive.
+
+    One that is made of a rung of the package as well has read what that has.
+    """
     found = space.fitted(name)
     if found is None:
         raise NotFitted(f"the rung `{name}` is not fitted in {space.home}; run `rejoinder fit {name}`")
+    theirs = next((part for part in found.manifest.get("parts", {}) if part.startswith(PACKAGE)), None)
+    own = _phrases_of(space, name, found, note)
+    return own if theirs is None else replace(own, beside=phrases_of(space, theirs, note))
+
+
+def _phrases_of(space: Workspace, name: str, found: Fitted, note: Note) -> Phrases:
     beside = PACKAGE if name.startswith(PACKAGE) else ""
     for other in dict.fromkeys((name, *(beside + one for one in LADDER))):
         there = space.fitted_or_none(other)

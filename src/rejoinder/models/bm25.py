@@ -23,7 +23,7 @@ import tantivy
 
 from rejoinder.config import Checked, NonNegativeFloat, PositiveInt, Share
 from rejoinder.corpus import Corpus
-from rejoinder.errors import DamagedModel, ModelError
+from rejoinder.errors import DamagedModel, NothingToLearn
 from rejoinder.files import write_json
 from rejoinder.models.directory import load_config, load_json, save_config
 from rejoinder.models.interfaces import Job, ReplyRanker, ReplySource, Scores, Suggester
@@ -78,7 +78,7 @@ class BM25(ReplySource, ReplyRanker):
             if replies % 100 == 0:
                 job.progress("indexing replies", replies, None)
         if not replies:
-            raise ModelError(
+            raise NothingToLearn(
                 "the train part has no reply whose parent is in the archive, so there is nothing to propose; import more"
             )
         writer.commit()

@@ -27,7 +27,7 @@ from numpy.typing import NDArray
 
 from rejoinder.config import Checked, PositiveFloat, PositiveInt
 from rejoinder.corpus import Corpus, Part
-from rejoinder.errors import ConfigError, DamagedModel, ModelError
+from rejoinder.errors import ConfigError, DamagedModel, ModelError, NothingToLearn
 from rejoinder.files import write_json
 from rejoinder.models import LADDER, Can, those_that
 from rejoinder.models.directory import load_array, load_config, load_json, save_array, save_config
@@ -188,7 +188,7 @@ def fit_weights(of_kinds: Sequence[CandidateLists], features: int, shrink: float
     flat = [lists.x.reshape(-1, features).astype(np.float64) for lists in of_kinds]
     every = np.concatenate(flat)
     if not len(every):
-        raise ModelError("too few replies to tell one from others: replies in two threads at least are needed; import more")
+        raise NothingToLearn("too few replies to tell one from others: replies in two threads at least are needed; import more")
     centre, spread = every.mean(axis=0), every.std(axis=0)
     spread[spread < 1e-9] = 1.0
     scaled = [((lists.x - centre) / spread).astype(np.float32) for lists in of_kinds]

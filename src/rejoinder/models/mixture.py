@@ -130,12 +130,12 @@ class Mixture(LanguageModel):
         """Fit the weights of the fitted `job.parts` on dev."""
         equal = cls(config, job.parts)
         measured = [equal._measure(equal.start(()), ())]  # nothing, of the right shapes
-        done = 0
+        done, total = 0, min(config.dev_tokens, len(open_tokens(corpus.tokens, "dev").tokens))
         for context, post in _some_dev_posts(corpus, config.dev_tokens, rng):
             tokens = [*equal.tokenizer.encode(post.own_text), equal.tokenizer.end]
             measured.append(equal._measure(equal.start(context), tokens))
             done += len(tokens)
-            job.progress("weighing the models on dev", done, None)
+            job.progress("weighing the models on dev", min(done, total), total)
         if not done:
             _log.warning("mixture: dev has no posts to fit weights on; they are equal")
         log_probs, lengths, certainty = (np.concatenate(column) for column in zip(*measured, strict=True))

@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rejoinder.corpus import Corpus
-from rejoinder.errors import DamagedModel, ModelError
+from rejoinder.errors import DamagedModel, NothingToLearn
 from rejoinder.files import write_atomically
 from rejoinder.models.directory import load_array, save_array
 from rejoinder.post import Post, Suggestion
@@ -44,7 +44,7 @@ class Replies:
         """The train part's replies with words; the own text of each of the M posts they answer, and of each reply.
 
         Raises:
-            ModelError: there are none.
+            NothingToLearn: there are none.
         """
         rows: list[tuple[int, int, int]] = []
         parents: list[str] = []
@@ -62,7 +62,7 @@ class Replies:
                     rows.append((reply.id, thread.key, len(parents) - 1))
                     pieces += [said[-1].encode("utf-8", "replace"), short(parent).encode("utf-8", "replace")]
         if not rows:
-            raise ModelError(
+            raise NothingToLearn(
                 "the train part has no reply whose parent is in the archive, so there is nothing to propose; import more"
             )
         posts, threads, answered = np.array(rows, np.int64).T

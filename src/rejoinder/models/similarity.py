@@ -118,7 +118,7 @@ class Similarity(ReplySource, ReplyRanker, Embedding, ABC):
 
         Raises:
             MissingExtra: what fitting needs is not installed.
-            ModelError: the train part has too few words, or no replies.
+            ModelError: the train part has too few words, or no replies (NothingToLearn).
         """
         replies, parents, _ = Replies.build(corpus)
         arrays = read_words((post.own_text for post in corpus.posts("train")), config.rarest, config.most, job.workdir)

@@ -53,6 +53,7 @@ class Phrases:
     runs: int  # put in
     hashes: int = HASHES
     lexicon: Lexicon | None = None  # the words that two wrote; unknown of models fitted before these were kept
+    beside: Phrases | None = None  # those of what else a model has read
 
     @classmethod
     def build(cls, posts: Iterable[Post]) -> Self:
@@ -72,7 +73,8 @@ class Phrases:
 
     def knows(self, word: str) -> bool:
         """Whether `word` is one that two wrote; where such words are not known, at least it says no letters twice over."""
-        return not _TWICE.search(word) if self.lexicon is None else word in self.lexicon
+        known = not _TWICE.search(word) if self.lexicon is None else word in self.lexicon
+        return known or (self.beside is not None and self.beside.knows(word))
 
     def copied(self, text: str) -> list[tuple[int, int]]:
         """The spans of words (first, one past the last) of `text` that one author alone wrote; none of them overlap.
@@ -134,7 +136,8 @@ class Phrases:
         """(N,) whether each run (hashes, (N,)) seems to be in it."""
         places = _places(runs, 8 * len(self.array), self.hashes)  # (N, k)
         bits = self.array[places >> 3] >> (7 - (places & 7)).astype(np.uint8)
-        return np.asarray((bits & 1).all(axis=1))
+        found = np.asarray((bits & 1).all(axis=1))
+        return found if self.beside is None else found | self.beside._holds(runs)
 
 
 def _all_runs(posts: Iterable[Post]) -> tuple[NDArray[np.uint64], NDArray[np.uint64], NDArray[np.bool_]]:

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rejoinder.corpus import Corpus
-from rejoinder.errors import ModelError, missing_extra
+from rejoinder.errors import ModelError, NothingToLearn, missing_extra
 from rejoinder.models.dual_encoder.config import DualEncoderConfig
 from rejoinder.models.dual_encoder.encode import Encoder, EncoderWeights
 from rejoinder.models.dual_encoder.features import FeatureBags, Floats, Ints
@@ -39,7 +39,7 @@ def train(corpus: Corpus, config: DualEncoderConfig, *, rng: np.random.Generator
     rarity = Rarity.of(corpus, config, job)
     pairs = read_pairs(corpus, "train", config, rarity, job)
     if not len(pairs):
-        raise ModelError("the train part has no reply with words to a post with words, so there is nothing to learn; import more")
+        raise NothingToLearn("the train part has no reply with words to a post with words, so there is nothing to learn; import more")
     weights = first_weights(rarity, pairs, config, rng, job)
     dev = Measure.of(read_pairs(corpus, "dev", config, rarity, job), config, rng)
     try:
