@@ -39,7 +39,9 @@ def train(corpus: Corpus, config: DualEncoderConfig, *, rng: np.random.Generator
     rarity = Rarity.of(corpus, config, job)
     pairs = read_pairs(corpus, "train", config, rarity, job)
     if not len(pairs):
-        raise NothingToLearn("the train part has no reply with words to a post with words, so there is nothing to learn; import more")
+        raise NothingToLearn(
+            "the train part has no reply with words to a post with words, so there is nothing to learn; import more"
+        )
     weights = first_weights(rarity, pairs, config, rng, job)
     dev = Measure.of(read_pairs(corpus, "dev", config, rarity, job), config, rng)
     try:
