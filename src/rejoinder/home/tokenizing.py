@@ -1,8 +1,8 @@
 """The tokenizer of a home: the package's, so that its own counts mix with the package's cell, unless another is worth more.
 
-Another one is worth more where it cuts the home's text into a fifth fewer tokens, as it does where the language is another: German
-37%, English talk 6% at most, mail about code 12%. That is found out on a sample of train: one half to learn a tokenizer from, one to
-count on.
+Another one is worth more where it cuts the home's text into a fifth fewer tokens, as it does where the language is another:
+German 37%, English talk 6% at most, mail about code 12%. That is found out on a sample of train: one half to learn a tokenizer
+from, one to count on.
 """
 
 from __future__ import annotations
