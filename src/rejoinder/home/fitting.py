@@ -23,7 +23,7 @@ from rejoinder.config import Settings, as_dict, resolve
 from rejoinder.corpus import Corpus
 from rejoinder.engine.calibration import calibrate
 from rejoinder.engine.gate import Calibration
-from rejoinder.errors import ArchiveError, ModelError, NothingToLearn, NotFitted, RejoinderError, Stopped
+from rejoinder.errors import ArchiveError, ModelError, NotFitted, NothingToLearn, RejoinderError, Stopped
 from rejoinder.files import told_when_full
 from rejoinder.home.holders import CHECKPOINTS, SCRATCH, folder, remove, sweep
 from rejoinder.home.lock import locked
