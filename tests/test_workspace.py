@@ -122,13 +122,21 @@ def test_a_damaged_model_is_a_clear_error(space: Workspace, damage: str) -> None
         space.load("markov")
 
 
-def test_an_altered_byte_is_found_by_a_thorough_check(space: Workspace) -> None:
+@pytest.mark.parametrize("small", [True, False])
+def test_an_altered_byte_is_found_when_a_model_is_opened_or_by_a_thorough_check(
+    small: bool, space: Workspace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("rejoinder.models.directory.SMALL", 2**20 if small else 0)
     fit(space, ["kneser_ney"], SMALL, {})
     directory = space.home / "models" / "kneser_ney" / "0001"
     check_hashes(directory)
     file = directory / "index2.log_prob.npy"
     file.write_bytes(file.read_bytes()[:-1] + b"\x00")
-    space.load("kneser_ney")  # the size is right
+    if small:
+        with pytest.raises(DamagedModel, match=r"index2\.log_prob\.npy was altered"):
+            space.load("kneser_ney")
+    else:
+        space.load("kneser_ney")  # the size is right
     with pytest.raises(DamagedModel, match=r"index2\.log_prob\.npy was altered"):
         check_hashes(directory)
 

@@ -10,7 +10,7 @@ import typer
 from rejoinder.cli.archive import or_sample, split_method
 from rejoinder.cli.options import ConfigFile, Home, Json, Seed, Sets, Split, workspace
 from rejoinder.cli.output import keeping, note, print_json, progress, say, size, table
-from rejoinder.errors import DamagedModel, NothingToLearn, UsageError
+from rejoinder.errors import NothingToLearn, RejoinderError, UsageError
 
 if TYPE_CHECKING:
     from rejoinder.home.workspace import Workspace
@@ -128,7 +128,7 @@ def list_rungs(
     there = or_sample(space)
     package = Workspace.shipped()
     names = [*LADDER, *(PACKAGE + name for name in LADDER if package is not None and package.fitted_or_none(name))]
-    records = [_record(there, name, check=check) for name in names]
+    records = [_record(space if _is_there(space, name) else there, name, check=check) for name in names]
     for record in records:
         if speaks is not None and record["rung"] in speaks.bits_per_byte:
             record["bits_per_byte_here"] = round(speaks.bits_per_byte[str(record["rung"])], 4)
@@ -145,6 +145,14 @@ def list_rungs(
         note("every file of the other models is as it was written" if damaged else "every file is as it was written")
 
 
+def _is_there(space: Workspace, name: str) -> bool:
+    """Whether a home has a rung, be it damaged."""
+    try:
+        return space.fitted(name) is not None
+    except RejoinderError:
+        return True
+
+
 def _record(space: Workspace, name: str, *, check: bool) -> dict[str, Any]:
     """What is known of a rung; a damaged one is noted."""
     from rejoinder.models import PACKAGE, rung
@@ -156,7 +164,7 @@ def _record(space: Workspace, name: str, *, check: bool) -> dict[str, Any]:
         found = space.fitted(name)
         if found is not None and check:
             check_hashes(found.directory)
-    except DamagedModel as error:
+    except RejoinderError as error:
         note(f"rejoinder: {error}")
         return {**record, "fitted": None, "damaged": str(error)}
     if found is None:

@@ -6,6 +6,7 @@ import textwrap
 from contextlib import nullcontext
 from dataclasses import asdict
 from datetime import UTC, datetime
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -20,6 +21,8 @@ from rejoinder.errors import SourceError, UsageError
 
 if TYPE_CHECKING:
     from rejoinder.archive.store import Archive
+    from rejoinder.engine.completion import Continuation
+    from rejoinder.engine.replier import Replier
     from rejoinder.post import Post, Suggestion
 
 _SHOWN = 420  # characters of a reply shown unless --full
@@ -67,19 +70,26 @@ def reply(
     from rejoinder.home.sample import REPLYING
     from rejoinder.home.voices import generator, voices
     from rejoinder.models import Can, rung
+    from rejoinder.models.loading import without_damaged
 
-    space = or_sample(workspace(home), [*REPLYING, *(only or ())])
+    given = workspace(home)
+    space = or_sample(given, [*REPLYING, *(only or ())])
     with space.open_archive() as archive:
         context = _context(archive, text, item, thread, needed=True)
         notice = notices(archive)
-    made = None
-    if generate:
-        makers = [name for name in only or () if Can.PREDICT in rung(name).can]
-        maker = makers[-1] if makers else voices(workspace(home)).maker
-        made = generator(workspace(home), maker, seed, note, allow_stale=allow_stale)
-        only = [name for name in only if name not in makers] if only else only
-    answering = replier(space, made, only=only, everything=everything, allow_stale=allow_stale)
-    replies = answering.reply(context, count)
+    makers = [name for name in only or () if Can.PREDICT in rung(name).can] if generate else []
+    sources = [name for name in only if name not in makers] if only else only
+    tell = cache(note)  # once
+
+    def reply_once() -> tuple[Replier, list[Suggestion]]:
+        made = None
+        if generate:
+            maker = makers[-1] if makers else voices(given).maker
+            made = generator(given, maker, seed, tell, allow_stale=allow_stale)
+        found = replier(space, made, only=sources, everything=everything, allow_stale=allow_stale, note=tell)
+        return found, found.reply(context, count)
+
+    answering, replies = without_damaged(reply_once)
     if as_json:
         found = {"context": [post.id for post in context], "replies": [asdict(r) for r in replies], "notice": notice}
         print_json({**found, "score": "probability" if answering.trusts else "of the rung", "threshold": answering.threshold})
@@ -125,6 +135,7 @@ def complete(
     from rejoinder.home.own_text import with_own
     from rejoinder.home.voices import phrases_of, voices
     from rejoinder.models import Can
+    from rejoinder.models.loading import without_damaged
     from rejoinder.post import Post, Query
     from rejoinder.text.words import words as words_of
 
@@ -132,25 +143,29 @@ def complete(
     typed = clean(read_stdin() if draft == "-" else draft)
     with nullcontext() if item is None else or_sample(space).open_archive() as archive:
         context = _context(archive, None, item, thread, needed=False) or (Post(0),)  # a draft answers something, as most do
-    speaks = voices(space)
-    for line in speaks.passed_over:
-        note(line)
-    if space.is_empty and rung is None:
-        note(f"no posts in {space.home} yet: using the models in the package (`rejoinder import FILE` brings your own posts)")
-    name = speaks.best if rung is None else rung if space.fitted_or_none(rung) else speaks.named(rung)
-    model = space.load_those(Can.PREDICT, [name], allow_stale=allow_stale)[name]
-    written = clean(read_text(own)) if own is not None else ""
-    if own is not None:
-        model = with_own(name, model, written)
-    found = continuations(
-        model, Query(context, typed), count, words, phrases=phrases_of(space, name, note), own=words_of(written)
-    )
+    written = None if own is None else clean(read_text(own))
+    tell = cache(note)  # once
+
+    def finished() -> tuple[str, str, list[Continuation]]:
+        speaks = voices(space)
+        for line in speaks.passed_over:
+            tell(line)
+        if space.is_empty and rung is None:
+            tell(f"no posts in {space.home} yet: using the models in the package (`rejoinder import FILE` brings your own posts)")
+        name = speaks.best if rung is None else rung if space.fitted_or_none(rung) else speaks.named(rung)
+        reason = speaks.reason if rung is None else f"`{rung}` was asked for"
+        model = space.load_those(Can.PREDICT, [name], allow_stale=allow_stale)[name]
+        voiced = model if written is None else with_own(name, model, written)
+        phrases, own_words = phrases_of(space, name, tell), words_of(written or "")
+        return name, reason, continuations(voiced, Query(context, typed), count, words, phrases=phrases, own=own_words)
+
+    name, reason, found = without_damaged(finished)
     if as_json:
         print_json(
             {
                 "draft": typed,
                 "rung": name,
-                "reason": speaks.reason if rung is None else f"`{rung}` was asked for",
+                "reason": reason,
                 "continuations": [{"text": c.text, "nats_per_token": c.score} for c in found],
             }
         )

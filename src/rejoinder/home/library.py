@@ -190,9 +190,14 @@ class Home:
         """
         from rejoinder.engine.completion import complete as continuations
 
-        opened, best = self._open(), self.voices().best
+        opened = self._open()
         context = self._context(answers) or (Post(0),)  # a draft answers something, as most do
-        return continuations(opened.model(best), Query(context, draft), k, words, phrases=opened.phrases(best))
+
+        def finished(speaks: Voices) -> list[Continuation]:
+            best = speaks.best
+            return continuations(opened.model(best), Query(context, draft), k, words, phrases=opened.phrases(best))
+
+        return opened.heard(finished)
 
     def reply(self, answers: Answered, k: int = 5, *, everything: bool = False, generate: bool = False) -> list[Suggestion]:
         """At most `k` replies, the best first, each with where it comes from. Nothing is ever posted.
@@ -203,7 +208,7 @@ class Home:
             everything: also what is not likely to be on topic.
             generate: also replies that a model makes, marked as such.
         """
-        return self._open().replier(generate=generate, everything=everything).reply(self._context(answers), k)
+        return self._open().reply(self._context(answers), k, generate=generate, everything=everything)[1]
 
     def _open(self) -> OpenHome:
         """What helps, as it lies on disk now."""

@@ -10,9 +10,10 @@ import threading
 from collections import defaultdict
 from collections.abc import Callable, Sequence
 from contextlib import suppress
+from functools import cache
 from pathlib import Path
 from time import time_ns
-from typing import Any, cast
+from typing import Any, TypeVar, cast
 
 from rejoinder.archive.html import clean
 from rejoinder.archive.places import names, notices
@@ -20,7 +21,7 @@ from rejoinder.archive.store import Archive
 from rejoinder.engine.generation import ReplyGenerator
 from rejoinder.engine.replier import Replier, ReplyConfig
 from rejoinder.engine.typing import Engine, TypingSession
-from rejoinder.errors import ArchiveError, UsageError
+from rejoinder.errors import ArchiveError, ModelError, UsageError
 from rejoinder.home.own_text import FILE, own_model, remembered
 from rejoinder.home.replies import replier
 from rejoinder.home.sample import REPLYING, sample
@@ -28,13 +29,16 @@ from rejoinder.home.trial import FILE as VOICES_FILE
 from rejoinder.home.voices import Note, Voices, phrases_of, typist, voices
 from rejoinder.home.workspace import Workspace
 from rejoinder.models import LADDER, PACKAGE, Can, rung
+from rejoinder.models.directory import given_up
 from rejoinder.models.interfaces import Counting, LanguageModel, Suggester
+from rejoinder.models.loading import without_damaged
 from rejoinder.models.lstm.rung import LSTM
-from rejoinder.post import Kind, Post
+from rejoinder.post import Kind, Post, Suggestion
 from rejoinder.text.phrases import Phrases
 from rejoinder.text.words import words
 
 _TICK = 100_000_000  # nanoseconds in which two writes may leave the same time
+T = TypeVar("T")
 
 
 class OpenHome:
@@ -43,7 +47,7 @@ class OpenHome:
     def __init__(self, space: Workspace, note: Note) -> None:
         """No rung is loaded yet; `note` is told what a person may want to know."""
         self.home = space
-        self._note = note
+        self._note = cache(note)  # a line is told once
         self._locks: defaultdict[str, threading.RLock] = defaultdict(threading.RLock)  # whoever types waits for no reply
         self._kept: dict[str, Any] = {}
         self._looked_at: dict[str, tuple[int, int, int]] | None = None  # the files when they were last looked into
@@ -75,7 +79,7 @@ class OpenHome:
         """
         with self._locks["refresh"]:
             stamps = self._stamps()
-            if stamps == self._looked_at:
+            if stamps == self._looked_at and self._seen[4] == given_up():
                 return False
             try:
                 now = self._signature()
@@ -116,7 +120,12 @@ class OpenHome:
         if self.home.archive_file.is_file():
             with self.home.open_archive() as archive:
                 empty, forgot = archive.is_empty, archive.meta("forgot_at", 0)
-        return own, measured, empty, forgot, *rungs
+        return own, measured, empty, forgot, given_up(), *rungs
+
+    def _choose_again(self) -> None:
+        """See what has changed, if a model was found to be damaged."""
+        if self._seen[4] != given_up():
+            self.refresh()
 
     # --- language models -----------------------------------------------------------------------------------------
 
@@ -147,7 +156,20 @@ class OpenHome:
     @property
     def models(self) -> dict[str, LanguageModel]:
         """All of them by name, the best first."""
-        return {name: self.model(name) for name in self.voices.names}
+        found = {}
+        for name in self.voices.names:
+            with suppress(ModelError, UsageError):
+                found[name] = self.model(name)
+        return found
+
+    def heard(self, use: Callable[[Voices], T]) -> T:
+        """What `use` makes of who speaks: the best that can be loaded and used."""
+
+        def asked() -> T:
+            self._choose_again()
+            return use(self.voices)
+
+        return without_damaged(asked)
 
     def cell(self) -> LSTM:
         """The memory cell: the home's, else the one in the package.
@@ -160,10 +182,10 @@ class OpenHome:
     @property
     def engine(self) -> Engine:
         """The typing engine of the voices that speak here, opened at its first use."""
-        return self._once("engine", self._engine)  # type: ignore[no-any-return]
+        return self._once("engine", lambda: self.heard(self._engine))  # type: ignore[no-any-return]
 
-    def _engine(self) -> Engine:
-        names = dict.fromkeys((self.voices.best, self.voices.quick))
+    def _engine(self, speaks: Voices) -> Engine:
+        names = dict.fromkeys((speaks.best, speaks.quick))
         return typist(self.home, {name: self.model(name) for name in names}, self._note)
 
     def open_typing(self, context: Sequence[Post], blocked: Sequence[str], *, own: bool = True) -> TypingSession:
@@ -204,13 +226,22 @@ class OpenHome:
 
     def replier(self, *, generate: bool, everything: bool) -> Replier:
         """What answers; with `generate` also what nobody wrote, with `everything` also what is not likely to be on topic."""
-        base: Replier = self._once("replier", lambda: replier(self._answering(REPLYING)))
-        made = self._once("generated", self._generated) if generate else None
+        base: Replier = self._once("replier", lambda: replier(self._answering(REPLYING), note=self._note))
+        made = self._once("generated", lambda: self.heard(self._generated)) if generate else None
         return base.asked(ReplyConfig(threshold=0.0 if everything else None), made)
 
-    def _generated(self) -> ReplyGenerator:
-        maker = self.voices.maker
-        return ReplyGenerator(maker, self.model(maker), self.phrases(maker))
+    def reply(self, context: Sequence[Post], k: int, *, generate: bool, everything: bool) -> tuple[Replier, list[Suggestion]]:
+        """What answers, and at most `k` replies; see `replier`."""
+
+        def answered() -> tuple[Replier, list[Suggestion]]:
+            self._choose_again()
+            answering = self.replier(generate=generate, everything=everything)
+            return answering, answering.reply(context, k)
+
+        return without_damaged(answered)
+
+    def _generated(self, speaks: Voices) -> ReplyGenerator:
+        return ReplyGenerator(speaks.maker, self.model(speaks.maker), self.phrases(speaks.maker))
 
     def phrases(self, name: str) -> Phrases:
         """Whose words the language model `name` has read."""

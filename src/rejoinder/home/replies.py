@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
 
 from rejoinder.archive.places import origin
 from rejoinder.engine.generation import ReplyGenerator
@@ -19,6 +20,7 @@ def replier(
     only: Sequence[str] | None = None,
     everything: bool = False,
     allow_stale: bool = False,
+    note: Callable[[str], None] = lambda line: None,
 ) -> Replier:
     """What answers: the trigger with its sources and ranker, if it is fitted; else, or where rungs are named, these.
 
@@ -28,15 +30,19 @@ def replier(
         only: the rungs that answer; all, if None.
         everything: also what is not likely to be on topic.
         allow_stale: also rungs that may still know forgotten posts.
+        note: told of each rung that cannot be loaded, where none are named.
     """
     config = ReplyConfig(threshold=0.0 if everything else None)
-    triggers = space.load_those(Can.TRIGGER, allow_stale=allow_stale) if only is None else {}
+    triggers = space.load_usable(Can.TRIGGER, note, allow_stale=allow_stale) if only is None else {}
     for trigger in triggers.values():
         if trigger.knows:
             return Replier.trusting(trigger, origin_in(space), config, made)
-    sources = space.load_those(Can.PROPOSE, only, allow_stale=allow_stale)
+    if only is None:
+        sources: Mapping[str, Any] = space.load_usable(Can.PROPOSE, note, allow_stale=allow_stale)
+    else:
+        sources = space.load_those(Can.PROPOSE, only, allow_stale=allow_stale)
     rankers = [model for name, model in sources.items() if Can.RANK in LADDER[name].can] or list(
-        space.load_those(Can.RANK, allow_stale=allow_stale).values()
+        space.load_usable(Can.RANK, note, allow_stale=allow_stale).values()
     )
     return Replier(sources, rankers[-1] if rankers else None, origin_in(space), config, made)
 

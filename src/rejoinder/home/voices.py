@@ -68,10 +68,10 @@ def voices(space: Workspace) -> Voices:
         NotFitted: there is none, neither here nor in the package.
     """
     here, passed_over = _usable(space)
-    package = Workspace.shipped()
-    theirs = [PACKAGE + name for name in reversed(package.fitted_that(Can.PREDICT))] if package else []
+    package, damaged = _usable(space, PACKAGE)
+    theirs, passed_over = list(package), [*passed_over, *damaged]
     if not here and not theirs:
-        raise NotFitted("no rung that predicts text is fitted; run `rejoinder fit`")
+        raise NotFitted("; ".join(["no rung that predicts text is fitted; run `rejoinder fit`", *passed_over]))
     trial = read_trial(space.home)
     measured = {name: trial.bits(name) for name in (*here, *theirs) if trial.knows(name, _identity(space, name))}
     best, reason = _choose(list(here), theirs, trial, measured)
@@ -80,11 +80,11 @@ def voices(space: Workspace) -> Voices:
     return Voices(best, reason, names, measured, tuple(passed_over))
 
 
-def _usable(space: Workspace) -> tuple[dict[str, Fitted], list[str]]:
-    """The rungs fitted here that can be heard, the highest first; and a line for each that is damaged or out of date."""
+def _usable(space: Workspace, where: str = "") -> tuple[dict[str, Fitted], list[str]]:
+    """The rungs, of the home or the package, that can be heard, the highest first; and a line for each that is damaged or old."""
     here: dict[str, Fitted] = {}
     passed_over = []
-    for name in reversed(those_that(Can.PREDICT)):
+    for name in (where + one for one in reversed(those_that(Can.PREDICT))):
         try:
             found = space.fitted(name)
         except ModelError as error:
@@ -95,7 +95,8 @@ def _usable(space: Workspace) -> tuple[dict[str, Fitted], list[str]]:
         if found.forgot:
             passed_over.append(f"`{name}` is passed over, since it may know posts that were forgotten: rejoinder fit {name}")
         elif found.outdated:
-            passed_over.append(f"`{name}` is passed over, since what it is made of has changed: rejoinder fit {name}")
+            remedy = "install rejoinder again" if where else f"rejoinder fit {name}"
+            passed_over.append(f"`{name}` is passed over, since what it is made of has changed: {remedy}")
         else:
             here[name] = found
     return here, passed_over

@@ -19,16 +19,27 @@ from typing import Any, Self
 from rejoinder.archive.authors import author_hasher
 from rejoinder.archive.source import HN, Hasher
 from rejoinder.archive.store import Archive
-from rejoinder.errors import ModelError, NotFitted, StaleModel
+from rejoinder.errors import DamagedModel, ModelError, NotFitted, StaleModel, UsageError
 from rejoinder.files import tree_size
 from rejoinder.home.holders import claim, is_ours, remove
 from rejoinder.home.lock import locked
 from rejoinder.models import PACKAGE, Can, rung, those_that
 from rejoinder.models.directory import MANIFEST, identity, read_manifest, seal
 from rejoinder.models.interfaces import Suggester
+from rejoinder.models.loading import load_model
 
 SHIPPED = "models"
 CARD = "card.json"  # in a directory of models that are given away
+_FACTS: dict[str, Any] = {  # what the manifest of a fit says
+    "config": dict,
+    "on": str,
+    "split": str,
+    "fitted": str,
+    "seconds": int | float,
+    "revision": int,
+    "parts": dict,
+}
+_ELSE: dict[str, Any] = {"revision": 0, "parts": {}}  # where it does not
 
 
 @dataclass(frozen=True)
@@ -126,6 +137,9 @@ class Workspace:
             raise ModelError(
                 f"{numbered[-1]} holds the rung `{manifest.get('rung')}`, not `{name}`; fit again: rejoinder fit {name}"
             )
+        wrong = [key for key, kind in _FACTS.items() if not isinstance(manifest.get(key, _ELSE.get(key)), kind)]
+        if wrong:
+            raise DamagedModel(f"{numbered[-1] / MANIFEST} does not say {', '.join(wrong)}; fit again: rejoinder fit {name}")
         revision, resplit, forgot = (0, 0, 0) if rung(name).asked else self._revisions()  # it knows nothing of the archive
         at = manifest.get("revision", 0)
         parts = dict(manifest.get("parts", {}))
@@ -137,7 +151,7 @@ class Workspace:
         """`fitted`, with a damaged model counted as none."""
         try:
             return self.fitted(name)
-        except ModelError:
+        except (ModelError, UsageError):  # the second is of a part that no rung is called
             return None
 
     def load(self, name: str, *, allow_stale: bool = False) -> Suggester:
@@ -171,7 +185,7 @@ class Workspace:
             )
         beside = PACKAGE if name.startswith(PACKAGE) else ""  # what a model of the package is made of lies in the package
         parts = {part: self._load(beside + part, loaded, allow_stale=allow_stale) for part in found.manifest.get("parts", {})}
-        loaded[name] = rung(name).load().load(found.directory, parts)
+        loaded[name] = load_model(rung(name).load(), found.directory, parts)
         return loaded[name]
 
     def load_parts(self, names: Iterable[str], loaded: dict[str, Suggester] | None = None) -> dict[str, Suggester]:
@@ -192,12 +206,33 @@ class Workspace:
         loaded: dict[str, Suggester] = {}
         return {name: self._load(name, loaded, allow_stale=allow_stale) for name in names}
 
+    def load_usable(self, can: Can, note: Callable[[str], None], *, allow_stale: bool = False) -> dict[str, Any]:
+        """The fitted rungs with a capability, from the cheapest up; one that cannot be loaded costs a line, told to `note`.
+
+        Raises:
+            StaleModel: one may still know posts that were forgotten since (unless `allow_stale`).
+        """
+        loaded: dict[str, Suggester] = {}
+        found: dict[str, Any] = {}
+        for name in those_that(can):
+            try:
+                there = self.fitted(name)
+                if there is not None and there.outdated and not there.forgot:
+                    note(f"`{name}` is passed over, since what it is made of has changed: rejoinder fit {name}")
+                elif there is not None:
+                    found[name] = self._load(name, loaded, allow_stale=allow_stale)
+            except StaleModel:
+                raise
+            except (ModelError, UsageError) as error:
+                note(f"`{name}` is passed over: {error}")
+        return found
+
     def fitted_that(self, can: Can) -> list[str]:
         """The names of the fitted rungs with a capability, from the cheapest up, that can be used without being named.
 
-        One whose parts have changed is passed over.
+        One whose parts have changed is passed over, and so is one that is damaged.
         """
-        return [name for name in those_that(can) if (found := self.fitted(name)) is not None and not found.outdated]
+        return [name for name in those_that(can) if (found := self.fitted_or_none(name)) is not None and not found.outdated]
 
     @property
     def revision(self) -> int:

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import hashlib
 import json
+from contextlib import suppress
+from functools import lru_cache
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -21,7 +23,10 @@ from rejoinder.files import write_json
 FORMAT = 1
 MANIFEST = "manifest.json"
 MARK = ".rejoinder"  # in a folder that is ours, and may be removed
+SMALL = 2**20  # bytes up to which a file is compared with the manifest whenever its directory is opened
+_TRUSTING = (".usearch",)  # so are, whatever their size, those that a library reads without looking: it would end the process
 _CONFIG = "config.json"
+_given_up: dict[tuple[Path, int], str] = {}  # directory and time of its manifest -> why
 C = TypeVar("C")
 
 
@@ -75,7 +80,7 @@ def load_json(file: Path) -> Any:
     """
     try:
         return json.loads(file.read_bytes())
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise DamagedModel(f"{file} is missing or damaged ({error}); fit again") from error
 
 
@@ -90,14 +95,13 @@ def seal(directory: Path, facts: dict[str, Any]) -> None:
 
 
 def check_hashes(directory: Path) -> None:
-    """Read every file of a sealed directory and compare it with the manifest; opening a model compares sizes only.
+    """Read every file of a sealed directory and compare it with the manifest; opening a model looks at the small ones only.
 
     Raises:
         DamagedModel: a file is not what was written.
     """
-    for name, expected in dict(read_manifest(directory).get("hashes", {})).items():
-        if _hash(directory / name) != expected:
-            raise DamagedModel(f"{directory / name} was altered since it was written; fit again")
+    for name, expected in read_manifest(directory)["hashes"].items():
+        _compare(directory / name, _hash(directory / name), expected)
 
 
 def identity(directory: Path) -> str:
@@ -105,25 +109,58 @@ def identity(directory: Path) -> str:
     return _hash(directory / MANIFEST)
 
 
+def give_up(directory: Path, error: Exception) -> None:
+    """From now on this process takes a model that could not be loaded or used for damaged, until it is written anew."""
+    with suppress(OSError):
+        _given_up[directory, (directory / MANIFEST).stat().st_mtime_ns] = str(error)
+
+
+def given_up() -> int:
+    """How many models have been given up: what was chosen among models is to be chosen again when there are more."""
+    return len(_given_up)
+
+
 def _hash(file: Path) -> str:
-    with file.open("rb") as opened:
-        return hashlib.file_digest(opened, lambda: hashlib.blake2b(digest_size=16)).hexdigest()
+    try:
+        with file.open("rb") as opened:
+            return hashlib.file_digest(opened, lambda: hashlib.blake2b(digest_size=16)).hexdigest()
+    except OSError as error:
+        raise DamagedModel(f"{file} cannot be read ({error.strerror}); fit again") from error
+
+
+@lru_cache(maxsize=1024)
+def _hash_as_of(file: Path, _size: int, _changed: int) -> str:
+    """The hash of a file, worked out anew only if its size or time is another."""
+    return _hash(file)
+
+
+def _compare(file: Path, found: str, expected: str) -> None:
+    if found != expected:
+        raise DamagedModel(f"{file} was altered since it was written; fit again")
 
 
 def read_manifest(directory: Path) -> dict[str, Any]:
-    """The manifest of a sealed directory, its files checked against it.
+    """The manifest of a sealed directory, the sizes of all files checked against it, and what the small ones hold.
 
     Raises:
-        DamagedModel: no manifest, another format, or a file that is missing or of another size.
+        DamagedModel: no manifest, another format, or a file that is missing, of another size, or small and altered; or the
+            model was given up.
     """
     manifest = load_json(directory / MANIFEST)
+    if _given_up and (why := _given_up.get((directory, (directory / MANIFEST).stat().st_mtime_ns))):
+        raise DamagedModel(why)
     if not isinstance(manifest, dict) or manifest.get("format") != FORMAT:
         found = manifest.get("format") if isinstance(manifest, dict) else None
         raise DamagedModel(f"{directory}: model format {found!r}; this rejoinder reads {FORMAT}; fit again")
-    for name, size in dict(manifest.get("files", {})).items():
+    files, hashes = (manifest.get(key) for key in ("files", "hashes"))
+    if not isinstance(files, dict) or not isinstance(hashes, dict) or files.keys() != hashes.keys():
+        raise DamagedModel(f"{directory / MANIFEST} is damaged (no hash for each file); fit again")
+    for name, size in files.items():
         file = directory / name
-        actual = file.stat().st_size if file.is_file() else None
-        if actual != size:
-            what = "missing" if actual is None else f"{actual} bytes, not {size}"
+        there = file.stat() if file.is_file() else None
+        if there is None or there.st_size != size:
+            what = "missing" if there is None else f"{there.st_size} bytes, not {size}"
             raise DamagedModel(f"{file} is damaged ({what}); fit again")
+        if size <= SMALL or name.endswith(_TRUSTING):
+            _compare(file, _hash_as_of(file, there.st_size, there.st_mtime_ns), hashes[name])
     return manifest

@@ -76,3 +76,15 @@ class Unigram(LanguageModel):
     def log_probs(self, state: State) -> LogProbs:
         """(V,) float32, nats, read only: the same for every state."""
         return self._log_probs
+
+    def advance_many(self, states: Sequence[State], tokens: Sequence[int]) -> list[State]:
+        """Nothing is remembered."""
+        return [()] * len(states)
+
+    def log_probs_many(self, states: Sequence[State]) -> NDArray[np.float32]:
+        """(B, V) float32, nats: a row for each state, all alike."""
+        return np.tile(self._log_probs, (len(states), 1))
+
+    def score_tokens(self, state: State, tokens: Sequence[int]) -> NDArray[np.float32]:
+        """(N,) float32, nats: read off, not walked to."""
+        return self._log_probs[np.asarray(tokens, np.int64)]

@@ -15,6 +15,7 @@ from fastapi import APIRouter, Request
 from fastapi.responses import Response
 
 from rejoinder.engine.typing import Gate, Typed, TypingSession
+from rejoinder.errors import DamagedModel
 from rejoinder.home.open_home import OpenHome, context_of
 from rejoinder.post import Post
 from rejoinder.serve.api.bodies import Context, ItemContext, RepliesAnswer, ReplyBody, SuggestAnswer, SuggestBody, TextContext
@@ -71,7 +72,10 @@ async def _searched(services: Services, body: SuggestBody, session: Session, num
         if unwanted():
             return None
         about = (repr(body.context), tuple(body.blocked), body.own, services.refresh())
-        found: Typed = session.work(about, lambda: _open(services, body), ask)
+        try:
+            found: Typed = session.work(about, lambda: _open(services, body), ask)
+        except DamagedModel:  # found while it was asked: the next best speaks from the next keystroke on
+            return None
         return found if services.refresh() == about[-1] else None  # it may know what is forgotten by now
 
     try:
@@ -118,8 +122,8 @@ async def reply(body: ReplyBody, request: Request) -> Response:
 
     def job() -> dict[str, Any]:
         opened = services.opened
-        answering = opened.replier(generate=body.generate, everything=body.all)
-        found = answering.reply(posts_of(opened, body.context), body.k)
+        context = posts_of(opened, body.context)
+        answering, found = opened.reply(context, body.k, generate=body.generate, everything=body.all)
         return {
             "replies": found,  # orjson writes dataclasses
             "score": "probability" if answering.trusts else "of the rung",

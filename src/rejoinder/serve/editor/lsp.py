@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from rejoinder import __version__
 from rejoinder.engine.typing import Gate, Typed, TypingSession
-from rejoinder.errors import missing_extra
+from rejoinder.errors import DamagedModel, missing_extra
 from rejoinder.post import Post
 from rejoinder.serve.editor.document import read_document
 
@@ -77,7 +77,10 @@ class Completer:
                 return None
             self._look_again()
             session = self._session(document.uri, reading.answered)
-            found = session.suggest(reading.draft, gate=self._options.gate, deadline=until, cancelled=overtaken)
+            try:
+                found = session.suggest(reading.draft, gate=self._options.gate, deadline=until, cancelled=overtaken)
+            except DamagedModel:  # found while it was asked: the next best speaks from the next keystroke on
+                return None
             return None if self._look_again() else found  # it may know what is forgotten by now
 
         typed = await asyncio.get_running_loop().run_in_executor(self._worker, work)

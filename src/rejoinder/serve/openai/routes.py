@@ -18,6 +18,7 @@ from fastapi.responses import Response, StreamingResponse
 
 from rejoinder.errors import NotFitted
 from rejoinder.home.open_home import OpenHome
+from rejoinder.home.voices import Voices
 from rejoinder.serve.http.failures import Failure
 from rejoinder.serve.http.responses import OrjsonResponse
 from rejoinder.serve.http.services import Services, services_of
@@ -86,8 +87,12 @@ def _chosen(name: str | None, able: Sequence[str], opened: OpenHome) -> str:
 
 def _language_model(name: str | None, services: Services) -> tuple[str, Served]:
     opened = services.opened
-    name = _chosen(name and opened.voices.named(name), opened.voices.names, opened)
-    return name, Served(opened.model(name), opened.phrases(name), opened.forgot_at)
+
+    def served(speaks: Voices) -> tuple[str, Served]:
+        chosen = _chosen(name and speaks.named(name), speaks.names, opened)
+        return chosen, Served(opened.model(chosen), opened.phrases(chosen), opened.forgot_at)
+
+    return opened.heard(served)
 
 
 @router.post("/completions")
