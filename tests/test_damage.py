@@ -9,10 +9,9 @@ from typing import Any
 
 import numpy as np
 import pytest
-from conftest import toy_posts
 from test_contract import SMALL, Fitted, fitted  # noqa: F401 (a fixture)
 
-from rejoinder.errors import DamagedModel, RejoinderError
+from rejoinder.errors import RejoinderError
 from rejoinder.models import LADDER, Can, parts_of
 from rejoinder.models import directory as sealed
 from rejoinder.models.interfaces import Suggester

@@ -28,7 +28,7 @@ HOLDERS: dict[str, tuple[str, ...]] = {  # the folder -> what of it holds no wor
     CHECKPOINTS: (),
     LADDER_FOLDER: ("ladder.json", "ladder.html"),
 }
-_HOME_OF_OURS = ("archive.db", "author.key", "personal.txt", "sample", MARK)
+_HOME_OF_OURS = ("archive.db", "author.key", "personal.txt", "sample", "models.lock", MARK)
 
 
 def folder(home: Path, name: str) -> Path:

@@ -190,8 +190,9 @@ class OpenHome:
 
     def open_typing(self, context: Sequence[Post], blocked: Sequence[str], *, own: bool = True) -> TypingSession:
         """A session for one draft that answers `context`; `own` counts in what the person wrote."""
+        engine = self.engine  # first: with it, who speaks is settled
         counts, words = self._own() if own else (None, frozenset())
-        return self.engine.open(context, blocked=blocked, own=counts, own_words=words)
+        return engine.open(context, blocked=blocked, own=counts, own_words=words)
 
     def _own(self) -> tuple[Counting | None, frozenset[str]]:
         """Counts of what the person wrote, and its words, where that is remembered."""
