@@ -7,7 +7,6 @@ import gzip
 import hashlib
 import io
 import json
-import multiprocessing
 import os
 import subprocess
 import sys
@@ -503,13 +502,27 @@ def test_a_file_that_may_not_be_read_is_said(tmp_path: Path) -> None:
 # --- reading ahead -------------------------------------------------------------------------------------------------
 
 
-def test_reading_ahead_gives_the_same_items_in_the_same_order(tmp_path: Path) -> None:
+@pytest.fixture
+def started(monkeypatch: pytest.MonkeyPatch) -> list[subprocess.Popen[bytes]]:
+    """The processes that read."""
+    found: list[subprocess.Popen[bytes]] = []
+
+    class Noted(subprocess.Popen[bytes]):
+        def __init__(self, *args: Any, **options: Any) -> None:
+            super().__init__(*args, **options)
+            found.append(self)
+
+    monkeypatch.setattr(subprocess, "Popen", Noted)
+    return found
+
+
+def test_reading_ahead_gives_the_same_items_in_the_same_order(tmp_path: Path, started: list[Any]) -> None:
     data = lines([STORY, *({**row, "by": f"author {row['id'] % 7}"} for row in many(3_500)), {"no": "id"}])
     path, key = write(tmp_path / "dump.jsonl", data + b"bad\n"), tmp_path / "author.key"
     expected = list(HACKER_NEWS.read(path, author_hasher(key)))
     assert list(read_ahead(HACKER_NEWS, path, author_hasher(key))) == expected
     assert len(expected) == 3_503
-    assert not multiprocessing.active_children()
+    assert all(process.returncode is not None for process in started) and started
 
 
 def test_reading_ahead_raises_the_same_error_after_the_same_items(tmp_path: Path) -> None:
@@ -529,12 +542,12 @@ def test_reading_ahead_refuses_what_reading_refuses(tmp_path: Path) -> None:
     assert isinstance(error, SourceError) and "expected the columns id and text" in str(error)
 
 
-def test_reading_ahead_may_be_stopped_early(tmp_path: Path) -> None:
+def test_reading_ahead_may_be_stopped_early(tmp_path: Path, started: list[Any]) -> None:
     path = write(tmp_path / "dump.jsonl", lines(many(30_000)))
     items: Iterator[Item] = iter(read_ahead(HACKER_NEWS, path, hashed))
     assert [next(items) for _ in range(3)] == [Post(row["id"], text=row["text"]) for row in many(3)]
     items.close()  # type: ignore[attr-defined]
-    assert not multiprocessing.active_children()
+    assert all(process.returncode is not None for process in started) and started
 
 
 def test_an_item_that_is_gone_is_no_item_of_a_file(tmp_path: Path) -> None:

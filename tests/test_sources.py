@@ -91,9 +91,10 @@ def test_a_source_says_what_people_must_know(name: str) -> None:
 
 @pytest.mark.parametrize("name", FIXTURES)
 def test_a_file_is_recognised_by_its_own_source_alone(name: str, tmp_path: Path) -> None:
-    (found,) = units(FORMS / name, None, tmp_path)
+    (found,) = units(FORMS / name, None, lambda: tmp_path)
     assert isinstance(found, Unit)
-    assert (found.source.name, found.also) == (name.partition("/")[0], ())
+    assert [found.source] == list(registry.recognised(found.path))
+    assert found.source.name == name.partition("/")[0]
 
 
 @pytest.mark.parametrize("name", FIXTURES)
@@ -303,8 +304,9 @@ def test_a_broken_source_of_another_package_costs_one_line(monkeypatch: pytest.M
     monkeypatch.setattr(registry, "entry_points", lambda group: [Point()])
     registry._others.cache_clear()
     try:
+        assert registry.broken() == []  # nobody has looked
+        assert any(found.name == "hn" for found in registry.recognised(FORMS / "hn" / "items.jsonl"))
         assert registry.broken() == ["the source `bad` (bad.module:Bad) cannot be used: ImportError: no module named bad"]
-        assert "hn" in registry.sources()
     finally:
         monkeypatch.undo()
         registry._others.cache_clear()
@@ -313,7 +315,7 @@ def test_a_broken_source_of_another_package_costs_one_line(monkeypatch: pytest.M
 def test_a_file_that_nobody_takes_is_told_what_it_has_and_what_is_known(tmp_path: Path) -> None:
     path = tmp_path / "other.json"
     path.write_text('[{"nummer": 1, "worte": "a"}]', encoding="utf-8")
-    (found,) = units(path, None, tmp_path / "scratch")
+    (found,) = units(path, None, lambda: tmp_path / "scratch")
     assert isinstance(found, SourceError)
     assert "its fields are nummer, worte. Nothing was imported" in str(found) and "hn" in str(found)
 

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from rejoinder.archive.places import names, places
 from rejoinder.archive.split import Split
 from rejoinder.archive.store import Archive, Counts
-from rejoinder.archive.tombstones import check_key, marker
+from rejoinder.archive.tombstones import among, check_key, marker
 from rejoinder.errors import ArchiveBusy, UnknownPost
 from rejoinder.post import Post
 
@@ -72,9 +72,9 @@ def forget(archive: Archive, items: Sequence[int], author: bytes | None, source:
 
 def _wanted(archive: Archive, items: Sequence[int], author: bytes | None) -> list[Post]:
     """The posts that are meant; those whose tombstone stands already need not be here."""
-    marks = {stone for (stone,) in archive.query("SELECT mark FROM tombstone")}
     found = [post for number in items for post in archive.posts("id = ?", [number])]
     mark = marker(archive)
+    marks = among(archive, [*map(mark, items), *([] if author is None else [author])])
     missing = {number for number in items if mark(number) not in marks} - {post.id for post in found}
     if missing:
         raise UnknownPost(f"no post {min(missing)} in the archive {archive.path}; nothing was forgotten")

@@ -14,7 +14,7 @@ from typing import Any, Self
 
 import httpx
 
-from rejoinder.archive.source import Gone, Hasher, Item, Skipped
+from rejoinder.archive.source import BATCH_SIZE, Gone, Hasher, Item, Skipped, text_size
 from rejoinder.archive.sources.hackernews import read_record
 from rejoinder.archive.values import LARGEST
 from rejoinder.errors import SourceError
@@ -92,8 +92,22 @@ class HackerNewsApi:
         return self._ids(value.get("items") if isinstance(value, dict) else value, "updates.json")
 
     async def items(self, ids: Sequence[int]) -> tuple[list[Answer], dict[int, SourceError]]:
-        """The items that could be read, and the errors of those that could not."""
-        results = await asyncio.gather(*(self.item(number) for number in ids), return_exceptions=True)
+        """The items that could be read, and the errors of those that could not.
+
+        Once those that were read hold about `BATCH_SIZE` characters of text, the rest is in neither: it was not asked for.
+        """
+        turns, size = asyncio.Semaphore(self.config.concurrency), 0
+
+        async def one(number: int) -> Answer | None:
+            nonlocal size
+            async with turns:
+                if size > BATCH_SIZE:
+                    return None
+                answer = await self.item(number)
+                size += text_size(answer.item)
+                return answer
+
+        results = await asyncio.gather(*map(one, ids), return_exceptions=True)
         answers: list[Answer] = []
         failures: dict[int, SourceError] = {}
         for number, result in zip(ids, results, strict=True):
@@ -101,7 +115,7 @@ class HackerNewsApi:
                 answers.append(result)
             elif isinstance(result, SourceError):
                 failures[number] = result
-            else:
+            elif result is not None:
                 raise result
         return answers, failures
 

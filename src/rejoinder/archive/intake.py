@@ -5,22 +5,16 @@ A zip or tar file is unpacked into a scratch folder, within bounds, and then is 
 
 from __future__ import annotations
 
-import shutil
-import tarfile
-import zipfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 
 from rejoinder.archive.peek import peek
 from rejoinder.archive.registry import recognised, sources
 from rejoinder.archive.source import Source
-from rejoinder.archive.streams import UNREADABLE, open_stream
 from rejoinder.archive.tables import can_read_parquet
 from rejoinder.errors import RejoinderError, SourceError, missing_extra
 
-_MOST_FILES = 500_000  # in one zip or tar file
-_KEPT_FREE = 2**30  # bytes of the disk that unpacking leaves free
 _SHOWN = 12  # names shown of what a file has
 
 
@@ -31,34 +25,37 @@ class Unit:
     path: Path
     label: str  # what to call it: the name a person gave, and the way inside
     source: Source
-    also: tuple[str, ...] = ()  # other sources that would have taken it
 
 
-def units(path: Path, forced: Source | None, scratch: Path) -> Iterator[Unit | RejoinderError]:
+def units(path: Path, forced: Source | None, scratch: Callable[[], Path]) -> Iterator[Unit | RejoinderError]:
     """What there is to read in `path`, in the order of names, and an error for each file that nobody takes.
 
     Args:
         path: a file, a folder, or a zip or tar file.
         forced: the source to use for every file instead of the one that recognises it.
-        scratch: a folder in which archives of files are unpacked.
+        scratch: gives a folder, for archives of files to be unpacked in.
     """
     for found in _units(path, path.name or str(path), forced, scratch):
         yield unknown(path.parent, *found) if isinstance(found, tuple) else found
 
 
-def _units(path: Path, label: str, forced: Source | None, scratch: Path) -> Iterator[Unit | RejoinderError | tuple[Path, str]]:
+def _units(
+    path: Path, label: str, forced: Source | None, scratch: Callable[[], Path]
+) -> Iterator[Unit | RejoinderError | tuple[Path, str]]:
     """As `units`; a file that nobody takes comes as its path and label."""
-    found = recognised(path) if forced is None else [forced] if _fits(path, forced) else []
-    if found:
-        yield Unit(path, label, found[0], tuple(other.name for other in found[1:]))
+    found = next(recognised(path), None) if forced is None else forced if _fits(path, forced) else None
+    if found is not None:
+        yield Unit(path, label, found)
     elif path.is_dir():
         for child in sorted(path.iterdir()):
             if not child.name.startswith(("._", ".DS_Store", "__MACOSX")) and not child.is_symlink():
                 yield from _units(child, f"{label}/{child.name}", forced, scratch)
     elif _is_container(path):
-        inside = scratch / f"{len(list(scratch.iterdir()))}"
+        from rejoinder.archive.unpacking import unpack
+
+        inside = scratch() / f"{len(list(scratch().iterdir()))}"
         try:
-            _unpack(path, inside)
+            unpack(path, inside)
         except SourceError as error:
             yield error
         yield from _units(inside, label, forced, scratch)
@@ -93,37 +90,3 @@ def unknown(at: Path, path: Path, label: str) -> RejoinderError:
 def _is_container(path: Path) -> bool:
     head = peek(path).head
     return head.startswith((b"PK\x03\x04", b"PK\x05\x06")) or head[257:262] == b"ustar"
-
-
-def _unpack(path: Path, into: Path) -> None:
-    """The files of a zip or tar file; one that breaks off leaves those before the break, and raises."""
-    into.mkdir()
-    try:
-        if zipfile.is_zipfile(path):
-            with zipfile.ZipFile(path) as archive:
-                for entry in archive.infolist()[:_MOST_FILES]:
-                    if not entry.is_dir():
-                        with archive.open(entry) as file:
-                            _copy(file, into, entry.filename, path)
-        else:
-            with open_stream(path) as stream, tarfile.open(fileobj=stream, mode="r|") as tar:
-                for count, member in enumerate(tar):
-                    inner = tar.extractfile(member) if member.isfile() and count < _MOST_FILES else None
-                    if inner is not None:
-                        _copy(inner, into, member.name, path)
-    except (zipfile.BadZipFile, tarfile.TarError, NotImplementedError, RuntimeError, *UNREADABLE) as error:
-        raise SourceError(f"{path}: breaks off ({error}); the whole files before it are taken") from error
-
-
-def _copy(file: object, into: Path, name: str, archive: Path) -> None:
-    """One file, at its place below `into`, whatever its name says."""
-    parts = [part for part in PurePosixPath(name.replace("\\", "/")).parts if part not in ("/", "..", ".")]
-    target = into.joinpath(*(part.replace("\0", "")[:200] for part in parts))
-    target.parent.mkdir(parents=True, exist_ok=True)
-    with target.open("wb") as made:
-        while data := file.read(2**20):  # type: ignore[attr-defined]
-            made.write(data)
-            if shutil.disk_usage(into).free < _KEPT_FREE:
-                made.close()
-                target.unlink()
-                raise SourceError(f"{archive}: the disk is nearly full; unpack it elsewhere and import the folder")

@@ -7,9 +7,6 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-import ijson
-from ijson.common import ObjectBuilder
-
 from rejoinder.archive.json_records import Row, load_json
 from rejoinder.archive.source import Skipped
 from rejoinder.archive.streams import UNREADABLE, open_stream
@@ -25,6 +22,9 @@ def load_as_far(path: Path) -> tuple[Any, SourceError | None]:
     try:
         return load_json(path), None
     except SourceError as error:
+        import ijson
+        from ijson.common import ObjectBuilder
+
         builder = ObjectBuilder()
         with suppress(ijson.JSONError, ValueError, RecursionError, *UNREADABLE), open_stream(path) as file:
             for event, value in ijson.basic_parse(file, use_float=True):

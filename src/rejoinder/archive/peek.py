@@ -10,8 +10,6 @@ from functools import cached_property, lru_cache
 from pathlib import Path
 from typing import Any
 
-import ijson
-
 from rejoinder.archive.streams import UNREADABLE, open_stream, plain_name
 from rejoinder.archive.tables import header, parquet_columns
 from rejoinder.errors import SourceError
@@ -53,6 +51,8 @@ class Peek:
         """
         found: dict[str, Any] = {}
         if self.json:
+            import ijson
+
             with suppress(ijson.JSONError, ValueError, RecursionError):  # the beginning ends somewhere inside
                 for name, value in _named_values(self.head.removeprefix(b"\xef\xbb\xbf")):
                     if found.get(name) is None:

@@ -16,20 +16,18 @@ from rejoinder.archive.source import Source
 from rejoinder.errors import UsageError
 
 GROUP = "rejoinder.sources"
+_FIRST = "hackernews"  # the module that is asked first; a file that it knows costs the loading of no other
 
 
 @cache
 def sources() -> Mapping[str, Source]:
     """Sources by name: ours, then those of other packages (which cannot take the place of ours)."""
-    found = {source.name: source for source in _ours()}
-    for source in _others()[0]:
-        found.setdefault(source.name, source)
-    return MappingProxyType(found)
+    return MappingProxyType({source.name: source for source in reversed(list(_every()))})
 
 
 def broken() -> list[str]:
-    """A line for each source of another package that cannot be used."""
-    return _others()[1]
+    """A line for each source of another package that was looked for and cannot be used."""
+    return _others()[1] if _others.cache_info().currsize else []
 
 
 def source(name: str) -> Source:
@@ -46,9 +44,9 @@ def source(name: str) -> Source:
     return found
 
 
-def recognised(path: Path) -> list[Source]:
-    """The sources that take this file, or this folder as a whole, for theirs."""
-    return [found for found in sources().values() if found.folder == path.is_dir() and _asked(found, path)]
+def recognised(path: Path) -> Iterator[Source]:
+    """The sources that take this file, or this folder as a whole, for theirs, each loaded when it is its turn to be asked."""
+    return (found for found in _every() if found.folder == path.is_dir() and _asked(found, path))
 
 
 def _asked(source: Source, path: Path) -> bool:
@@ -58,11 +56,16 @@ def _asked(source: Source, path: Path) -> bool:
         return False
 
 
-def _ours() -> Iterator[Source]:
-    for module in pkgutil.iter_modules(rejoinder.archive.sources.__path__):
-        found = getattr(import_module(f"{rejoinder.archive.sources.__name__}.{module.name}"), "SOURCE", None)
+def _every() -> Iterator[Source]:
+    """Ours, then those of other packages, which cannot take the place of ours."""
+    package, ours = rejoinder.archive.sources, set()
+    names = (module.name for module in pkgutil.iter_modules(package.__path__))
+    for name in sorted(names, key=lambda name: (name != _FIRST, name)):
+        found = getattr(import_module(f"{package.__name__}.{name}"), "SOURCE", None)
         if isinstance(found, Source):
+            ours.add(found.name)
             yield found
+    yield from (other for other in _others()[0] if other.name not in ours)
 
 
 @cache

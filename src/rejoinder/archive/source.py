@@ -20,6 +20,7 @@ from rejoinder.archive.values import BadValue, line, optional, own_id, seconds, 
 from rejoinder.errors import RejoinderError
 from rejoinder.post import Kind, Post, State
 
+BATCH_SIZE = 2**24  # characters of text that are read, kept or written at a time, about
 HN = "hn"  # the source whose posts have the numbers of its own items
 
 T = TypeVar("T")

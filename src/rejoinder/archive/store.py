@@ -20,14 +20,12 @@ from typing import Any, Self
 
 from rejoinder.archive.places import Place, place, places
 from rejoinder.archive.schema import check_ours, migrate
-from rejoinder.archive.settling import settle
-from rejoinder.archive.source import HN, Gone, Item, Skipped, text_size
+from rejoinder.archive.source import BATCH_SIZE, HN, Gone, Item, Skipped, text_size
 from rejoinder.archive.tombstones import not_forgotten
 from rejoinder.errors import ArchiveBusy, ArchiveError, RejoinderError, UnknownPost
 from rejoinder.post import Kind, Post, State
 
 BATCH = 5_000  # posts to a transaction, at the most
-BATCH_SIZE = 2**24  # characters of text to a transaction, about
 BUSY_SECONDS = 10.0  # how long a writer waits for another
 
 Progress = Callable[[int], None]  # called with the number of items taken in so far
@@ -295,8 +293,12 @@ class Archive:
             counts.examples.setdefault(reason, where)
 
     def _write(self, db: sqlite3.Connection, items: list[Post | Gone], at: Place, taken: Counts) -> None:
-        items = not_forgotten(self, items, taken.skip)
-        present = self._present(db, items, at)
+        for group, present in self._present(db, not_forgotten(self, items, taken.skip), at):
+            self._write_group(db, group, present, at, taken)
+
+    def _write_group(
+        self, db: sqlite3.Connection, items: list[Post | Gone], present: dict[int, tuple[_Row, _Owner]], at: Place, taken: Counts
+    ) -> None:
         changed: dict[int, _Row] = {}
         origins: dict[int, tuple[int, str, str | None]] = {}
         touched: set[int | None] = set()
@@ -332,20 +334,33 @@ class Archive:
             db.executemany("INSERT OR IGNORE INTO unsettled VALUES (?)", [(i,) for i in touched])
             self.set_meta("revision", self.meta("revision", 0) + 1)
 
-    def _present(self, db: sqlite3.Connection, items: list[Post | Gone], at: Place) -> dict[int, tuple[_Row, _Owner]]:
-        """The rows of these items that are here, and whose they are."""
+    def _present(
+        self, db: sqlite3.Connection, items: list[Post | Gone], at: Place
+    ) -> Iterator[tuple[list[Post | Gone], dict[int, tuple[_Row, _Owner]]]]:
+        """The items in groups, each with the rows of those that are here, about `BATCH_SIZE` of text, and whose they are."""
         ids = json.dumps([item.id for item in items])
         own, join = ("own", "LEFT JOIN origin USING (id)") if at.hashed else ("NULL", "")
         rows = db.execute(
             f"SELECT {_COLUMNS}, source, {own} FROM post {join} WHERE id IN (SELECT value FROM json_each(?))", (ids,)
         )
-        return {row[0]: (row[:11], row[11:]) for row in rows}
+        present: dict[int, tuple[_Row, _Owner]] = {}
+        size = 0
+        for row in rows:
+            present[row[0]] = (row[:11], row[11:])
+            size += len(row[2])
+            if size > BATCH_SIZE:
+                yield [item for item in items if item.id in present], present
+                items = [item for item in items if item.id not in present]
+                present, size = {}, 0
+        yield items, present
 
     def settle(self, counts: Counts | None = None) -> None:
         """Find the threads and parts of all posts touched since the last time."""
         counts = counts or Counts()
         if next(self.query("SELECT 1 FROM unsettled LIMIT 1"), None) is None:
             return
+        from rejoinder.archive.settling import settle  # which loads numpy
+
         with self.writing() as db:
             found = settle(db)
             revision = self.meta("revision", 0) + found.changed

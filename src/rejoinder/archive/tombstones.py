@@ -6,7 +6,8 @@ hashes, so that whoever was forgotten could come back, and nobody could be forgo
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
+from itertools import islice
 from typing import TYPE_CHECKING
 
 from rejoinder.archive.authors import item_hasher
@@ -17,6 +18,7 @@ from rejoinder.post import Post
 if TYPE_CHECKING:
     from rejoinder.archive.store import Archive
 
+_AT_ONCE = 500  # marks that one query asks for
 KEY_FILE = "author.key"  # beside the archive
 _CHECK = "key_check"  # the note of the key's check: the hash of item 0
 
@@ -46,15 +48,28 @@ def check_key(archive: Archive, *, keep: bool = False) -> None:
 
 def not_forgotten(archive: Archive, items: list[Post | Gone], skip: Callable[[str, str], None]) -> list[Post | Gone]:
     """The items but for those that were forgotten on request: the item itself, or any post of its author; inside `writing`."""
-    marks = {mark for (mark,) in archive.query("SELECT mark FROM tombstone")}
-    check_key(archive, keep=any(isinstance(item, Post) and item.author is not None for item in items))
-    if not marks:
+    authors = {item.author for item in items if isinstance(item, Post) and item.author is not None}
+    check_key(archive, keep=bool(authors))
+    if next(archive.query("SELECT 1 FROM tombstone LIMIT 1"), None) is None:
         return items
     mark = marker(archive)
+    marks = {item.id: mark(item.id) for item in items}
+    standing = among(archive, {*marks.values(), *authors})
+    if not standing:
+        return items
     kept: list[Post | Gone] = []
     for item in items:
-        if mark(item.id) in marks or (isinstance(item, Post) and item.author in marks):
+        if marks[item.id] in standing or (isinstance(item, Post) and item.author in standing):
             skip("forgotten on request", f"item {item.id}")
         else:
             kept.append(item)
     return kept
+
+
+def among(archive: Archive, marks: Iterable[bytes]) -> set[bytes]:
+    """Which of these marks stand among the tombstones; what it costs does not grow with their number."""
+    asked, found = iter(marks), set()
+    while some := list(islice(asked, _AT_ONCE)):
+        rows = archive.query(f"SELECT mark FROM tombstone WHERE mark IN ({', '.join('?' * len(some))})", some)
+        found.update(mark for (mark,) in rows)
+    return found

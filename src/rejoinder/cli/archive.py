@@ -61,7 +61,6 @@ def import_files(
     """
     import gc
 
-    from rejoinder.archive.mapping import read_map
     from rejoinder.archive.registry import broken
     from rejoinder.archive.registry import source as named
     from rejoinder.home.importing import import_files as imported
@@ -69,12 +68,10 @@ def import_files(
     if form and fields:
         raise UsageError("give one of --as and --map")
     gc.disable()  # posts make no cycles; looking for them costs a tenth of the time, and this process ends with the import
-    forced = named(form) if form else read_map(fields) if fields else None
-    for problem in broken():
-        note(f"rejoinder: {problem}")
+    forced = named(form) if form else _mapped(fields) if fields else None
     if show:
         for path in _paths(paths):
-            _show(path, forced, show)
+            _show(workspace(home), path, forced, show)
         return
     results: list[dict[str, Any]] = []
     errors: list[RejoinderError] = []
@@ -91,6 +88,8 @@ def import_files(
                 say(f"  taken for {done.form.what}, by {done.form.marks} (`--as FORM` if that is wrong), as `{done.place}`")
     if as_json:
         print_json({"files": results, "errors": [str(error) for error in errors]})
+    for problem in broken():
+        note(f"rejoinder: {problem}")
     for earlier in errors[:-1]:
         note(f"rejoinder: {earlier}")
     if errors:
@@ -99,16 +98,23 @@ def import_files(
         say("now: rejoinder fit")
 
 
-def _show(path: Path, forced: Source | None, count: int) -> None:
+def _mapped(fields: str) -> Source:
+    from rejoinder.archive.mapping import read_map
+
+    return read_map(fields)
+
+
+def _show(space: Workspace, path: Path, forced: Source | None, count: int) -> None:
     """The first posts of each form that would be taken, and nothing else."""
+    from contextlib import ExitStack
     from itertools import groupby
-    from tempfile import TemporaryDirectory
 
     from rejoinder.archive.intake import units
+    from rejoinder.home.importing import unpacked_in
 
     errors: list[RejoinderError] = []
-    with TemporaryDirectory(prefix="rejoinder-") as scratch:
-        for reader, group in groupby(units(path, forced, Path(scratch)), lambda unit: getattr(unit, "source", None)):
+    with ExitStack() as opened:
+        for reader, group in groupby(units(path, forced, unpacked_in(space, opened)), lambda unit: getattr(unit, "source", None)):
             if reader is not None:
                 _show_first(path, reader, (unit for unit in group if not isinstance(unit, RejoinderError)), count)
             else:

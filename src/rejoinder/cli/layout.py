@@ -35,19 +35,26 @@ def _is_complex(c: str) -> bool:
     return c >= _LEAST_COMPLEX and unicodedata.category(c)[0] in "LMS"
 
 
+def _room(text: str) -> int:
+    """How many columns of a terminal a text takes."""
+    if text.isascii() and text.isprintable():
+        return len(text)
+    from rich.cells import cell_len
+
+    return cell_len(text)
+
+
 def wrap(text: str, width: int | None, *, hang: int = 0) -> list[str]:
     """One line as lines of at most `width` columns, none of its words broken; what goes on stands `hang` columns further in.
 
     A word that is longer than a line has one to itself. Without a width: the line as it is.
     """
-    from rich.cells import cell_len
-
-    if width is None or cell_len(text) <= width:
+    if width is None or _room(text) <= width:
         return [text]
     begin = text[: len(text) - len(text.lstrip(" "))]
     lines, indent = [begin], begin
     for word in re.findall(r"\S+\s*", text):
-        if lines[-1].strip() and cell_len((lines[-1] + word).rstrip()) > width:
+        if lines[-1].strip() and _room((lines[-1] + word).rstrip()) > width:
             indent = begin + " " * hang
             lines.append(indent)
         lines[-1] += word
@@ -59,22 +66,20 @@ def layout(columns: Sequence[str], rows: Sequence[Sequence[str]], width: int | N
 
     What does not fit goes below its row: of the last columns as many as must, and they are wrapped there. Numbers stand right.
     """
-    from rich.cells import cell_len
-
     cells = [list(columns), *([" ".join(visible(cell).split()) for cell in row] for row in rows)]
-    widths = [max(map(cell_len, column)) for column in zip(*cells, strict=True)]
+    widths = [max(map(_room, column)) for column in zip(*cells, strict=True)]
     right = [all(map(_NUMBER.fullmatch, column[1:])) and any(column[1:]) for column in zip(*cells, strict=True)]
     beside = _fitting(widths, width)
     items: list[str] = []
     for row in cells:
         parts = [
-            " " * (room - cell_len(cell)) + cell if to_right else cell + " " * (room - cell_len(cell))
+            " " * (room - _room(cell)) + cell if to_right else cell + " " * (room - _room(cell))
             for cell, room, to_right in zip(row, widths, right, strict=True)
         ][:beside]
         line, rest = _GAP.join(parts), row[beside:]
-        if len(rest) == 1 and width is not None and width - cell_len(line) - len(_GAP) >= min(_NARROW, widths[-1]):
+        if len(rest) == 1 and width is not None and width - _room(line) - len(_GAP) >= min(_NARROW, widths[-1]):
             begin = len(line) + len(_GAP)
-            first, *more = wrap(rest[0], width - cell_len(line) - len(_GAP))
+            first, *more = wrap(rest[0], width - _room(line) - len(_GAP))
             lines = [line + _GAP + first, *(" " * begin + each for each in more)]
         else:
             below = " · ".join(filter(None, rest))

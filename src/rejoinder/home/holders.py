@@ -7,6 +7,7 @@ Only what carries the mark is ever removed, and never through a link: what someb
     HOME/checkpoints/   what long fits that were stopped go on from                removed
     HOME/ladder/        models and figures of a climb of the ladder                removed but for the report, which holds none
     HOME/models/RUNG/   fitted rungs (see `rejoinder.home.forgetting`)             brought to what remains, marked or removed
+    HOME/.unpacked/     what was in a zip or tar file, while it is imported        removed, but for what is at work
     HOME/tokenizer.json its pieces may be words                                    removed, if one stood nowhere else
 
 The text of one's own (`rejoinder.home.own_text`) is no post; it is erased by its own command.
@@ -14,19 +15,25 @@ The text of one's own (`rejoinder.home.own_text`) is no post; it is erased by it
 
 from __future__ import annotations
 
+import fcntl
+import os
 import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from tempfile import mkdtemp
 
 from rejoinder.errors import UsageError
 from rejoinder.files import leftovers
 from rejoinder.models.directory import MANIFEST, MARK
 from rejoinder.text.tensors import TOKENIZER_FILE
 
-SCRATCH, CHECKPOINTS, LADDER_FOLDER = "scratch", "checkpoints", "ladder"
+SCRATCH, CHECKPOINTS, LADDER_FOLDER, UNPACKED = "scratch", "checkpoints", "ladder", ".unpacked"
 HOLDERS: dict[str, tuple[str, ...]] = {  # the folder -> what of it holds no words
     SCRATCH: (),
     CHECKPOINTS: (),
     LADDER_FOLDER: ("ladder.json", "ladder.html"),
+    UNPACKED: (),
 }
 _HOME_OF_OURS = ("archive.db", "author.key", "personal.txt", "sample", "models.lock", MARK)
 
@@ -74,10 +81,59 @@ def is_home(home: Path) -> bool:
 
 
 def sweep(directory: Path, keep: tuple[str, ...] = ()) -> list[Path]:
-    """Clear a folder of ours but for its mark and what to `keep`; the paths that could not be removed."""
+    """Clear a folder of ours but for its mark, what to `keep` and what is `held`; the paths that could not be removed."""
     if not is_ours(directory):
         return [directory] if directory.is_symlink() or (directory.is_dir() and any(directory.iterdir())) else []
-    return [left for path in directory.iterdir() if path.name not in (MARK, *keep) for left in remove(path)]
+    left: list[Path] = []
+    for path in directory.iterdir():
+        if path.name not in (MARK, *keep):
+            with _idle(path) as idle:
+                left += remove(path) if idle else ()
+    return left
+
+
+@contextmanager
+def held(home: Path, name: str) -> Iterator[Path]:
+    """A folder for this block alone, in the home's folder of that name; what others left that were killed is swept first.
+
+    The system holds it (`flock`) for as long as the process lives, so that nobody sweeps it.
+    """
+    parent = folder(home, name)
+    sweep(parent)
+    while True:
+        mine = Path(mkdtemp(dir=parent))
+        with _open(mine) as handle:
+            fcntl.flock(handle, fcntl.LOCK_EX)  # a sweep may have it, for the moment in which it removes it
+            if mine.is_dir():
+                try:
+                    yield mine
+                    return
+                finally:
+                    shutil.rmtree(mine, ignore_errors=True)
+
+
+@contextmanager
+def _idle(path: Path) -> Iterator[bool]:
+    """Whether nobody holds a folder (`held`); nobody will for the length of the block. Other things are always idle."""
+    if path.is_symlink() or not path.is_dir() or not os.access(path, os.R_OK):
+        yield True
+        return
+    with _open(path) as handle:
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            yield False
+        else:
+            yield True
+
+
+@contextmanager
+def _open(directory: Path) -> Iterator[int]:
+    handle = os.open(directory, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW)
+    try:
+        yield handle
+    finally:
+        os.close(handle)
 
 
 def remove(path: Path) -> list[Path]:

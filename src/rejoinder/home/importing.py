@@ -5,20 +5,21 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass, field
+from functools import cache
 from itertools import chain, groupby, islice
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from time import perf_counter
 
 from rejoinder.archive.intake import Unit, units
 from rejoinder.archive.peek import peek
 from rejoinder.archive.places import place, places
-from rejoinder.archive.read_ahead import WORTH_IT, read_ahead
 from rejoinder.archive.source import Hasher, Item, Source
 from rejoinder.archive.store import Archive, Counts
 from rejoinder.errors import MissingExtra, RejoinderError, SourceError
 from rejoinder.home.workspace import Workspace
 from rejoinder.models.interfaces import Progress, silent
+
+_LARGE = 2 * 2**20  # bytes; a smaller file is read before another process has started
 
 
 @dataclass
@@ -47,14 +48,27 @@ def import_files(
         name: what to call the place the posts come from; if None, by the form.
         report: told how far the reading is.
     """
-    with TemporaryDirectory(prefix="rejoinder-") as scratch, ExitStack() as opened:
+    with ExitStack() as opened:
+        scratch = unpacked_in(space, opened)
         taking = _Taking(space, opened, name, report)
         for path in paths:
-            for reader, group in groupby(units(path, forced, Path(scratch)), lambda unit: getattr(unit, "source", None)):
+            for reader, group in groupby(units(path, forced, scratch), lambda unit: getattr(unit, "source", None)):
                 if reader is None:
                     yield Imported(path, None, errors=[unit for unit in group if isinstance(unit, RejoinderError)])
                 else:
                     yield taking.take(Imported(path, reader), (unit for unit in group if isinstance(unit, Unit)))
+
+
+def unpacked_in(space: Workspace, opened: ExitStack) -> Callable[[], Path]:
+    """Gives the folder in which zip and tar files are unpacked: made at first use, gone when `opened` is closed."""
+
+    @cache
+    def scratch() -> Path:
+        from rejoinder.home.holders import UNPACKED, held
+
+        return opened.enter_context(held(space.home, UNPACKED))
+
+    return scratch
 
 
 class _Taking:
@@ -92,8 +106,12 @@ def _read(into: Imported, group: Iterable[Unit], hasher: Hasher) -> Iterator[Ite
     for unit in group:
         into.files += 1
         try:
-            large = unit.path.is_dir() or unit.path.stat().st_size > WORTH_IT
-            yield from read_ahead(unit.source, unit.path, hasher) if large else unit.source.read(unit.path, hasher)
+            if unit.path.is_dir() or unit.path.stat().st_size > _LARGE:
+                from rejoinder.archive.read_ahead import read_ahead
+
+                yield from read_ahead(unit.source, unit.path, hasher)
+            else:
+                yield from unit.source.read(unit.path, hasher)
         except (SourceError, MissingExtra) as error:
             into.errors.append(error)
 

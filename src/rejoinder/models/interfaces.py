@@ -13,15 +13,17 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, ClassVar, NamedTuple, Protocol, Self
+from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple, Protocol, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
 from rejoinder.corpus import Corpus
 from rejoinder.post import Post, Suggestion
-from rejoinder.text.tokenizer import AnyTokenizer
-from rejoinder.text.vectors import WordVectors
+
+if TYPE_CHECKING:  # a tokenizer takes a while to load, and not every command needs one
+    from rejoinder.text.tokenizer import AnyTokenizer
+    from rejoinder.text.vectors import WordVectors
 
 LogProbs = NDArray[np.float32]  # (V,) natural logarithms; their exponentials sum to 1
 Scores = NDArray[np.float64]  # (C,) one for each candidate, higher is better
