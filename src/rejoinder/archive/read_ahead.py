@@ -44,7 +44,7 @@ def read_ahead(source: Source, path: Path, hasher: Hasher) -> Iterator[Item]:
     with theirs:
         handle = theirs.fileno()
         command = [sys.executable, "-c", _PROGRAM, json.dumps(sys.path), str(handle)]
-        reader = subprocess.Popen(command, stdin=subprocess.DEVNULL, pass_fds=[handle])
+        reader = subprocess.Popen(command, stdin=subprocess.DEVNULL, pass_fds=[handle])  # noqa: S603 - ourselves
     with suppress(OSError):  # one that has ended already is met when its first message is waited for
         ours.send((source, path, hasher))
     import rejoinder.archive.settling  # noqa: F401 - takes a while to load, while the other process begins

@@ -68,7 +68,8 @@ def not_forgotten(archive: Archive, items: list[Post | Gone], skip: Callable[[st
 
 def among(archive: Archive, marks: Iterable[bytes]) -> set[bytes]:
     """Which of these marks stand among the tombstones; what it costs does not grow with their number."""
-    asked, found = iter(marks), set()
+    asked = iter(marks)
+    found: set[bytes] = set()
     while some := list(islice(asked, _AT_ONCE)):
         rows = archive.query(f"SELECT mark FROM tombstone WHERE mark IN ({', '.join('?' * len(some))})", some)
         found.update(mark for (mark,) in rows)

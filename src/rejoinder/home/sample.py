@@ -7,7 +7,6 @@ from importlib import resources
 from pathlib import Path
 
 from rejoinder.archive.places import place
-from rejoinder.archive.sources.hackernews import SOURCE as HACKER_NEWS
 from rejoinder.errors import RejoinderError
 from rejoinder.home.fitting import FitConfig, fit
 from rejoinder.home.holders import claim, sweep
@@ -23,6 +22,8 @@ VOCABULARY = 2048  # pieces of its tokenizer
 
 def import_sample(space: Workspace) -> None:
     """Bring the embedded archive into an empty home."""
+    from rejoinder.archive.sources.hackernews import SOURCE as HACKER_NEWS
+
     source = resources.files("rejoinder.bundle") / SAMPLE
     with space.open_archive(create=True) as archive, resources.as_file(source) as file:
         place(archive, "sample", hashed=False)
