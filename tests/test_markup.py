@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import html
+import re
 from pathlib import Path
 
 import pytest
@@ -57,6 +58,65 @@ def test_no_word_is_lost_outside_tags(words: list[str], markup: str, every: int)
     written = [html.escape(word) if markup == "html" else word for word in words]
     source = " ".join(tag.format(word) if place % every == 0 else word for place, word in enumerate(written))
     assert to_text(source, markup).replace("**", "").split() == " ".join(words).split()
+
+
+TAGS = {  # what is put between words: whole, broken off, crossed, or of another markup
+    "html": "<b> </b> <p> <br> <li> <ul> <blockquote> </blockquote> <pre> </pre> <code> </code> <a_href='http://x.y/z'> </a> "
+    "<title> <script> <style> <!-- <option> <table> <td> </table> <svg> <object> <iframe> <template> <textarea> <head> <html> </html> "
+    "<frameset> <math> <? <!doctype < &lt; &amp; <h1> <button> <video> <T> <canvas> \\n",
+    "markdown": "** * ` > - 1. # | ~~ [ ](http://x.y/z) ![ <b> <title> <script> <!-- < <T> <details> &amp; \\n \\n\\n",
+    "bbcode": "[b] [/b] [quote] [quote='x'] [/quote] [code] [/code] [url] [/url] [url=http://x.y] [list] [*] [foo] < <title> \\n",
+    "slack": "* _ ~ ` ``` > &gt; <http://x.y|z> <http://x.y> < &lt; <!here> <#C1|tea> :smile: <script> <!-- \\n",
+    "discord": "** * __ || ` ``` > >>> <:smile:123> <#123> < <title> <script> <!-- # \\n",
+    "plain": "<b> ** > [b] \\n",
+}
+PIECES = st.lists(st.integers(0, 60), min_size=1, max_size=12)
+
+
+@settings(max_examples=400, deadline=None, derandomize=True, database=None)
+@given(PIECES, st.sampled_from(sorted(TAGS)))
+def test_no_word_is_lost_whatever_tags_stand_around_it(pieces: list[int], markup: str) -> None:
+    tags = [tag.replace("_", " ", 1) if tag.startswith("<a_") else tag.replace("\\n", "\n") for tag in TAGS[markup].split(" ")]
+    source, words = "", []
+    for place, piece in enumerate(pieces):
+        words.append(f"w{place}w")
+        source += f"{tags[piece % len(tags)]} {words[-1]} "
+    assert re.findall(r"w\d+w", to_text(source, markup)) == words
+
+
+@pytest.mark.parametrize(
+    ("markup", "source"),
+    [
+        ("html", "<p>So:</p><pre><code>if a &lt; b:\n\treturn  *x*\n</code></pre>"),
+        ("markdown", "So:\n\n```python\nif a < b:\n\treturn  *x*\n```"),
+        ("bbcode", "So:\n\n[code]if a < b:\n\treturn  *x*\n[/code]"),
+        ("slack", "So:\n\n```if a &lt; b:\n\treturn  *x*```"),
+        ("discord", "So:\n```py\nif a < b:\n\treturn  *x*\n```"),
+    ],
+)
+def test_code_comes_to_the_letter_in_every_markup(markup: str, source: str) -> None:
+    assert to_text(source, markup) == "So:\n\n  if a < b:\n  \treturn  *x*"
+
+
+@pytest.mark.parametrize(
+    ("markup", "source"),
+    [
+        ("html", "<blockquote>one<br>two</blockquote>mine<br>again"),
+        ("markdown-breaks", "> one\n> two\n\nmine\nagain"),
+        ("bbcode", "[quote]one\ntwo[/quote]mine\nagain"),
+        ("slack", "&gt; one\n&gt; two\n\nmine\nagain"),
+        ("discord", "> one\n> two\n\nmine\nagain"),
+        ("plain", "> one\n> two\n\nmine\nagain"),
+    ],
+)
+def test_quotes_are_marked_and_a_line_break_is_one_in_every_markup(markup: str, source: str) -> None:
+    assert to_text(source, markup) == "> one\n> two\n\nmine\nagain"
+
+
+def test_what_would_hide_all_that_follows_is_text_unless_it_ends() -> None:
+    assert to_text("Use <title> here, <!-- and there", "html") == "Use <title> here, <!-- and there"
+    assert to_text("Use<style>p {}</style> it<!-- or not --> so", "html") == "Use it so"
+    assert to_text("<TITLE>no</title> İ yes <Script>x", "html") == "İ yes <Script>x"
 
 
 OWN = {  # a mail's body: what its writer wrote

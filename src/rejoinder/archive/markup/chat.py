@@ -6,10 +6,11 @@ import html
 import re
 
 from rejoinder.archive.markup.html import html_text
-from rejoinder.archive.markup.markdown import markdown_breaks_text
+from rejoinder.archive.markup.markdown import chat_html
 
 _FENCE = re.compile(r"```(?:[\w+-]+\n)?(.*?)```", re.DOTALL)
 _SLACK = re.compile(r"<([^<>|\n]+)(?:\|([^<>\n]*))?>")
+_NO_LINK = re.compile(r"<(?![^<>|\n]+(?:\|[^<>\n]*)?>)")
 _STYLE = re.compile(r"(?<![\w*_~])([*_~])(?=\S)([^\n]*?\S)\1(?![\w*_~])")
 _DISCORD = re.compile(r"<(?:a?:(\w+):\d+|@[!&]?\w+|#\d+|t:(-?\d+)(?::\w)?)>")
 
@@ -24,7 +25,8 @@ def slack_text(source: str) -> str:
         if place % 2:
             made.append(f"<pre>{_SLACK.sub(_in_code, part)}</pre>")
         else:
-            made.append(_STYLE.sub(r"\2", _SLACK.sub(_slack, part)).replace("\n", "<br>"))
+            part = _SLACK.sub(_slack, _NO_LINK.sub("&lt;", part))
+            made.append(_STYLE.sub(r"\2", part).replace("\n", "<br>"))
     return html_text("".join(made))
 
 
@@ -43,8 +45,17 @@ def _in_code(match: re.Match[str]) -> str:
 
 def discord_text(source: str) -> str:
     """The plain text of Discord's Markdown."""
-    return markdown_breaks_text(_DISCORD.sub(_discord, source))
+    made: list[str] = []
+    for place, part in enumerate(_FENCE.split(source)):
+        if place % 2:
+            made.append(f"<pre>{html.escape(part)}</pre>")
+        else:
+            made.append(chat_html(_DISCORD.sub(_discord, part).replace("```", r"\`\`\`")))
+    return html_text("".join(made))
 
 
 def _discord(match: re.Match[str]) -> str:
-    return f":{match[1]}:" if match[1] else _MENTION if match[0].startswith("<@") else ""
+    if not match[0].startswith("<@"):
+        return f":{match[1]}:" if match[1] else ""
+    before, after = match.string[: match.start()][-1:], match.string[match.end() :][:1]
+    return f"{' ' * (before > ' ')}@someone{' ' * (after.isalnum() or (after > ' ' and after in '_.-/@'))}"

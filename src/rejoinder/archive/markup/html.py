@@ -16,14 +16,15 @@ from rejoinder.archive.html import clean
 _TAGS = (
     "a abbr acronym address applet area article aside audio b base basefont bdi bdo big blockquote body br button "
     "canvas caption center cite code col colgroup data datalist dd del details dfn dialog dir div dl dt em embed "
-    "fieldset figcaption figure font footer form frame frameset h1 h2 h3 h4 h5 h6 head header hr html i iframe img "
+    "fieldset figcaption figure font footer form h1 h2 h3 h4 h5 h6 head header hr html i iframe img "
     "input ins kbd label legend li link main map mark menu meta meter nav noframes noscript object ol optgroup "
     "option output p param picture pre progress q rp rt ruby s samp script section select small source span strike "
     "strong style sub summary sup svg table tbody td template textarea tfoot th thead time title tr track tt u ul "
     "var video wbr "
 ).split()
-_NO_TAG = re.compile(rf"<(?!/?(?:{'|'.join(_TAGS)})(?:[\s/>]|$)|!--|!doctype)", re.IGNORECASE)
+_NO_TAG = re.compile(rf"<(?!/?(?:{'|'.join(_TAGS)})(?:[\s/>]|$)|!--|!doctype[^<>]*>)", re.IGNORECASE)
 _HIDDEN = frozenset("script style head title template iframe noframes svg canvas object".split())
+_HIDES = re.compile(rf"<(?P<name>(?:{'|'.join(sorted(_HIDDEN - {'head'}))})(?![a-z])|!--)", re.IGNORECASE)
 _BLOCKS = frozenset(
     "p div h1 h2 h3 h4 h5 h6 ul ol dl table section article header footer aside figure details form hr address center fieldset "
     "main nav blockquote pre".split()
@@ -38,8 +39,24 @@ def html_text(source: str) -> str:
     """The plain text of HTML."""
     if "<" not in source and "&" not in source:
         return _Text().done(source)
-    body = LexborHTMLParser(_NO_TAG.sub("&lt;", source)).body
+    body = LexborHTMLParser(_only_closed_hide(_NO_TAG.sub("&lt;", source))).body
     return _read(body) if body is not None else ""
+
+
+def _only_closed_hide(source: str) -> str:
+    """`source` in which a tag that would hide all that comes after it, since nothing closes it, is text."""
+    if not _HIDES.search(source):
+        return source
+    small = source.lower() if source.isascii() else re.sub("[A-Z]", lambda letter: letter[0].lower(), source)
+    ends: dict[str, int] = {}
+
+    def text_if_open(match: re.Match[str]) -> str:
+        name = match["name"].lower()
+        if name not in ends:
+            ends[name] = small.rfind("-->" if name == "!--" else f"</{name}")
+        return match[0] if match.end() <= ends[name] else f"&lt;{match[0][1:]}"
+
+    return _HIDES.sub(text_if_open, source)
 
 
 @dataclass
@@ -119,7 +136,9 @@ def _is_mention(node: LexborNode) -> bool:
 
 
 def _enter(text: _Text, node: LexborNode, tag: str, links: list[tuple[str, int]]) -> None:
-    if tag == "br":
+    if tag == "br" and not "".join(text.words).strip():
+        text.gap = True  # an empty line
+    elif tag == "br":
         text.end_line()
     elif tag in _BLOCKS:
         text.end_block()

@@ -46,9 +46,14 @@ def discourse_text(source: str) -> str:
     return markdown_breaks_text("\n".join(made))
 
 
+def chat_html(source: str) -> str:
+    """The HTML of Markdown in which a line break is one, and a tag is text."""
+    return _reader(breaks=True, tags=False).render(source)
+
+
 @cache
-def _reader(*, breaks: bool) -> MarkdownIt:
-    reader = MarkdownIt("commonmark", {"breaks": breaks, "html": True}).enable(["table", "strikethrough"])
+def _reader(*, breaks: bool, tags: bool = True) -> MarkdownIt:
+    reader = MarkdownIt("commonmark", {"breaks": breaks, "html": tags}).enable(["table", "strikethrough"])
     reader.add_render_rule("image", _image)
     reader.add_render_rule("text", _words)
     return reader
