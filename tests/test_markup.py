@@ -62,8 +62,8 @@ def test_no_word_is_lost_outside_tags(words: list[str], markup: str, every: int)
 
 TAGS = {  # what is put between words: whole, broken off, crossed, or of another markup
     "html": "<b> </b> <p> <br> <li> <ul> <blockquote> </blockquote> <pre> </pre> <code> </code> <a_href='http://x.y/z'> </a> "
-    "<title> <script> <style> <!-- <option> <table> <td> </table> <svg> <object> <iframe> <template> <textarea> <head> <html> </html> "
-    "<frameset> <math> <? <!doctype < &lt; &amp; <h1> <button> <video> <T> <canvas> \\n",
+    "<title> <script> <style> <!-- <option> <table> <td> </table> <svg> <object> <iframe> <template> <textarea> <head> "
+    "<html> </html> <frameset> <math> <? <!doctype < &lt; &amp; <h1> <button> <video> <T> <canvas> \\n",
     "markdown": "** * ` > - 1. # | ~~ [ ](http://x.y/z) ![ <b> <title> <script> <!-- < <T> <details> &amp; \\n \\n\\n",
     "bbcode": "[b] [/b] [quote] [quote='x'] [/quote] [code] [/code] [url] [/url] [url=http://x.y] [list] [*] [foo] < <title> \\n",
     "slack": "* _ ~ ` ``` > &gt; <http://x.y|z> <http://x.y> < &lt; <!here> <#C1|tea> :smile: <script> <!-- \\n",
