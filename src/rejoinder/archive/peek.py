@@ -109,6 +109,8 @@ def _named_values(data: bytes) -> Iterator[tuple[str, Any]]:
 
     `ijson.parse` would keep the whole way down to each level: memory that grows with the square of the depth.
     """
+    import ijson
+
     way: list[str] = []  # the name of each level: of a map that of the value that comes, of an array none
     for event, value in ijson.basic_parse(data, multiple_values=True):
         if event == "map_key":

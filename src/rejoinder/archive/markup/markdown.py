@@ -48,7 +48,8 @@ def discourse_text(source: str) -> str:
 
 def chat_html(source: str) -> str:
     """The HTML of Markdown in which a line break is one, and a tag is text."""
-    return _reader(breaks=True, tags=False).render(source)
+    made: str = _reader(breaks=True, tags=False).render(source)
+    return made
 
 
 @cache
