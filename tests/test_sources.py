@@ -305,7 +305,7 @@ def test_a_broken_source_of_another_package_costs_one_line(monkeypatch: pytest.M
     registry._others.cache_clear()
     try:
         assert registry.broken() == []  # nobody has looked
-        assert any(found.name == "hn" for found in registry.recognised(FORMS / "hn" / "items.jsonl"))
+        assert [found.name for found in registry.recognised(FORMS / "hn" / "items.jsonl")] == ["hn"]
         assert registry.broken() == ["the source `bad` (bad.module:Bad) cannot be used: ImportError: no module named bad"]
     finally:
         monkeypatch.undo()
