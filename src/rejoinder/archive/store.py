@@ -39,6 +39,7 @@ _UPSERT = f"""
 """
 _Row = tuple[Any, ...]  # the values of _COLUMNS
 _Owner = tuple[int, str | None]  # a place's number, and a post's id there, if its number is a hash of that
+_Present = dict[int, tuple[_Row, _Owner]]  # a post's number -> its row, and whose it is
 
 
 @dataclass
@@ -296,9 +297,7 @@ class Archive:
         for group, present in self._present(db, not_forgotten(self, items, taken.skip), at):
             self._write_group(db, group, present, at, taken)
 
-    def _write_group(
-        self, db: sqlite3.Connection, items: list[Post | Gone], present: dict[int, tuple[_Row, _Owner]], at: Place, taken: Counts
-    ) -> None:
+    def _write_group(self, db: sqlite3.Connection, items: list[Post | Gone], present: _Present, at: Place, taken: Counts) -> None:
         changed: dict[int, _Row] = {}
         origins: dict[int, tuple[int, str, str | None]] = {}
         touched: set[int | None] = set()
@@ -336,16 +335,14 @@ class Archive:
 
     def _present(
         self, db: sqlite3.Connection, items: list[Post | Gone], at: Place
-    ) -> Iterator[tuple[list[Post | Gone], dict[int, tuple[_Row, _Owner]]]]:
+    ) -> Iterator[tuple[list[Post | Gone], _Present]]:
         """The items in groups, each with the rows of those that are here, about `BATCH_SIZE` of text, and whose they are."""
         ids = json.dumps([item.id for item in items])
         own, join = ("own", "LEFT JOIN origin USING (id)") if at.hashed else ("NULL", "")
-        rows = db.execute(
-            f"SELECT {_COLUMNS}, source, {own} FROM post {join} WHERE id IN (SELECT value FROM json_each(?))", (ids,)
-        )
-        present: dict[int, tuple[_Row, _Owner]] = {}
+        present: _Present = {}
         size = 0
-        for row in rows:
+        here = f"SELECT {_COLUMNS}, source, {own} FROM post {join} WHERE id IN (SELECT value FROM json_each(?))"
+        for row in db.execute(here, (ids,)):
             present[row[0]] = (row[:11], row[11:])
             size += len(row[2])
             if size > BATCH_SIZE:
