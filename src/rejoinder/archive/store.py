@@ -339,8 +339,7 @@ class Archive:
         """The items in groups, each with the rows of those that are here, about `BATCH_SIZE` of text, and whose they are."""
         ids = json.dumps([item.id for item in items])
         own, join = ("own", "LEFT JOIN origin USING (id)") if at.hashed else ("NULL", "")
-        present: _Present = {}
-        size = 0
+        present, size = _Present(), 0
         here = f"SELECT {_COLUMNS}, source, {own} FROM post {join} WHERE id IN (SELECT value FROM json_each(?))"
         for row in db.execute(here, (ids,)):
             present[row[0]] = (row[:11], row[11:])
@@ -348,7 +347,7 @@ class Archive:
             if size > BATCH_SIZE:
                 yield [item for item in items if item.id in present], present
                 items = [item for item in items if item.id not in present]
-                present, size = {}, 0
+                present, size = _Present(), 0
         yield items, present
 
     def settle(self, counts: Counts | None = None) -> None:
