@@ -11,7 +11,7 @@ sys.path.insert(0, str(HERE / "_ext"))
 project = "rejoinder"
 release = tomllib.loads((HERE.parent / "pyproject.toml").read_text(encoding="utf-8"))["project"]["version"]
 extensions = ["myst_nb", "sphinx.ext.autodoc", "sphinx.ext.napoleon", "mathml", "sources"]
-exclude_patterns = ["log.md", "map.md", "_build"]
+exclude_patterns = ["log.md", "map.md", "promises.md", "_build"]
 myst_enable_extensions = ["dollarmath"]
 myst_update_mathjax = False
 html_math_renderer = "mathml"

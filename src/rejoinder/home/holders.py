@@ -1,7 +1,8 @@
 """Everything in a home that may hold words of posts besides the archive, and how it is cleared away.
 
 Whoever writes such a thing asks here for its folder, which gets our mark; so there is nothing that forgetting does not know of.
-Only what carries the mark is ever removed, and never through a link: what somebody else put there is left, and named.
+Only what carries the mark is ever removed, and never through a link: what somebody else put there is left, and named. Homes of
+before there were marks get theirs when they are next written to.
 
     HOME/scratch/       what a fit works with: token arrays, sorted runs           removed
     HOME/checkpoints/   what long fits that were stopped go on from                removed
@@ -17,14 +18,18 @@ from __future__ import annotations
 
 import fcntl
 import os
+import re
 import shutil
+import sqlite3
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 from tempfile import mkdtemp
 
-from rejoinder.errors import UsageError
+from rejoinder.archive.schema import check_ours
+from rejoinder.errors import ArchiveError, UsageError
 from rejoinder.files import leftovers
+from rejoinder.models import LADDER
 from rejoinder.models.directory import MANIFEST, MARK
 from rejoinder.text.tensors import TOKENIZER_FILE
 
@@ -34,6 +39,11 @@ HOLDERS: dict[str, tuple[str, ...]] = {  # the folder -> what of it holds no wor
     CHECKPOINTS: (),
     LADDER_FOLDER: ("ladder.json", "ladder.html"),
     UNPACKED: (),
+}
+_BEFORE = {  # what a rejoinder that set no marks yet wrote into each, and nobody else does
+    SCRATCH: r"tmp[a-z0-9_]{8}",
+    CHECKPOINTS: rf"(?:{'|'.join(LADDER)})(?:/\.?[0-9a-f]{{32}}\.safetensors(?:\.\w+)?)?",
+    LADDER_FOLDER: r"[0-9a-f]{24}|ladder\.html|(?:ladder|run|data)\.json",
 }
 _HOME_OF_OURS = ("archive.db", "author.key", "personal.txt", "sample", "models.lock", MARK)
 
@@ -45,7 +55,30 @@ def folder(home: Path, name: str) -> Path:
         UsageError: there is something else in its place.
     """
     HOLDERS[name]  # whoever holds words must stand there
+    _adopt(home, name)
     return claim(home / name)
+
+
+def _adopt(home: Path, name: str) -> None:
+    """Mark a folder that has no mark since an older rejoinder made it: in a home of ours, with nothing that only others write."""
+    directory = home / name
+    if name not in _BEFORE or is_ours(directory) or directory.is_symlink() or not directory.is_dir():
+        return
+    if not _holds_our_archive(home):
+        return
+    present = [path for path in (*directory.iterdir(), *(directory.glob("*/*") if name == CHECKPOINTS else ()))]
+    if all(re.fullmatch(_BEFORE[name], path.relative_to(directory).as_posix()) and not path.is_symlink() for path in present):
+        (directory / MARK).touch()
+
+
+def _holds_our_archive(home: Path) -> bool:
+    """Whether there is an archive of ours, and no models but those of rungs."""
+    try:
+        with closing(sqlite3.connect(f"{(home / 'archive.db').absolute().as_uri()}?mode=ro", uri=True)) as db:
+            ours = check_ours(db, "") > 0
+    except (sqlite3.Error, ArchiveError):
+        return False
+    return ours and all(path.name in LADDER for path in (home / "models").glob("*/"))
 
 
 def claim(directory: Path, besides: str = "") -> Path:
@@ -153,6 +186,7 @@ def clear(home: Path) -> list[Path]:
     """Remove all that may hold words of posts besides archive, tokenizer and models; the paths that are left."""
     left: list[Path] = []
     for name, keep in HOLDERS.items():
+        _adopt(home, name)
         left += sweep(home / name, keep)
         if is_ours(home / name) and not _others(home / name, MARK):
             remove(home / name)

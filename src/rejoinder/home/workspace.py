@@ -19,6 +19,7 @@ from typing import Any, Self
 from rejoinder.archive.authors import author_hasher
 from rejoinder.archive.source import HN, Hasher
 from rejoinder.archive.store import Archive
+from rejoinder.archive.tombstones import check_key
 from rejoinder.errors import DamagedModel, ModelError, NotFitted, StaleModel, UsageError
 from rejoinder.files import tree_size
 from rejoinder.home.holders import claim, is_ours, remove
@@ -83,7 +84,14 @@ class Workspace:
         return Archive.open(self.archive_file, create=create)
 
     def hasher(self, source: str = HN, *, hashed: bool | None = None) -> Hasher:
-        """What hides the authors of a source, and numbers its posts."""
+        """What hides the authors of a source, and numbers its posts.
+
+        Raises:
+            ArchiveError: the key with which that was done so far is gone; no new one is made.
+        """
+        if self.archive_file.is_file() and not self.author_key.exists():
+            with self.open_archive() as archive:
+                check_key(archive)
         return author_hasher(self.author_key, source, hashed=hashed)
 
     @classmethod
