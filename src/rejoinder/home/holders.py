@@ -66,7 +66,7 @@ def _adopt(home: Path, name: str) -> None:
         return
     if not _holds_our_archive(home):
         return
-    present = [path for path in (*directory.iterdir(), *(directory.glob("*/*") if name == CHECKPOINTS else ()))]
+    present = [*directory.iterdir(), *(directory.glob("*/*") if name == CHECKPOINTS else ())]
     if all(re.fullmatch(_BEFORE[name], path.relative_to(directory).as_posix()) and not path.is_symlink() for path in present):
         (directory / MARK).touch()
 
