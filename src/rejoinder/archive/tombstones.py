@@ -37,7 +37,7 @@ def check_key(archive: Archive, *, keep: bool = False) -> None:
         ArchiveError: it is another one, or is gone; no new one is made.
     """
     file, known = archive.path.with_name(KEY_FILE), archive.meta(_CHECK)
-    if not file.exists() and (known is not None or _hashed(archive)):
+    if not file.exists() and (known is not None or next(archive.query("SELECT 1 FROM tombstone LIMIT 1"), None)):
         raise ArchiveError(
             f"{file} is gone, the key with which the authors of this archive were hashed: with another one whoever was forgotten "
             "would come back, and nobody could be forgotten by name; restore it from a backup, or begin anew with another --home"
@@ -49,12 +49,6 @@ def check_key(archive: Archive, *, keep: bool = False) -> None:
             f"{file} is not the key with which the authors of this archive were hashed: whoever was forgotten would come back, "
             "and nobody could be forgotten by name; restore it from a backup, or begin anew with another --home"
         )
-
-
-def _hashed(archive: Archive) -> bool:
-    """Whether anything in an archive was hashed with a key."""
-    rows = archive.query("SELECT 1 FROM tombstone UNION ALL SELECT 1 FROM post WHERE author IS NOT NULL LIMIT 1")
-    return next(rows, None) is not None
 
 
 def not_forgotten(archive: Archive, items: list[Post | Gone], skip: Callable[[str, str], None]) -> list[Post | Gone]:
