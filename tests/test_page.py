@@ -162,6 +162,12 @@ def test_the_real_engine_helps_and_no_letter_is_lost(page: Page) -> None:
     assert all(at == len(value) for value, _, at in page.evaluate("window.seen"))
 
 
+def test_the_page_says_in_words_which_archive_and_which_model_speak(page: Page, address: str) -> None:
+    told = json.loads(page.request.get(f"{address}/v1/rungs").text())
+    reason = told["speaks"]["reason"]
+    expect(page.locator("#speaks")).to_have_text(f"Replies from {told['forum']}. {reason[0].upper()}{reason[1:]}.")
+
+
 def test_a_typed_letter_that_agrees_trims_the_ghost_at_once(page: Page) -> None:
     server = Server(page)
     write(page, "The")

@@ -74,7 +74,11 @@ def voices(space: Workspace) -> Voices:
         raise NotFitted("; ".join(["no rung that predicts text is fitted; run `rejoinder fit`", *passed_over]))
     trial = read_trial(space.home)
     measured = {name: trial.bits(name) for name in (*here, *theirs) if trial.knows(name, _identity(space, name))}
-    best, reason = _choose(list(here), theirs, trial, measured)
+    if here and space.is_empty:
+        best = next(iter(here))
+        reason = f"`{best}`, taken in from elsewhere, speaks: there are no posts here to try it on"
+    else:
+        best, reason = _choose(list(here), theirs, trial, measured)
     rest = sorted((name for name in here if name != best), key=lambda name: measured.get(name, np.inf))
     names = (best, *(name for name in (*rest, *theirs) if name != best))
     return Voices(best, reason, names, measured, tuple(passed_over))

@@ -33,6 +33,7 @@ function answer(chosen, title, notice) {
 
 new ThreadPane(answer, () => byId("draft").focus());
 showLadder();
+showSpeaks();
 showSettings();
 byId("draft").addEventListener("input", () => inside.soon());
 settings.addEventListener("change", () => {
@@ -48,6 +49,18 @@ byId("blocked").querySelector("form").addEventListener("submit", (event) => {
   settings.block(byId("block").value);
   byId("block").value = "";
 });
+
+/** Say which archive replies come from, and which model speaks and why. */
+async function showSpeaks() {
+  try {
+    const { forum, speaks } = await api.rungs();
+    byId("speaks").textContent = `Replies from ${forum}. ${capital(speaks.reason)}.`;
+  } catch {
+    byId("speaks").textContent = ""; // whoever types is told soon enough that the server is gone
+  }
+}
+
+const capital = (sentence) => sentence.charAt(0).toUpperCase() + sentence.slice(1);
 
 /** Say, once and where it is seen, what the forum asks of people who write there. */
 function tell(notice) {
