@@ -164,7 +164,7 @@ def test_the_real_engine_helps_and_no_letter_is_lost(page: Page) -> None:
 
 def test_the_page_says_in_words_which_archive_and_which_model_speak(page: Page, address: str) -> None:
     told = json.loads(page.request.get(f"{address}/v1/rungs").text())
-    reason = told["speaks"]["reason"]
+    reason = told["speaks"]["reason"].replace("`", "")
     expect(page.locator("#speaks")).to_have_text(f"Replies from {told['forum']}. {reason[0].upper()}{reason[1:]}.")
 
 

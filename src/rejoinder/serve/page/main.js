@@ -54,7 +54,7 @@ byId("blocked").querySelector("form").addEventListener("submit", (event) => {
 async function showSpeaks() {
   try {
     const { forum, speaks } = await api.rungs();
-    byId("speaks").textContent = `Replies from ${forum}. ${capital(speaks.reason)}.`;
+    byId("speaks").textContent = `Replies from ${forum}. ${capital(speaks.reason.replaceAll("`", ""))}.`;
   } catch {
     byId("speaks").textContent = ""; // whoever types is told soon enough that the server is gone
   }
