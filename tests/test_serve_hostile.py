@@ -204,7 +204,9 @@ def test_a_keystroke_is_on_time_beside_five_who_ask_for_much(server: Server) -> 
     for client in clients:
         client.join()
     own, other = cpu(server.process.pid) - used[0], cpu(backend_of(server)) - used[1]
-    assert beside <= 2 * max(alone, DEADLINE) + LATE  # other tests run beside it; bench/serve_load.py measures the slowest when quiet
+    assert (
+        beside <= 2 * max(alone, DEADLINE) + LATE
+    )  # other tests run beside it; bench/serve_load.py measures the slowest when quiet
     assert own < other / 2  # who answers keystrokes does none of that work
 
 
