@@ -245,11 +245,15 @@ def test_every_table_shows_its_names_whole(home: Path, width: int) -> None:
 
 
 STOPPED = """
-import os, signal, sys
+import os, signal, sys, time
 from rejoinder.archive.store import Archive
 from rejoinder.cli import main
 
-Archive.add = lambda *_: os.kill(os.getpid(), signal.SIGINT)  # as if Ctrl-C were pressed while it reads
+def stopped(*_):  # as if Ctrl-C were pressed while it reads; the signal may reach another thread first
+    os.kill(os.getpid(), signal.SIGINT)
+    time.sleep(30)
+
+Archive.add = stopped
 sys.argv = ["rejoinder", *sys.argv[1:]]
 main()
 """
