@@ -298,3 +298,8 @@ def test_a_directory_that_does_not_fit_is_refused(fusion: Fusion, tmp_path: Path
 def test_settings_out_of_range_are_refused(settings: dict[str, Any], what: str) -> None:
     with pytest.raises(ConfigError, match=what):
         FusionConfig(**settings)
+
+
+def test_a_thread_may_say_a_word_more_often_than_a_text_has_words() -> None:
+    """What is asked is a whole thread: its posts are read up to a bound each, not all of them together."""
+    assert Bags.of([["the"] * (LONGEST + 13)]).damped.tolist() == [pytest.approx(1 + log(LONGEST + 13))]

@@ -17,7 +17,6 @@ from numpy.typing import NDArray
 from rejoinder.text.words import words
 
 LONGEST = 1000  # words of a text that are read
-_LOG = 1 + np.log(np.arange(1, LONGEST + 1))  # 1 + ln n, from n = 1
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
@@ -43,7 +42,7 @@ class Bags:
     @property
     def damped(self) -> Floats:
         """(M,) 1 + ln(count): more of the same word counts less and less."""
-        return np.asarray(_LOG[self.counts - 1], np.float64)
+        return np.asarray(1 + np.log(self.counts), np.float64)
 
     def total(self, values: NDArray[Any]) -> Floats:
         """(N,) float64: the sum of (M,) `values` over each text's entries, in their order, whatever other texts there are."""
