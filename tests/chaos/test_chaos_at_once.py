@@ -63,7 +63,9 @@ def test_all_of_them_at_once(attacker: Attacker, tally: Tally, rounds: int, tmp_
             tally.ok(attacker.run("import", posts, home=home))
             tally.ok(attacker.run(*FIT, home=home))
             theirs = {number for number, item in items(200).items() if item and item.get("by") == SECRET_AUTHOR}
-            others = {row[0] for row in rows(home) if SECRET not in str(row)} - theirs  # fetched before they are forgotten, or after
+            others = {
+                row[0] for row in rows(home) if SECRET not in str(row)
+            } - theirs  # fetched before they are forgotten, or after
             pairs = (("import", more), FIT, FORGET, fetch)
             for ran in attacker.together(*(one for pair in pairs for one in (pair, pair)), own(1), own(2), home=home):
                 assert tally.attacked(ran).one_line, ran.err
