@@ -249,6 +249,8 @@ import os, signal, sys, time
 from rejoinder.archive.store import Archive
 from rejoinder.cli import main
 
+signal.signal(signal.SIGINT, signal.default_int_handler)  # whoever runs in the background of a shell has it ignored
+
 def stopped(*_):  # as if Ctrl-C were pressed while it reads; the signal may reach another thread first
     os.kill(os.getpid(), signal.SIGINT)
     time.sleep(30)
