@@ -7,6 +7,7 @@ file is one value that cannot be read in part). A fixture whose text holds the w
 
 from __future__ import annotations
 
+import inspect
 import json
 import os
 import random
@@ -87,6 +88,8 @@ def test_a_source_says_what_people_must_know(name: str) -> None:
     assert name == source.name == name.lower() and " " not in name
     assert source.what and source.marks and "\n" not in source.what + source.marks
     assert source.link is None or "{id}" in source.link
+    chats = "rejoinder.archive.chat" in Path(inspect.getfile(type(source))).read_text(encoding="utf-8")
+    assert bool(source.threading) or not chats  # what is only taken for an answer is said to be
 
 
 @pytest.mark.parametrize("name", FIXTURES)

@@ -10,7 +10,7 @@ import hashlib
 from collections import Counter, OrderedDict
 
 SILENCE = 1_800  # seconds after which a message opens a new conversation
-SAID = f"most messages name none they answer: those less than {SILENCE // 60} minutes apart are taken for one conversation"
+TURNS = f"a message that names none it answers is taken to answer the one before it, within {SILENCE // 60} minutes"
 _CHANNELS = 50_000  # remembered at most
 
 

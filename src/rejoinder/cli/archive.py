@@ -80,12 +80,14 @@ def import_files(
             errors += done.errors
             if done.form is None:
                 continue
-            told = {"file": str(done.path), "form": done.form.name}
-            results.append({**told, **_as_dict(done.counts), "seconds": round(done.seconds, 2)})
+            told = {"file": str(done.path), "form": done.form.name, "threads": done.form.threading}
+            results.append({**told, **counts_as_dict(done.counts), "seconds": round(done.seconds, 2)})
             if not as_json and done.counts.lines:
                 label = done.label if done.files == 1 else f"{done.path.name} ({done.files:,} files)"
-                _print_counts(label, done.counts, done.seconds)
+                print_counts(label, done.counts, done.seconds)
                 say(f"  taken for {done.form.what}, by {done.form.marks} (`--as FORM` if that is wrong), as `{done.place}`")
+                if done.form.threading:
+                    say(f"  threads: {done.form.threading}")
     if as_json:
         print_json({"files": results, "errors": [str(error) for error in errors]})
     for problem in broken():
@@ -182,7 +184,7 @@ def fetch_hn(
     from rejoinder.archive.store import Counts
 
     space = workspace(home)
-    wanted = Wanted(tuple(item or ()), top, updates, _date(since))
+    wanted = Wanted(tuple(item or ()), top, updates, date_of(since))
     counts = Counts()
     began = perf_counter()
     kept = keeping("what was read is kept; `rejoinder fetch hn` goes on")
@@ -202,9 +204,9 @@ def fetch_hn(
             asyncio.run(run())
         finally:
             if as_json:
-                print_json({**_as_dict(counts), "left": remaining(archive), "seconds": round(perf_counter() - began, 2)})
+                print_json({**counts_as_dict(counts), "left": remaining(archive), "seconds": round(perf_counter() - began, 2)})
             elif counts.lines:
-                _print_counts("the API", counts, perf_counter() - began, "items")
+                print_counts("the API", counts, perf_counter() - began, "items")
 
 
 def info(
@@ -284,7 +286,8 @@ def _paths(patterns: list[str]) -> list[Path]:
     return found
 
 
-def _as_dict(counts: Counts) -> dict[str, Any]:
+def counts_as_dict(counts: Counts) -> dict[str, Any]:
+    """What became of some records, for programs."""
     return {
         **{name: getattr(counts, name) for name in ("lines", "new", "updated", "unchanged", "skipped")},
         "reasons": dict(counts.reasons),
@@ -296,7 +299,8 @@ def _as_dict(counts: Counts) -> dict[str, Any]:
     }
 
 
-def _print_counts(name: str, counts: Counts, seconds: float, unit: str = "lines") -> None:
+def print_counts(name: str, counts: Counts, seconds: float, unit: str = "lines") -> None:
+    """What became of some records, for people; `name` is where they came from."""
     from rejoinder.archive.html import clean
 
     c, name = counts, clean(name)
@@ -314,7 +318,12 @@ def _print_counts(name: str, counts: Counts, seconds: float, unit: str = "lines"
         say(f"  {c.moved:,} posts that were here joined another thread, {c.resplit:,} of them in another part")
 
 
-def _date(text: str | None) -> datetime | None:
+def date_of(text: str | None) -> datetime | None:
+    """The date that an option names.
+
+    Raises:
+        UsageError: it is none.
+    """
     if text is None:
         return None
     try:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from rejoinder.cli.archive import _as_dict, _date, _print_counts
+from rejoinder.cli.archive import counts_as_dict, date_of, print_counts
 from rejoinder.cli.options import Home, Json, workspace
 from rejoinder.cli.output import keeping, note, print_json, progress
 from rejoinder.errors import UsageError
@@ -52,7 +52,7 @@ def fetch_discourse(
     from rejoinder.archive.fetchers import discourse
     from rejoinder.archive.fetchers.http import Reader
 
-    day = _date(since)
+    day = date_of(since)
     with Reader(url, _manners(pause)) as reader:
         pages = partial(discourse.topics, reader, topic) if topic else partial(discourse.latest, reader, day)
         what = f"{len(topic)} topics" if topic else f"all public posts{f' since {since}' if since else ''}"
@@ -204,9 +204,9 @@ def _fetch(what: str, pages: Pages, source: Source, name: str, home: Path | None
                 report("reading pages", page, None)
         finally:
             if as_json:
-                print_json({**_as_dict(counts), "source": name, "seconds": round(perf_counter() - began, 2)})
+                print_json({**counts_as_dict(counts), "source": name, "seconds": round(perf_counter() - began, 2)})
             elif counts.lines:
-                _print_counts(f"{name}", counts, perf_counter() - began, "records")
+                print_counts(name, counts, perf_counter() - began, "records")
             else:
                 note("nothing new")
 

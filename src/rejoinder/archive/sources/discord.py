@@ -11,7 +11,7 @@ from math import inf
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from rejoinder.archive.chat import SILENCE, Turns
+from rejoinder.archive.chat import SILENCE, TURNS, Turns
 from rejoinder.archive.json_source import JsonSource
 from rejoinder.archive.peek import peek
 from rejoinder.archive.source import Record
@@ -32,6 +32,7 @@ class Discord(JsonSource):
     name = "discord"
     what = "a Discord channel, as DiscordChatExporter writes it to JSON"
     marks = "a guild, a channel, and messages with author and content"
+    threading = TURNS
     places = {"guild.id channel.id messages.content": "messages"}
 
     def begin(self, path: Path) -> _Channel:

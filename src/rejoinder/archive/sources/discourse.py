@@ -26,6 +26,7 @@ class Discourse(JsonSource):
     name = "discourse"
     what = "topics and posts of a Discourse forum, as its API gives them"
     marks = "posts with post_number, topic_id and cooked or raw"
+    threading = "a post that names none it answers is taken to answer the opening post"
     places = {
         f"{at}post_number {at}{words}": at.strip(".")
         for at in ("post_stream.posts.", "latest_posts.", "")

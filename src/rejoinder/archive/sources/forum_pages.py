@@ -21,6 +21,7 @@ class ForumPages(JsonSource):
     name = "forum-pages"
     what = "a thread of a forum as a scraper wrote it: a title and posts, a page a file"
     marks = "totalPages, and posts with author, body and created"
+    threading = "a post that names none it answers is taken to answer the opening post"
     places = {"title totalPages posts.body posts.author posts.created": "posts"}
 
     def rows(self, path: Path) -> Iterator[Row]:

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from rejoinder.archive.chat import Turns
+from rejoinder.archive.chat import TURNS, Turns
 from rejoinder.archive.json_source import JsonSource
 from rejoinder.archive.source import Record
 from rejoinder.archive.values import optional, seconds
@@ -18,6 +18,7 @@ class Gitter(JsonSource):
     name = "gitter"
     what = "messages of a Gitter room, as its API gave them"
     marks = "messages with sent, fromUser and text"
+    threading = TURNS
     places = {"sent text fromUser.id": ""}
 
     def begin(self, path: Path) -> Turns:

@@ -8,7 +8,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from rejoinder.archive.chat import Turns
+from rejoinder.archive.chat import TURNS, Turns
 from rejoinder.archive.json_records import json_records
 from rejoinder.archive.json_source import JsonSource
 from rejoinder.archive.source import Record, Skipped
@@ -32,6 +32,7 @@ class Matrix(JsonSource):
     name = "matrix"
     what = "a Matrix room, as Element exports it to JSON"
     marks = "messages with event_id and origin_server_ts"
+    threading = TURNS
     places = {"messages.event_id messages.origin_server_ts": "messages"}
 
     def begin(self, path: Path) -> _Room:

@@ -10,7 +10,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from rejoinder.archive.chat import Turns
+from rejoinder.archive.chat import TURNS, Turns
 from rejoinder.archive.json_pages import load_as_far
 from rejoinder.archive.json_records import json_records
 from rejoinder.archive.peek import peek
@@ -25,6 +25,7 @@ class Mattermost(Source):
     name = "mattermost"
     what = "Mattermost posts: answers of its API, or its bulk export"
     marks = "order and posts, or lines of type post with channel and message"
+    threading = TURNS
 
     def recognises(self, path: Path) -> bool:
         """Whether there are such posts."""

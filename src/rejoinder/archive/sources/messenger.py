@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from rejoinder.archive.chat import ContentIds, Turns
+from rejoinder.archive.chat import TURNS, ContentIds, Turns
 from rejoinder.archive.json_pages import picked_records
 from rejoinder.archive.json_records import Row
 from rejoinder.archive.json_source import JsonSource
@@ -23,6 +23,7 @@ class Messenger(JsonSource):
     name = "messenger"
     what = "a conversation of Facebook Messenger or Instagram, in JSON"
     marks = "participants, and messages with sender_name and timestamp_ms"
+    threading = TURNS
     places = {"messages.sender_name messages.timestamp_ms": "messages"}
 
     def rows(self, path: Path) -> Iterator[Row]:

@@ -13,7 +13,7 @@ from math import inf
 from pathlib import Path
 from typing import Any
 
-from rejoinder.archive.chat import SILENCE, Turns
+from rejoinder.archive.chat import SILENCE, TURNS, Turns
 from rejoinder.archive.mail.body import own_words
 from rejoinder.archive.markup import to_text
 from rejoinder.archive.source import Hasher, Item, Record, Skipped, Source, guarded
@@ -49,6 +49,7 @@ class Msgvault(Source):
     name = "msgvault"
     what = "an archive of msgvault (SQLite)"
     marks = "a SQLite file with the tables messages, message_bodies, conversations and participants"
+    threading = TURNS
 
     def recognises(self, path: Path) -> bool:
         """Whether it is a SQLite file with those tables."""

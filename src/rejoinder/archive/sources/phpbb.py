@@ -35,6 +35,7 @@ class PhpBB(Source):
     name = "phpbb"
     what = "the posts of a phpBB board, as an XML dump of its tables"
     marks = "a table ..._posts with post_id and post_text"
+    threading = "a post that names none it answers is taken to answer the opening post"
 
     def recognises(self, path: Path) -> bool:
         """Whether there is such a table."""

@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
-from rejoinder.archive.chat import ContentIds, Turns
+from rejoinder.archive.chat import TURNS, ContentIds, Turns
 from rejoinder.archive.json_records import json_lines
 from rejoinder.archive.peek import peek
 from rejoinder.archive.source import Hasher, Item, Record, Skipped, Source
@@ -24,6 +24,7 @@ class Signal(Source):
     name = "signal"
     what = "a Signal conversation, as signal-export writes it"
     marks = "lines such as `[2020-01-31, 23:59] Name: text`"
+    threading = TURNS
 
     def recognises(self, path: Path) -> bool:
         """Whether the first line with words is of that form, or the records are."""

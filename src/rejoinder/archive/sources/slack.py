@@ -10,7 +10,7 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
-from rejoinder.archive.chat import Turns
+from rejoinder.archive.chat import TURNS, Turns
 from rejoinder.archive.peek import peek
 from rejoinder.archive.slack_messages import messages
 from rejoinder.archive.source import Hasher, Item, Source
@@ -24,6 +24,7 @@ class Slack(Source):
     name = "slack"
     what = "an export of a Slack workspace"
     marks = "channels.json or users.json, and folders of files named by day"
+    threading = TURNS
     folder = True
 
     def recognises(self, path: Path) -> bool:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
-from rejoinder.archive.chat import Turns
+from rejoinder.archive.chat import TURNS, Turns
 from rejoinder.archive.peek import peek
 from rejoinder.archive.slack_messages import messages
 from rejoinder.archive.source import Hasher, Item, Source
@@ -17,6 +17,7 @@ class SlackFile(Source):
     name = "slack-file"
     what = "messages of one Slack channel, in a file of an export or as the API gives them"
     marks = "messages with ts, text and user"
+    threading = TURNS
 
     def recognises(self, path: Path) -> bool:
         """Whether there are such messages."""

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from rejoinder.archive.chat import ContentIds, Turns
+from rejoinder.archive.chat import TURNS, ContentIds, Turns
 from rejoinder.archive.json_source import JsonSource
 from rejoinder.archive.source import Record
 from rejoinder.archive.values import optional, seconds
@@ -18,6 +18,7 @@ class Telegram(JsonSource):
     name = "telegram"
     what = "chats exported by Telegram Desktop to JSON, or updates of a bot"
     marks = "messages with date_unixtime (or date), from and text"
+    threading = TURNS
     places = {
         f"{at}.text {at}.{mark}": place
         for at, place in (

@@ -14,7 +14,7 @@ from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
-from rejoinder.archive.chat import ContentIds, Turns
+from rejoinder.archive.chat import TURNS, ContentIds, Turns
 from rejoinder.archive.peek import peek
 from rejoinder.archive.source import Hasher, Item, Record, Skipped, Source, guarded
 from rejoinder.archive.streams import UNREADABLE, open_stream
@@ -51,6 +51,7 @@ class WhatsApp(Source):
     name = "whatsapp"
     what = "a WhatsApp chat exported to text"
     marks = "lines such as `31/12/20, 23:59 - Name: text`"
+    threading = TURNS
 
     def recognises(self, path: Path) -> bool:
         """Whether the first line with words has a date, a time, and somebody's words or a notice."""

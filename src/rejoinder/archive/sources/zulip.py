@@ -32,6 +32,7 @@ class Zulip(JsonSource):
     name = "zulip"
     what = "Zulip topics: zulip-archive, messages of the API, or a server's export"
     marks = "messages with sender_full_name and timestamp, or zerver_message"
+    threading = "a topic is a thread; a message that quotes none is taken to answer the one before it"
     places = {
         "zerver_message.date_sent": "zerver_message",
         "messages.sender_full_name messages.subject": "messages",
