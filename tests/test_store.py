@@ -912,3 +912,26 @@ def test_a_transaction_that_is_killed_leaves_nothing(tmp_path: Path) -> None:
     with Archive.open(path) as archive:
         assert {text for (text,) in archive.query("SELECT DISTINCT text FROM post")} == {"before " * 100}
         assert archive.add([reply(1)]).updated == 1
+
+
+def test_who_opens_a_new_archive_waits_for_whoever_is_making_it(tmp_path: Path) -> None:
+    """SQLite itself fails at once when a file that is being written is to keep a log."""
+    file = tmp_path / "archive.db"
+    other = sqlite3.connect(file, isolation_level=None, check_same_thread=False)
+    other.execute("BEGIN IMMEDIATE")
+    other.execute("PRAGMA user_version = 0")
+    done = threading.Timer(0.2, lambda: other.execute("ROLLBACK"))
+    done.start()
+    with Archive.open(file, create=True, busy_seconds=60) as archive:
+        assert archive.is_empty
+    done.join()
+    other.close()
+
+
+def test_who_opens_an_archive_that_stays_locked_is_told(tmp_path: Path) -> None:
+    other = sqlite3.connect(tmp_path / "archive.db", isolation_level=None)
+    other.execute("BEGIN IMMEDIATE")
+    other.execute("PRAGMA user_version = 0")
+    with pytest.raises(ArchiveBusy, match="is being written by another process"):
+        Archive.open(tmp_path / "archive.db", create=True, busy_seconds=0.05)
+    other.close()

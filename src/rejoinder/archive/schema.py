@@ -9,10 +9,12 @@ these are, `origin` the ids and links that posts have there, where their numbers
 from __future__ import annotations
 
 import sqlite3
+from time import monotonic, sleep
 
 from rejoinder.errors import ArchiveError
 
 APPLICATION_ID = 0x726A6E64  # "rjnd", so that `file` and we can tell an archive from any other SQLite file
+_PAUSE = 0.01  # seconds between two looks at a file that is locked
 
 MIGRATIONS = (
     """
@@ -63,6 +65,29 @@ MIGRATIONS = (
     DELETE FROM meta WHERE key = 'forum'
     """,
 )
+
+
+def use_wal(connection: sqlite3.Connection, patience: float) -> None:
+    """Have a file keep a log beside it, so that readers and a writer do not stop each other.
+
+    SQLite does not wait for the file here, as it does elsewhere: of two that make a new archive at once, one would fail.
+
+    Args:
+        connection: to the file.
+        patience: seconds to wait for another that is writing.
+
+    Raises:
+        sqlite3.OperationalError: the file was locked for longer than that.
+    """
+    ends = monotonic() + patience
+    while True:
+        try:
+            connection.execute("PRAGMA journal_mode = WAL")
+            return
+        except sqlite3.OperationalError as error:
+            if "locked" not in str(error) or monotonic() >= ends:
+                raise
+            sleep(_PAUSE)
 
 
 def migrate(connection: sqlite3.Connection, where: str) -> None:

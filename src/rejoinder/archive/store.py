@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Any, Self
 
 from rejoinder.archive.places import Place, place, places
-from rejoinder.archive.schema import check_ours, migrate
+from rejoinder.archive.schema import check_ours, migrate, use_wal
 from rejoinder.archive.source import BATCH_SIZE, HN, Gone, Item, Skipped, text_size
 from rejoinder.archive.tombstones import not_forgotten
 from rejoinder.errors import ArchiveBusy, ArchiveError, RejoinderError, UnknownPost
@@ -112,7 +112,7 @@ class Archive:
             db = sqlite3.connect(path, timeout=busy_seconds, isolation_level=None, check_same_thread=False)
             try:
                 check_ours(db, str(path))  # before anything is changed
-                db.execute("PRAGMA journal_mode = WAL")
+                use_wal(db, busy_seconds)
                 db.execute("PRAGMA synchronous = NORMAL")
                 db.execute("PRAGMA secure_delete = ON")
                 db.execute("PRAGMA cache_size = -32768")  # KiB
