@@ -27,7 +27,7 @@ from rejoinder.archive.authors import author_hasher
 from rejoinder.archive.info import read_info
 from rejoinder.archive.places import origin, place, places
 from rejoinder.archive.reader import ArchiveCorpus, fingerprint
-from rejoinder.archive.schema import APPLICATION_ID, MIGRATIONS
+from rejoinder.archive.schema import APPLICATION_ID, MIGRATIONS, check_ours
 from rejoinder.archive.source import Gone, Hasher, Item, Record, Skipped, Source
 from rejoinder.archive.sources.hackernews import SOURCE as HACKER_NEWS
 from rejoinder.archive.sources.hackernews import read_record
@@ -935,3 +935,20 @@ def test_who_opens_an_archive_that_stays_locked_is_told(tmp_path: Path) -> None:
     with pytest.raises(ArchiveBusy, match="is being written by another process"):
         Archive.open(tmp_path / "archive.db", create=True, busy_seconds=0.05)
     other.close()
+
+
+@pytest.mark.parametrize("looks", [1, 2])
+def test_an_archive_that_is_made_while_it_is_looked_at_is_not_taken_for_a_stranger(tmp_path: Path, looks: int) -> None:
+    class Overtaken(sqlite3.Connection):
+        """A connection that sees the file change after its first so many looks."""
+
+        left = looks
+
+        def execute(self, *given: Any) -> sqlite3.Cursor:
+            if self.left == 0:
+                Archive.open(tmp_path / "archive.db", create=True).close()
+            self.left -= 1
+            return super().execute(*given)
+
+    with closing(sqlite3.connect(tmp_path / "archive.db", factory=Overtaken)) as db:
+        assert check_ours(db, "archive.db") in (0, len(MIGRATIONS))

@@ -119,9 +119,9 @@ def check_ours(connection: sqlite3.Connection, where: str) -> int:
     Raises:
         ArchiveError: the file is some other SQLite database, or was written by a newer rejoinder.
     """
+    (tables,) = connection.execute("SELECT count(*) FROM sqlite_master").fetchone()  # first: whoever makes tables says whose
     (application,) = connection.execute("PRAGMA application_id").fetchone()
     (version,) = connection.execute("PRAGMA user_version").fetchone()
-    (tables,) = connection.execute("SELECT count(*) FROM sqlite_master").fetchone()
     if tables and application != APPLICATION_ID:
         raise ArchiveError(f"{where} is a SQLite database, but not a rejoinder archive; choose another --home")
     if version > len(MIGRATIONS):
