@@ -206,6 +206,22 @@ def test_a_real_file_holds_what_was_counted_in_it_and_the_same_again_changes_not
         assert sorted(archive.posts("1")) == before
 
 
+@pytest.mark.parametrize(
+    ("name", "accepted", "closed"),
+    [
+        ("stackexchange/history-meta/Posts.xml", 17, 17),
+        ("stackexchange/coffee/Posts.xml", 23, 23),
+        ("discourse/posts.json", 0, 0),
+        ("helpdesk/freshdesk_ticket_with_conversations.json", 0, 1),
+    ],
+)
+def test_what_was_accepted_in_a_real_file_is_known(name: str, accepted: int, closed: int, tmp_path: Path, run: Rejoinder) -> None:
+    imported(real(name), tmp_path, run)
+    with Archive.open(tmp_path / "archive.db") as archive:
+        solved = [post for post in archive.posts("1") if post.solved]
+    assert (sum(post.parent is not None for post in solved), sum(post.parent is None for post in solved)) == (accepted, closed)
+
+
 @pytest.mark.parametrize("name", sorted(REFUSED))
 def test_a_real_file_without_posts_is_refused_with_what_is_in_it(name: str, tmp_path: Path, run: Rejoinder) -> None:
     path = real(name)

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from rejoinder.archive.source import Skipped
 from rejoinder.archive.sources.hackernews import COLUMNS, read_record
-from rejoinder.archive.values import LONGEST_TEXT
+from rejoinder.archive.values import LONGEST_TEXT, solved
 from rejoinder.post import Kind, Post, State
 
 PROPERTY = settings(max_examples=100, deadline=None, derandomize=True, database=None)
@@ -189,6 +189,18 @@ def test_no_time_is_no_time(none: object) -> None:
 
 LINKED = {"id": 3, "type": "comment", "parent": 2, "story": 1, "time": 9}
 SAID = {"text": "said", "title": "titled", "by": "b", "url": "https://e.org", "score": 4}
+
+
+@pytest.mark.parametrize(
+    ("word", "is_solved"),
+    [
+        *((word, True) for word in ("closed", "Solved", " RESOLVED ", "completed", True, 1, "1", "yes", "answered")),
+        *((word, False) for word in ("open", "OPENED", "new", "pending reminder", "not_planned", False, 0, "false", "snoozed")),
+        *((word, None) for word in ("spam", "merged", "", None, 4, 1.0, [], {}, "sent", "closed by the cat")),
+    ],
+)
+def test_whether_something_is_solved_is_said_in_the_words_of_many_places(word: object, is_solved: bool | None) -> None:
+    assert solved(word) is is_solved
 
 
 @pytest.mark.parametrize(("flag", "state"), [("deleted", State.DELETED), ("dead", State.DEAD)])

@@ -1,8 +1,9 @@
 """The contract of every source, tested on the fixtures in `tests/forms/NAME/`, with what they hold in `expected.json` there.
 
 For each file or folder: `posts`, `threads`, `parents` (replies whose parent is in it), `skipped`; and, where they apply, `names`
-that must not be found in what is read, `gone` (posts without words that are not marked deleted) and `whole` (true where a
-file is one value that cannot be read in part). A fixture whose text holds the word Zebra also gets any Unicode in its place.
+that must not be found in what is read, `gone` (posts without words that are not marked deleted), `solved` (the posts of which
+the file says whether they are solved or accepted, by their own ids) and `whole` (true where a file is one value that cannot be
+read in part). A fixture whose text holds the word Zebra also gets any Unicode in its place.
 """
 
 from __future__ import annotations
@@ -115,6 +116,16 @@ def test_what_a_file_holds_was_counted_by_hand(name: str, tmp_path: Path) -> Non
     assert sum(post.parent in ids for post in {post.id: post for post in found}.values()) == expected["parents"]
     assert sum(not post.body and post.state is State.LIVE for post in found) == expected.get("gone", 0)
     assert not any(word in repr(found) for word in expected.get("names", ()))
+
+
+@pytest.mark.parametrize("name", FIXTURES)
+def test_what_was_solved_is_known_where_the_form_says_it_and_nowhere_else(name: str, tmp_path: Path) -> None:
+    with Archive.open(tmp_path / "archive.db", create=True) as archive:
+        archive.add(read(name), at=place_of(archive, name))
+        own = dict(archive.query("SELECT id, own FROM origin"))
+        found = {own.get(post.id, post.id): post.solved for post in archive.posts("solved IS NOT NULL OR answer IS NOT NULL")}
+        accepted = {own.get(post.id, post.id): True for post in archive.posts("1") if post.solved}
+    assert found | accepted == EXPECTED[name].get("solved", {})
 
 
 @pytest.mark.parametrize("name", FIXTURES)

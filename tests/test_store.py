@@ -226,13 +226,13 @@ def slow_merge(old: Post, new: Post) -> Post:
         title=new.title or old.title,
         **{
             name: getattr(old, name)
-            for name in ("parent", "story", "time", "author", "url", "score")
+            for name in ("parent", "story", "time", "author", "url", "score", "solved", "answer")
             if getattr(new, name) is None
         },
         state=state,
     )
     if state is not State.LIVE:
-        merged = merged._replace(text="", title="", author=None, url=None, score=None)
+        merged = merged._replace(text="", title="", author=None, url=None, score=None, solved=None, answer=None)
     return merged
 
 
@@ -250,7 +250,8 @@ def posts(draw: st.DrawFn) -> Post:
     if state is not State.LIVE:
         return Post(number, kind, parent=parent, story=above, time=time, state=state)
     text, author = draw(st.sampled_from(["", "a", "b"])), draw(st.sampled_from([None, b"x", b"y"]))
-    return Post(number, kind, text, draw(st.sampled_from(["", "T"])), parent, above, time, author, None, draw(SMALL))
+    title, score, solved = draw(st.sampled_from(["", "T"])), draw(SMALL), draw(st.sampled_from([None, None, True, False]))
+    return Post(number, kind, text, title, parent, above, time, author, None, score, solved=solved)
 
 
 ITEMS = st.one_of(
@@ -564,8 +565,11 @@ def test_only_hacker_news_items_go_to_a_place_with_their_numbers(archive: Archiv
         place(archive, "hn", Mail())
 
 
+@pytest.mark.parametrize("version", range(1, len(MIGRATIONS)))
 @pytest.mark.parametrize("name", ["hn", "lists", None])
-def test_an_archive_of_the_first_version_is_brought_along_with_the_same_words(tmp_path: Path, name: str | None) -> None:
+def test_an_archive_of_an_earlier_version_is_brought_along_with_the_same_words(
+    tmp_path: Path, name: str | None, version: int
+) -> None:
     posts = [
         Post(10, Kind.STORY, "> quoted\n  code", "T", None, None, 5, b"0" * 16, "https://e.org", 3, thread=10),
         Post(11, Kind.COMMENT, "an answer\n\nin two", "", 10, 10, 6, thread=10),
@@ -579,6 +583,9 @@ def test_an_archive_of_the_first_version_is_brought_along_with_the_same_words(tm
         old.executemany("INSERT INTO place VALUES (?, 10, ?, 0)", [(p.id, int(hash_split(np.array([10]))[0])) for p in posts])
         if name:
             old.execute("INSERT INTO meta VALUES ('forum', ?)", (name,))
+        for step in MIGRATIONS[1:version]:
+            old.executescript(step)
+        old.execute(f"PRAGMA user_version = {version}")
         old.commit()
     with Archive.open(fresh, create=True) as new:
         place(new, name or "hn", hashed=False)
@@ -594,6 +601,54 @@ def test_an_archive_of_the_first_version_is_brought_along_with_the_same_words(tm
             "https://news.ycombinator.com/item?id=10" if name != "lists" else None,
         )
         assert brought.add(posts).unchanged == 3
+
+
+# --- what was solved ------------------------------------------------------------------------------------------------
+
+
+ASKED = Post(1, Kind.STORY, "How?", author=b"asker", answer=3, solved=True)
+TWO_ANSWERS = [reply(2, 1, "so"), reply(3, 1, "or so")]
+
+
+@pytest.mark.parametrize("items", [[ASKED, *TWO_ANSWERS], [*TWO_ANSWERS, ASKED]], ids=["question first", "answers first"])
+def test_an_answer_that_its_question_names_was_accepted_whichever_came_first(archive: Archive, items: list[Post]) -> None:
+    for item in items:  # as from files of their own
+        archive.add([item])
+    assert {post.id: post.solved for post in contents(archive)} == {1: True, 2: None, 3: True}
+    thread = Thread(1, contents(archive))
+    assert thread.solved and thread.opening is not None and thread.opening.author == b"asker"
+    assert [(pair.reply.id, pair.reply.solved, pair.context[0].solved) for pair in thread.pairs()] == [
+        (2, None, True),
+        (3, True, True),
+    ]
+
+
+def test_the_one_that_was_accepted_may_change(archive: Archive) -> None:
+    archive.add([ASKED, *TWO_ANSWERS])
+    assert archive.add([ASKED._replace(answer=2)]).updated == 1
+    assert {post.id: post.solved for post in contents(archive)} == {1: True, 2: True, 3: None}
+    archive.add([reply(2, 1, "so")._replace(solved=False), ASKED._replace(answer=3)])
+    assert {post.id: post.solved for post in contents(archive)} == {1: True, 2: False, 3: True}
+
+
+def test_a_thread_is_solved_by_a_reply_or_by_what_its_place_says_and_else_nobody_knows() -> None:
+    opening = Post(1, Kind.STORY, "How?", thread=1)
+    assert Thread(1, [opening, reply(2, 1)]).solved is None
+    assert Thread(1, [opening, reply(2, 1)._replace(solved=False)]).solved is None
+    assert Thread(1, [opening, reply(2, 1)._replace(solved=True)]).solved is True
+    assert Thread(1, [opening._replace(solved=False)]).solved is False
+    assert Thread(1, [reply(2, 1)]).solved is None and Thread(1, [reply(2, 1)]).opening is None
+
+
+def test_only_what_is_known_to_be_solved_changes_a_fingerprint(tmp_path: Path) -> None:
+    prints = []
+    for number, opening in enumerate([Post(1, Kind.STORY, "How?"), Post(1, Kind.STORY, "How?", solved=False)]):
+        with Archive.open(tmp_path / f"{number}.db", create=True) as archive:
+            archive.add([opening])
+            prints.append(fingerprint(archive, "hash"))
+    digest = hashlib.blake2b(digest_size=16)  # as in the archives of earlier versions: nothing is fitted anew for this
+    digest.update(f"{hash_split(np.array([1]))[0]} 1 1 None 4\0How?\0".encode())
+    assert prints[0] == digest.hexdigest() != prints[1]
 
 
 # --- what is no archive --------------------------------------------------------------------------------------------

@@ -54,6 +54,8 @@ class Post(NamedTuple):
     thread: int | None = None  # the thread's key, once the archive knows it
     own: str | None = None  # its id at its source, where `id` is a hash of that
     link: str | None = None  # where to read it, where the source's template does not say it
+    solved: bool | None = None  # a reply: was it accepted as the answer? an opening post: is it solved? None: not known
+    answer: int | None = None  # of an opening post: the reply that was accepted, where the source says so there
 
     @property
     def body(self) -> str:
@@ -68,7 +70,12 @@ class Post(NamedTuple):
 
 
 class Pair(NamedTuple):
-    """A reply and what it answers."""
+    """A reply and what it answers.
+
+    `reply.solved` says whether the reply was accepted as the answer, `context[0].solved` whether the place closed the thread as
+    solved; both are None where nothing is known, as in most forms. Who asked is `context[0].author`: a reply of the same author
+    (not None) is the asker's own.
+    """
 
     context: tuple[Post, ...]  # from root to parent, oldest first
     reply: Post
@@ -85,6 +92,21 @@ class Thread:
     def __post_init__(self) -> None:
         """Index the posts by id."""
         object.__setattr__(self, "_by_id", {post.id: post for post in self.posts})
+
+    @property
+    def opening(self) -> Post | None:
+        """The post that opens the thread: its author asked. None where it is not here."""
+        return self._by_id.get(self.key)
+
+    @property
+    def solved(self) -> bool | None:
+        """Whether what was asked was solved: a reply was accepted, or the place closed the thread as solved.
+
+        None: the place does not say. Which replies were accepted, they say themselves: `post.solved`.
+        """
+        if any(post.solved for post in self.posts):
+            return True
+        return None if self.opening is None else self.opening.solved
 
     def context(self, post: Post, limit: int | None = None) -> tuple[Post, ...]:
         """The posts that `post` answers, from root to parent, as far as they are known.

@@ -19,7 +19,7 @@ from rejoinder.archive.source import Hasher, Item, Record, Skipped, Source
 from rejoinder.archive.tables import rows
 from rejoinder.errors import SourceError, UsageError
 
-_FIELDS = ("id", "parent", "root", "text", "title", "time", "author", "link", "url", "score")
+_FIELDS = ("id", "parent", "root", "text", "title", "time", "author", "link", "url", "score", "solved", "answer")
 _KNOWN = (*_FIELDS, "markup", "at")
 
 

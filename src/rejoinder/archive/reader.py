@@ -12,7 +12,7 @@ import numpy as np
 from rejoinder.archive.split import Method, Split, first_share, time_split
 from rejoinder.archive.store import Archive
 from rejoinder.corpus import ByThread, Part
-from rejoinder.post import Thread
+from rejoinder.post import Post, Thread
 
 _BY_THREAD = "SELECT thread, min(time), count(*) FROM place JOIN post USING (id) GROUP BY thread"
 
@@ -43,11 +43,11 @@ class ArchiveCorpus(ByThread):
         yield from threads
 
     def fingerprint(self) -> str:
-        """A hash of the train part's posts, their words and links."""
+        """A hash of the train part's posts: their words, their links, and whether they were solved."""
         digest = hashlib.blake2b(digest_size=16)
         for thread in self.threads("train"):
             for post in thread.posts:
-                digest.update(f"{thread.key} {post.id} {post.parent} {len(post.body)}\0{post.body}\0".encode())
+                digest.update(_said(thread, post))
         return digest.hexdigest()
 
     def _threads(self, part: Split) -> Iterator[Thread]:
@@ -74,8 +74,14 @@ def fingerprint(archive: Archive, method: Method) -> str:
     for part in Split:
         for thread in corpus._threads(part):
             for post in thread.posts:
-                digest.update(f"{part} {thread.key} {post.id} {post.parent} {len(post.body)}\0{post.body}\0".encode())
+                digest.update(f"{part} ".encode() + _said(thread, post))
     return digest.hexdigest()
+
+
+def _said(thread: Thread, post: Post) -> bytes:
+    """What a fingerprint stands on. What is not known of a post does not change it."""
+    solved = "" if post.solved is None else f"{post.solved:d}\0"
+    return f"{thread.key} {post.id} {post.parent} {len(post.body)}\0{post.body}\0{solved}".encode()
 
 
 def part_counts(archive: Archive, method: Method) -> dict[str, dict[str, int]]:

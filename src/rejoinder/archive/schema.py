@@ -1,9 +1,11 @@
 """The archive's tables, as a list of migrations: the n-th brings version n to version n + 1. Never change one that shipped.
 
 `post` is what the source said; `place` is what follows from it (the post's thread and part), apart, so that a thread that
-grows does not rewrite the words of its posts. `unsettled` holds ids whose place must be found again; `frontier` the items a
-fetch has still to read; `tombstone` keyed hashes of items and authors that were forgotten; `source` the places whose posts
-these are, `origin` the ids and links that posts have there, where their numbers are hashes; `meta` notes such as the revision.
+grows does not rewrite the words of its posts. `solved` is what a source says of an opening post (whether it is solved) or of
+a reply (whether it was accepted), `answer` the reply that was accepted, where the opening post says it. `unsettled` holds ids
+whose place must be found again; `frontier` the items a fetch has still to read; `tombstone` keyed hashes of items and authors
+that were forgotten; `source` the places whose posts these are, `origin` the ids and links that posts have there, where their
+numbers are hashes; `meta` notes such as the revision.
 """
 
 from __future__ import annotations
@@ -63,6 +65,11 @@ MIGRATIONS = (
         FROM (SELECT coalesce((SELECT value FROM meta WHERE key = 'forum'), 'hn') AS name)
         WHERE EXISTS (SELECT 1 FROM post) OR EXISTS (SELECT 1 FROM meta WHERE key = 'forum');
     DELETE FROM meta WHERE key = 'forum'
+    """,
+    """
+    ALTER TABLE post ADD COLUMN solved INTEGER;
+    ALTER TABLE post ADD COLUMN answer INTEGER;
+    CREATE INDEX post_answer ON post (answer) WHERE answer IS NOT NULL
     """,
 )
 

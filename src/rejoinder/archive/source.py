@@ -16,7 +16,7 @@ from typing import ClassVar, NamedTuple, TypeVar
 
 from rejoinder.archive.html import clean
 from rejoinder.archive.markup import to_text
-from rejoinder.archive.values import BadValue, line, optional, own_id, seconds, text, whole
+from rejoinder.archive.values import BadValue, line, optional, own_id, seconds, solved, text, whole
 from rejoinder.errors import RejoinderError
 from rejoinder.post import Kind, Post, State
 
@@ -119,6 +119,8 @@ class Record(NamedTuple):
     url: object = None  # what an opening post is about
     score: object = None
     state: State = State.LIVE
+    solved: object = None  # of an opening post: its state in the words of its place; of a reply: whether it was accepted
+    answer: object = None  # of an opening post: the id of the reply that was accepted
 
     def post(self, hasher: Hasher, where: str) -> Item:
         """The post; whatever is wrong with a record costs that record at the most."""
@@ -128,7 +130,7 @@ class Record(NamedTuple):
         own = named("id", own_id, self.id)
         if own is None:
             raise BadValue("no id")
-        above, root = optional(own_id, self.parent), optional(own_id, self.root)
+        above, root, answer = (optional(own_id, value) for value in (self.parent, self.root, self.answer))
         parent = None if above is None else hasher.number(above)
         kind = Kind.STORY if parent is None else Kind.COMMENT
         live = self.state is State.LIVE
@@ -147,6 +149,8 @@ class Record(NamedTuple):
             state=self.state,
             own=own,
             link=clean(self.link) if self.link else None,
+            solved=(True if answer else solved(self.solved)) if live else None,
+            answer=hasher.number(answer) if answer and live else None,
         )
 
 

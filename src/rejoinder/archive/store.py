@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import Any, Self
 
 from rejoinder.archive.places import Place, place, places
+from rejoinder.archive.rows import COLUMNS, POSTS, UPSERT, WIDTH, Row, merge, to_post, to_row
 from rejoinder.archive.schema import check_ours, migrate, use_wal
 from rejoinder.archive.source import BATCH_SIZE, HN, Gone, Item, Skipped, text_size
 from rejoinder.archive.tombstones import not_forgotten
@@ -30,16 +31,8 @@ BUSY_SECONDS = 10.0  # how long a writer waits for another
 
 Progress = Callable[[int], None]  # called with the number of items taken in so far
 
-_COLUMNS = "id, kind, text, title, parent, story, time, author, url, score, state"
-_UPSERT = f"""
-    INSERT INTO post ({_COLUMNS}, source) VALUES (?,?,?,?,?,?,?,?,?,?,?,?)
-    ON CONFLICT (id) DO UPDATE SET kind=excluded.kind, text=excluded.text, title=excluded.title, parent=excluded.parent,
-        story=excluded.story, time=excluded.time, author=excluded.author, url=excluded.url, score=excluded.score,
-        state=excluded.state
-"""
-_Row = tuple[Any, ...]  # the values of _COLUMNS
 _Owner = tuple[int, str | None]  # a place's number, and a post's id there, if its number is a hash of that
-_Present = dict[int, tuple[_Row, _Owner]]  # a post's number -> its row, and whose it is
+_Present = dict[int, tuple[Row, _Owner]]  # a post's number -> its row, and whose it is
 
 
 @dataclass
@@ -139,7 +132,7 @@ class Archive:
 
     # --- reading -------------------------------------------------------------------------------------------------
 
-    def query(self, sql: str, values: Iterable[Any] = ()) -> Iterator[_Row]:
+    def query(self, sql: str, values: Iterable[Any] = ()) -> Iterator[Row]:
         """The rows of a SELECT; what varies comes as bound values."""
         with _errors(self.path):
             yield from self._db.execute(sql, tuple(values))
@@ -155,8 +148,8 @@ class Archive:
 
     def posts(self, where: str, values: Iterable[Any] = ()) -> Iterator[Post]:
         """The posts that meet a SQL condition over the columns of `post` and `place`."""
-        for row in self.query(f"SELECT {_COLUMNS}, thread FROM post LEFT JOIN place USING (id) WHERE {where}", values):
-            yield _post(row)
+        for row in self.query(f"{POSTS} WHERE {where}", values):
+            yield to_post(row)
 
     def post(self, number: int) -> Post:
         """The post with that id.
@@ -298,7 +291,7 @@ class Archive:
             self._write_group(db, group, present, at, taken)
 
     def _write_group(self, db: sqlite3.Connection, items: list[Post | Gone], present: _Present, at: Place, taken: Counts) -> None:
-        changed: dict[int, _Row] = {}
+        changed: dict[int, Row] = {}
         origins: dict[int, tuple[int, str, str | None]] = {}
         touched: set[int | None] = set()
         for item in items:
@@ -310,9 +303,9 @@ class Archive:
                 if old is None:
                     taken.skip("deleted, or no such item", item.where)
                     continue
-                row = _merge(old, _row(Post(item.id, Kind(old[1]), state=State.DELETED)))
+                row = merge(old, to_row(Post(item.id, Kind(old[1]), state=State.DELETED)))
             else:
-                row = _row(item) if old is None else _merge(old, _row(item))
+                row = to_row(item) if old is None else merge(old, to_row(item))
                 if item.own is not None and (old is None or row != old):
                     origins[item.id] = (item.id, item.own, item.link)
             if old is None:
@@ -328,7 +321,7 @@ class Archive:
             present[item.id] = (row, (at.number, item.own if isinstance(item, Post) else None))
         if changed:
             touched.discard(None)
-            db.executemany(_UPSERT, [(*row, at.number) for _, row in sorted(changed.items())])
+            db.executemany(UPSERT, [(*row, at.number) for _, row in sorted(changed.items())])
             db.executemany("INSERT OR REPLACE INTO origin VALUES (?, ?, ?)", origins.values())
             db.executemany("INSERT OR IGNORE INTO unsettled VALUES (?)", [(i,) for i in touched])
             self.set_meta("revision", self.meta("revision", 0) + 1)
@@ -340,9 +333,9 @@ class Archive:
         ids = json.dumps([item.id for item in items])
         own, join = ("own", "LEFT JOIN origin USING (id)") if at.hashed else ("NULL", "")
         present, size = _Present(), 0
-        here = f"SELECT {_COLUMNS}, source, {own} FROM post {join} WHERE id IN (SELECT value FROM json_each(?))"
+        here = f"SELECT {COLUMNS}, source, {own} FROM post {join} WHERE id IN (SELECT value FROM json_each(?))"
         for row in db.execute(here, (ids,)):
-            present[row[0]] = (row[:11], row[11:])
+            present[row[0]] = (row[:WIDTH], row[WIDTH:])
             size += len(row[2])
             if size > BATCH_SIZE:
                 yield [item for item in items if item.id in present], present
@@ -367,25 +360,6 @@ class Archive:
         counts.moved += found.moved
         counts.resplit += found.resplit
         counts.circular += found.circular
-
-
-def _row(post: Post) -> _Row:
-    return (post.id, post.kind.value, *post[2:10], post.state.value)
-
-
-def _post(row: _Row) -> Post:
-    return Post._make((row[0], Kind(row[1]), *row[2:10], State(row[10]), row[11], None, None))
-
-
-def _merge(old: _Row, new: _Row) -> _Row:
-    """What is known after an update: what the new record does not say stays; what was deleted stays deleted."""
-    state = State.DELETED if old[10] == State.DELETED else new[10]
-    links_and_time = [then if now is None else now for then, now in zip(old[4:7], new[4:7], strict=True)]
-    if state != State.LIVE:
-        return (new[0], new[1], "", "", *links_and_time, None, None, None, int(state))
-    text, title = new[2] or old[2], new[3] or old[3]
-    rest = [then if now is None else now for then, now in zip(old[7:10], new[7:10], strict=True)]
-    return (new[0], new[1], text, title, *links_and_time, *rest, int(state))
 
 
 @contextmanager

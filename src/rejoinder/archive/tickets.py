@@ -40,6 +40,7 @@ class Ticket(NamedTuple):
     subject: object
     entries: Iterable[TicketEntry]
     link: str | None = None
+    status: object = None  # in the words of its help desk: closed, solved, open
 
 
 class TicketSource(JsonForm):
@@ -119,6 +120,7 @@ def _items(make: Callable[[], Ticket], hasher: Hasher, where: str) -> Iterator[I
                 time=entry.time,
                 author=None if entry.author is None else f"{side} {entry.author}",
                 link=ticket.link,
+                solved=ticket.status if before is None else None,
             )
             yield record.post(hasher, where)
             before, root = own, root or own

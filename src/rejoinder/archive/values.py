@@ -22,6 +22,27 @@ _LONGEST_DATE = 100  # characters
 _LATEST = 10**11  # seconds; what is later is milliseconds, or no date
 _NOTHING = frozenset(("", "nan", "\\n", "null", "none", "<na>", "n/a", "nat"))
 _TRUE = frozenset(("true", "t", "1", "yes", "y"))
+_SOLVED = frozenset(("closed", "solved", "resolved", "completed", "answered", *_TRUE))
+_UNSOLVED = frozenset(
+    (
+        "open",
+        "opened",
+        "reopened",
+        "new",
+        "active",
+        "pending",
+        "hold",
+        "snoozed",
+        "unsolved",
+        "not_planned",
+        "duplicate",
+        "false",
+        "f",
+        "0",
+        "no",
+        "n",
+    )
+)
 _UNIT = (1, 10**3, 10**6, 10**9)  # of a second: s, ms, us, ns
 _WHOLE = re.compile(r"\s*[+-]?\d{1,40}(?:\.0*)?\s*")
 _ZONE = re.compile(r"\s*(?:UTC|GMT|Z)$")
@@ -133,6 +154,14 @@ def flag(value: object) -> bool:
     if isinstance(value, str):
         return value.strip().lower() in _TRUE
     return value in (True, 1)
+
+
+def solved(value: object) -> bool | None:
+    """Whether the state of what was asked says that it is solved; None where it says neither, as "spam" or "merged" do."""
+    if isinstance(value, str):
+        word = value.strip().lower()
+        return True if word in _SOLVED else False if word in _UNSOLVED or word.startswith("pending ") else None
+    return value == 1 if isinstance(value, bool | int) and value in (0, 1) else None
 
 
 def text(value: object) -> str:

@@ -31,6 +31,7 @@ class Chatwoot(TicketSource):
             values[0].get("conversation_id") or values[0].get("id"),
             _subject(messages) if messages else None,
             map(_entry, messages),
+            status=values[0].get("status") if "messages" in values[0] else None,  # a message by itself has one of its own
         )
 
 

@@ -51,7 +51,8 @@ class Discourse(JsonSource):
         gone = (
             State.DELETED if get("deleted_at") or flag(get("user_deleted")) else State.DEAD if flag(get("hidden")) else State.LIVE
         )
-        written = get("raw")
+        written, accepted = get("raw"), known.get("accepted_answer")
+        answer = accepted.get("post_number") if isinstance(accepted, Mapping) else None
         return Record(
             id=f"{about}/{number}" if number else None,
             text=written or get("cooked"),
@@ -63,6 +64,8 @@ class Discourse(JsonSource):
             author=get("username"),
             score=get("like_count"),
             state=gone,
+            solved=(flag(get("topic_accepted_answer")) or None) if opens else get("accepted_answer"),
+            answer=f"{about}/{answer}" if opens and answer else None,
         )
 
 

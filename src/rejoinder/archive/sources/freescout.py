@@ -26,7 +26,7 @@ class FreeScout(TicketSource):
         (conversation,) = values
         threads = (conversation.get("_embedded") or {}).get("threads") or ()
         entries = [_entry(one) for one in threads if isinstance(one, Mapping)]
-        return Ticket(conversation.get("id"), conversation.get("subject"), entries)
+        return Ticket(conversation.get("id"), conversation.get("subject"), entries, status=conversation.get("status"))
 
 
 SOURCE = FreeScout()

@@ -9,6 +9,8 @@ from typing import Any
 from rejoinder.archive.peek import peek
 from rejoinder.archive.tickets import Ticket, TicketEntry, TicketSource
 
+_STATUS = {"2": "open", "3": "pending", "4": "resolved", "5": "closed"}
+
 
 class Freshdesk(TicketSource):
     """Tickets, each whole."""
@@ -30,7 +32,7 @@ class Freshdesk(TicketSource):
         ticket = inside if isinstance(inside, Mapping) else record
         said = record.get("conversations") or ticket.get("conversations") or ()
         entries = [_question(ticket), *(_entry(one) for one in said if isinstance(one, Mapping))]
-        return Ticket(ticket.get("id"), ticket.get("subject"), entries)
+        return Ticket(ticket.get("id"), ticket.get("subject"), entries, status=_STATUS.get(str(ticket.get("status"))))
 
 
 SOURCE = Freshdesk()

@@ -17,6 +17,7 @@ from rejoinder.archive.json_records import Row, json_records
 from rejoinder.archive.json_source import JsonSource
 from rejoinder.archive.peek import peek
 from rejoinder.archive.source import Record
+from rejoinder.archive.values import solved
 
 _ADDRESS = re.compile(r"(?:repos/|github\.com/)([^/]+/[^/]+)/(?:issues|pull|pulls|discussions)/(\d+)")
 _TREES = [  # where the issues, or discussions, of an answer of GraphQL lie
@@ -30,6 +31,7 @@ class _Said(NamedTuple):
     post: Mapping[str, Any]
     parent: str | None = None  # what it answers, and where its thread begins, if it lies inside of that
     root: str | None = None
+    accepted: object = None  # whether it is the answer of a discussion
 
 
 class GitHub(JsonSource):
@@ -58,10 +60,10 @@ class GitHub(JsonSource):
 
     def within(self, value: Mapping[str, Any], outer: Mapping[str, Any]) -> Iterator[_Said]:
         """A record, and the comments inside it."""
-        root = _issue_of(value)
+        root, answer = _issue_of(value), value.get("answer")
         yield _Said(value)
         for comment in _nodes(value.get("comments")):
-            yield _Said(comment, root, root)
+            yield _Said(comment, root, root, _accepted(comment, answer))
             for reply in _nodes(comment.get("replies")):
                 yield _Said(reply, _comment_id(comment, root), root)
 
@@ -86,10 +88,28 @@ class GitHub(JsonSource):
             time=get("created_at") or get("createdAt") or get("submitted_at"),
             author=_writer(part.post),
             link=link if str(link).startswith("https://github.com/") else None,
+            solved=part.accepted if comment else _state(part.post),
         )
 
 
 SOURCE = GitHub()
+
+
+def _accepted(comment: Mapping[str, Any], answer: object) -> object:
+    """Whether a comment is what its discussion says was the answer, if that was asked for."""
+    named = comment.get("id") == answer.get("id") if isinstance(answer, Mapping) else None
+    return comment.get("isAnswer", named)
+
+
+def _state(post: Mapping[str, Any]) -> object:
+    """Whether an issue was closed as done, or a discussion answered; of a pull request that is no question."""
+    get = post.get
+    if "pull_request" in post or "/pull/" in str(get("html_url") or get("url")):
+        return None
+    if isinstance(get("answer"), Mapping) or get("isAnswered") is not None:
+        return get("isAnswered") is not False
+    closed = solved(get("state"))
+    return (solved(get("state_reason") or get("stateReason")) is not False) if closed else closed
 
 
 def _nodes(value: object) -> Iterator[Mapping[str, Any]]:

@@ -40,6 +40,7 @@ class GitLab(JsonSource):
             time=get("created_at"),
             author=who.get("username") or who.get("id"),
             link=None if note else get("web_url"),
+            solved=get("state") if kind == "Issue" and not note else None,
         )
 
 

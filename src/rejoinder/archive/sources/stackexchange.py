@@ -72,6 +72,8 @@ class StackExchange(JsonSource):
             author=owner.get("user_id") or owner.get("display_name"),
             link=get("link") if str(get("link")).startswith("http") else None,
             score=get("score"),
+            solved=get("is_accepted"),
+            answer=get("accepted_answer_id"),
         )
 
 
@@ -111,5 +113,5 @@ def _row(text: str, hasher: Hasher, where: str) -> Item:
         return Skipped("a page about a tag, or a notice", where)
     return Record(
         id=get("Id"), text=get("Body"), markup="html", title=get("Title"), parent=get("ParentId"), time=get("CreationDate"),
-        author=author, score=get("Score"),
+        author=author, score=get("Score"), answer=get("AcceptedAnswerId"),
     ).post(hasher, where)  # fmt: skip

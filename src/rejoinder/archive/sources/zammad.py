@@ -8,6 +8,8 @@ from typing import Any
 
 from rejoinder.archive.tickets import Ticket, TicketEntry, TicketSource
 
+_STATES = {"1": "new", "2": "open", "3": "pending", "4": "closed", "6": "pending"}  # by their ids, as Zammad comes
+
 
 class Zammad(TicketSource):
     """Tickets: the articles of one follow each other, or lie inside a record."""
@@ -33,7 +35,10 @@ def _whole(record: Mapping[str, Any]) -> Ticket:
     inside = record.get("ticket")
     ticket = inside if isinstance(inside, Mapping) else record
     return Ticket(
-        ticket.get("id") or ticket.get("number"), ticket.get("title"), _entries(record.get("articles") or ticket.get("articles"))
+        ticket.get("id") or ticket.get("number"),
+        ticket.get("title"),
+        _entries(record.get("articles") or ticket.get("articles")),
+        status=ticket.get("state") or _STATES.get(str(ticket.get("state_id"))),
     )
 
 

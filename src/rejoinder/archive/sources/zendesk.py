@@ -31,7 +31,12 @@ class Zendesk(TicketSource):
         """A ticket with its comments, or a page of comments alone."""
         (ticket,) = values
         entries = [_entry(one, ticket) for one in ticket.get("comments") or () if isinstance(one, Mapping)] or [_question(ticket)]
-        return Ticket(ticket.get("id") or path.stem, ticket.get("raw_subject") or ticket.get("subject"), entries)
+        return Ticket(
+            ticket.get("id") or path.stem,
+            ticket.get("raw_subject") or ticket.get("subject"),
+            entries,
+            status=ticket.get("status"),
+        )
 
 
 SOURCE = Zendesk()
