@@ -3,6 +3,7 @@
     RejoinderError              one line for the person: what, where, what to do; the CLI exits 2
     ├── UsageError              the request itself cannot be carried out as asked
     │   ├── ConfigError         a setting is unknown, of the wrong type or out of range
+    │   ├── NotPaired           no such browser extension was let in, or asks to be
     │   └── MissingExtra        the command needs packages of an extra that is not installed
     ├── HomeBusy                another process is writing models, or own text, in this home
     ├── DiskFull                what was to be written found no room
@@ -35,6 +36,10 @@ class UsageError(RejoinderError):
 
 class ConfigError(UsageError):
     """A setting is unknown, of the wrong type or out of range."""
+
+
+class NotPaired(UsageError):
+    """No such extension was let in, or asks to be."""
 
 
 class MissingExtra(UsageError):

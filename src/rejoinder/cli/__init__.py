@@ -11,7 +11,23 @@ import typer
 from typer.core import TyperGroup
 
 from rejoinder import __version__
-from rejoinder.cli import archive, arpa, audit, bundle, fetching, forget, inspect, ladder, lsp, own, rungs, serve, suggest, tour
+from rejoinder.cli import (
+    archive,
+    arpa,
+    audit,
+    bundle,
+    fetching,
+    forget,
+    inspect,
+    ladder,
+    lsp,
+    own,
+    pair,
+    rungs,
+    serve,
+    suggest,
+    tour,
+)
 from rejoinder.cli.output import be_quiet
 from rejoinder.errors import RejoinderError, Stopped
 
@@ -72,6 +88,7 @@ app.command("rungs")(rungs.list_rungs)
 app.command("reply")(suggest.reply)
 app.command("complete")(suggest.complete)
 app.command("serve")(serve.serve)
+app.command("pair")(pair.pair)
 app.command("lsp")(lsp.lsp)
 app.command("ladder")(ladder.ladder)
 app.command("tour")(tour.tour)

@@ -19,8 +19,9 @@ from starlette.types import Receive, Scope, Send
 
 from rejoinder import __version__
 from rejoinder.home.open_home import OpenHome
+from rejoinder.home.pairing import Pairings
 from rejoinder.home.workspace import Workspace
-from rejoinder.serve.api import browse, own, suggest
+from rejoinder.serve.api import browse, own, pairing, suggest
 from rejoinder.serve.http.backend import Backend, Forward
 from rejoinder.serve.http.config import ServeConfig
 from rejoinder.serve.http.failures import add_failures
@@ -38,7 +39,7 @@ _LOOK_AGAIN = 1.0  # seconds between looks at whether the home has changed
 _DESCRIPTION = "Finishes sentences and proposes replies, from an archive on this machine. It never posts anywhere."
 
 
-_ROUTERS = (suggest.router, browse.router, own.router, openai_routes.router)
+_ROUTERS = (suggest.router, browse.router, own.router, pairing.router, openai_routes.router)
 
 
 def create_app(
@@ -88,7 +89,7 @@ def create_app(
     app.add_middleware(Spelling)
     app.add_middleware(RequestLimits, config=config)
     if guarded:
-        app.add_middleware(Guard, config=config)
+        app.add_middleware(Guard, config=config, pairings=Pairings(space.home))
     app.add_middleware(MetricsMiddleware, metrics=services.metrics)
     return app
 

@@ -16,13 +16,14 @@ from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 from starlette.responses import JSONResponse
 
-from rejoinder.errors import ArchiveBusy, NotFitted, RejoinderError, StaleModel, UnknownPost, UsageError
+from rejoinder.errors import ArchiveBusy, NotFitted, NotPaired, RejoinderError, StaleModel, UnknownPost, UsageError
 
 _STATUS: tuple[tuple[type[RejoinderError], int], ...] = (  # the first that fits
     (UnknownPost, 404),
     (NotFitted, 404),
     (StaleModel, 409),
     (ArchiveBusy, 503),
+    (NotPaired, 403),
     (UsageError, 400),
     (RejoinderError, 500),
 )

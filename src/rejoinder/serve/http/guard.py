@@ -2,9 +2,12 @@
 
     Host             must be a name of this machine        a foreign name that points here is DNS rebinding
     Origin           must be this server, where it is sent  a page from elsewhere asks
-    Sec-Fetch-Site   must not be cross-site                 the same, for what has no Origin
+    Sec-Fetch-Site   must not be cross-site                 the same, for what has no Origin; nor a script without a site
     Authorization    must bring the token, if there is one  Bearer; or Basic with it as the password, which browsers ask for
     Content-Type     must be JSON, where a body is sent     what an HTML form can send without asking is not
+
+A browser's extension may pass with the token of its pairing (see `rejoinder.home.pairing`) and no other, and only to what typing
+needs; without one it may ask to be paired. Pairing begins at this machine alone.
 
 No answer carries a CORS header, and every answer tells the browser to load nothing from anywhere else.
 """
@@ -19,11 +22,15 @@ from secrets import compare_digest
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from rejoinder.serve.http.config import ServeConfig
+from rejoinder.errors import SourceError
+from rejoinder.home.pairing import Pairings, is_extension
+from rejoinder.serve.http.config import ServeConfig, is_loopback
 from rejoinder.serve.http.failures import failure
 
 _WILDCARDS = ("0.0.0.0", "::")  # noqa: S104 - compared with, not bound to
 _LOCAL = frozenset(("localhost", "127.0.0.1", "[::1]"))
+_TO_PAIR = frozenset(("/v1/pair", "/v1/pair/claim"))
+_FOR_EXTENSIONS = frozenset(("/v1/suggest", "/v1/reply", "/v1/own", "/v1/rungs"))
 _WITHOUT_BODY = ("GET", "HEAD", "OPTIONS")
 _POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; font-src 'self'; "
@@ -43,9 +50,9 @@ _ALWAYS = {
 class Guard:
     """Stands before the app."""
 
-    def __init__(self, app: ASGIApp, config: ServeConfig) -> None:
+    def __init__(self, app: ASGIApp, config: ServeConfig, pairings: Pairings) -> None:
         """Let through to `app` what may pass."""
-        self._app = app
+        self._app, self._pairings = app, pairings
         self._token = config.token.encode() if config.token else None
         self._any_address = config.host in _WILDCARDS
         self._hosts = _LOCAL | {f"[{config.host}]" if ":" in config.host else config.host.lower()}
@@ -67,19 +74,34 @@ class Guard:
             await send(message)
 
         headers = Headers(scope=scope)
-        refused = self._refused(headers) or self._unknown(headers) or _unreadable(scope["method"], headers)
+        if _is_from_extension(headers):
+            refused = self._elsewhere(headers) or self._unpaired(scope, headers)
+        else:
+            refused = self._elsewhere(headers) or _foreign(headers) or self._unknown(headers)
+        refused = refused or _unreadable(scope["method"], headers)
         await (refused or self._app)(scope, receive, guarded)
 
-    def _refused(self, headers: Headers) -> ASGIApp | None:
-        """The answer to a page from elsewhere."""
+    def _elsewhere(self, headers: Headers) -> ASGIApp | None:
+        """The answer to who takes this server for another."""
         hosts = headers.getlist("host")
         if len(hosts) != 1 or not self._is_ours(hosts[0]):
             return failure(403, "this server answers to its own name only; ask it as localhost or by the address it listens at")
-        origin = headers.get("origin")
-        if origin is not None and origin.partition("://")[2].lower() != hosts[0].lower():
-            return failure(403, "a page from elsewhere may not ask this server")
-        if headers.get("sec-fetch-site") == "cross-site":
-            return failure(403, "a page from elsewhere may not ask this server; open the address in a tab of its own")
+        return None
+
+    def _unpaired(self, scope: Scope, headers: Headers) -> ASGIApp | None:
+        """The answer to an extension that nobody let in, or that asks for what is none of its business."""
+        path = scope["path"]
+        if path in _TO_PAIR:
+            client = scope.get("client")
+            return None if client and is_loopback(client[0]) else failure(403, "extensions are paired at this machine alone")
+        if path not in _FOR_EXTENSIONS:
+            return failure(403, "an extension may not ask for this")
+        try:
+            may = self._pairings.allows(headers.get("origin"), _brought(headers.get("authorization", "")))
+        except SourceError as error:
+            return failure(500, str(error))
+        if not may:
+            return failure(403, "this extension is not paired with this server; pair it in its settings", code="not_paired")
         return None
 
     def _is_ours(self, host: str) -> bool:
@@ -95,6 +117,22 @@ class Guard:
             return None
         told = [("www-authenticate", 'Basic realm="rejoinder", charset="UTF-8"'), ("www-authenticate", "Bearer")]
         return failure(401, "this server asks for its token: Authorization: Bearer TOKEN", headers=told)
+
+
+def _is_from_extension(headers: Headers) -> bool:
+    """Whether a browser's extension asks. With GET browsers do not say which, but that it is no page and nobody's address bar."""
+    origin, mode = headers.get("origin"), headers.get("sec-fetch-mode", "navigate")
+    return is_extension(origin or "") or (origin is None and headers.get("sec-fetch-site") == "none" and mode != "navigate")
+
+
+def _foreign(headers: Headers) -> ASGIApp | None:
+    """The answer to a page from elsewhere."""
+    origin = headers.get("origin")
+    if origin is not None and origin.partition("://")[2].lower() != headers["host"].lower():
+        return failure(403, "a page from elsewhere may not ask this server")
+    if headers.get("sec-fetch-site") == "cross-site":
+        return failure(403, "a page from elsewhere may not ask this server; open the address in a tab of its own")
+    return None
 
 
 def _without_port(host: str) -> str:
