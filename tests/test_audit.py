@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import tempfile
 from collections import Counter
 from dataclasses import replace
 from pathlib import Path
@@ -17,6 +18,8 @@ from typer.testing import CliRunner, Result
 from rejoinder.archive.reader import ArchiveCorpus
 from rejoinder.cli import app
 from rejoinder.errors import ConfigError, ModelError, UsageError
+from rejoinder.home.holders import AUDITED
+from rejoinder.models.directory import MARK
 from rejoinder.models.interfaces import Job
 from rejoinder.models.kneser_ney import KneserNey, KneserNeyConfig
 from rejoinder.models.markov import Markov, MarkovConfig
@@ -207,11 +210,15 @@ def run(home: Path, *options: object) -> Result:
 FEW = ("--each", 2, "--alternatives", 15)
 
 
-def test_the_command_fits_a_recipe_keeps_it_and_audits_it_again(home: Path, tmp_path: Path) -> None:
+def test_the_command_fits_a_recipe_keeps_it_and_audits_it_again(
+    home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "nowhere"))  # words lie in the home, where forgetting finds them
     recipe = tmp_path / "recipe.toml"
     recipe.write_text("[tokenizer]\nsize = 400\n[kneser_ney]\norder = 4\n")
     first = run(home, "--config", recipe, "--keep", tmp_path / "kept", *FEW, "--json")
     found = json.loads(first.stdout)
+    assert list((home / AUDITED).iterdir()) == [home / AUDITED / MARK]
     assert first.exit_code == 1 and not found["passed"]  # nothing is left out, so what was planted once is given away
     assert found["most_exposure_bits"] == 4.0
     (rung,) = found["rungs"]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 import sys
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -17,6 +18,7 @@ from rejoinder.archive.reader import ArchiveCorpus, held_out
 from rejoinder.archive.store import Archive
 from rejoinder.cli import main
 from rejoinder.errors import ConfigError, UsageError
+from rejoinder.home.holders import held_in
 from rejoinder.home.workspace import Workspace
 from rejoinder.models import Can
 from rejoinder.models.directory import check_hashes
@@ -24,7 +26,8 @@ from rejoinder.models.interfaces import Job
 from rejoinder.models.kneser_ney import KneserNey
 from rejoinder.models.unigram import Unigram
 from rejoinder.post import Kind, Post, Thread
-from rejoinder.publish.recipe import About, CleanCorpus, Recipe, _check_place, bits_per_byte, make
+from rejoinder.publish.recipe import About, CleanCorpus, Recipe, bits_per_byte, make
+from rejoinder.publish.workplace import check_place, workplace
 from rejoinder.text.fingerprints import Fingerprints
 
 SETTINGS: dict[str, dict[str, Any]] = {
@@ -237,11 +240,13 @@ def test_the_command_makes_them_from_a_file(
     (tmp_path / "posts.jsonl").write_text("".join(json.dumps(item) + "\n" for item in items))
     (tmp_path / "recipe.toml").write_text("[tokenizer]\nsize = 300\n[kneser_ney]\norder = 3\nposts = 2\n")
     where = ("--config", tmp_path / "recipe.toml", "--out", tmp_path / "models")
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "nowhere"))  # words lie in a folder with our mark
     run(monkeypatch, "bundle", tmp_path / "posts.jsonl", *where, "--licence", "CC0", "--json")
     card = json.loads(capsys.readouterr().out)
     assert card["data"]["name"] == "posts.jsonl" and len(card["data"]["sha256"]) == 64 and card["licence"] == "CC0"
     assert list(card["rungs"]) == ["kneser_ney"] and card["rungs"]["kneser_ney"]["bits_per_byte"]["test"] > 0
     assert Workspace(tmp_path, models=tmp_path / "models").fitted("kneser_ney") is not None
+    assert not (tmp_path / "models.work").exists()
 
 
 def test_without_dev_posts_the_command_says_that_it_measured_nothing(
@@ -299,15 +304,50 @@ def test_the_package_s_own_models_are_whole_where_they_are_there() -> None:
     assert Fingerprints.load(space.models / "posts.npy")
 
 
-@pytest.mark.parametrize("where", ["made", "made.work"])
-def test_a_folder_that_holds_something_else_is_left_alone(where: str, tmp_path: Path) -> None:
-    (tmp_path / where / "thesis").mkdir(parents=True)
+def test_a_folder_that_holds_something_else_is_left_alone(corpus: ArchiveCorpus, tmp_path: Path) -> None:
+    (tmp_path / "made" / "thesis").mkdir(parents=True)
     with pytest.raises(UsageError, match="holds thesis, which no recipe made"):
-        _check_place(tmp_path / "made")
+        make(RECIPE, corpus, tmp_path / "made", np.random.default_rng(0))
+    assert [path.name for path in tmp_path.iterdir()] == ["made"]
+
+
+@pytest.mark.parametrize("theirs", ["thesis/draft.txt", "tokens-of-gold/coin.txt", "tokens", "link"])
+def test_a_folder_beside_it_without_our_mark_is_left_alone(theirs: str, corpus: ArchiveCorpus, tmp_path: Path) -> None:
+    work, elsewhere = tmp_path / "made.work", tmp_path / "elsewhere"
+    if theirs == "link":
+        (elsewhere / "tokens").mkdir(parents=True)
+        work.symlink_to(elsewhere)
+    else:
+        (work / theirs).parent.mkdir(parents=True)
+        (work / theirs).write_text("years of work")
+        (work / "lstm-8000.txt").write_text("figures")
+    before = {path: path.is_file() and path.read_bytes() for path in work.rglob("*")}
+    with pytest.raises(UsageError, match="not rejoinder's own folder"):
+        make(RECIPE, corpus, tmp_path / "made", np.random.default_rng(0))
+    assert {path: path.is_file() and path.read_bytes() for path in work.rglob("*")} == before
+
+
+def test_what_runs_of_before_there_were_marks_left_is_gone_on_with(corpus: ArchiveCorpus, tmp_path: Path) -> None:
+    for name in (f"tokens-{'0a' * 8}", f"lstm-{'0b' * 8}"):
+        (tmp_path / "made.work" / name).mkdir(parents=True)
+    (tmp_path / "made.work" / "models.lock").touch()
+    with workplace(tmp_path / "made") as work:
+        assert {path.name[:6] for path in work.iterdir()} == {"tokens", "lstm-0", "models", ".rejoi"}
+    make(Recipe.from_settings({"tokenizer": {"size": 300}, "unigram": {}}), corpus, tmp_path / "made", np.random.default_rng(0))
+    assert not (tmp_path / "made.work").exists()
+
+
+def test_what_a_killed_bundle_left_is_swept_by_the_next_but_not_what_another_holds(tmp_path: Path) -> None:
+    with workplace(tmp_path / "made") as work, held_in(work) as ours:
+        (work / "tmpkilled").mkdir()
+        (work / f"tokens-{'0a' * 8}").mkdir()
+        with workplace(tmp_path / "made") as again:
+            assert sorted(path.name for path in again.iterdir()) == [".rejoinder", ours.name, f"tokens-{'0a' * 8}"]
+    assert work.is_dir() and not ours.exists()  # tokens are what the next run goes on from
 
 
 def test_the_models_of_a_home_are_not_replaced(tmp_path: Path) -> None:
     (tmp_path / "archive.db").touch()
     (tmp_path / "models" / "markov").mkdir(parents=True)
     with pytest.raises(UsageError, match="holds the models of a home"):
-        _check_place(tmp_path / "models")
+        check_place(tmp_path / "models", set())

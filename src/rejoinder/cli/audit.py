@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import tempfile
 import textwrap
 from contextlib import ExitStack
 from pathlib import Path
@@ -67,6 +66,7 @@ def audit(
       rejoinder audit --models audited
     """
     from rejoinder.archive.reader import ArchiveCorpus
+    from rejoinder.home.holders import AUDITED, held
     from rejoinder.home.workspace import Workspace
     from rejoinder.models import Can
     from rejoinder.publish.audit import AuditConfig, Canaries, PlantedCorpus
@@ -78,7 +78,7 @@ def audit(
         raise UsageError("--canaries says what was planted in --models DIR; give both")
     space = or_sample(workspace(home))
     with ExitStack() as opened, progress() as report:
-        scratch = Path(opened.enter_context(tempfile.TemporaryDirectory()))
+        scratch = opened.enter_context(held(space.home, AUDITED))
         corpus = ArchiveCorpus(opened.enter_context(space.open_archive()), scratch / "tokens")
         where = models or keep or scratch / "models"
         file = canaries or where / _CANARIES

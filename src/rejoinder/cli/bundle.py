@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import tempfile
 from pathlib import Path
 from typing import Annotated
 
@@ -45,26 +44,28 @@ def bundle(
     from rejoinder.config import read_settings
     from rejoinder.errors import SourceError
     from rejoinder.files import tree_size
+    from rejoinder.home.holders import held_in
     from rejoinder.home.workspace import CARD, Workspace
     from rejoinder.models import LADDER
     from rejoinder.models.directory import load_json
     from rejoinder.publish.recipe import TOKENIZER, About, Recipe, make, refit_gates
+    from rejoinder.publish.workplace import workplace
 
     recipe = Recipe.from_settings(read_settings(config, (), [TOKENIZER, *LADDER]))
     if not file.is_file():
         raise SourceError(f"{file}: no such file")
     with file.open("rb") as opened:
         digest = hashlib.file_digest(opened, "sha256").hexdigest()
-    with tempfile.TemporaryDirectory() as scratch, progress() as report:
-        archive_file = Path(scratch) / "archive.db"
+    with workplace(out.resolve()) as work, held_in(work) as scratch, progress() as report:
+        archive_file = scratch / "archive.db"
         with Archive.open(archive_file, create=True) as archive:
-            archive.add(HACKER_NEWS.read(file, author_hasher(Path(scratch) / "author.key")))
+            archive.add(HACKER_NEWS.read(file, author_hasher(scratch / "author.key")))
         with Archive.open(archive_file) as archive:
             about = About(name or file.name, digest, licence, tuple(held_out(archive)))
         with Archive.open(archive_file) as archive:
-            corpus = ArchiveCorpus(archive, Path(scratch) / "tokens")
+            corpus = ArchiveCorpus(archive, scratch / "tokens")
             if gates:
-                refit_gates(Workspace(out, models=out), corpus, Path(scratch), report)
+                refit_gates(Workspace(out, models=out), corpus, scratch, report)
             else:
                 make(recipe, corpus, out, np.random.default_rng(seed), about, report)
     card = load_json(out / CARD)

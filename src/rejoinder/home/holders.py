@@ -9,6 +9,7 @@ before there were marks get theirs when they are next written to.
     HOME/ladder/        models and figures of a climb of the ladder                removed but for the report, which holds none
     HOME/models/RUNG/   fitted rungs (see `rejoinder.home.forgetting`)             brought to what remains, marked or removed
     HOME/.unpacked/     what was in a zip or tar file, while it is imported        removed, but for what is at work
+    HOME/.audited/      a copy with planted secrets, while models of it are made   removed, but for what is at work
     HOME/tokenizer.json its pieces may be words                                    removed, if one stood nowhere else
 
 The text of one's own (`rejoinder.home.own_text`) is no post; it is erased by its own command.
@@ -33,12 +34,14 @@ from rejoinder.models import LADDER
 from rejoinder.models.directory import MANIFEST, MARK
 from rejoinder.text.tensors import TOKENIZER_FILE
 
-SCRATCH, CHECKPOINTS, LADDER_FOLDER, UNPACKED = "scratch", "checkpoints", "ladder", ".unpacked"
+SCRATCH, CHECKPOINTS, LADDER_FOLDER, UNPACKED, AUDITED = "scratch", "checkpoints", "ladder", ".unpacked", ".audited"
+TEMPORARY = "tmp"  # how the names of folders that are `held` begin
 HOLDERS: dict[str, tuple[str, ...]] = {  # the folder -> what of it holds no words
     SCRATCH: (),
     CHECKPOINTS: (),
     LADDER_FOLDER: ("ladder.json", "ladder.html"),
     UNPACKED: (),
+    AUDITED: (),
 }
 _BEFORE = {  # what a rejoinder that set no marks yet wrote into each, and nobody else does
     SCRATCH: r"tmp[a-z0-9_]{8}",
@@ -127,14 +130,21 @@ def sweep(directory: Path, keep: tuple[str, ...] = ()) -> list[Path]:
 
 @contextmanager
 def held(home: Path, name: str) -> Iterator[Path]:
-    """A folder for this block alone, in the home's folder of that name; what others left that were killed is swept first.
-
-    The system holds it (`flock`) for as long as the process lives, so that nobody sweeps it.
-    """
+    """A folder for this block alone, in the home's folder of that name; what others left that were killed is swept first."""
     parent = folder(home, name)
     sweep(parent)
+    with held_in(parent) as mine:
+        yield mine
+
+
+@contextmanager
+def held_in(parent: Path) -> Iterator[Path]:
+    """A folder for this block alone, in a folder of ours.
+
+    The system holds it (`flock`) for as long as the process lives, so that no `sweep` takes it.
+    """
     while True:
-        mine = Path(mkdtemp(dir=parent))
+        mine = Path(mkdtemp(dir=parent, prefix=TEMPORARY))
         with _open(mine) as handle:
             fcntl.flock(handle, fcntl.LOCK_EX)  # a sweep may have it, for the moment in which it removes it
             if mine.is_dir():

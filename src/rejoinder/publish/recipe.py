@@ -3,7 +3,7 @@
     DIRECTORY/RUNG/0001/       a fitted rung, as in a home folder
     DIRECTORY/posts.npy        64-bit hashes of the posts seen, so that figures can be taken on others
     DIRECTORY/card.json        data, settings, figures, time; MODEL_CARD.md says the same for people
-    DIRECTORY.work/            token arrays and checkpoints while it is being made
+    DIRECTORY.work/            token arrays and checkpoints while it is being made, with our mark
 
 A rung that is there already, of the same data and settings, is not made again, so a run that was broken off goes on.
 """
@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import shutil
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
@@ -26,16 +25,17 @@ import numpy as np
 from rejoinder import __version__
 from rejoinder.config import At, Checked, PositiveInt, Settings, as_dict, resolve
 from rejoinder.corpus import ByThread, Corpus, Part
-from rejoinder.errors import ConfigError, UsageError
+from rejoinder.errors import ConfigError
 from rejoinder.files import tree_size, write_atomically, write_json
 from rejoinder.home.fitting import gate_of
-from rejoinder.home.lock import MODELS
+from rejoinder.home.holders import sweep
 from rejoinder.home.workspace import CARD, Workspace
 from rejoinder.ladder.text_evaluation import post_nats
 from rejoinder.models import LADDER, Can, parts_of, rung, those_that
 from rejoinder.models.directory import identity, seal
 from rejoinder.models.interfaces import Job, LanguageModel, Progress, silent
 from rejoinder.post import Post, Thread, unquoted
+from rejoinder.publish.workplace import check_place, workplace
 from rejoinder.text.cleaning import stripped
 from rejoinder.text.fingerprints import Fingerprints
 from rejoinder.text.lexicon import Lexicon
@@ -155,22 +155,22 @@ def make(
         progress: told what is being done.
     """
     about, directory = about or About(), directory.resolve()
-    _check_place(directory)
-    work = directory.with_name(f"{directory.name}.work")
-    cleaned = CleanCorpus(corpus, work / "tokens")
-    progress("reading", 0, None)
-    facts = {"data": cleaned.fingerprint(), "tokenizer": as_dict(recipe.tokenizer), "seed": _seed(rng)}
-    cleaned.tokens = work / f"tokens-{_digest(facts)}"
-    _write_tokens(recipe, cleaned, progress)
-    kitchen = _Kitchen(cleaned, Workspace(work, models=directory), work, about, progress)
-    for name, own_rng in zip(recipe.rungs, rng.spawn(len(recipe.rungs)), strict=True):
-        kitchen.make(name, recipe, facts, own_rng)
-    progress("hashing posts", 0, None)
-    parts: tuple[Part, ...] = ("train", "dev")
-    seen = Fingerprints.of(post.own_text for part in parts for post in corpus.posts(part))
-    seen.save(directory / POSTS)
-    write_card(directory, kitchen.card(recipe, facts, len(seen)))
-    shutil.rmtree(work)
+    check_place(directory, {POSTS, CARD, CARD_PAGE, "canaries.json"})
+    with workplace(directory) as work:
+        cleaned = CleanCorpus(corpus, work / "tokens")
+        progress("reading", 0, None)
+        facts = {"data": cleaned.fingerprint(), "tokenizer": as_dict(recipe.tokenizer), "seed": _seed(rng)}
+        cleaned.tokens = work / f"tokens-{_digest(facts)}"
+        _write_tokens(recipe, cleaned, progress)
+        kitchen = _Kitchen(cleaned, Workspace(work, models=directory), work, about, progress)
+        for name, own_rng in zip(recipe.rungs, rng.spawn(len(recipe.rungs)), strict=True):
+            kitchen.make(name, recipe, facts, own_rng)
+        progress("hashing posts", 0, None)
+        parts: tuple[Part, ...] = ("train", "dev")
+        seen = Fingerprints.of(post.own_text for part in parts for post in corpus.posts(part))
+        seen.save(directory / POSTS)
+        write_card(directory, kitchen.card(recipe, facts, len(seen)))
+        sweep(work)
 
 
 def refit_gates(space: Workspace, corpus: Corpus, work: Path, progress: Progress = silent) -> None:
@@ -315,22 +315,6 @@ def write_card(directory: Path, card: Mapping[str, Any]) -> None:
         "",
     ]
     write_atomically(directory / CARD_PAGE, "\n".join(lines).encode())
-
-
-def _check_place(directory: Path) -> None:
-    """Older models are replaced in `directory`, and `directory`.work is removed: neither may be somebody's own.
-
-    Raises:
-        UsageError: it holds something else than what a recipe makes.
-    """
-    work = directory.with_name(f"{directory.name}.work")
-    ours = {*LADDER, POSTS, CARD, CARD_PAGE, "canaries.json"}
-    for place, known in ((directory, ours), (work, {"tokens", MODELS})):
-        for found in place.iterdir() if place.is_dir() else ():
-            if found.name not in known and not (place == work and "-" in found.name and found.is_dir()):
-                raise UsageError(f"{place} holds {found.name}, which no recipe made; name a folder of its own")
-    if directory.name == "models" and (directory.parent / "archive.db").is_file():
-        raise UsageError(f"{directory} holds the models of a home; name a folder of its own")
 
 
 def _write_tokens(recipe: Recipe, corpus: CleanCorpus, progress: Progress) -> None:
