@@ -22,7 +22,7 @@ from rejoinder.archive.source import Hasher
 from rejoinder.archive.sources.hackernews import SOURCE as HACKER_NEWS
 from rejoinder.models.kneser_ney import KneserNey, KneserNeyConfig
 from rejoinder.post import Post
-from rejoinder.text.ngrams import count_ngrams
+from rejoinder.text.ngrams import Room, count_ngrams
 from rejoinder.text.tensors import TokenArrays, post_tokens
 from rejoinder.text.tokenizer import Tokenizer
 
@@ -51,7 +51,7 @@ def fit(directory: Path, share: float, memory: int) -> None:
     posts = int(share * (len(offsets) - 1))
     arrays = TokenArrays(tokens, offsets[: posts + 1], np.arange(posts))
     began = perf_counter()
-    counts = count_ngrams(arrays, 5, tokenizer.vocabulary, memory)
+    counts = count_ngrams(arrays, 5, tokenizer.vocabulary, Room(memory))
     counted, peak = perf_counter(), resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
     model = KneserNey.from_counts(KneserNeyConfig(memory=memory), tokenizer, counts)
     cost = {

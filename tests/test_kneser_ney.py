@@ -22,7 +22,7 @@ from rejoinder.models.interfaces import Job
 from rejoinder.models.kneser_ney import KneserNey, KneserNeyConfig
 from rejoinder.models.smoothing import FALLBACK
 from rejoinder.post import Kind, Post
-from rejoinder.text.ngrams import NgramCounts, count_ngrams, merge, subtract
+from rejoinder.text.ngrams import NgramCounts, Room, count_ngrams, merge, subtract
 from rejoinder.text.tensors import TokenArrays, open_tokens
 from rejoinder.text.tokenizer import WordTokenizer
 
@@ -188,7 +188,7 @@ def test_counting_is_counting(texts: list[list[str]], order: int) -> None:
 @given(TEXTS, st.integers(1, 5), st.integers(1, 40))
 def test_counting_in_pieces_is_counting_at_once(texts: list[list[str]], order: int, tokens: int) -> None:
     at_once = count_ngrams(arrays(texts), order, WORDS.vocabulary)
-    assert same(count_ngrams(arrays(texts), order, WORDS.vocabulary, memory=40 * tokens), at_once)
+    assert same(count_ngrams(arrays(texts), order, WORDS.vocabulary, Room(40 * tokens)), at_once)
 
 
 @settings(max_examples=50, deadline=None)
@@ -375,7 +375,7 @@ def test_writers_of_each_ngram_are_those_of_a_search_through_all(
         for gram in (tuple(ids[i : i + n]) for n in range(1, order + 1) for i in range(len(ids) - n + 1)):
             holders.setdefault(gram, set()).add(writer)
     writers = np.array([2**63 + 7 - writer for writer, _ in written], dtype=np.uint64)
-    counted = count_ngrams(arrays([text for _, text in written]), order, WORDS.vocabulary, memory, writers=writers)
+    counted = count_ngrams(arrays([text for _, text in written]), order, WORDS.vocabulary, Room(memory), writers=writers)
     grams: list[tuple[int, ...]] = [()]
     found: dict[tuple[int, ...], int] = {}
     for level in counted.levels:
@@ -391,7 +391,7 @@ def test_posts_of_writers_of_their_own_are_counted_as_posts(texts: list[list[str
     numbers = np.random.default_rng(len(texts)).permutation(len(texts)).astype(np.uint64)
     counted = [
         count_ngrams(arrays(texts), order, WORDS.vocabulary, writers=np.arange(len(texts))),
-        count_ngrams(arrays(texts), order, WORDS.vocabulary, memory, writers=numbers),
+        count_ngrams(arrays(texts), order, WORDS.vocabulary, Room(memory), writers=numbers),
     ]
     assert same(*counted)
 

@@ -25,6 +25,7 @@ from rejoinder.home.workspace import Workspace
 from rejoinder.models.directory import identity
 from rejoinder.post import Kind, Post
 from rejoinder.serve.http.app import create_app
+from rejoinder.tour import page
 
 SMALL = FitConfig(vocabulary=300)
 
@@ -51,8 +52,10 @@ def invoke(*command: str) -> Any:
     return json.loads(ran.stdout)
 
 
-def every_door(space: Workspace) -> dict[str, str]:
+def every_door(space: Workspace, monkeypatch: pytest.MonkeyPatch) -> dict[str, str]:
     """What each door of a home says who speaks."""
+    told_in_tour: list[str] = []
+    monkeypatch.setattr(page, "say", told_in_tour.append)
     where = ("--home", str(space.home))
     (row,) = (rung for rung in invoke("rungs", *where) if "speaks" in rung)
     said = {"rungs": row["rung"], "complete": invoke("complete", "The", *where)["rung"]}
@@ -61,18 +64,20 @@ def every_door(space: Workspace) -> dict[str, str]:
     said["keystroke"] = opened.open_typing((), ()).suggest("The dough ", deadline=float("inf")).rung
     with TestClient(create_app(space), base_url="http://localhost") as client:
         told = client.get("/v1/rungs").json()
+        said["tour"] = page.who_speaks(space)
         said["page"], said["typing"] = told["speaks"]["rung"], told["typing"][0]
         said["openai"] = next(
             one for each in client.get("/v1/models").json()["data"] if (one := each["id"]) in voices(space).names
         )
     assert row["speaks"] == told["speaks"]["reason"] == invoke("complete", "The", *where)["reason"] == voices(space).reason
+    assert told_in_tour == [f"{row['speaks']}."]
     return said
 
 
 @pytest.mark.parametrize("best", ["kneser_ney", "markov", "package/mixture"])
-def test_every_door_gives_one_answer(home: Workspace, best: str) -> None:
+def test_every_door_gives_one_answer(home: Workspace, best: str, monkeypatch: pytest.MonkeyPatch) -> None:
     measured(home, {name: 5.0 - (name == best) for name in ("kneser_ney", "markov", "package/mixture")})
-    assert set(every_door(home).values()) == {best}
+    assert set(every_door(home, monkeypatch).values()) == {best}
 
 
 def test_the_one_that_pays_least_speaks_by_more_than_chance_explains(home: Workspace) -> None:

@@ -28,6 +28,9 @@ class Corpus(Protocol):
     def posts(self, part: Part) -> Iterator[Post]:
         """The posts of a part that have words, thread by thread."""
 
+    def count(self, part: Part) -> int | None:
+        """How many posts a part has, those without words too, where that is known without reading them: for progress."""
+
     def pairs(self, part: Part, limit: int | None = None) -> Iterator[Pair]:
         """Replies with their context (the nearest `limit` posts), thread by thread."""
 
@@ -42,6 +45,10 @@ class ByThread(ABC):
     def posts(self, part: Part) -> Iterator[Post]:
         """The posts of a part that have words, thread by thread."""
         return (post for thread in self.threads(part) for post in thread.posts if post.body)
+
+    def count(self, part: Part) -> int | None:
+        """How many posts a part has, those without words too, where that is known without reading them: here it is not."""
+        return None
 
     def pairs(self, part: Part, limit: int | None = None) -> Iterator[Pair]:
         """Replies with their context (the nearest `limit` posts), thread by thread."""

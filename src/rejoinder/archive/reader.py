@@ -42,6 +42,19 @@ class ArchiveCorpus(ByThread):
             threads = (thread for thread in threads if first_share(np.array([thread.key]), self.share)[0])
         yield from threads
 
+    def train_alone(self) -> ArchiveCorpus:
+        """The same where everything is train, but without the threads that a later fit holds out; all where that leaves none."""
+        if not self.everything:
+            return self
+        alone = ArchiveCorpus(self._archive, self.tokens, self.method)
+        return alone if next(alone.posts("train"), None) is not None else self
+
+    def count(self, part: Part) -> int | None:
+        """How many posts a part has, those without words too; where it is a share of train, all of train has."""
+        if self.everything:
+            return int(next(self._archive.query("SELECT count(*) FROM place"))[0]) if part == "train" else 0
+        return part_counts(self._archive, self.method)[part]["posts"]
+
     def fingerprint(self) -> str:
         """A hash of the train part's posts: their words, their links, and whether they were solved."""
         digest = hashlib.blake2b(digest_size=16)

@@ -221,11 +221,14 @@ def info(
       rejoinder info --split time
     """
     from rejoinder.archive.info import read_info
+    from rejoinder.home.tokenizing import would_gain
 
     method = split_method(split)
     space = or_sample(workspace(home))
     with space.open_archive() as archive:
         found = read_info(archive, method)
+    if gained := would_gain(space):
+        note(gained)
     if as_json:
         print_json({**asdict(found), "archive": str(space.archive_file)})
         return

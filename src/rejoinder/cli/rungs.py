@@ -64,6 +64,7 @@ def fit(
     """
     from rejoinder.config import read_settings
     from rejoinder.home import fitting
+    from rejoinder.home.tokenizing import would_gain
     from rejoinder.home.voices import voices
     from rejoinder.models import LADDER, Can, those_that, without_extras
 
@@ -98,6 +99,8 @@ def fit(
     broken = {name: error for name, error in failed.items() if name not in without}
     if not names and not broken and not as_json:
         say(f"{voices(space).reason}\nnow: rejoinder serve --open")
+    elif gained := would_gain(space):
+        note(gained)
     for name, error in broken.items():
         note(f"rejoinder: {name}: {error}")
     if broken:
@@ -116,6 +119,7 @@ def list_rungs(
       rejoinder rungs
     """
     from rejoinder.errors import NotFitted
+    from rejoinder.home.tokenizing import would_gain
     from rejoinder.home.voices import voices
     from rejoinder.home.workspace import Workspace
     from rejoinder.models import LADDER, PACKAGE
@@ -134,6 +138,8 @@ def list_rungs(
             record["bits_per_byte_here"] = round(speaks.bits_per_byte[str(record["rung"])], 4)
         if speaks is not None and record["rung"] == speaks.best:
             record["speaks"] = speaks.reason
+    if gained := would_gain(space):
+        note(gained)
     if as_json:
         print_json(records)
         return

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from functools import cached_property
+from functools import cached_property, partial
 from itertools import accumulate
 from pathlib import Path
 from time import perf_counter
@@ -27,14 +27,14 @@ from rejoinder.errors import ArchiveError, ModelError, NotFitted, NothingToLearn
 from rejoinder.files import told_when_full
 from rejoinder.home.holders import CHECKPOINTS, SCRATCH, folder, remove, sweep
 from rejoinder.home.lock import locked
-from rejoinder.home.tokenizing import write_tokens_of
+from rejoinder.home.tokenizing import settle_tokenizer
 from rejoinder.home.trial import Trial, TrialPosts, WithoutThreads, draw_trial, read_trial
 from rejoinder.home.workspace import Fitted, Workspace
 from rejoinder.models import LADDER, PACKAGE, Can, parts_of, rung, those_that
 from rejoinder.models.directory import identity
 from rejoinder.models.interfaces import Job, LanguageModel, Progress, Suggester, silent
 from rejoinder.text.phrases import Phrases
-from rejoinder.text.tensors import open_tokenizer
+from rejoinder.text.tensors import open_tokenizer, write_tokens
 from rejoinder.text.tokenizer import AnyTokenizer
 
 On = Literal["train", "all"]
@@ -137,7 +137,9 @@ class _Fitting:
     def _tokenizer(self) -> AnyTokenizer:
         size, own = self.config.vocabulary, self.config.retrain_tokenizer
         choose = self.daily and not any(LADDER[name].net and self.space.fitted_or_none(name) for name in those_that(Can.PREDICT))
-        return write_tokens_of(self.space, self.corpus, size, self.progress, choose=choose, own=own)
+        found = settle_tokenizer(self.space, self.corpus.train_alone(), size, self.progress, choose=choose, own=own)
+        write_tokens(self.corpus, found, self.corpus.tokens, partial(self.progress, "posts to tokens"))
+        return found
 
     def can_mix(self, settings: Settings) -> bool:
         """Whether there is a cell that the counts of the home can be mixed with."""

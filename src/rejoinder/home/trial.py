@@ -147,6 +147,10 @@ class WithoutThreads(ByThread):
         """That of the train part, which lacks nothing."""
         return self._corpus.fingerprint()
 
+    def count(self, part: Part) -> int | None:
+        """How many posts a part has, those of the threads it lacks too."""
+        return self._corpus.count(part)
+
     def threads(self, part: Part) -> Iterator[Thread]:
         """The threads of a part, by key."""
         return (thread for thread in self._corpus.threads(part) if part == "train" or thread.key not in self._keys)

@@ -33,6 +33,7 @@ from rejoinder.text.words import words
 
 _TANTIVY_K1, _TANTIVY_B = 1.2, 0.75  # built into tantivy, and our defaults
 _HEAP = 64_000_000  # bytes the index writer may use
+_SAID_EVERY = 500  # posts
 
 
 @dataclass(frozen=True)
@@ -65,8 +66,11 @@ class BM25(ReplySource, ReplyRanker):
         directory.mkdir(parents=True, exist_ok=True)
         index = tantivy.Index(_schema(), path=str(directory))
         writer = index.writer(_HEAP, 1)  # one thread, so that equal corpora give equal indexes
-        replies = total = 0
+        replies = total = read = 0
+        posts = corpus.count("train")
         for thread in corpus.threads("train"):
+            if read // _SAID_EVERY != (read := read + len(thread.posts)) // _SAID_EVERY:
+                job.progress("indexing replies: posts read", read, posts)
             for context, reply in thread.pairs(limit=1):
                 text = reply.own_text
                 said = words(text)
@@ -75,8 +79,6 @@ class BM25(ReplySource, ReplyRanker):
                 replies += 1
                 total += len(said)
                 writer.add_document(_document(thread.key, context[-1], reply.id, text, said))
-            if replies % 100 == 0:
-                job.progress("indexing replies", replies, None)
         if not replies:
             raise NothingToLearn(
                 "the train part has no reply whose parent is in the archive, so there is nothing to propose; import more"

@@ -24,8 +24,9 @@ Explained in docs/tour/03-the-problem-we-are-trying-to-solve.md.
 from __future__ import annotations
 
 from bisect import insort
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Annotated, Any, ClassVar, NamedTuple, Self
 
@@ -40,7 +41,7 @@ from rejoinder.models.directory import load_array, load_config, save_array, save
 from rejoinder.models.interfaces import Counting, Job, LogProbs, Suggester
 from rejoinder.models.smoothing import Followers, build_index
 from rejoinder.post import Post
-from rejoinder.text.ngrams import DEFAULT_MEMORY, Level, NgramCounts, count_ngrams, merge, subtract
+from rejoinder.text.ngrams import DEFAULT_MEMORY, Level, NgramCounts, Room, count_ngrams, merge, subtract
 from rejoinder.text.tensors import TOKENIZER_FILE, TokenArrays, open_tokenizer, open_tokens
 from rejoinder.text.tokenizer import AnyTokenizer
 from rejoinder.text.writers import writers_of
@@ -113,18 +114,20 @@ class KneserNey(Counting):
         """Count the train part and build the index."""
         tokenizer = open_tokenizer(corpus.tokens)
         arrays = open_tokens(corpus.tokens, "train")
-        job.progress("counting n-grams", 0, None)
-        size, memory = tokenizer.vocabulary, config.memory
-        counts = count_ngrams(arrays, config.order, size, memory, job.workdir)
-        spread = None
-        if config.posts > 1:
-            spread = count_ngrams(arrays, config.order, size, memory, job.workdir, writers_of(corpus.posts("train")))
-        job.progress("building the index", 0, None)
-        return cls.from_counts(config, tokenizer, counts, spread)
+        size = tokenizer.vocabulary
+        room = Room(config.memory, job.workdir, partial(job.progress, "counting n-grams"))
+        counts = count_ngrams(arrays, config.order, size, room)
+        spread = count_ngrams(arrays, config.order, size, room, writers_of(corpus.posts("train"))) if config.posts > 1 else None
+        return cls.from_counts(config, tokenizer, counts, spread, told=partial(job.progress, "building the index"))
 
     @classmethod
     def from_counts(
-        cls, config: KneserNeyConfig, tokenizer: AnyTokenizer, counts: NgramCounts, spread: NgramCounts | None = None
+        cls,
+        config: KneserNeyConfig,
+        tokenizer: AnyTokenizer,
+        counts: NgramCounts,
+        spread: NgramCounts | None = None,
+        told: Callable[[int, int], object] = lambda done, total: None,
     ) -> Self:
         """The model of these counts: equal counts give equal arrays, to the bit.
 
@@ -133,6 +136,7 @@ class KneserNey(Counting):
             tokenizer: whose tokens were counted.
             counts: how often each n-gram occurs.
             spread: how many writers each has; needed where `config.posts` asks.
+            told: how many of the orders are in the index.
         """
         if config.posts > 1 and spread is None:
             raise ModelError("`kneser_ney.posts` above 1 needs the number of writers of each n-gram, not their counts alone")
@@ -141,7 +145,7 @@ class KneserNey(Counting):
             kept[n - 1] = counts.levels[n - 1].count > config.prune
             if spread is not None:
                 kept[n - 1] &= spread.levels[n - 1].count >= config.posts
-        index = build_index(counts, (tokenizer.post, tokenizer.reply), kept)
+        index = build_index(counts, (tokenizer.post, tokenizer.reply), kept, told)
         return cls(config, tokenizer, index, counts if config.posts == 1 else None)
 
     def changed(self, removed: TokenArrays, added: TokenArrays) -> Self:
@@ -160,13 +164,13 @@ class KneserNey(Counting):
             )
         size, order = self.tokenizer.vocabulary, self.config.order
         try:
-            counts = subtract(self.counts, count_ngrams(removed, order, size, self.config.memory))
+            counts = subtract(self.counts, count_ngrams(removed, order, size, Room(self.config.memory)))
         except ValueError as error:
             raise ModelError(
                 f"the model was not fitted on what it should forget ({error}); fit again: rejoinder fit kneser_ney"
             ) from error
         if len(added.posts):
-            counts = merge([counts, count_ngrams(added, order, size, self.config.memory)])
+            counts = merge([counts, count_ngrams(added, order, size, Room(self.config.memory))])
         return type(self).from_counts(self.config, self.tokenizer, counts)
 
     def save(self, directory: Path) -> None:

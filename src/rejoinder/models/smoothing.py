@@ -7,7 +7,7 @@ counts alone: equal counts give equal arrays, to the bit.
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -34,13 +34,19 @@ class Followers:
         return np.repeat(np.arange(len(self.first) - 1), self.first[1:].astype(np.int64) - self.first[:-1])
 
 
-def build_index(counts: NgramCounts, begins: tuple[int, int], kept: Sequence[NDArray[np.bool_]]) -> list[Followers]:
+def build_index(
+    counts: NgramCounts,
+    begins: tuple[int, int],
+    kept: Sequence[NDArray[np.bool_]],
+    told: Callable[[int, int], object] = lambda done, total: None,
+) -> list[Followers]:
     """The index of `counts`, by the formulas above.
 
     Args:
         counts: what everything is worked out from, whether kept or not.
         begins: the separators, which never come next.
         kept: for each order (M,) bool, which n-grams to write down; with an n-gram those inside it are kept, too.
+        told: how many of the orders are done.
     """
     adjusted, suffixes = _adjusted_counts(counts, begins)
     size = counts.vocabulary
@@ -72,6 +78,7 @@ def build_index(counts: NgramCounts, begins: tuple[int, int], kept: Sequence[NDA
         place[order] = level.token if n == 1 else np.arange(len(order))
         contexts = len(token)
         index.append(Followers(first, token, log_prob, np.zeros(contexts if n < counts.order else 0, dtype=np.float32)))
+        told(n, counts.order)
     return index
 
 

@@ -13,8 +13,9 @@ same text are equal array for array, whatever pieces they were counted in: that 
 from __future__ import annotations
 
 from bisect import bisect_left
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -57,31 +58,44 @@ class NgramCounts:
         return len(self.levels)
 
 
+@dataclass(frozen=True)
+class Room:
+    """What counting may take, and who is told how it goes."""
+
+    memory: int = DEFAULT_MEMORY  # bytes, about
+    workdir: Path | None = None  # for what does not fit into it; None: among the temporary files
+    told: Callable[[int, int], object] = lambda done, total: None  # lengths of n-grams counted, of all pieces together
+
+
 def count_ngrams(
     arrays: TokenArrays,
     order: int,
     vocabulary: int,
-    memory: int = DEFAULT_MEMORY,
-    workdir: Path | None = None,
+    room: Room = Room(),
     writers: NDArray[np.unsignedinteger[Any]] | None = None,
 ) -> NgramCounts:
     """All n-grams of up to `order` tokens, and how often each occurs; given the `writers` of the posts, (P,), how many wrote it.
 
-    Where the sort would not fit into about `memory` bytes, the posts are counted in pieces, which lie on the disk (in `workdir`,
-    else among the temporary files) until they are merged, a range of n-grams at a time. Only the result is held whole.
+    Where the sort would not fit into the memory there is `room` for, the posts are counted in pieces, which lie on the disk
+    until they are merged, a range of n-grams at a time. Only the result is held whole.
     """
     posts = _Posts(arrays, writers)
-    pieces = list(_pieces(posts.offsets, max(memory // _BYTES_A_TOKEN, 1)))
+    pieces = list(_pieces(posts.offsets, max(room.memory // _BYTES_A_TOKEN, 1)))
+    total = len(pieces) * order
+
+    def told(before: int, n: int) -> None:
+        room.told(before + n, total)
+
+    counted = (
+        _count_piece(*posts.take(*piece), order, vocabulary, partial(told, place * order)) for place, piece in enumerate(pieces)
+    )
     if len(pieces) == 1:
-        return _count_piece(*posts.take(*pieces[0]), order, vocabulary)
+        return next(counted)
     if not pieces:
         return NgramCounts(tuple(_empty(vocabulary) for _ in range(order)), vocabulary)
-    with TemporaryDirectory(dir=workdir) as scratch:
-        stored = [
-            _on_disk(_count_piece(*posts.take(*piece), order, vocabulary), Path(scratch), number)
-            for number, piece in enumerate(pieces)
-        ]
-        return merge(stored, max(memory // _BYTES_AN_NGRAM, 1))
+    with TemporaryDirectory(dir=room.workdir) as scratch:
+        stored = [_on_disk(piece, Path(scratch), number) for number, piece in enumerate(counted)]
+        return merge(stored, max(room.memory // _BYTES_AN_NGRAM, 1))
 
 
 def merge(parts: Sequence[NgramCounts], at_a_time: int = DEFAULT_MEMORY // _BYTES_AN_NGRAM) -> NgramCounts:
@@ -191,7 +205,12 @@ def _pieces(offsets: NDArray[np.int64], most: int) -> Iterator[tuple[int, int]]:
 
 
 def _count_piece(
-    tokens: Ints, begins: NDArray[np.bool_], group: NDArray[np.int64] | None, order: int, vocabulary: int
+    tokens: Ints,
+    begins: NDArray[np.bool_],
+    group: NDArray[np.int64] | None,
+    order: int,
+    vocabulary: int,
+    told: Callable[[int], object],
 ) -> NgramCounts:
     ends = np.arange(len(tokens))  # where n-grams end; those that would run over the beginning of a post drop out
     node = np.zeros(len(tokens), dtype=np.uint32)  # the n-gram that ends at each place
@@ -213,6 +232,7 @@ def _count_piece(
             counts = np.diff(np.concatenate([first, [len(key)]]))
         levels.append(_level(ordered[first], counts, vocabulary))
         ends = ends[~_begins_at(begins, ends, n)]
+        told(n)
     return NgramCounts(tuple(levels), vocabulary)
 
 

@@ -47,12 +47,26 @@ def train_tokenizer(corpus: Corpus, size: int) -> Tokenizer:
     return Tokenizer.train((post.own_text for post in corpus.posts("train")), size)
 
 
-def write_tokens(corpus: Corpus, tokenizer: AnyTokenizer, directory: Path, progress: Callable[[int], None] | None = None) -> None:
-    """Write the token arrays of `corpus`; the tokenizer last, so that its presence means the directory is whole."""
+def write_tokens(
+    corpus: Corpus,
+    tokenizer: AnyTokenizer,
+    directory: Path,
+    told: Callable[[int, int | None], object] = lambda done, total: None,
+) -> None:
+    """Write the token arrays of `corpus`; the tokenizer last, so that its presence means the directory is whole.
+
+    `told` how many posts are done, of how many, if that is known.
+    """
     directory.mkdir(parents=True, exist_ok=True)
     parts: tuple[Part, ...] = ("train", "dev")
+    counts = [corpus.count(part) for part in parts]
+    total, before = None if None in counts else sum(count or 0 for count in counts), 0
+
+    def say(done: int) -> None:
+        told(before + done, total)
+
     for part in parts:
-        _write_part(corpus.posts(part), tokenizer, directory, part, progress)
+        before += _write_part(corpus.posts(part), tokenizer, directory, part, say)
     tokenizer.save(directory / TOKENIZER_FILE)
 
 
@@ -107,8 +121,9 @@ def context_tokens(context: Sequence[Post], tokenizer: AnyTokenizer, limit: int)
 
 
 def _write_part(
-    posts: Iterator[Post], tokenizer: AnyTokenizer, directory: Path, part: Part, progress: Callable[[int], None] | None
-) -> None:
+    posts: Iterator[Post], tokenizer: AnyTokenizer, directory: Path, part: Part, told: Callable[[int], object]
+) -> int:
+    """Write the arrays of one part, `told` of how many posts are done; how many there are."""
     lengths: list[NDArray[np.int64]] = []
     ids: list[NDArray[np.int64]] = []
     raw = directory / f"{part}.raw"
@@ -119,8 +134,7 @@ def _write_part(
             arrays.tokens.tofile(file)
             lengths.append(np.diff(arrays.offsets))
             ids.append(arrays.posts)
-            if progress:
-                progress(len(batch))
+            told(sum(map(len, ids)))
     written = np.memmap(raw, dtype=kind, mode="r") if raw.stat().st_size else np.empty(0, dtype=kind)
     nothing = np.empty(0, dtype=np.int64)
     np.save(directory / f"{part}.tokens.npy", written, allow_pickle=False)
@@ -129,6 +143,7 @@ def _write_part(
     )
     np.save(directory / f"{part}.posts.npy", np.concatenate([nothing, *ids]))
     raw.unlink()
+    return sum(map(len, ids))
 
 
 def count_tokens(arrays: TokenArrays, vocabulary: int) -> NDArray[np.int64]:

@@ -21,6 +21,7 @@ from rejoinder.archive.reader import ArchiveCorpus, held_out
 from rejoinder.errors import missing_extra
 from rejoinder.home.fitting import FitConfig, fit
 from rejoinder.home.sample import VOCABULARY, import_sample
+from rejoinder.home.voices import voices
 from rejoinder.home.workspace import Workspace
 from rejoinder.post import Thread
 
@@ -53,6 +54,13 @@ def threads(space: Workspace, part: Literal["train", "dev", "test"]) -> list[Thr
     """The threads of a part: train to learn from, dev to choose by, test for measuring only."""
     with space.open_archive() as archive:
         return list(held_out(archive) if part == "test" else ArchiveCorpus(archive, Path()).threads(part))
+
+
+def who_speaks(space: Workspace) -> str:
+    """Put into the page which rung speaks in a home, by the rule that every door goes by, and why; its name."""
+    found = voices(space)
+    say(f"{found.reason}.")
+    return found.best
 
 
 def needs(extra: str) -> None:
