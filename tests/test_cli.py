@@ -819,7 +819,7 @@ def test_json_of_info_has_the_keys_it_promises(rejoinder: Rejoinder, hn_home: Pa
     found = rejoinder("info", "--home", hn_home, "--json").json
     assert set(found) == {
         "archive", "forum", "sources", "posts", "kinds", "dead", "deleted", "threads", "pairs", "pairs_to_opening_posts", "words",
-        "authors", "first", "last", "undated", "orphans", "circular", "split", "parts", "bytes",
+        "authors", "first", "last", "undated", "orphans", "circular", "split", "parts", "bytes", "fit_would_gain",
     }  # fmt: skip
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import numpy as np
@@ -77,6 +78,7 @@ def test_a_home_is_told_what_another_tokenizer_would_gain(tmp_path: Path, monkey
     assert f"{fewer:.1%} fewer tokens on {len(train)} posts of yours" in line and fewer > 0.1
     for command in ("rungs", "info"):
         ran = CliRunner().invoke(app, [command, "--home", str(tmp_path)])
-        assert ran.exit_code == 0 and line in " ".join(ran.stderr.split())
+        assert ran.exit_code == 0 and line in " ".join(ran.stdout.split()) and not ran.stderr
+        assert json.dumps(line) in CliRunner().invoke(app, [command, "--json", "--home", str(tmp_path)]).stdout
     monkeypatch.setattr(tokenizing, "package_tokenizer", lambda: letters)
     assert would_gain(space) == ""  # its own is worth more, so that it stays

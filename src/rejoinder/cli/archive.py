@@ -227,10 +227,9 @@ def info(
     space = or_sample(workspace(home))
     with space.open_archive() as archive:
         found = read_info(archive, method)
-    if gained := would_gain(space):
-        note(gained)
+    gained = would_gain(space)
     if as_json:
-        print_json({**asdict(found), "archive": str(space.archive_file)})
+        print_json({**asdict(found), "archive": str(space.archive_file), "fit_would_gain": gained})
         return
     kinds = ", ".join(f"{count:,} {kind}" for kind, count in found.kinds.items())
     gone = f"; without words: {found.deleted:,} deleted, {found.dead:,} dead" if found.deleted or found.dead else ""
@@ -248,7 +247,7 @@ def info(
         "orphans": f"{found.orphans:,} replies whose parent is not in the archive",
         "circular": f"{found.circular:,} posts whose parents run in a circle",
     }
-    facts(lines)
+    facts(lines | ({"tokens": gained} if gained else {}))
 
 
 def _sources(counts: dict[str, int]) -> str:

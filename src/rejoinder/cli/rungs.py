@@ -131,6 +131,7 @@ def list_rungs(
         speaks = None
     there = or_sample(space)
     package = Workspace.shipped()
+    gained = would_gain(space)
     names = [*LADDER, *(PACKAGE + name for name in LADDER if package is not None and package.fitted_or_none(name))]
     records = [_record(space if _is_there(space, name) else there, name, check=check) for name in names]
     for record in records:
@@ -138,14 +139,15 @@ def list_rungs(
             record["bits_per_byte_here"] = round(speaks.bits_per_byte[str(record["rung"])], 4)
         if speaks is not None and record["rung"] == speaks.best:
             record["speaks"] = speaks.reason
-    if gained := would_gain(space):
-        note(gained)
+            record |= {"fit_would_gain": gained} if gained else {}
     if as_json:
         print_json(records)
         return
     table(["rung", "fitted (UTC)", "on", "size", "can", "what"], [_row(record) for record in records])
     if speaks is not None:
         say(f"\n{speaks.reason}")
+    if gained:
+        say(gained)
     if check:
         damaged = any("damaged" in record for record in records)
         note("every file of the other models is as it was written" if damaged else "every file is as it was written")
