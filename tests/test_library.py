@@ -53,7 +53,7 @@ def test_importing_it_is_quick() -> None:
 
 def test_every_block_of_the_page_runs(tmp_path: Path) -> None:
     blocks = re.findall(r"^```python\n(.*?)^```", PAGE, re.MULTILINE | re.DOTALL)
-    assert len(blocks) == 9
+    assert len(blocks) == 11
     script = tmp_path / "page.py"
     script.write_text("\n".join(blocks), encoding="utf-8")
     environment = {"PYTHONPATH": ":".join(sys.path), "TMPDIR": str(tmp_path), "PATH": "", "HOME": str(tmp_path)}

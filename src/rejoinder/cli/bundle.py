@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from pathlib import Path
 from typing import Annotated
 
@@ -35,40 +34,16 @@ def bundle(
     Example:
       rejoinder bundle hn.jsonl.gz --config configs/bundle.toml --out models
     """
-    import numpy as np
-
-    from rejoinder.archive.authors import author_hasher
-    from rejoinder.archive.reader import ArchiveCorpus, held_out
-    from rejoinder.archive.sources.hackernews import SOURCE as HACKER_NEWS
-    from rejoinder.archive.store import Archive
     from rejoinder.config import read_settings
-    from rejoinder.errors import SourceError
     from rejoinder.files import tree_size
-    from rejoinder.home.holders import held_in
-    from rejoinder.home.workspace import CARD, Workspace
     from rejoinder.models import LADDER
-    from rejoinder.models.directory import load_json
-    from rejoinder.publish.recipe import TOKENIZER, About, Recipe, make, refit_gates
-    from rejoinder.publish.workplace import workplace
+    from rejoinder.publish.bundling import BundleConfig
+    from rejoinder.publish.bundling import bundle as make
+    from rejoinder.publish.recipe import TOKENIZER
 
-    recipe = Recipe.from_settings(read_settings(config, (), [TOKENIZER, *LADDER]))
-    if not file.is_file():
-        raise SourceError(f"{file}: no such file")
-    with file.open("rb") as opened:
-        digest = hashlib.file_digest(opened, "sha256").hexdigest()
-    with workplace(out.resolve()) as work, held_in(work) as scratch, progress() as report:
-        archive_file = scratch / "archive.db"
-        with Archive.open(archive_file, create=True) as archive:
-            archive.add(HACKER_NEWS.read(file, author_hasher(scratch / "author.key")))
-        with Archive.open(archive_file) as archive:
-            about = About(name or file.name, digest, licence, tuple(held_out(archive)))
-        with Archive.open(archive_file) as archive:
-            corpus = ArchiveCorpus(archive, scratch / "tokens")
-            if gates:
-                refit_gates(Workspace(out, models=out), corpus, scratch, report)
-            else:
-                make(recipe, corpus, out, np.random.default_rng(seed), about, report)
-    card = load_json(out / CARD)
+    recipe, chosen = read_settings(config, (), [TOKENIZER, *LADDER]), BundleConfig(name or "", licence, seed, gates)
+    with progress() as report:
+        card = make(file, recipe, out, chosen, report)
     if as_json:
         print_json({**card, "directory": str(out), "bytes": tree_size(out)})
         return

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import asdict
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -12,8 +12,9 @@ from rejoinder.cli.output import note, print_json, progress
 from rejoinder.errors import UsageError
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from rejoinder.home.forgetting import Outcome
-    from rejoinder.home.workspace import Workspace
 
 
 def forget(
@@ -43,54 +44,35 @@ def forget(
       rejoinder forget --author jane
       rejoinder forget --source old-forum
     """
-    from rejoinder.home.arpa import ELSEWHERE
     from rejoinder.home.forgetting import forget_everywhere
-    from rejoinder.home.lock import locked
-    from rejoinder.models import LADDER
+    from rejoinder.home.retraining import forget_and_retrain
 
     if not item and author is None and source is None:
         raise UsageError("nothing to forget: give --item ID, --author NAME or --source NAME")
     space = workspace(home)
-    before = {name: found.manifest for name in LADDER if (found := space.fitted_or_none(name)) is not None}
+    again: tuple[str, ...] = ()
+    failed: dict[str, str] = {}
     if not retrain_tokenizer:
         outcome = forget_everywhere(space, item or [], author, source, waiting=note)
-        failed: dict[str, str] = {}
     else:
-        for name in [name for name, was in before.items() if was["on"] == ELSEWHERE]:
-            del before[name]
+        with progress() as report:
+            done = forget_and_retrain(space, item or [], author, source, note, report)
+        outcome, again, failed = done.outcome, done.again, {name: str(error) for name, error in done.failed.items()}
+        for name in done.foreign:
             note(f"rejoinder: {name} came from a file of another tool (`arpa import`), and is not fitted again")
-        space.open_archive().close()  # is there one?
-        with locked(space.home, "forget", waiting=note):
-            outcome = forget_everywhere(space, item or [], author, source, waiting=note)
-            failed = _fit_anew(space, before)
-        outcome.tokenizer = "learned anew"
+        for name, error in failed.items():
+            note(f"rejoinder: {name}: {error}")
     if as_json:
         print_json({**asdict(outcome), **({"failed": failed} if retrain_tokenizer else {})})
     else:
-        _say(outcome, [name for name in before if name not in failed])
+        _say(outcome, again)
     for path in outcome.left:
         note(f"rejoinder: {path} could not be removed, or is not rejoinder's own: see whether it holds what was forgotten")
     if failed:
         raise typer.Exit(2)
 
 
-def _fit_anew(space: Workspace, before: dict[str, dict[str, Any]]) -> dict[str, str]:
-    """Learn the tokenizer anew, and fit what was fitted as it was; those that failed, and why."""
-    from rejoinder.home.fitting import FitConfig, fit
-    from rejoinder.text.tensors import TOKENIZER_FILE
-
-    (space.home / TOKENIZER_FILE).unlink(missing_ok=True)
-    failed: dict[str, str] = {}
-    with progress() as report:
-        for name, was in before.items():
-            config = FitConfig(was["on"], was["split"], was["seed"])
-            for error in fit(space, [name], config, {name: was["config"]}, report).values():
-                note(f"rejoinder: {name}: {error}")
-                failed[name] = str(error)
-    return failed
-
-
-def _say(outcome: Outcome, again: list[str]) -> None:
+def _say(outcome: Outcome, again: Sequence[str]) -> None:
     typer.echo(f"forgot {outcome.posts:,} posts; a later import or fetch will skip them")
     if outcome.tokenizer == "learned anew":
         typer.echo(f"  learned anew: {', '.join(again) or 'nothing was fitted'}; the old tokenizer is gone")

@@ -66,7 +66,7 @@ def fit(
     from rejoinder.home import fitting
     from rejoinder.home.tokenizing import would_gain
     from rejoinder.home.voices import voices
-    from rejoinder.models import LADDER, Can, those_that, without_extras
+    from rejoinder.models import LADDER, without_extras
 
     if on not in ("train", "all"):
         raise UsageError(f"--on must be train or all; got {on!r}")
@@ -74,14 +74,14 @@ def fit(
     overrides += [f"llm.base_url={base_url}"] if base_url else []
     space = workspace(home)
     wanted = list(names) if names else None
-    if wanted and retrain_tokenizer:
-        again = [name for name in those_that(Can.PREDICT) if space.fitted_or_none(name) is not None]
-        wanted = list(dict.fromkeys([*wanted, *again]))
     chosen = fitting.FitConfig(on, split_method(split), seed, retrain_tokenizer=retrain_tokenizer, logs=logs)  # type: ignore[arg-type]
     with keeping("the rungs fitted so far are kept; the same command goes on"), progress() as report:
         failed = fitting.fit(space, wanted, chosen, read_settings(config, overrides, LADDER), report)
-    wanted = wanted or list(fitting.DAILY)
-    done = [there for name in wanted if name not in failed and (there := space.fitted(name)) is not None]
+    done = [
+        there
+        for name in fitting.to_fit(space, wanted, chosen)
+        if name not in failed and (there := space.fitted(name)) is not None
+    ]
     left = (
         [] if names else [n for n in LADDER if n not in without_extras() and not LADDER[n].asked and not space.fitted_or_none(n)]
     )

@@ -51,7 +51,7 @@ class FitConfig:
     split: Method = "hash"
     seed: int = 0
     vocabulary: int | None = None  # pieces of a tokenizer of the home's own; None: see `rejoinder.home.tokenizing`
-    retrain_tokenizer: bool = False  # also where there is one already
+    retrain_tokenizer: bool = False  # also where there is one already; fits every language model that is fitted here
     logs: Path | None = None  # for TensorBoard, of rungs that are trained
 
 
@@ -70,7 +70,7 @@ def fit(
     Raises:
         RejoinderError: before anything is fitted: an unknown rung or setting, no archive.
     """
-    named = DAILY if names is None else tuple(names)
+    named = to_fit(space, names, config)
     for name in dict.fromkeys((*named, *settings)):
         parts_of(name, resolve(rung(name).load().Config, settings.get(name, {}), name))  # are they rungs before it?
     chosen = named if names is None else sorted({*named}, key=[*LADDER].index)  # a rung is made of those before it
@@ -96,6 +96,14 @@ def fit(
                 short = any(isinstance(before, NothingToLearn) for before in fitting.failed.values())
                 fitting.failed[name] = NothingToLearn(str(error)) if short and LADDER[name].made_of else error
     return fitting.failed
+
+
+def to_fit(space: Workspace, names: Iterable[str] | None, config: FitConfig) -> tuple[str, ...]:
+    """The names of the rungs that `fit` fits: a tokenizer learned anew makes every language model that is fitted here anew."""
+    named = DAILY if names is None else tuple(names)
+    if names is None or not config.retrain_tokenizer:
+        return named
+    return tuple(dict.fromkeys([*named, *(name for name in those_that(Can.PREDICT) if space.fitted_or_none(name))]))
 
 
 @dataclass
