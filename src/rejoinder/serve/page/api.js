@@ -35,6 +35,12 @@ export const thread = (id) => ask(`/v1/threads/${encodeURIComponent(id)}`);
 export const reply = (body) => put("/v1/reply", body);
 export const inspectCell = (text) => put("/v1/inspect/cell", { text });
 export const rungs = () => ask("/v1/rungs");
+export const own = () => ask("/v1/own");
+export const addOwn = (text) => put("/v1/own", { text }, { keepalive: true }); // also while the page is being left
+export const eraseOwn = () => ask("/v1/own", { method: "DELETE" });
+export const pairings = () => ask("/v1/pairings");
+export const pair = (code) => put("/v1/pairings", { code });
+export const unpair = (id) => ask(`/v1/pairings/${encodeURIComponent(id)}`, { method: "DELETE" });
 export const ladder = () => ask("/v1/ladder");
 
 const session = crypto.randomUUID();

@@ -4,7 +4,7 @@
  */
 
 import * as api from "./api.js";
-import { byId, make, percent } from "./elements.js";
+import { byId, make, percent } from "./typing/elements.js";
 
 const PAUSE = 500; // milliseconds without a keystroke before it is looked again
 const MOST = 600; // characters of the draft that are looked at, its end
@@ -63,7 +63,7 @@ export class Inside {
     this.#body.replaceChildren(
       make("p", { className: "row" }, label, pick),
       make("div", { className: "wide", tabIndex: 0, role: "group", ariaLabel: "The memory cell, token by token" }, table(found, strips)),
-      make("p", { className: "hint" }, `Gates are means over all places of layer ${found.layer}; the ${found.cells.length} liveliest places are painted, blue above 0, red below.`),
+      make("p", { className: "hint" }, `Gates are means over all places of layer ${found.layer}; the ${found.cells.length} liveliest places are painted, red above 0, blue below.`),
     );
     paint(strips, found.values[this.#grid], SHARES.includes(this.#grid));
   }
@@ -97,7 +97,7 @@ function paint(strips, rows, areShares) {
     const pen = strip.getContext("2d");
     for (const [place, value] of rows[at].entries()) {
       const strength = Math.min(Math.abs(value) / most, 1);
-      pen.fillStyle = `hsl(${value < 0 ? 12 : 200} 65% 45% / ${strength})`;
+      pen.fillStyle = `hsl(${value < 0 ? 212 : 8} 65% 45% / ${strength})`;
       pen.clearRect(place, 0, 1, 1);
       pen.fillRect(place, 0, 1, 1);
     }

@@ -1,7 +1,7 @@
 /** The rungs that are fitted here, and the way to the full report. */
 
 import * as api from "./api.js";
-import { byId, make } from "./elements.js";
+import { byId, make } from "./typing/elements.js";
 
 /** Fill the ladder when it is first opened. */
 export function showLadder() {

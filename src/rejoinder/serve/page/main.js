@@ -2,53 +2,58 @@
 
 import * as api from "./api.js";
 import { Composer } from "./composer.js";
-import { byId, make } from "./elements.js";
+import { Drafts } from "./drafts.js";
 import { Inside } from "./inside.js";
 import { showLadder } from "./ladder.js";
+import { showManners } from "./mannersform.js";
+import { showOwn } from "./own.js";
+import { showPairings } from "./pairing.js";
 import { Replies } from "./replies.js";
 import { Settings } from "./settings.js";
 import { ThreadPane } from "./thread.js";
+import { byId, make } from "./typing/elements.js";
 
 const settings = new Settings();
 let context = null; // what is answered, as the server wants it said
 
 const QUICK = 80; // milliseconds for an answer while somebody types
 const PATIENT = 1000; // and when the writer waits
+const LONGEST = 100_000; // characters of a draft that the server takes; it reads the last 16,384
+const STEP = 50_000; // by which the beginning of a longer one moves on, so that what was read of it is of use for a while
 
 function suggest(draft, patient) {
-  return api.suggest({ draft, context, gate: settings.gate, blocked: settings.blocked, deadline_ms: patient ? PATIENT : QUICK });
+  const { gate, blocked } = settings.manners;
+  const begin = draft.length > LONGEST ? Math.ceil((draft.length - LONGEST) / STEP) * STEP : 0;
+  return api.suggest({ draft: draft.slice(begin), context, gate, blocked, deadline_ms: patient ? PATIENT : QUICK });
 }
 
 const composer = new Composer(settings, suggest);
-const replies = new Replies(composer, () => context, tell);
+const thread = new ThreadPane(answer, () => byId("draft").focus());
+const replies = new Replies(composer, () => context, { tell, look: (post) => thread.look(post) });
 const inside = new Inside(composer);
+const drafts = new Drafts(composer, (draft) => answering(draft.context, draft.title, ""));
 
+showLadder();
+showSpeaks();
+showManners(settings);
+showOwn(settings, composer);
+showPairings();
+byId("draft").addEventListener("input", () => inside.soon());
+settings.addEventListener("change", () => composer.refresh());
+
+/** A post was chosen: its draft is taken up. */
 function answer(chosen, title, notice) {
+  drafts.answer(JSON.stringify(chosen).slice(0, 300), title, chosen);
+  answering(chosen, title, notice);
+}
+
+function answering(chosen, title, notice) {
   context = chosen;
   tell(notice);
-  byId("answering").replaceChildren("Answers ", make("strong", {}, title));
+  byId("answering").replaceChildren(...(chosen === null ? ["Answers no post yet. Pick one from the thread, or just write."] : ["Answers ", make("strong", {}, title)]));
   replies.clear();
   composer.refresh();
 }
-
-new ThreadPane(answer, () => byId("draft").focus());
-showLadder();
-showSpeaks();
-showSettings();
-byId("draft").addEventListener("input", () => inside.soon());
-settings.addEventListener("change", () => {
-  showSettings();
-  composer.refresh();
-});
-
-for (const choice of document.querySelectorAll("#gate input")) {
-  choice.addEventListener("change", () => (settings.gate = choice.value));
-}
-byId("blocked").querySelector("form").addEventListener("submit", (event) => {
-  event.preventDefault();
-  settings.block(byId("block").value);
-  byId("block").value = "";
-});
 
 /** Say which archive replies come from, and which model speaks and why. */
 async function showSpeaks() {
@@ -66,17 +71,4 @@ const capital = (sentence) => sentence.charAt(0).toUpperCase() + sentence.slice(
 function tell(notice) {
   byId("notice").textContent = notice;
   byId("notice").hidden = !notice;
-}
-
-function showSettings() {
-  for (const choice of document.querySelectorAll("#gate input")) choice.checked = choice.value === settings.gate;
-  const words = settings.blocked;
-  byId("blocked-count").textContent = words.length ? `(${words.length})` : "";
-  byId("blocked-words").replaceChildren(...words.map(chip));
-}
-
-function chip(word) {
-  const allow = make("button", { type: "button", ariaLabel: `Allow ${word} again` }, "×");
-  allow.addEventListener("click", () => settings.allow(word));
-  return make("li", {}, word, allow);
 }

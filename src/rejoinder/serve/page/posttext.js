@@ -1,6 +1,6 @@
 /** A post's plain text as paragraphs, quotes (lines that begin with ">") and code (lines that begin with two spaces). */
 
-import { make } from "./elements.js";
+import { make } from "./typing/elements.js";
 
 const kindOf = (line) => (line.startsWith(">") ? "quote" : line.startsWith("  ") ? "code" : line.trim() ? "words" : "blank");
 

@@ -1,7 +1,8 @@
 /** Whole replies, each with where it comes from. */
 
 import * as api from "./api.js";
-import { byId, called, day, link, make, percent, visible } from "./elements.js";
+import { copyButton } from "./copy.js";
+import { byId, called, day, likely, link, make, percent, visible } from "./typing/elements.js";
 import { postText } from "./posttext.js";
 
 const MOST = 5;
@@ -12,17 +13,19 @@ export class Replies {
   #composer;
   #context;
   #tell;
+  #look;
   #asked = 0;
 
   /**
    * @param {Composer} composer where a reply may be put
    * @param {() => object | null} context what is answered
-   * @param {(notice: string) => void} tell shows what the forum asks of writers
+   * @param {{tell: (notice: string) => void, look: (post: number) => void}} page shows what the forum asks of writers; a post
    */
-  constructor(composer, context, tell) {
+  constructor(composer, context, { tell, look }) {
     this.#composer = composer;
     this.#context = context;
     this.#tell = tell;
+    this.#look = look;
     byId("replies").querySelector("form").addEventListener("submit", (event) => {
       event.preventDefault();
       this.#fetch();
@@ -64,20 +67,22 @@ export class Replies {
   #item(reply, sure, noticed) {
     const put = make("button", { type: "button" }, "Put in the draft");
     put.addEventListener("click", () => this.#composer.insert(visible(reply.text)));
-    const likely = sure && !reply.generated ? `${percent(reply.score)} likely on topic` : `score ${reply.score.toFixed(2)}`;
+    const probable = sure && !reply.generated ? `${likely(reply.score).toLowerCase()} on topic, ${percent(reply.score)}` : `score ${reply.score.toFixed(2)}`;
     return make(
       "li",
       { className: reply.generated ? "reply generated" : "reply" },
       ...postText(reply.text),
-      make("footer", {}, make("span", {}, `${reply.rung} · ${likely}`), origin(reply), noticed ? null : put),
+      make("footer", {}, make("span", {}, `${reply.rung} · ${probable}`), this.#origin(reply), noticed ? null : copyButton(() => visible(reply.text)), noticed ? null : put),
     );
   }
-}
 
-/** Who wrote it, and where. */
-function origin(reply) {
-  if (reply.generated) return make("span", {}, "made by a model: nobody wrote this");
-  if (reply.post === null || reply.post === undefined) return make("span", {}, "not from a post");
-  const about = [reply.title ? `, a reply to “${reply.title}”` : "", reply.time ? `, ${day(reply.time)}` : ""];
-  return make("span", {}, link(reply.url, called(reply.post, reply.source)), ...about);
+  /** Who wrote it, and where: opened in the thread's side, so that what is written stays as it is. */
+  #origin(reply) {
+    if (reply.generated) return make("span", {}, "made by a model: nobody wrote this");
+    if (reply.post === null || reply.post === undefined) return make("span", {}, "not from a post");
+    const open = make("button", { type: "button", className: "source" }, called(reply.post, reply.source));
+    open.addEventListener("click", () => this.#look(reply.post));
+    const about = [reply.title ? `, a reply to “${reply.title}”` : "", reply.time ? `, ${day(reply.time)}` : ""];
+    return make("span", {}, open, ...about, reply.url ? " · " : "", reply.url ? link(reply.url, "where it stands") : "");
+  }
 }

@@ -1,59 +1,35 @@
 /** What the reader chose, kept by the browser between visits; nothing of it leaves this machine. */
 
+import { keep, kept } from "./storage.js";
+import { MOST_BLOCKED, MOST_PREFERRED, manners, withWord } from "./typing/manners.js";
+
 const PLACE = "rejoinder.settings";
-const GATES = ["off", "quiet", "normal", "eager"];
-const MOST_BLOCKED = 100;
 
-/** The gate and the blocked words; whoever listens is told of every change. */
+/** The manners; whoever listens is told of every change. */
 export class Settings extends EventTarget {
-  #gate = "normal";
-  #blocked = [];
+  #manners = manners(kept(PLACE));
 
-  constructor() {
-    super();
-    try {
-      const kept = JSON.parse(localStorage.getItem(PLACE)) ?? {};
-      if (GATES.includes(kept.gate)) this.#gate = kept.gate;
-      if (Array.isArray(kept.blocked)) this.#blocked = kept.blocked.filter((word) => typeof word === "string").slice(0, MOST_BLOCKED);
-    } catch {
-      // storage is closed to us, or holds something else: the defaults do
-    }
+  get manners() {
+    return this.#manners;
   }
 
-  get gate() {
-    return this.#gate;
-  }
-
-  set gate(gate) {
-    this.#gate = GATES.includes(gate) ? gate : "off";
-    this.#keep();
-  }
-
-  get isOff() {
-    return this.#gate === "off";
-  }
-
-  get blocked() {
-    return [...this.#blocked];
+  /** Change some of them. */
+  set(some) {
+    this.#manners = manners({ ...this.#manners, ...some });
+    keep(PLACE, this.#manners);
+    this.dispatchEvent(new Event("change"));
   }
 
   block(word) {
-    const plain = word.trim().toLowerCase();
-    if (plain && !this.#blocked.includes(plain)) this.#blocked = [...this.#blocked, plain].slice(-MOST_BLOCKED);
-    this.#keep();
+    this.set({ blocked: withWord(this.#manners.blocked, word.toLowerCase(), MOST_BLOCKED) });
   }
 
-  allow(word) {
-    this.#blocked = this.#blocked.filter((other) => other !== word);
-    this.#keep();
+  prefer(word) {
+    this.set({ preferred: withWord(this.#manners.preferred, word, MOST_PREFERRED) });
   }
 
-  #keep() {
-    try {
-      localStorage.setItem(PLACE, JSON.stringify({ gate: this.#gate, blocked: this.#blocked }));
-    } catch {
-      // it holds for this visit
-    }
-    this.dispatchEvent(new Event("change"));
+  /** Take a word off a list, "blocked" or "preferred"; the others stay. */
+  drop(list, word) {
+    this.set({ [list]: this.#manners[list].filter((other) => other !== word) });
   }
 }

@@ -1,10 +1,11 @@
 /** The thread's side: find a post, see what it answers and what answers it, and choose the one to reply to. */
 
 import * as api from "./api.js";
-import { byId, called, day, link, make, shortened } from "./elements.js";
+import { byId, called, day, link, make, shortened } from "./typing/elements.js";
 import { postText } from "./posttext.js";
 
 const FOUND = 12; // posts of a search
+const LONGEST = 100_000; // characters of a pasted post that the server takes
 const DEEPEST = 6; // steps of indentation: beyond that lines get too short to read
 
 /** The number in "8863", "#8863" or ".../item?id=8863", else null. */
@@ -37,9 +38,33 @@ export class ThreadPane {
       event.preventDefault();
       this.#asked += 1;
       this.#status.textContent = "";
-      const text = byId("pasted").value;
-      this.#place.replaceChildren(this.#article({ text }, { depth: 0, answered: true }));
-      this.#choose({ text }, shortened(text, 80), "");
+      this.#answerText(byId("pasted").value);
+    });
+    byId("try-post").addEventListener("click", () => this.#answerText(byId("try-post").textContent));
+  }
+
+  /** Answer a text that is in no archive. */
+  #answerText(text) {
+    const read = text.slice(0, LONGEST);
+    this.#place.replaceChildren(this.#article({ text }, { depth: 0, answered: true }));
+    this.#status.textContent = read.length < text.length ? `Of this text the first ${LONGEST.toLocaleString("en")} characters are read.` : "";
+    this.#choose({ text: read }, shortened(read, 80), "");
+  }
+
+  /** Show a post between what it answers and what answers it, and a way back; what is answered stays the same. */
+  look(id) {
+    const before = [...this.#place.childNodes];
+    const back = make("button", { type: "button", className: "back" }, "← Back to what you answer");
+    back.addEventListener("click", () => {
+      this.#asked += 1;
+      this.#status.textContent = "";
+      this.#place.replaceChildren(...before);
+    });
+    this.#show(async () => {
+      const { post, context, replies } = await api.post(id);
+      const around = [...context, post].map((one, depth) => this.#article(one, { depth, answered: false, sought: one === post }));
+      const below = replies.map((one) => this.#article(one, { depth: context.length + 1, answered: false }));
+      return { said: "Where that reply comes from.", elements: [...(before.length ? [back] : []), ...around, ...below] };
     });
   }
 
@@ -52,7 +77,7 @@ export class ThreadPane {
       if (mine !== this.#asked) return;
       this.#status.textContent = said;
       this.#place.replaceChildren(...elements);
-      this.#place.querySelector(".answered")?.scrollIntoView({ block: "nearest" });
+      this.#place.querySelector(".answered, .sought")?.scrollIntoView({ block: "nearest" });
     } catch (error) {
       if (mine === this.#asked) this.#status.textContent = error.message;
     }
@@ -92,14 +117,14 @@ export class ThreadPane {
     return all;
   }
 
-  #article(post, { depth, answered }) {
+  #article(post, { depth, answered, sought = false }) {
     const answer = make("button", { type: "button", className: "answer" }, answered ? "Write the answer" : "Answer this");
     answer.addEventListener("click", () => (answered ? this.#write() : this.#show(() => this.#open(post.id))));
     const when = post.time ? make("time", { dateTime: day(post.time) }, day(post.time)) : null;
     const number = post.id ? link(post.url, called(post.id, post.source)) : null;
     const made = make(
       "article",
-      { className: answered ? "post answered" : "post" },
+      { className: answered ? "post answered" : sought ? "post sought" : "post" },
       post.title ? make("h3", {}, post.title) : null,
       ...postText(post.text ?? ""),
       make("footer", {}, number, when, answer),

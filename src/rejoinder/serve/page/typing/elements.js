@@ -50,5 +50,10 @@ export function shortened(text, most) {
 /** A probability as a person reads it. */
 export const percent = (share) => (share > 0 && share < 0.005 ? "<1%" : `${Math.round(share * 100)}%`);
 
+/** A probability in words. */
+export function likely(share) {
+  return share >= 0.9 ? "Almost surely" : share >= 0.6 ? "Probably" : share >= 0.3 ? "Perhaps" : "A guess";
+}
+
 /** The day of a time in seconds, as ISO writes it. */
 export const day = (seconds) => new Date(seconds * 1000).toISOString().slice(0, 10);

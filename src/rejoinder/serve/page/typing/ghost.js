@@ -1,0 +1,173 @@
+/**
+ * The ghost at the caret, wherever one writes: on our page, and in the fields of others.
+ *
+ * What is on screen follows from the field as it is, the last answer with the draft it was given for, and the manners. A ghost is
+ * there only while every letter typed since agrees with it, so a stale one cannot be. Nothing is said while one deletes; what was
+ * typed over or waved away is not said again of the same text.
+ */
+
+import { Asking } from "./asking.js";
+import { firstWord, firstWords, left, wholeWord } from "./draft.js";
+import { preferring } from "./glossary.js";
+import { LONGEST } from "./manners.js";
+
+const NOTHING = { draft: "", ghost: "", words: [], rung: "", probability: 0 };
+const PAUSE = 250; // milliseconds after which a writer who waits is given the answer there was no time for
+const TWICE = 400; // milliseconds within which a key is pressed twice
+const REMEMBERED = 200; // suggestions that were wrong
+const NEAR = 400; // characters of the draft by which they are known again
+
+export class Ghost {
+  #asking;
+  #changed;
+  #manners;
+  #said = NOTHING; // the last answer, and of which draft
+  #seen = { draft: null, atEnd: true, composing: false };
+  #quiet = false; // something was deleted, and nothing typed since
+  #wrong = new Remembered(); // texts with the word that was suggested, and was not what the writer meant
+  #hushed = new Remembered(); // drafts at which a ghost was waved away
+  #later = 0; // the timer of a question that is put again
+  #patient = false; // whether that question is on its way
+  #tookAt = -Infinity; // when the key that takes was last pressed, milliseconds
+
+  /**
+   * @param {(draft: string, patient: boolean) => Promise<object | null>} ask asks the server about a draft
+   * @param {(error: Error | null) => void} changed told when what is to be drawn may have changed, and what went wrong
+   * @param {() => object} manners the manners that hold now
+   */
+  constructor(ask, changed, manners) {
+    this.#changed = changed;
+    this.#manners = manners;
+    this.#asking = new Asking((draft) => ask(draft, this.#patient), (draft, said) => this.#answered(draft, said));
+  }
+
+  /**
+   * The field has changed, or the caret has moved.
+   *
+   * @param {string | null} draft what stands before the caret; null where no help is wanted
+   * @param {{atEnd?: boolean, how?: "typed" | "deleted" | "moved", composing?: boolean}} more whether nothing follows; what
+   *   happened; whether a keyboard is composing a word, so that nothing is drawn at the caret
+   */
+  look(draft, { atEnd = true, how = "moved", composing = false } = {}) {
+    if (how === "typed") this.#judge(draft);
+    if (how !== "moved") this.#quiet = how === "deleted";
+    this.#seen = { draft, atEnd, composing };
+    this.#question(false);
+  }
+
+  /** Forget the last answer and ask again: what is answered, or the manners, have changed. */
+  refresh() {
+    this.#said = NOTHING;
+    this.#question(false);
+  }
+
+  /** The last answer, with the draft it was given for. */
+  get said() {
+    return this.#said;
+  }
+
+  /** What is on screen at the caret now; "" for nothing. */
+  get text() {
+    const { draft, atEnd, composing } = this.#seen;
+    if (draft === null || composing || this.#isSilent() || this.#hushed.has(draft)) return "";
+    const { longest } = this.#manners();
+    const whole = left(this.#said.draft, this.#said.ghost, draft);
+    const ghost = longest < LONGEST ? firstWords(whole, longest) : whole;
+    if (ghost === "" || this.#wrong.has(draft + firstWord(ghost))) return "";
+    return atEnd ? ghost : firstWord(ghost); // above other lines there is little room
+  }
+
+  /** The words to choose from, at most three: what each adds, how it will stand there, how likely it is. */
+  get words() {
+    const { draft } = this.#seen;
+    if (draft === null || this.#isSilent()) return [];
+    return this.#said.words
+      .map(({ text, probability }) => ({ text: left(this.#said.draft, text, draft), probability }))
+      .filter(({ text }) => text !== "" && !this.#wrong.has(draft + firstWord(text)))
+      .map(({ text, probability }) => ({ text, probability, shown: wholeWord(draft, text) }))
+      .filter(({ shown }) => shown !== "");
+  }
+
+  /**
+   * What an action puts in at the caret; "" where it has nothing to put in, and the key keeps its meaning.
+   *
+   * @param {string} action one of `DEFAULT_KEYS`, but "hush"
+   * @param {number} time milliseconds, to tell when a key is pressed twice
+   */
+  take(action, time) {
+    if (action === "word") return firstWord(this.text);
+    if (action !== "all") return this.words[["first", "second", "third"].indexOf(action)]?.text ?? "";
+    const twice = time - this.#tookAt < TWICE;
+    this.#tookAt = this.text ? time : -Infinity;
+    return this.#manners().tab === "all" || twice ? this.text : firstWord(this.text);
+  }
+
+  /** Wave the ghost away; whether there was one. */
+  hush() {
+    if (!this.text) return false;
+    this.#hushed.add(this.#seen.draft);
+    this.#changed(null);
+    return true;
+  }
+
+  /** Nobody writes here any more. */
+  stop() {
+    clearTimeout(this.#later);
+    this.#asking.stop();
+    this.#seen = { draft: null, atEnd: true, composing: false };
+    this.#changed(null);
+  }
+
+  #isSilent() {
+    return this.#quiet || this.#manners().gate === "off";
+  }
+
+  /** See whether what was on screen is what was typed. */
+  #judge(draft) {
+    const before = this.#seen.draft;
+    const shown = this.text;
+    if (!shown || draft === null || !draft.startsWith(before)) return;
+    const whole = before + shown;
+    if (whole.startsWith(draft) || draft.startsWith(whole)) return;
+    let parts = before.length;
+    while (draft[parts] === whole[parts]) parts += 1;
+    if (draft[parts] !== "\n") this.#wrong.add(before + firstWord(shown)); // who begins a new line has not said what comes here
+  }
+
+  #question(patient) {
+    clearTimeout(this.#later);
+    this.#patient = patient;
+    const { draft } = this.#seen;
+    this.#changed(null);
+    if (draft !== null && !this.#isSilent()) this.#asking.about(draft);
+    else this.#asking.stop();
+  }
+
+  #answered(draft, said) {
+    if (said?.error) {
+      this.#changed(said.error);
+      return;
+    }
+    if (!said) return;
+    const { blocked, preferred } = this.#manners();
+    const allowed = preferred.filter((word) => !blocked.includes(word.toLowerCase()));
+    this.#said = { ...preferring(said, draft, allowed), draft };
+    this.#changed(null);
+    const unheard = said.cut && (!this.#patient || !said.rung); // no time for the best answer, or for any
+    if (unheard && draft === this.#seen.draft) this.#later = setTimeout(() => this.#question(true), PAUSE);
+  }
+}
+
+/** The last few texts, known again by how they end. */
+class Remembered {
+  #texts = new Set();
+
+  add(text) {
+    this.#texts.add(text.slice(-NEAR));
+    if (this.#texts.size > REMEMBERED) this.#texts.delete(this.#texts.values().next().value);
+  }
+
+  has(text) {
+    return this.#texts.has(text.slice(-NEAR));
+  }
+}
