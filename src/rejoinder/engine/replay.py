@@ -1,16 +1,18 @@
 """A text typed again, keystroke by keystroke: what would have been shown, how much of it was right, what it would have saved.
 
-The text is typed character by character and nothing is accepted, so that each keystroke is asked once. What accepting saves is
-then worked out under a stated policy: somebody who sees ghost text that is right to its end takes all of it with one key; where
-only its first words are right, they take these word by word, a key each, as long as a word saves more than its key. What they
-do not take they type. Keystroke savings = 1 - keys pressed / characters of the text.
+The text is typed character by character and nothing is accepted, so that each keystroke is asked once. What a person sees are
+suggestions: a ghost text counts once, from when it appears until it changes or is typed. It is right if the person wrote all of it
+next, and its last word ended there. What accepting saves is worked out under a stated policy: somebody who sees ghost text that is
+right to its end takes all of it with one key; where only its first words are right, they take these word by word, a key each, as
+long as a word saves more than its key. What they do not take they type. Keystroke savings = 1 - keys pressed / characters of the
+text; the net savings also count a stated cost, in keystrokes, for each suggestion that was seen on the way and not taken.
 
 Explained in docs/tour/03-the-problem-we-are-trying-to-solve.md.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -26,6 +28,22 @@ POLICY = (
 )
 
 
+@dataclass(frozen=True, slots=True)
+class Shown:
+    """A suggestion, as a person sees it."""
+
+    place: int  # characters of the text before it, when it appeared
+    text: str
+    right: bool  # the person wrote all of it next
+    first: bool  # they wrote its first word, at least
+    after_space: bool  # it appeared after white space, or at the beginning; else inside a word or at its end
+
+    @property
+    def words(self) -> int:
+        """How many words it has."""
+        return sum(1 for _ in _word_ends(self.text))
+
+
 @dataclass(frozen=True)
 class Replay:
     """What happened at each of N keystrokes: before each of N characters the engine was asked."""
@@ -37,6 +55,10 @@ class Replay:
     probability: NDArray[np.float64]  # (N,) calibrated, of the best next word
     letters: NDArray[np.int64]  # (N,) of the word being typed
     keys: int  # pressed under the policy
+    untaken: int = 0  # suggestions seen on the way under the policy, of which nothing was taken
+    suggestions: tuple[Shown, ...] = ()
+    spaces: int = 0  # of the keystrokes, those after white space or at the beginning
+    covered: int = 0  # of these, those at which a suggestion was shown
 
     @property
     def savings(self) -> float:
@@ -46,7 +68,7 @@ class Replay:
 
 def replay(session: TypingSession, text: str, gate: Gate = Gate.NORMAL) -> Replay:
     """Type `text` in a session, without a deadline."""
-    rows, takes = [], []
+    rows, takes, ghosts = [], [], []
     for place in range(len(text)):
         typed = session.suggest(text[:place], gate=gate, deadline=float("inf"))
         follows = text[place:]
@@ -55,9 +77,34 @@ def replay(session: TypingSession, text: str, gate: Gate = Gate.NORMAL) -> Repla
         letters = HealedDraft.of(text[:place]).letters
         rows.append((bool(typed.ghost), fitting[:1] == [True], any(fitting), whole, typed.probability, letters))
         takes.append(taken(follows, typed.ghost, whole=whole))
+        ghosts.append(typed.ghost)
     columns = np.array(rows, dtype=np.float64).reshape(-1, 6).T
     shown, right, among, everything = (column.astype(np.bool_) for column in columns[:4])
-    return Replay(shown, right, among, everything, columns[4], columns[5].astype(np.int64), keys_pressed(takes))
+    keys, untaken = press(ghosts, _fresh(text, ghosts), takes)
+    spaced = [_is_spaced(text[:place]) for place in range(len(text))]
+    seen = tuple(suggestions(text, ghosts))
+    covered = sum(bool(ghost) and space for ghost, space in zip(ghosts, spaced, strict=True))
+    letters = columns[5].astype(np.int64)
+    return Replay(shown, right, among, everything, columns[4], letters, keys, untaken, seen, sum(spaced), covered)
+
+
+def suggestions(text: str, ghosts: Sequence[str]) -> Iterator[Shown]:
+    """What a person sees who types `text`, of the ghost texts before each of its first characters ("" for none)."""
+    for place, fresh in enumerate(_fresh(text, ghosts)):
+        if fresh:
+            ghost, follows = ghosts[place], text[place:]
+            first = next(_word_ends(ghost), len(ghost))
+            yield Shown(place, ghost, starts_so(follows, ghost), starts_so(follows, ghost[:first]), _is_spaced(text[:place]))
+
+
+def _fresh(text: str, ghosts: Sequence[str]) -> list[bool]:
+    """Which ghost texts are not the one before them, less the character typed."""
+    before = ["", *ghosts]
+    return [bool(ghost) and before[place] != text[place - 1 : place] + ghost for place, ghost in enumerate(ghosts)]
+
+
+def _is_spaced(draft: str) -> bool:
+    return not draft or draft[-1].isspace()
 
 
 def starts_so(follows: str, said: str) -> bool:
@@ -84,13 +131,22 @@ def seam_fault(draft: str, ghost: str) -> str | None:
     return next((fault for fault, found in faults.items() if ghost and found), None)
 
 
-def keys_pressed(takes: list[tuple[int, int]]) -> int:
-    """How many keys the policy presses, from what it takes at each of N characters: so many characters for so many keys."""
-    place = keys = 0
+def press(ghosts: Sequence[str], fresh: Sequence[bool], takes: Sequence[tuple[int, int]]) -> tuple[int, int]:
+    """How many keys the policy presses, and how many suggestions it sees of which it takes nothing.
+
+    Args:
+        ghosts: (N,) before each character what is shown, "" for nothing.
+        fresh: (N,) whether that is another suggestion than the one before it, for who takes nothing.
+        takes: (N,) there: so many characters for so many keys.
+    """
+    place = keys = untaken = 0
+    typed = False  # the last key was a character of the text
     while place < len(takes):
         characters, cost = takes[place]
+        untaken += bool(ghosts[place]) and characters == 1 and (fresh[place] or not typed)
+        typed = characters == 1
         place, keys = place + characters, keys + cost
-    return keys
+    return keys, untaken
 
 
 def taken(follows: str, ghost: str, *, whole: bool) -> tuple[int, int]:
