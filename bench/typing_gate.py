@@ -1,70 +1,93 @@
-"""Typing help on held-out posts: how often ghost text is shown, how often it is right, and how many keystrokes it saves.
+"""Typing help on held-out posts, as a person sees it: what is suggested, how often it is right, and how many keystrokes it saves.
 
-Test posts of the real archive are typed again, a keystroke at a time, with the models in the package (`rejoinder.engine.replay`
-has the policy). Right: the first word shown is the word the person wrote next, to its end. Intervals are over threads. Posts
-half of whose runs of ten tokens stand in the training text are repeats, and told apart.
+Test posts are typed again to their end, a keystroke at a time, with the models in the package (`rejoinder.engine.replay` has the
+policy). A suggestion counts once, from when it appears until it changes or is typed. Right: the person wrote all of it next, to
+the end of its last word; its first word right: at least that. Saved, wrong ones counted: each suggestion of which nothing was
+taken costs COST keystrokes, which is about what it takes to look at a word (`rejoinder.engine.gate` has the source). Posts of
+Hacker News are novel: of those half of whose runs of ten tokens stand in the training text figures are told apart with
+`--repeats`. Posts of talk are of other registers. Intervals are over threads.
 """
 
 from __future__ import annotations
 
-import numpy as np
-from figures import arguments, report_interval
-from typing_home import held_out_posts, shipped_engine
+from collections.abc import Callable, Sequence
 
-from rejoinder.engine.replay import POLICY, Replay, replay
+import numpy as np
+from figures import arguments, report, report_interval
+from typing_home import held_out_posts, shipped_engine, talk_posts
+
+from rejoinder.engine.replay import POLICY, Replay, Shown, replay
 from rejoinder.engine.typing import Engine, Gate
 from rejoinder.ladder.heldout import HeldOut
 from rejoinder.ladder.metrics import bootstrap_mean, by_thread
 
-
-def typed(engine: Engine, held: HeldOut, places: list[int], gate: Gate, characters: int) -> list[Replay]:
-    """The beginnings of some posts, typed again."""
-    return [replay(engine.open(held.contexts[p]), held.posts[p].own_text[:characters], gate) for p in places]
+COST = 1.0  # keystrokes that a suggestion costs of which nothing was taken
+_TALK = "reddit_cmv,lenny,tech_prose"  # argument, speech, prose
 
 
-def figures(name: str, seen: list[Replay], threads: np.ndarray, *, as_json: bool) -> None:
+def typed(engine: Engine, held: HeldOut, gate: Gate, characters: int) -> list[Replay]:
+    """Some posts, typed again."""
+    cut = characters or None
+    pairs = zip(held.posts, held.contexts, strict=True)
+    return [replay(engine.open(context), post.own_text[:cut], gate) for post, context in pairs]
+
+
+def figures(name: str, seen: Sequence[Replay], threads: np.ndarray, *, as_json: bool) -> None:
     """Print what came of them."""
     rng = np.random.default_rng(0)
+    everything: Callable[[Shown], bool] = lambda _: True  # noqa: E731
 
-    def share(what: str, part: list[float], whole: list[float]) -> None:
+    def share(what: str, part: Sequence[float], whole: Sequence[float]) -> None:
         sums, counts = by_thread(threads, np.array(part, np.float64), np.array(whole, np.float64))
-        if counts.sum():
-            report_interval(f"{name}: {what}", bootstrap_mean(sums, counts, rng), "", as_json=as_json)
+        some = counts > 0
+        if some.any():
+            report_interval(f"{name}: {what}", bootstrap_mean(sums[some], counts[some], rng), "", as_json=as_json)
+
+    def of(what: str, part: Callable[[Shown], bool], whole: Callable[[Shown], bool] = everything) -> None:
+        among = [[one for one in replayed.suggestions if whole(one)] for replayed in seen]
+        share(what, [float(sum(map(part, some))) for some in among], [float(len(some)) for some in among])
 
     keystrokes = [float(len(one.shown)) for one in seen]
-    shown = [float(one.shown.sum()) for one in seen]
-    share("coverage, of keystrokes", shown, keystrokes)
-    share("shown first words right", [float((one.shown & one.right).sum()) for one in seen], shown)
-    share("shown ghost text right to its end", [float(one.whole.sum()) for one in seen], shown)
+    report(f"{name}: posts", [len(seen)], "", as_json=as_json)
+    report(f"{name}: suggestions", [sum(len(one.suggestions) for one in seen)], "", as_json=as_json)
+    of("suggestions right", lambda one: one.right)
+    of("their first word right", lambda one: one.first)
+    of("right, inside a word", lambda one: one.right, lambda one: not one.after_space)
+    of("right, after a space", lambda one: one.right, lambda one: one.after_space)
+    of("first word right, after a space", lambda one: one.first, lambda one: one.after_space)
+    of("two words and more, after a space", lambda one: one.words > 1, lambda one: one.after_space)
+    share("places after a space with a suggestion", [float(one.covered) for one in seen], [float(one.spaces) for one in seen])
     share("keystrokes saved", [n - one.keys for n, one in zip(keystrokes, seen, strict=True)], keystrokes)
-    share("the word among three, of keystrokes", [float(one.among.sum()) for one in seen], keystrokes)
-    fresh = [one.letters == 0 for one in seen]
-    share("shown first words right, no letter typed", *_where(seen, fresh))
-    share("shown first words right, in a word", *_where(seen, [~some for some in fresh]))
-
-
-def _where(seen: list[Replay], places: list[np.ndarray]) -> tuple[list[float], list[float]]:
-    shown = [one.shown & some for one, some in zip(seen, places, strict=True)]
-    return [float((s & one.right).sum()) for one, s in zip(seen, shown, strict=True)], [float(s.sum()) for s in shown]
+    net = [n - one.keys - COST * one.untaken for n, one in zip(keystrokes, seen, strict=True)]
+    share(f"keystrokes saved, {COST:g} counted for each not taken", net, keystrokes)
+    share("keystrokes with ghost text", [float(one.shown.sum()) for one in seen], keystrokes)
 
 
 def main() -> None:
     options = {
-        "posts": (int, 150, "novel posts"),
-        "characters": (int, 300, "of a post that are typed, from its beginning"),
-        "home": (str, "", "a home with the real archive"),
+        "posts": (int, 300, "posts of each kind"),
+        "characters": (int, 0, "of a post that are typed, from its beginning; 0 for all"),
+        "home": (str, "", "a folder to keep what is imported in"),
         "gates": (str, "quiet,normal,eager", "gates, with commas"),
+        "talk": (str, _TALK, "files of talk, with commas; - for none"),
+        "repeats": (int, 0, "posts that repeat the training text, told apart"),
     }
     args = arguments(__doc__ or "", **options)
-    engine = shipped_engine()
-    with held_out_posts(args.home, repeats=True) as held:
-        if not args.json:
-            print(POLICY)
-        for kind, wanted in (("novel", ~held.repeats), ("repeats", held.repeats)):
-            places = np.flatnonzero(wanted)[: args.posts].tolist()
-            for gate in map(Gate, args.gates.split(",")):
-                seen = typed(engine, held, places, gate, args.characters)
-                figures(f"{kind}, {gate}", seen, held.threads[places], as_json=args.json)
+    engine, gates = shipped_engine(), [Gate(gate) for gate in args.gates.split(",")]
+
+    def measure(name: str, held: HeldOut) -> None:
+        for gate in gates:
+            figures(f"{name}, {gate}", typed(engine, held, gate, args.characters), held.threads, as_json=args.json)
+
+    if not args.json:
+        print(POLICY)
+    with held_out_posts(f"{args.home}/hn" if args.home else "", repeats=True) as held:
+        measure("novel", held.only(np.flatnonzero(~held.repeats)[: args.posts]))
+        if args.repeats:
+            measure("repeats", held.only(np.flatnonzero(held.repeats)[: args.repeats]))
+    for name in args.talk.split(",") if args.talk != "-" else ():
+        with talk_posts(name, args.home) as held:
+            measure(name, held.first(args.posts))
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""What the benchmarks of typing help share: the engine of the package, and held-out posts that are novel, or not."""
+"""What the benchmarks of typing help share: the engine of the package, and held-out posts that are novel, or not; of talk, too."""
 
 from __future__ import annotations
 
@@ -30,6 +30,27 @@ def shipped_engine(config: TypingConfig | None = None) -> Engine:
     return typist(space, models, lambda text: print(text, file=sys.stderr), config)
 
 
+TALK = "id=id,parent=parent,root=story,text=text,title=title,time=time"  # the fields of shared/data/talk
+
+
+@contextmanager
+def talk_posts(name: str, home: str) -> Iterator[HeldOut]:
+    """Posts of the test part of a file of talk, plain text, imported once into `home`/`name` (none: for now only), in random order."""
+    with TemporaryDirectory() as scratch:
+        space = Workspace(Path(home or scratch) / name)
+        if space.is_empty:
+            _import(space, f"talk/{name}.jsonl.zst", "--map", TALK)
+        with space.open_archive() as archive:
+            yield HeldOut.of(held_out(archive), np.random.default_rng(0))
+
+
+def _import(space: Workspace, name: str, *more: str) -> None:
+    command = [sys.executable, "-m", "rejoinder", "import", str(real_archive(name)), *more, "--home", str(space.home)]
+    done = subprocess.run(command, check=False, capture_output=True, text=True)
+    if done.returncode:
+        sys.exit(done.stderr.strip() or f"{name} could not be imported")
+
+
 @contextmanager
 def held_out_posts(home: str, *, repeats: bool) -> Iterator[HeldOut]:
     """Posts of the test part of the real archive, imported once into `home` (none: for now only), in random order.
@@ -41,8 +62,7 @@ def held_out_posts(home: str, *, repeats: bool) -> Iterator[HeldOut]:
     with TemporaryDirectory() as scratch:
         space = Workspace(Path(home or scratch))
         if space.is_empty:
-            command = [sys.executable, "-m", "rejoinder", "import", str(real_archive("hn.jsonl.gz")), "--home", str(space.home)]
-            subprocess.run(command, check=True, capture_output=True)
+            _import(space, "hn.jsonl.gz")
         with space.open_archive() as archive:
             found = HeldOut.of(held_out(archive), np.random.default_rng(0))
         if repeats:

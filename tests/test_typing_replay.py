@@ -8,7 +8,7 @@ from test_typing import NO_LIMIT, SPARK, session, words
 from typists import parrot
 
 from rejoinder.engine.gate import Gate
-from rejoinder.engine.replay import keys_pressed, replay, seam_fault, starts_so, taken
+from rejoinder.engine.replay import Shown, press, replay, seam_fault, starts_so, suggestions, taken
 
 
 @pytest.mark.parametrize(
@@ -36,7 +36,33 @@ def test_keys_under_the_policy_by_hand() -> None:
     assert taken(" plug and a the", " plug and no", whole=False) == (9, 2)
     assert taken("s are", "s", whole=True) == (1, 1)
     assert taken("s are", "", whole=False) == (1, 1)
-    assert keys_pressed([(1, 1), (9, 1), *[(1, 1)] * 8, (1, 1)]) == 3  # a letter, a key for nine, a letter
+    takes = [(1, 1), (9, 1), *[(1, 1)] * 8, (1, 1)]
+    assert press([""] * 11, [False] * 11, takes) == (3, 0)  # a letter, a key for nine, a letter
+
+
+def test_what_was_seen_on_the_way_and_not_taken_by_hand() -> None:
+    """"the cat": a wrong " a" before it, seen on as "a" wrong again; " cat" whole, with one key; what follows is never seen."""
+    ghosts = ["a dog", "", "", " cat", "cat", "at", "t"]
+    takes = [(1, 1), (1, 1), (1, 1), (4, 1), (3, 1), (2, 1), (1, 1)]
+    fresh = [True, False, False, True, False, False, False]
+    assert press(ghosts, fresh, takes) == (4, 1)
+    late = ["", "", "", " dog", "dog", "", ""]  # typed past with a space: it goes on to be seen, and counts once
+    assert press(late, [False, False, False, True, False, False, False], [(1, 1)] * 7) == (7, 1)
+
+
+def test_a_suggestion_counts_once_until_it_changes_or_is_typed() -> None:
+    """Of "the cat sat": " cat" is typed into and stays one; it grows, which is another; "he" is wrong; " sat" is right."""
+    text = "the cat sat"
+    ghosts = ["", "he", "", " cat", "cat", "at sat", "t sat", " sat", "", "it", "t"]
+    assert list(suggestions(text, ghosts)) == [
+        Shown(1, "he", right=True, first=True, after_space=False),
+        Shown(3, " cat", right=True, first=True, after_space=False),
+        Shown(5, "at sat", right=True, first=True, after_space=False),
+        Shown(9, "it", right=False, first=False, after_space=False),
+        Shown(10, "t", right=True, first=True, after_space=False),
+    ]
+    assert list(suggestions("a b", ["", "", "bee cat"])) == [Shown(2, "bee cat", right=False, first=False, after_space=True)]
+    assert list(suggestions("a bee", ["", "", "bee cat"]))[0].first and Shown(0, " so it's", True, True, True).words == 2
 
 
 def test_a_text_known_by_heart_takes_few_keys() -> None:
