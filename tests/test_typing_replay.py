@@ -41,7 +41,7 @@ def test_keys_under_the_policy_by_hand() -> None:
 
 
 def test_what_was_seen_on_the_way_and_not_taken_by_hand() -> None:
-    """"the cat": a wrong " a" before it, seen on as "a" wrong again; " cat" whole, with one key; what follows is never seen."""
+    """ "the cat": a wrong " a" before it, seen on as "a" wrong again; " cat" whole, with one key; what follows is never seen."""
     ghosts = ["a dog", "", "", " cat", "cat", "at", "t"]
     takes = [(1, 1), (1, 1), (1, 1), (4, 1), (3, 1), (2, 1), (1, 1)]
     fresh = [True, False, False, True, False, False, False]
