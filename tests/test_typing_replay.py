@@ -62,7 +62,7 @@ def test_a_suggestion_counts_once_until_it_changes_or_is_typed() -> None:
         Shown(10, "t", right=True, first=True, after_space=False),
     ]
     assert list(suggestions("a b", ["", "", "bee cat"])) == [Shown(2, "bee cat", right=False, first=False, after_space=True)]
-    assert list(suggestions("a bee", ["", "", "bee cat"]))[0].first and Shown(0, " so it's", True, True, True).words == 2
+    assert next(suggestions("a bee", ["", "", "bee cat"])).first and Shown(0, " so it's", True, True, True).words == 2
 
 
 def test_a_text_known_by_heart_takes_few_keys() -> None:
