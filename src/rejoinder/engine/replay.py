@@ -1,11 +1,11 @@
 """A text typed again, keystroke by keystroke: what would have been shown, how much of it was right, what it would have saved.
 
 The text is typed character by character and nothing is accepted, so that each keystroke is asked once. What a person sees are
-suggestions: a ghost text counts once, from when it appears until it changes or is typed. It is right if the person wrote all of it
-next, and its last word ended there. What accepting saves is worked out under a stated policy: somebody who sees ghost text that is
-right to its end takes all of it with one key; where only its first words are right, they take these word by word, a key each, as
-long as a word saves more than its key. What they do not take they type. Keystroke savings = 1 - keys pressed / characters of the
-text; the net savings also count a stated cost, in keystrokes, for each suggestion that was seen on the way and not taken.
+suggestions: a ghost text counts once, from when it appears until it changes or is typed. It is right if the person wrote all of
+it next, and its last word ended there. What accepting saves is worked out under a stated policy: somebody who sees ghost text
+that is right to its end takes all of it with one key; where only its first words are right, they take these word by word, a key
+each, as long as a word saves more than its key. What they do not take they type. Keystroke savings = 1 - keys pressed /
+characters of the text; the net savings also count a stated cost for each suggestion that was seen on the way and not taken.
 
 Explained in docs/tour/03-the-problem-we-are-trying-to-solve.md.
 """
