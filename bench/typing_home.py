@@ -1,4 +1,4 @@
-"""What the benchmarks of typing help share: the engine of the package, and held-out posts that are novel, or not; of talk, too."""
+"""What the benchmarks of typing help share: the engine of the package; held-out posts, novel or not, and those of talk."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ TALK = "id=id,parent=parent,root=story,text=text,title=title,time=time"  # the f
 
 @contextmanager
 def talk_posts(name: str, home: str) -> Iterator[HeldOut]:
-    """Posts of the test part of a file of talk, plain text, imported once into `home`/`name` (none: for now only), in random order."""
+    """Test posts of a file of talk, plain text, imported once into `home`/`name` (none: for now only), in random order."""
     with TemporaryDirectory() as scratch:
         space = Workspace(Path(home or scratch) / name)
         if space.is_empty:
