@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import html
 import re
+from email import message_from_bytes
 from pathlib import Path
 
 import pytest
@@ -11,6 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from rejoinder.archive.mail.body import own_words
+from rejoinder.archive.mail.message import _parsed
 from rejoinder.archive.markup import MARKUPS, to_text
 from rejoinder.archive.source import Hasher
 from rejoinder.archive.sources.maildir import SOURCE as MAILDIR
@@ -157,3 +159,32 @@ def test_a_mail_answers_the_nearest_it_names_though_that_comes_later_in_the_file
         assert {name: own.get(post.parent or 0) for name, post in posts.items()} == {
             "1@x": None, "2@x": "1@x", "3@x": "2@x", "5@x": "1@x",
         }  # fmt: skip
+
+
+MAIL_LINES = [
+    *(
+        "From: Ada <ada@example.org>",
+        "Subject: tea",
+        "X: a",
+        "no header",
+        "  folded",
+        "",
+        ">From me",
+        "words",
+        "café =E9",
+        "dGVh",
+        ": x",
+    ),
+    *("--B", "--B--", *(f"Content-Transfer-Encoding: {name}" for name in ("base64", "quoted-printable"))),
+    *(
+        f"Content-Type: {name}"
+        for name in ("text/plain", "text/html; charset=x", "nonsense", "message/rfc822", "multipart/mixed;boundary=B")
+    ),
+]
+
+
+@settings(max_examples=300, deadline=None, derandomize=True, database=None)
+@given(st.lists(st.sampled_from(MAIL_LINES), max_size=14), st.sampled_from(["\n", "\r\n", "\r"]), st.booleans())
+def test_a_mail_is_parsed_as_the_standard_library_parses_it_whole(lines: list[str], end: str, mixed: bool) -> None:
+    raw = "".join(line + (end if not mixed or number % 2 else "\n") for number, line in enumerate(lines)).encode()
+    assert str(_parsed(raw)) == str(message_from_bytes(raw)) and _parsed(raw).items() == message_from_bytes(raw).items()

@@ -31,6 +31,7 @@ _ATTRIBUTION_ENDS = re.compile(r".{0,120}\bwrote:\s*$")
 _ORIGINAL = re.compile(
     r"\s{0,8}-{2,20}\s?(?:Original Message|Forwarded message|Ursprüngliche Nachricht)\s?-{2,20}", re.IGNORECASE
 )
+_BEFORE_ORIGINALS = frozenset("-_ \t\f\v")  # how the line that either matches begins
 _OUTLOOK = re.compile(r"_{20,}\s*$")
 _HEADER = re.compile(r"\s*\*?(?:From|Sent|To|Cc|Subject|Date|Von|Gesendet)\s?:\*?\s", re.IGNORECASE)
 _FOOTER = re.compile(
@@ -84,20 +85,19 @@ def unwrapped(lines: list[str]) -> list[str]:
 
     A line is full if the next one's first word would have made it wider than any line of this text that holds prose.
     """
-    widths = [len(line) for line in lines if _is_prose(line) and len(line) <= _WIDEST]
-    width = max(widths, default=0)
+    prose = [_is_prose(line) for line in lines]
+    width = max((len(line) for line, is_prose in zip(lines, prose, strict=True) if is_prose and len(line) <= _WIDEST), default=0)
     if width < _NARROWEST:
         return lines
     joined: list[str] = []
     full, last = False, 0
-    for line in lines:
-        whole = full and _is_prose(line) and not _LIST_ITEM.match(line)
-        first = line.split(" ", 1)[0]
-        if whole and last + 1 + len(first) > width:
+    for line, is_prose in zip(lines, prose, strict=True):
+        whole = full and is_prose and not _LIST_ITEM.match(line)
+        if whole and last + 1 + len(line.split(" ", 1)[0]) > width:
             joined[-1] += f" {line}"
         else:
             joined.append(line)
-        full, last = _is_prose(line) or whole, len(line)
+        full, last = is_prose or whole, len(line)
     return joined
 
 
@@ -117,7 +117,13 @@ def _join_attributions(lines: list[str]) -> list[str]:
     """An attribution that goes on in the next line as one line."""
     joined: list[str] = []
     for line in lines:
-        if joined and _ATTRIBUTION_ENDS.match(line) and _ATTRIBUTION_BEGINS.match(joined[-1]) and not joined[-1].endswith(":"):
+        if (
+            joined
+            and line.endswith("wrote:")
+            and _ATTRIBUTION_ENDS.match(line)
+            and _ATTRIBUTION_BEGINS.match(joined[-1])
+            and not joined[-1].endswith(":")
+        ):
             joined[-1] += f" {line.strip()}"
         else:
             joined.append(line)
@@ -126,6 +132,8 @@ def _join_attributions(lines: list[str]) -> list[str]:
 
 def _without_armour(lines: list[str]) -> list[str]:
     """The lines without the frame of a signed mail; its signature as a quote."""
+    if not any(line.startswith("-----") for line in lines):
+        return lines
     kept: list[str] = []
     block = ""
     for line in lines:
@@ -144,6 +152,8 @@ def _without_armour(lines: list[str]) -> list[str]:
 def _mark_originals(lines: list[str]) -> list[str]:
     """What stands below "-----Original Message-----", or below a rule and headers as Outlook writes them, as quotes."""
     for place, line in enumerate(lines):
+        if line[:1] not in _BEFORE_ORIGINALS:
+            continue
         below = lines[place + 1 : place + 4]
         if _ORIGINAL.match(line) or (_OUTLOOK.match(line) and sum(_HEADER.match(one) is not None for one in below) >= 2):
             return lines[:place] + [one if one.startswith(">") or not one else f"> {one}" for one in lines[place:]]

@@ -41,22 +41,18 @@ def split_mbox(lines: Iterable[bytes]) -> Iterator[tuple[bytes, int]]:
                     yield b"".join(mail), first
                 mail, size, first = [begins], len(begins), at
             else:
-                size = _add(mail, begins, size)
+                mail += [begins] if size < LARGEST else []
+                size += len(begins)
         if line.startswith(_BEGINS) and (blank or _DATED.match(line)):
             held = line, number
         elif mail or line.strip():
             first = first if mail else number
-            size = _add(mail, line, size)
+            if size < LARGEST:
+                mail.append(line[: LARGEST - size])
+            size += len(line)
         blank = not line.strip()
     if mail:
         yield b"".join(mail), first
-
-
-def _add(mail: list[bytes], line: bytes, size: int) -> int:
-    """Add a line to a mail, up to `LARGEST`; the size then."""
-    if size < LARGEST:
-        mail.append(line[: LARGEST - size])
-    return size + len(line)
 
 
 def unescaped(mail: bytes) -> bytes:

@@ -13,6 +13,7 @@ from email import message_from_bytes
 from email.errors import HeaderParseError
 from email.header import decode_header
 from email.message import Message
+from email.parser import BytesHeaderParser
 from email.utils import parsedate_to_datetime
 from typing import NamedTuple
 
@@ -20,6 +21,7 @@ from rejoinder.archive.mail.body import own_words, unflowed
 from rejoinder.archive.markup import to_text
 
 _FROM_LINE = re.compile(rb">?From [^\n]*\n")
+_BLANK_LINE = re.compile(rb"(?:\A|(?<=\n))\r?\n")
 _ID = re.compile(r"<([^<>]+)>|<\s*([^<>\s]+)")  # some never close; in some a line was broken
 _BARE_ID = re.compile(r"[^\s<>()\"]+@[^\s<>()\"]+")
 _ADDRESS = re.compile(r"[^\s<>()\",;:]+@[^\s<>()\",;:]+")
@@ -44,7 +46,7 @@ class Mail(NamedTuple):
 def read_mail(raw: bytes) -> Mail:
     """The mail in `raw`, which may begin with the "From " line of an mbox."""
     begins = _FROM_LINE.match(raw)
-    message = message_from_bytes(raw[begins.end() :] if begins else raw)
+    message = _parsed(raw[begins.end() :] if begins else raw)
     parts = [text for part in _text_parts(message) if (text := _text_of(part))]
     return Mail(
         next(iter(_ids(header(message, "Message-ID"))), ""),
@@ -54,6 +56,19 @@ def read_mail(raw: bytes) -> Mail:
         _time(header(message, "Date")),
         own_words("\n\n".join(parts)),
     )
+
+
+def _parsed(raw: bytes) -> Message:
+    """As `message_from_bytes`, but the lines of a body without parts are not looked at one by one: most of its time."""
+    blank = _BLANK_LINE.search(raw)
+    if blank is None:
+        return message_from_bytes(raw)
+    message = BytesHeaderParser().parsebytes(raw[: blank.end()])
+    if message.get_content_maintype() in ("multipart", "message"):
+        return message_from_bytes(raw)
+    head = message.get_payload()  # lines that are no headers
+    message.set_payload(f"{head}{raw[blank.end() :].decode('ascii', 'surrogateescape')}")
+    return message
 
 
 def without_list_tag(subject: str) -> str:
@@ -169,6 +184,6 @@ def _text_of(part: Message) -> str:
         return to_text(text, "html")
     if part.get_content_subtype() not in ("plain", "x-unknown", "enriched"):
         return ""
-    if str(part.get_param("format", "")).lower() == "flowed":
+    if "flowed" in str(part.get("Content-Type", "")).lower() and str(part.get_param("format", "")).lower() == "flowed":
         return unflowed(text, delsp=str(part.get_param("delsp", "")).lower() == "yes")
     return text
