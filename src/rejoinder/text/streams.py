@@ -95,14 +95,18 @@ class Windows:
     """The windows that training reads, step by step: a pure function of the step, so that it can go on anywhere.
 
     Each epoch lays the passages in another order, one after the other, and cuts the row into B lanes of equal length; a window
-    is the next T tokens of every lane.
+    is the next T tokens of every lane. A passage may be laid more than once in an epoch, or in some epochs only.
     """
 
-    def __init__(self, stream: Stream, batch: int, steps: int, seed: int | None) -> None:
-        """`batch` B, `steps` T; without a `seed` the passages keep their order."""
-        self.stream = stream
+    def __init__(
+        self, stream: Stream, batch: int, steps: int, seed: int | None, times: NDArray[np.float64] | None = None
+    ) -> None:
+        """`batch` B, `steps` T; without a `seed` the passages keep their order; `times` (D,) each is laid an epoch, None: once."""
+        self.stream, self.times = stream, times
         self.batch, self.steps, self.seed = batch, steps, seed
-        self.lane = -(-len(stream.tokens) // batch)  # tokens of a lane
+        tokens = len(stream.tokens) if times is None else round(float(np.diff(stream.offsets) @ times))
+        self.size = tokens  # of an epoch; where parts of the passages make a few more, they are left out, where fewer, it ends early
+        self.lane = -(-tokens // batch)  # tokens of a lane
         self.epoch = max(-(-self.lane // steps), 1)  # windows of an epoch
         self._laid: tuple[int, NDArray[np.int64], NDArray[np.int64]] | None = None
 
@@ -112,8 +116,9 @@ class Windows:
         order, ends = self._order(epoch)
         within = window * self.steps + np.arange(self.steps + 1)
         at = np.arange(self.batch)[:, None] * self.lane + within  # (B, T+1) places in the row
-        valid = (within <= self.lane) & (at < len(self.stream.tokens))
-        at = np.minimum(at, max(len(self.stream.tokens) - 1, 0))
+        laid = min(self.size, int(ends[-1]) if len(ends) else 0)
+        valid = (within <= self.lane) & (at < laid)
+        at = np.minimum(at, max(laid - 1, 0))
         passage = np.searchsorted(ends, at, side="right")
         source = at - ends[passage] + self.stream.offsets[order[passage] + 1]
         tokens = self.stream.tokens[source].astype(np.int32)
@@ -125,8 +130,17 @@ class Windows:
     def _order(self, epoch: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
         """(D,) the passages as this epoch lays them, (D,) where each ends."""
         if self._laid is None or self._laid[0] != epoch:
-            passages = len(self.stream.offsets) - 1
-            order = np.arange(passages) if self.seed is None else np.random.default_rng([self.seed, epoch]).permutation(passages)
+            order = np.arange(len(self.stream.offsets) - 1)
+            if self.times is not None:
+                order = np.repeat(order, self._copies(epoch))
+            if self.seed is not None:
+                order = np.random.default_rng([self.seed, epoch]).permutation(order)
             ends = np.cumsum(np.diff(self.stream.offsets)[order])
             self._laid = epoch, order, ends
         return self._laid[1], self._laid[2]
+
+    def _copies(self, epoch: int) -> NDArray[np.int64]:
+        """(D,) how often an epoch lays each passage: over many epochs `times` on average, and never fewer or more by 1 than that."""
+        assert self.times is not None
+        start = np.random.default_rng([self.seed or 0]).random(len(self.times))
+        return np.floor(start + (epoch + 1) * self.times).astype(np.int64) - np.floor(start + epoch * self.times).astype(np.int64)

@@ -90,7 +90,7 @@ def _memory(layers: int, hidden: int, arrays: Arrays) -> bytes:
         nodes += [node("Concat", rows[name], [name], axis=0) for name in ("h_new", "c_new")]
     state: Shape = [layers, "B", hidden]
     inputs: dict[str, Shape] = {"tokens": ["B", "T"], "h": state, "c": state}
-    return _file(nodes, inputs, {"outputs": ["B", "T", hidden], "h_new": state, "c_new": state}, arrays)
+    return make_file(nodes, inputs, {"outputs": ["B", "T", hidden], "h_new": state, "c_new": state}, arrays, {"directions": np.array([1])})
 
 
 def _output(hidden: int, vocabulary: int, arrays: Arrays) -> bytes:
@@ -100,18 +100,24 @@ def _output(hidden: int, vocabulary: int, arrays: Arrays) -> bytes:
     nodes = [node("MatMul", ["outputs", "projection"], [shown])] if "projection" in arrays else []
     nodes.append(node("Gemm", [shown, "embedding", "bias"], ["logits"], transB=1))
     nodes.append(node("LogSoftmax", ["logits"], ["log_probs"], axis=-1))
-    return _file(nodes, {"outputs": ["N", hidden]}, {"log_probs": ["N", vocabulary]}, arrays)
+    return make_file(nodes, {"outputs": ["N", hidden]}, {"log_probs": ["N", vocabulary]}, arrays, {})
 
 
-def _file(nodes: Sequence[Any], inputs: Mapping[str, Shape], outputs: Mapping[str, Shape], arrays: Arrays) -> bytes:
-    from onnx import TensorProto, helper
+def make_file(
+    nodes: Sequence[Any],
+    inputs: Mapping[str, Shape],
+    outputs: Mapping[str, Shape],
+    arrays: Arrays,
+    constants: Mapping[str, NDArray[Any]],
+) -> bytes:
+    """A graph as the content of a file: the `arrays` are named and sized, the small `constants` lie inside."""
+    from onnx import TensorProto, helper, numpy_helper
 
     def value(name: str, shape: Shape) -> Any:
         return helper.make_tensor_value_info(name, TensorProto.INT64 if name == "tokens" else TensorProto.FLOAT, shape)
 
     initializers = [_outside(name, array) for name, array in arrays.items()]
-    if any(node.op_type == "Squeeze" for node in nodes):
-        initializers.append(helper.make_tensor("directions", TensorProto.INT64, [1], [1]))
+    initializers += [numpy_helper.from_array(array, name) for name, array in constants.items()]
     graph = helper.make_graph(
         nodes, "lstm", [value(*each) for each in inputs.items()], [value(*each) for each in outputs.items()], initializers
     )

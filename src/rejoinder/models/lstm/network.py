@@ -25,6 +25,7 @@ from numpy.typing import NDArray
 
 from rejoinder.models.lstm.cell import CellWeights, Floats, Layer
 from rejoinder.models.lstm.config import LSTMConfig
+from rejoinder.models.lstm.stack import AnyWeights
 
 Tensor = Any
 _NEVER = -1e9  # nats: the logit of what can never come; a finite one keeps gradients finite
@@ -85,14 +86,24 @@ class CellNetwork(keras.Model):  # type: ignore[misc]
         self.mask = np.zeros(vocabulary, dtype=np.float32)
         self.mask[list(never)] = _NEVER
         self.seeds = keras.random.SeedGenerator(seed)
+        self._make_layers()
+
+    def _make_layers(self) -> None:
+        config = self.settings
         self.memories = [MemoryLayer(config, self.seeds, dtype=self.dtype_policy) for _ in range(config.layers)]
 
     def build(self, shape: Any = None) -> None:
-        """Make the weights: embedding, bias, a projection where the sizes differ, and those of each layer."""
-        size, hidden = self.settings.embedding, self.settings.hidden
+        """Make the weights: embedding, bias, and those of the layers."""
+        size = self.settings.embedding
         around_zero = keras.initializers.RandomUniform(-0.1, 0.1, seed=self.seeds)
         self.embedding = self.add_weight(name="embedding", shape=(self.vocabulary, size), initializer=around_zero, autocast=False)
         self.bias = self.add_weight(name="output_bias", shape=(self.vocabulary,), initializer="zeros", autocast=False)
+        self._build_layers()
+        self.built = True
+
+    def _build_layers(self) -> None:
+        """A projection where the sizes differ, and the weights of each layer."""
+        size, hidden = self.settings.embedding, self.settings.hidden
         self.projection = (
             self.add_weight(name="projection", shape=(hidden, size), initializer=keras.initializers.GlorotUniform(self.seeds))
             if hidden != size
@@ -100,7 +111,6 @@ class CellNetwork(keras.Model):  # type: ignore[misc]
         )
         for number, memory in enumerate(self.memories):
             memory.build((None, None, hidden if number else size))
-        self.built = True
 
     def call(self, inputs: dict[str, Tensor], training: bool = False) -> Tensor:
         """(B, T) `tokens`, (B, T) `keep` -> (B, T, E): what is compared with the tokens' vectors to guess the next one."""
@@ -155,36 +165,37 @@ class CellNetwork(keras.Model):  # type: ignore[misc]
         one_for_all_tokens = (self.settings.batch, 1, x.shape[-1])
         return keras.random.dropout(x, share, noise_shape=one_for_all_tokens, seed=self.seeds) if share else x
 
+    def memory(self) -> list[Any]:
+        """The variables that go on from window to window."""
+        return [variable for layer in self.memories for variable in (layer.h, layer.c)]
+
     def forget(self) -> None:
         """Empty the memory of all lanes."""
-        self.remember([(np.zeros(m.h.shape, np.float32), np.zeros(m.c.shape, np.float32)) for m in self.memories])
+        self.remember([np.zeros(variable.shape, np.float32) for variable in self.memory()])
 
-    def remembered(self) -> list[tuple[Floats, Floats]]:
-        """A copy of the memory: (B, H) h and (B, H) c of each layer."""
-        return [(numbers(m.h), numbers(m.c)) for m in self.memories]
+    def remembered(self) -> list[Floats]:
+        """A copy of the memory."""
+        return [numbers(variable) for variable in self.memory()]
 
-    def remember(self, memory: Sequence[tuple[Floats, Floats]]) -> None:
+    def remember(self, memory: Sequence[Floats]) -> None:
         """Put back what `remembered` gave."""
-        for layer, (h, c) in zip(self.memories, memory, strict=True):
-            layer.h.assign(h)
-            layer.c.assign(c)
+        for variable, array in zip(self.memory(), memory, strict=True):
+            variable.assign(array)
 
-    def weights_now(self) -> CellWeights:
+    def weights_of(self, read: Callable[[Any], Any]) -> AnyWeights:
+        """The weights, each variable read by `read`."""
+        layers = tuple(Layer(*map(read, (m.input_weights, m.recurrent_weights, m.bias))) for m in self.memories)
+        projection = read(self.projection) if self.projection is not None else None
+        return CellWeights(read(self.embedding), layers, projection, read(self.bias))
+
+    def weights_now(self) -> AnyWeights:
         """The weights as they are, float32."""
-        layers = tuple(Layer(*map(numbers, (m.input_weights, m.recurrent_weights, m.bias))) for m in self.memories)
-        projection = numbers(self.projection) if self.projection is not None else None
-        return CellWeights(numbers(self.embedding), layers, projection, numbers(self.bias))
+        return self.weights_of(numbers)
 
-    def set_weights_to(self, weights: CellWeights) -> None:
-        """Put `weights`, as `CellWeights` names them, in the place of the network's own."""
-        self.embedding.assign(weights.embedding)
-        self.bias.assign(weights.bias)
-        if self.projection is not None:
-            self.projection.assign(weights.projection)
-        for memory, layer in zip(self.memories, weights.layers, strict=True):
-            memory.input_weights.assign(layer.input)
-            memory.recurrent_weights.assign(layer.recurrent)
-            memory.bias.assign(layer.bias)
+    def set_weights_to(self, weights: AnyWeights) -> None:
+        """Put `weights`, as `arrays` names them, in the place of the network's own."""
+        for name, variable in self.weights_of(lambda variable: variable).arrays().items():
+            variable.assign(weights.arrays()[name])
 
 
 def _along(step: Callable[..., Any], memory: tuple[Tensor, Tensor], inputs: tuple[Tensor, Tensor]) -> tuple[Any, Tensor]:

@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import ClassVar, Self
+from typing import Any, ClassVar, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,26 +20,36 @@ from rejoinder.corpus import Corpus
 from rejoinder.errors import DamagedModel
 from rejoinder.models.directory import load_config, save_config
 from rejoinder.models.interfaces import Job, LogProbs, Recalled, Recalling, Suggester
-from rejoinder.models.lstm.cell import CellStep, CellWeights, sequence
+from rejoinder.models.lstm.cell import CellStep, sequence
 from rejoinder.models.lstm.config import LSTMConfig
 from rejoinder.models.lstm.graph import build_graphs
 from rejoinder.models.lstm.runtime import CellState, Decoder, half, load_graphs, load_weights, save_weights
+from rejoinder.models.lstm.stack import AnyWeights, StackWeights, stack_sequence, weights_from
+from rejoinder.models.lstm.stack_graph import build_stack_graphs
+from rejoinder.models.lstm.stack_runtime import StackDecoder, StackState
 from rejoinder.post import Post
 from rejoinder.text.tensors import TOKENIZER_FILE, context_tokens, open_tokenizer
 from rejoinder.text.tokenizer import AnyTokenizer
 
+AnyState = Any  # of the decoder of the cell there is: `CellState`, or `StackState` of a stack
+
 
 class LSTM(Recalling):
-    """A trained cell, ready to run; its state is `CellState`."""
+    """A trained cell, ready to run; its state is `CellState`, or `StackState` where it is a stack."""
 
     Config: ClassVar[type] = LSTMConfig
 
-    def __init__(self, config: LSTMConfig, tokenizer: AnyTokenizer, weights: CellWeights, graphs: Mapping[str, bytes]) -> None:
+    def __init__(self, config: LSTMConfig, tokenizer: AnyTokenizer, weights: AnyWeights, graphs: Mapping[str, bytes]) -> None:
         """Use `fit`, `from_weights` or `load`."""
         self.config = config
         self.tokenizer = tokenizer
         self.weights = weights  # as they lie on disk
-        self._decoder = Decoder(weights, graphs, (tokenizer.post, tokenizer.reply), config.recall)
+        never = (tokenizer.post, tokenizer.reply)
+        self._decoder: Decoder | StackDecoder
+        if isinstance(weights, StackWeights):
+            self._decoder = StackDecoder(weights, graphs, never, config.reach)
+        else:
+            self._decoder = Decoder(weights, graphs, never, config.recall)
 
     @classmethod
     def fit(cls, corpus: Corpus, config: LSTMConfig, *, rng: np.random.Generator, job: Job) -> Self:
@@ -56,13 +66,14 @@ class LSTM(Recalling):
         return model
 
     @classmethod
-    def from_weights(cls, config: LSTMConfig, tokenizer: AnyTokenizer, weights: CellWeights) -> Self:
+    def from_weights(cls, config: LSTMConfig, tokenizer: AnyTokenizer, weights: AnyWeights) -> Self:
         """The model of these weights, rounded to half precision if it is to be kept so: what is saved is what runs.
 
         Raises:
             MissingExtra: the package `onnx` is not installed.
         """
-        return cls(config, tokenizer, half(weights) if config.half else weights, build_graphs(weights))
+        graphs = build_stack_graphs(weights) if isinstance(weights, StackWeights) else build_graphs(weights)
+        return cls(config, tokenizer, half(weights) if config.half else weights, graphs)
 
     def save(self, directory: Path) -> None:
         """Write the weights once and the graphs beside them."""
@@ -89,45 +100,47 @@ class LSTM(Recalling):
         except DamagedModel as error:
             raise DamagedModel(f"{directory}: {error}") from error
 
-    def start(self, context: Sequence[Post]) -> CellState:
+    def start(self, context: Sequence[Post]) -> AnyState:
         """The memory after the end of what is answered and the separator that begins a post."""
         return self._decoder.start_after(context_tokens(context, self.tokenizer, self.config.context))
 
-    def advance(self, state: CellState, token: int) -> CellState:
+    def advance(self, state: AnyState, token: int) -> AnyState:
         """The memory after one more token."""
         return self._decoder.advance([state], [token])[0]
 
-    def ahead(self, state: CellState, made: int) -> CellState:
+    def ahead(self, state: AnyState, made: int) -> AnyState:
         """The memory that does not recall its last `made` places."""
-        return state if made == state.past.made else replace(state, past=replace(state.past, made=made))
+        return state if isinstance(state, StackState) or made == state.past.made else replace(state, past=replace(state.past, made=made))
 
-    def log_probs(self, state: CellState) -> LogProbs:
+    def log_probs(self, state: AnyState) -> LogProbs:
         """(V,) float32, nats, read only; asking again costs nothing."""
         return self._decoder.log_probs(state)
 
-    def advance_many(self, states: Sequence[CellState], tokens: Sequence[int]) -> list[CellState]:
+    def advance_many(self, states: Sequence[AnyState], tokens: Sequence[int]) -> list[AnyState]:
         """`advance` for B memories, in one pass over the weights."""
         return self._decoder.advance(states, tokens)
 
-    def log_probs_many(self, states: Sequence[CellState]) -> NDArray[np.float32]:
+    def log_probs_many(self, states: Sequence[AnyState]) -> NDArray[np.float32]:
         """(B, V) float32, nats, in one pass over the weights."""
         return self._decoder.log_probs_many(states) if states else np.empty((0, self._decoder.vocabulary), np.float32)
 
-    def score_tokens(self, state: CellState, tokens: Sequence[int]) -> NDArray[np.float32]:
+    def score_tokens(self, state: AnyState, tokens: Sequence[int]) -> NDArray[np.float32]:
         """(N,) float32, nats: a whole text at once, several times as fast as token by token."""
         return self._decoder.score(state, tokens)
 
-    def recall(self, state: CellState) -> Recalled:
+    def recall(self, state: AnyState) -> Recalled:
         """What came next in this text, and in what it answers, where the output was like the present one."""
         return self._decoder.recall(state, self.config.sharpness)
 
     def score_recall(
-        self, state: CellState, tokens: Sequence[int]
+        self, state: AnyState, tokens: Sequence[int]
     ) -> tuple[NDArray[np.float32], NDArray[np.float32], NDArray[np.float32]]:
         """(N,) float32, nats, each: what `score_tokens` says; what `recall` gives each token, -inf if nothing; its certainty."""
         return self._decoder.score_recall(state, tokens, self.config.sharpness)
 
     def look(self, tokens: Sequence[int]) -> list[list[CellStep]]:
         """For each of `tokens`, what happens in every layer, the lowest first; from an empty memory, in NumPy, slowly."""
-        named = {name: np.asarray(array, np.float32) for name, array in self.weights.arrays().items()}
-        return list(sequence(CellWeights.from_arrays(named), tokens))
+        weights = weights_from({name: np.asarray(array, np.float32) for name, array in self.weights.arrays().items()})
+        if isinstance(weights, StackWeights):
+            return stack_sequence(weights, tokens, self.config.reach)[0]
+        return list(sequence(weights, tokens))

@@ -23,10 +23,11 @@ from rejoinder.models.interfaces import NOTHING, LogProbs, Recalled
 from rejoinder.models.lstm.cell import CellWeights
 from rejoinder.models.lstm.graph import MEMORY, OUTPUT, graph_weights
 from rejoinder.models.lstm.recall import Past, score
+from rejoinder.models.lstm.stack import AnyWeights, weights_from
 
 WEIGHTS_FILE = "weights.safetensors"
 _THREADS = 1  # one reads weights of this size as fast as memory gives them; more would keep a core awake for each keystroke
-_AT_ONCE = 256  # tokens whose whole distributions are held at a time
+AT_ONCE = 256  # tokens whose whole distributions are held at a time
 _AGAIN = "fit again: rejoinder fit lstm"
 
 
@@ -69,12 +70,12 @@ class Decoder:
         self.graphs = dict(graphs)
         self.vocabulary = len(weights.bias)
         arrays = graph_weights(weights, never)
-        self._memory, self._output = (_open(name, self.graphs[name], arrays[name]) for name in (MEMORY, OUTPUT))
+        self._memory, self._output = (open_graph(name, self.graphs[name], arrays[name]) for name in (MEMORY, OUTPUT))
         self._able = np.ones(self.vocabulary, dtype=bool)  # (V,) to be recalled
         self._able[list(never)] = False
         self._reach = reach
         empty = np.zeros((len(weights.layers), weights.hidden), np.float32)
-        self._empty = CellState(_fixed(empty), _fixed(empty), Past(weights.hidden))
+        self._empty = CellState(fixed(empty), fixed(empty), Past(weights.hidden))
 
     def start_after(self, tokens: Sequence[int]) -> CellState:
         """The memory after `tokens`, from an empty one."""
@@ -86,7 +87,7 @@ class Decoder:
             return np.empty((0, state.h.shape[1]), np.float32), state
         outputs, h, c = self._run_memory(np.array([tokens], np.int64), state.h[:, None], state.c[:, None])
         before = np.concatenate([state.h[-1:], outputs[0, :-1]])
-        return outputs[0], CellState(_fixed(h[:, 0]), _fixed(c[:, 0]), self._past(state, before, np.asarray(tokens, np.int64)))
+        return outputs[0], CellState(fixed(h[:, 0]), fixed(c[:, 0]), self._past(state, before, np.asarray(tokens, np.int64)))
 
     def advance(self, states: Sequence[CellState], tokens: Sequence[int]) -> list[CellState]:
         """The memories of B texts after one more token each."""
@@ -95,14 +96,14 @@ class Decoder:
         h, c = np.stack([state.h for state in states], axis=1), np.stack([state.c for state in states], axis=1)  # (L, B, H)
         _, h, c = self._run_memory(np.array(tokens, np.int64)[:, None], h, c)
         return [
-            CellState(_fixed(h[:, row]), _fixed(c[:, row]), self._past(state, state.h[-1:], np.array([token], np.int64)))
+            CellState(fixed(h[:, row]), fixed(c[:, row]), self._past(state, state.h[-1:], np.array([token], np.int64)))
             for row, (state, token) in enumerate(zip(states, tokens, strict=True))
         ]
 
     def log_probs(self, state: CellState) -> LogProbs:
         """(V,) float32, nats, read only; the memory keeps it, so that asking again costs nothing."""
         if not state.said:
-            state.said[:] = [_fixed(self._run_output(state.h[-1:])[0])]
+            state.said[:] = [fixed(self._run_output(state.h[-1:])[0])]
         return state.said[0]
 
     def log_probs_many(self, states: Sequence[CellState]) -> NDArray[np.float32]:
@@ -111,7 +112,7 @@ class Decoder:
 
     def score(self, state: CellState, tokens: Sequence[int]) -> NDArray[np.float32]:
         """(N,) float32, nats: the log probability of each of `tokens`, the first after `state`, the next after the first."""
-        return _joined([self._said(before, some) for before, some in self._before(state, tokens)])
+        return joined([self._said(before, some) for before, some in self._before(state, tokens)])
 
     def recall(self, state: CellState, sharpness: float) -> Recalled:
         """What came next at places of the text so far where the output was like the present one."""
@@ -126,13 +127,13 @@ class Decoder:
         read = np.asarray(tokens, np.int64)
         able = self._able[read] & (self._reach > 0)
         recalled, certainty = score(state.past, outputs, read, able, (sharpness, max(self._reach, 1)))
-        return _joined([self._said(*block) for block in blocks]), recalled, certainty
+        return joined([self._said(*block) for block in blocks]), recalled, certainty
 
     def _before(self, state: CellState, tokens: Sequence[int]) -> Iterator[tuple[NDArray[np.float32], NDArray[np.int64]]]:
         """Some of `tokens` at a time: (n, H) float32, what the highest layer puts out before each; (n,) the tokens."""
         h, c, before = state.h[:, None], state.c[:, None], state.h[-1:]
-        for first in range(0, len(tokens), _AT_ONCE):
-            some = np.asarray(tokens[first : first + _AT_ONCE], np.int64)
+        for first in range(0, len(tokens), AT_ONCE):
+            some = np.asarray(tokens[first : first + AT_ONCE], np.int64)
             outputs, h, c = self._run_memory(some[None], h, c)
             yield np.concatenate([before, outputs[0, :-1]]), some
             before = outputs[0, -1:]
@@ -157,16 +158,16 @@ class Decoder:
         return log_probs
 
 
-def _joined(parts: Sequence[NDArray[np.float32]]) -> NDArray[np.float32]:
+def joined(parts: Sequence[NDArray[np.float32]]) -> NDArray[np.float32]:
     return np.concatenate([np.empty(0, np.float32), *parts])
 
 
-def half(weights: CellWeights) -> CellWeights:
+def half(weights: AnyWeights) -> AnyWeights:
     """The weights in half precision (float16)."""
-    return CellWeights.from_arrays({name: array.astype(np.float16) for name, array in weights.arrays().items()})
+    return weights_from({name: array.astype(np.float16) for name, array in weights.arrays().items()})
 
 
-def save_weights(directory: Path, weights: CellWeights, graphs: Mapping[str, bytes]) -> None:
+def save_weights(directory: Path, weights: AnyWeights, graphs: Mapping[str, bytes]) -> None:
     """Write the weights as they are, and the graphs."""
     from safetensors.numpy import save
 
@@ -175,7 +176,7 @@ def save_weights(directory: Path, weights: CellWeights, graphs: Mapping[str, byt
         write_atomically(directory / f"{name}.onnx", graph)
 
 
-def load_weights(directory: Path) -> CellWeights:
+def load_weights(directory: Path) -> AnyWeights:
     """The weights that `save_weights` wrote.
 
     Raises:
@@ -193,7 +194,7 @@ def load_weights(directory: Path) -> CellWeights:
         if array.dtype not in (np.float16, np.float32):
             raise DamagedModel(f"{file}: the array {name} is {array.dtype}, not float16 or float32; {_AGAIN}")
     try:
-        return CellWeights.from_arrays(arrays)
+        return weights_from(arrays)
     except DamagedModel as error:
         raise DamagedModel(f"{file}: {error}") from error
 
@@ -210,7 +211,7 @@ def load_graphs(directory: Path) -> dict[str, bytes]:
         raise DamagedModel(f"{directory}: a graph is missing ({error}); {_AGAIN}") from error
 
 
-def _open(name: str, graph: bytes, arrays: Mapping[str, NDArray[np.float32]]) -> Any:
+def open_graph(name: str, graph: bytes, arrays: Mapping[str, NDArray[np.float32]]) -> Any:
     """A session over `graph`; what it does not pack for itself it keeps alive."""
     import onnxruntime
 
@@ -225,7 +226,7 @@ def _open(name: str, graph: bytes, arrays: Mapping[str, NDArray[np.float32]]) ->
         raise DamagedModel(f"the graph {name}.onnx does not fit its weights ({str(error)[:200]}); {_AGAIN}") from error
 
 
-def _fixed(array: NDArray[np.float32]) -> NDArray[np.float32]:
+def fixed(array: NDArray[np.float32]) -> NDArray[np.float32]:
     """A read-only copy, which keeps nothing else alive."""
     array = array.copy()
     array.setflags(write=False)

@@ -1,8 +1,9 @@
 """Training the memory cell: windows of text in, weights out; it can be stopped at any step and go on as if it had not been.
 
-A step reads one window of every lane; its loss is the mean nats of the tokens that count. The optimiser is AdamW (Loshchilov &
-Hutter 2019), its rate rising over a warm-up and then falling to 0 along a cosine. After a pass the dev part is measured; the best
-weights are kept, and training stops when they have not been bettered for a while.
+A step reads one window of every lane; its loss is the mean nats of the tokens that count. The rate rises over a warm-up and then
+falls to 0 along a cosine; or it stays, so that a run may go on for as long as there is time, until it is told to end. After a pass,
+or more often, the dev part is measured; the best weights are kept, and training stops when they have not been bettered for a while.
+Where weights are averaged, it is the average that is measured and kept.
 
 Explained in docs/tour/06-bringing-it-all-together.md.
 """
@@ -27,11 +28,12 @@ from numpy.typing import NDArray
 from rejoinder.corpus import Corpus
 from rejoinder.errors import ModelError, Stopped, UsageError, missing_extra
 from rejoinder.models.interfaces import Job, Training, silent
-from rejoinder.models.lstm.cell import CellWeights
 from rejoinder.models.lstm.checkpoint import Checkpoint, Checkpoints
 from rejoinder.models.lstm.config import LSTMConfig, network_settings
 from rejoinder.models.lstm.distributed import join
 from rejoinder.models.lstm.initial_vectors import begun_from, token_vectors
+from rejoinder.models.lstm.schedule import rate_at
+from rejoinder.models.lstm.stack import AnyWeights, weights_from
 from rejoinder.text.streams import Stream, Windows, write_stream
 from rejoinder.text.tensors import open_tokenizer
 
@@ -48,10 +50,11 @@ class Reading:
     dev: Stream | None  # None: nothing to stop by
     bytes: NDArray[np.int64]  # (V,) UTF-8 bytes of each token
     never: tuple[int, ...]  # tokens that can never come next
+    times: NDArray[np.float64] | None = None  # (D,) how often a pass reads each passage of `train`; None: once
     vectors: NDArray[np.float32] | None = None  # (V, D) what is known of each token, zeros for nothing; None: all is random
 
 
-def train(corpus: Corpus, config: LSTMConfig, *, rng: np.random.Generator, job: Job) -> tuple[CellWeights, Training]:
+def train(corpus: Corpus, config: LSTMConfig, *, rng: np.random.Generator, job: Job) -> tuple[AnyWeights, Training]:
     """Train on the train part of a corpus, stop by its dev part.
 
     Raises:
@@ -80,6 +83,8 @@ class CellTraining:
             import keras
 
             from rejoinder.models.lstm.network import CellNetwork, numbers
+            from rejoinder.models.lstm.optimizer import make_optimizer
+            from rejoinder.models.lstm.stack_network import StackNetwork
         except ImportError as error:
             if error.name == "torch":
                 raise UsageError(
@@ -93,42 +98,36 @@ class CellTraining:
         lanes = max(min(config.batch, len(reading.train.tokens) // (_WINDOWS * config.steps)), 1)
         self.config = config = replace(config, batch=lanes)
         self.job, self.reading = job if self.team.leads else replace(job, progress=silent, logs=None), reading
-        self.windows = Windows(reading.train, lanes, config.steps, seed)
+        self.windows = Windows(reading.train, lanes, config.steps, seed, reading.times)
         self.total = max(round(config.epochs * self.windows.epoch), config.least_steps, 1)
-        self.every = max(self.windows.epoch, self.total // _MEASUREMENTS)  # steps from one look at dev to the next
+        self.every = config.measure or max(self.windows.epoch, self.total // _MEASUREMENTS)  # steps from one look at dev to the next
         name = self._name(seed)
         self.team.agree(name, lanes)
         counts = np.bincount(reading.train.tokens, minlength=len(reading.bytes))
-        self.network = CellNetwork(config, counts, reading.never, seed)
+        self.network = (StackNetwork if config.residual else CellNetwork)(config, counts, reading.never, seed)
         self.network.build()
         if reading.vectors is not None:
             self.network.embedding.assign(begun_from(reading.vectors, numbers(self.network.embedding)))
-        warmup = min(config.warmup, self.total // 2)
-        rate = keras.optimizers.schedules.CosineDecay(
-            0.0 if warmup else config.learning_rate,
-            max(self.total - warmup, 1),
-            warmup_target=config.learning_rate if warmup else None,
-            warmup_steps=warmup,
-        )
-        optimizer = keras.optimizers.AdamW(rate, weight_decay=config.weight_decay, global_clipnorm=config.clip)
-        optimizer.exclude_from_weight_decay(var_names=["bias"])
+        optimizer = make_optimizer(config)
         optimizer.build(self.network.trainable_variables)
         self.network.compile(optimizer)
-        self.step = 0
+        self.step = self.began = 0  # steps so far; the one at which the run began to read what it reads now
         self.seconds = 0.0  # of training and measuring, over all sessions
         self.measured: list[tuple[int, float]] = []  # step, dev bits per byte; of this session
-        self.best: tuple[float, int, CellWeights] | None = None  # dev bits per byte, step, weights
+        self.best: tuple[float, int, AnyWeights] | None = None  # dev bits per byte, step, weights
         self.dev_windows = self._dev_windows()
         self.checkpoints = Checkpoints(job.checkpoints, name) if job.checkpoints else None
         self._resume()
 
-    def finish(self) -> tuple[CellWeights, Training]:
+    def finish(self) -> tuple[AnyWeights, Training]:
         """Train to the end; the weights that were best on dev, or the last ones where there is no dev part."""
         with _stop_signals() as stopped, _logger(self.job.logs) as log, self.team.together():
             self._train(stopped, log)
         self._check_weights()
         spent = (self.checkpoints.file,) if self.checkpoints else ()
-        return self.best[2] if self.best else self.network.weights_now(), Training(tuple(self.measured), spent)
+        with self._averaged():
+            weights = self.best[2] if self.best else self.network.weights_now()
+        return weights, Training(tuple(self.measured), spent)
 
     def _train(self, stopped: Callable[[], bool], log: Log) -> None:
         speed = _Speed(self.config.batch * self.config.steps)
@@ -159,10 +158,12 @@ class CellTraining:
 
     def _step(self) -> float:
         """One step of the optimiser; the mean nats of the tokens that count."""
-        if self.network.sampled and self.step >= self.total * (1 - self.config.whole):
+        self.network.optimizer.learning_rate = rate_at(self.step, self.total, self.config)
+        last = self.config.ending if self.config.schedule == "constant" else self.total
+        if self.network.sampled and self.step >= self.total - last * self.config.whole:
             self.network.sampled = False
             self.network.make_train_function(force=True)
-        window = self.windows[self.step]
+        window = self.windows[self.step - self.began]
         scale = window.weights.size / max(float(window.weights.sum()), 1.0)
         own = self.team.own(window)
         self.network.reset_metrics()
@@ -182,11 +183,30 @@ class CellTraining:
     def _measure(self) -> float:
         """Bits per byte of the dev part; the best weights are remembered."""
         self._check_weights()
-        figure = self.dev_bits_per_byte()
-        self.measured.append((self.step, figure))
-        if self.best is None or figure < self.best[0]:
-            self.best = figure, self.step, self.network.weights_now()
+        with self._averaged():
+            figure = self.dev_bits_per_byte()
+            self.measured.append((self.step, figure))
+            if self.best is None or figure < self.best[0]:
+                self.best = figure, self.step, self.network.weights_now()
         return figure
+
+    @contextmanager
+    def _averaged(self) -> Iterator[None]:
+        """While it lasts, the network's weights are their average over the steps, if one is kept."""
+        if not self.config.average or not self.step:
+            yield
+            return
+        from rejoinder.models.lstm.network import numbers
+
+        variables = self.network.trainable_variables
+        last = [numbers(variable) for variable in variables]
+        for variable, average in zip(variables, self.network.optimizer._model_variables_moving_average, strict=True):
+            variable.assign(average)
+        try:
+            yield
+        finally:
+            for variable, array in zip(variables, last, strict=True):
+                variable.assign(array)
 
     def dev_bits_per_byte(self) -> float:
         """Bits per byte of the dev part with the weights as they are; the memory of the training lanes is put back."""
@@ -226,6 +246,11 @@ class CellTraining:
             digest.update(self.reading.vectors.data)
         return digest.hexdigest()
 
+    def _course(self) -> str:
+        """Of what is read how often: a run may go on from a checkpoint with other shares, and then begins a pass of its own."""
+        times = self.reading.times
+        return "" if times is None else hashlib.blake2b(np.ascontiguousarray(times).data, digest_size=8).hexdigest()
+
     def _variables(self) -> dict[str, Any]:
         optimizer = self.network.optimizer.variables
         model = [*self.network.variables, self.network.seeds.state]
@@ -239,7 +264,9 @@ class CellTraining:
         from rejoinder.models.lstm.network import numbers
 
         arrays = {name: numbers(variable) for name, variable in self._variables().items()}
-        facts: dict[str, Any] = {"step": self.step, "seconds": self.seconds}
+        facts: dict[str, Any] = {"step": self.step, "seconds": self.seconds, "began": self.began, "course": self._course()}
+        if self.config.ending:
+            facts["total"] = self.total
         if self.best:
             arrays |= {f"best.{name}": array for name, array in self.best[2].arrays().items()}
             facts |= {"dev": self.best[0], "best": self.best[1]}
@@ -252,9 +279,12 @@ class CellTraining:
         for name, variable in self._variables().items():
             variable.assign(found.arrays[name])
         self.step, self.seconds = int(found.facts["step"]), float(found.facts["seconds"])
+        self.began = int(found.facts["began"]) if found.facts["course"] == self._course() else self.step
+        if self.config.schedule == "constant" and self.config.ending:  # told to end: from here on, or as it was told before
+            self.total = int(found.facts.get("total", self.step + self.config.ending))
         if "dev" in found.facts:
             best = {name.removeprefix("best."): array for name, array in found.arrays.items() if name.startswith("best.")}
-            self.best = found.facts["dev"], int(found.facts["best"]), CellWeights.from_arrays(best)
+            self.best = found.facts["dev"], int(found.facts["best"]), weights_from(best)
 
     def _no_number(self, loss: float | str) -> str:
         kept = f"the checkpoint before it is kept in {self.checkpoints.file.parent}" if self.checkpoints else "nothing was kept"
