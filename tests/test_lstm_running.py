@@ -145,7 +145,7 @@ def test_a_long_text_is_scored_in_pieces_as_if_at_once(
     state = model.start((QUESTION,))
     whole = model.score_tokens(state, tokens)
     assert len(whole) == len(tokens) and np.isfinite(whole).all()
-    monkeypatch.setattr("rejoinder.models.lstm.runtime._AT_ONCE", 4)
+    monkeypatch.setattr("rejoinder.models.lstm.runtime.AT_ONCE", 4)
     assert np.allclose(model.score_tokens(state, tokens), whole, atol=1e-6)
     assert model.score_tokens(state, []).shape == (0,)
     assert np.isneginf(model.score_tokens(state, [tokenizer.post])).all()

@@ -99,6 +99,25 @@ def test_windows_are_a_function_of_the_step_alone_and_epochs_differ() -> None:
     assert np.array_equal(Windows(stream, 4, 10, None)[0].tokens, Windows(stream, 4, 10, None)[one.epoch].tokens)
 
 
+def test_an_epoch_lays_each_passage_as_often_as_it_was_told_in_another_order() -> None:
+    """Passage d is the tokens 6d to 6d + 5. Of those that are to be read half the time every one comes in one of two epochs."""
+    stream = Stream(np.arange(600, dtype=np.uint16), np.ones(600, dtype=bool), np.arange(0, 601, 6))
+    times = np.repeat([3.0, 0.5, 0.0, 1.25], 25)
+    windows = Windows(stream, 4, 10, seed=3, times=times)
+    laid = []
+    for epoch in range(4):
+        ends = windows._order(epoch)[1]
+        assert abs(ends[-1] - windows.size) <= 6 * 25  # near what it should be
+        steps = range(epoch * windows.epoch, (epoch + 1) * windows.epoch)
+        counted = np.concatenate([windows[step].targets[windows[step].weights > 0] for step in steps])
+        laid.append(np.bincount(counted[counted % 6 == 3] // 6, minlength=100))
+    read = np.array(laid)
+    assert abs(read[:, :25].sum() - 300) <= 60 and not read[:, 50:75].any()  # what is too much for an epoch is left out
+    order = np.array([np.bincount(windows._order(epoch)[0], minlength=100) for epoch in range(4)])
+    assert (order[:, :25] == 3).all() and (order[0] + order[1])[25:50].tolist() == [1] * 25 and (order.sum(axis=0)[75:] == 5).all()
+    assert windows._order(0)[0].tolist() != windows._order(1)[0].tolist()
+
+
 def test_a_lane_goes_on_where_its_last_window_ended() -> None:
     stream = Stream(np.arange(100, dtype=np.uint16), np.ones(100, dtype=bool), np.array([0, 100]))
     windows = Windows(stream, 2, 7, None)

@@ -141,9 +141,9 @@ class CellTraining:
             speed.count()
             ended = self.step % self.every == 0 or self.step == self.total
             if ended and self.dev_windows is not None:
-                figure = self._measure()
-                dev = f", dev {figure:.3f} bits per byte"
-                log(self.step, {"dev bits per byte": figure})
+                figures = self._measure()
+                dev = f", dev {figures['dev bits per byte']:.3f} bits per byte"
+                log(self.step, figures)
             self.seconds, now = self.seconds + monotonic() - now, monotonic()
             log(self.step, {"train nats per token": loss, "tokens per second": speed.rate})
             left = (self.total - self.step) / max(speed.steps_a_second, 1e-9)
@@ -180,15 +180,16 @@ class CellTraining:
             Stream(dev.tokens[:size], dev.scored[:size], dev.offsets[: last + 1]), self.config.batch, self.config.steps, None
         )
 
-    def _measure(self) -> float:
-        """Bits per byte of the dev part; the best weights are remembered."""
+    def _measure(self) -> dict[str, float]:
+        """Bits per byte of the dev part, also of the last weights where it is their average that counts; the best are remembered."""
         self._check_weights()
+        figures = {"dev bits per byte, last weights": self.dev_bits_per_byte()} if self.config.average else {}
         with self._averaged():
-            figure = self.dev_bits_per_byte()
-            self.measured.append((self.step, figure))
+            figure = figures["dev bits per byte"] = self.dev_bits_per_byte()
             if self.best is None or figure < self.best[0]:
                 self.best = figure, self.step, self.network.weights_now()
-        return figure
+        self.measured.append((self.step, figure))
+        return figures
 
     @contextmanager
     def _averaged(self) -> Iterator[None]:
