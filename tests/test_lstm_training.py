@@ -209,7 +209,7 @@ def test_a_run_stopped_at_any_step_and_resumed_ends_with_the_very_weights_of_one
 
 
 def test_a_run_without_an_end_goes_on_until_it_is_told_to_end_and_then_reads_what_it_is_told(tmp_path: Path) -> None:
-    """The rate stays; told to end over 8 steps, it falls in a line; asked again after 3 of them, it still ends where it was told."""
+    """The rate stays; told to end over 8 steps, it falls in a line; gone on from after 3 of them, it ends where it was told."""
     open_ended = {"schedule": "constant", "least_steps": 100, "warmup": 4, "patience": 0}
     first = run(tmp_path, **open_ended)
     for _ in range(7):

@@ -114,7 +114,9 @@ def test_an_epoch_lays_each_passage_as_often_as_it_was_told_in_another_order() -
     read = np.array(laid)
     assert abs(read[:, :25].sum() - 300) <= 60 and not read[:, 50:75].any()  # what is too much for an epoch is left out
     order = np.array([np.bincount(windows._order(epoch)[0], minlength=100) for epoch in range(4)])
-    assert (order[:, :25] == 3).all() and (order[0] + order[1])[25:50].tolist() == [1] * 25 and (order.sum(axis=0)[75:] == 5).all()
+    assert (
+        (order[:, :25] == 3).all() and (order[0] + order[1])[25:50].tolist() == [1] * 25 and (order.sum(axis=0)[75:] == 5).all()
+    )
     assert windows._order(0)[0].tolist() != windows._order(1)[0].tolist()
 
 

@@ -101,11 +101,11 @@ class Windows:
     def __init__(
         self, stream: Stream, batch: int, steps: int, seed: int | None, times: NDArray[np.float64] | None = None
     ) -> None:
-        """`batch` B, `steps` T; without a `seed` the passages keep their order; `times` (D,) each is laid an epoch, None: once."""
+        """`batch` B, `steps` T; without a `seed` passages keep their order; `times` (D,) each is laid an epoch, None: once."""
         self.stream, self.times = stream, times
         self.batch, self.steps, self.seed = batch, steps, seed
         tokens = len(stream.tokens) if times is None else round(float(np.diff(stream.offsets) @ times))
-        self.size = tokens  # of an epoch; where parts of the passages make a few more, they are left out, where fewer, it ends early
+        self.size = tokens  # of an epoch; what an epoch lays beyond it is left out
         self.lane = -(-tokens // batch)  # tokens of a lane
         self.epoch = max(-(-self.lane // steps), 1)  # windows of an epoch
         self._laid: tuple[int, NDArray[np.int64], NDArray[np.int64]] | None = None
@@ -132,15 +132,15 @@ class Windows:
         if self._laid is None or self._laid[0] != epoch:
             order = np.arange(len(self.stream.offsets) - 1)
             if self.times is not None:
-                order = np.repeat(order, self._copies(epoch))
+                order = np.repeat(order, self._copies(self.times, epoch))
             if self.seed is not None:
                 order = np.random.default_rng([self.seed, epoch]).permutation(order)
             ends = np.cumsum(np.diff(self.stream.offsets)[order])
             self._laid = epoch, order, ends
         return self._laid[1], self._laid[2]
 
-    def _copies(self, epoch: int) -> NDArray[np.int64]:
-        """(D,) how often an epoch lays each passage: over many epochs `times` on average, and never fewer or more by 1 than that."""
-        assert self.times is not None
-        start = np.random.default_rng([self.seed or 0]).random(len(self.times))
-        return np.floor(start + (epoch + 1) * self.times).astype(np.int64) - np.floor(start + epoch * self.times).astype(np.int64)
+    def _copies(self, times: NDArray[np.float64], epoch: int) -> NDArray[np.int64]:
+        """(D,) how often an epoch lays each passage: `times` on average over the epochs, never less or more by 1 than that."""
+        start = np.random.default_rng([self.seed or 0]).random(len(times))
+        before, after = (np.floor(start + number * times).astype(np.int64) for number in (epoch, epoch + 1))
+        return np.asarray(after - before)

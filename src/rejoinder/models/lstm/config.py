@@ -70,7 +70,15 @@ class LSTMConfig(Checked, of="lstm"):
 
 def network_settings(config: LSTMConfig) -> dict[str, object]:
     """What a checkpoint must agree with before training may go on from it: all but where and how often it is written."""
-    free = {"half", "context", "recall", "sharpness", "checkpoint_minutes", "measure", "vectors"}  # vectors are told apart by themselves
+    free = {
+        "half",
+        "context",
+        "recall",
+        "sharpness",
+        "checkpoint_minutes",
+        "measure",
+        "vectors",
+    }  # vectors are told apart by themselves
     if config.schedule == "constant":
         free |= {"epochs", "least_steps", "ending", "whole"}  # it may go on for longer, and be ended
     return {field.name: getattr(config, field.name) for field in fields(config) if field.name not in free}

@@ -90,7 +90,9 @@ def _memory(layers: int, hidden: int, arrays: Arrays) -> bytes:
         nodes += [node("Concat", rows[name], [name], axis=0) for name in ("h_new", "c_new")]
     state: Shape = [layers, "B", hidden]
     inputs: dict[str, Shape] = {"tokens": ["B", "T"], "h": state, "c": state}
-    return make_file(nodes, inputs, {"outputs": ["B", "T", hidden], "h_new": state, "c_new": state}, arrays, {"directions": np.array([1])})
+    return make_file(
+        nodes, inputs, {"outputs": ["B", "T", hidden], "h_new": state, "c_new": state}, arrays, {"directions": np.array([1])}
+    )
 
 
 def _output(hidden: int, vocabulary: int, arrays: Arrays) -> bytes:

@@ -194,7 +194,8 @@ class CellNetwork(keras.Model):  # type: ignore[misc]
 
     def set_weights_to(self, weights: AnyWeights) -> None:
         """Put `weights`, as `arrays` names them, in the place of the network's own."""
-        for name, variable in self.weights_of(lambda variable: variable).arrays().items():
+        variables: dict[str, Any] = dict(self.weights_of(lambda variable: variable).arrays())
+        for name, variable in variables.items():
             variable.assign(weights.arrays()[name])
 
 

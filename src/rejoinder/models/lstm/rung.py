@@ -23,7 +23,7 @@ from rejoinder.models.interfaces import Job, LogProbs, Recalled, Recalling, Sugg
 from rejoinder.models.lstm.cell import CellStep, sequence
 from rejoinder.models.lstm.config import LSTMConfig
 from rejoinder.models.lstm.graph import build_graphs
-from rejoinder.models.lstm.runtime import CellState, Decoder, half, load_graphs, load_weights, save_weights
+from rejoinder.models.lstm.runtime import Decoder, half, load_graphs, load_weights, save_weights
 from rejoinder.models.lstm.stack import AnyWeights, StackWeights, stack_sequence, weights_from
 from rejoinder.models.lstm.stack_graph import build_stack_graphs
 from rejoinder.models.lstm.stack_runtime import StackDecoder, StackState
@@ -110,7 +110,11 @@ class LSTM(Recalling):
 
     def ahead(self, state: AnyState, made: int) -> AnyState:
         """The memory that does not recall its last `made` places."""
-        return state if isinstance(state, StackState) or made == state.past.made else replace(state, past=replace(state.past, made=made))
+        return (
+            state
+            if isinstance(state, StackState) or made == state.past.made
+            else replace(state, past=replace(state.past, made=made))
+        )
 
     def log_probs(self, state: AnyState) -> LogProbs:
         """(V,) float32, nats, read only; asking again costs nothing."""

@@ -159,6 +159,7 @@ class Decoder:
 
 
 def joined(parts: Sequence[NDArray[np.float32]]) -> NDArray[np.float32]:
+    """One after the other; nothing, of no parts."""
     return np.concatenate([np.empty(0, np.float32), *parts])
 
 

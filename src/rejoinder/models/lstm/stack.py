@@ -12,9 +12,9 @@ The cells are those of `rejoinder.models.lstm.cell`, with n(x) for x, gates in t
 outputs (Sak, Senior & Beaufays 2014). RMS norm: Zhang & Sennrich 2019. One head and a feed-forward layer on an LSTM: Merity 2019.
 The squared rectifier: So et al. 2021.
 
-The head is a recall that is learned. Its places are the tokens of the passage so far, the present one included: the key k_i is made of the stream
-one token before (what the text was like when token i came), the value v_i of the stream at i (what came). So it can find where
-the text was last like now, and say what came then. The first place of a passage has the key 0.
+The head is a recall that is learned. Its places are the tokens of the passage so far, the present one included: the key k_i is
+made of the stream one token before (what the text was like when token i came), the value v_i of the stream at i (what came). So
+it can find where the text was last like now, and say what came then. The first place of a passage has the key 0.
 
 T tokens, V vocabulary, E size of a token's vector, H cells of a layer, A size of the head. Slow and plain on purpose.
 
@@ -115,11 +115,11 @@ class StackWeights:
         (vocabulary, size), hidden = self.embedding.shape, self.hidden
         expected: dict[str, tuple[int, ...]] = {"bias": (vocabulary,), "projection": (size, size)}
         for number in range(len(self.layers)):
-            shapes = (size, 4 * hidden), (size, 4 * hidden), (hidden, size), (4 * hidden,)
+            shapes: list[tuple[int, ...]] = [(size, 4 * hidden), (size, 4 * hidden), (hidden, size), (4 * hidden,)]
             expected |= {f"layer{number}.{name}": shape for name, shape in zip(ProjectedLayer._fields, shapes, strict=True)}
         if self.attention is not None:
             head = self.attention.query.shape[-1]
-            shapes = (size, head), (size, head), (size, head), (head, size)
+            shapes = [(size, head), (size, head), (size, head), (head, size)]
             expected |= {f"attention.{name}": shape for name, shape in zip(Attention._fields, shapes, strict=True)}
         if self.feedforward is not None:
             wide = self.feedforward.widen.shape[-1]

@@ -4,8 +4,8 @@
     output   stream (N, E), found (N, A)                     ->  log_probs (N, V) nats
 
 `stream` is what leaves the highest layer of cells; `head` holds the query, the key of the next place and the value of each token.
-Looking back lies between the two graphs, since the places of each text are its own; it is needed only where the next token is asked
-for. Where there is no head, neither `head` nor `found` is there.
+Looking back lies between the two graphs, since the places of each text are its own; it is needed only where the next token is
+asked for. Where there is no head, neither `head` nor `found` is there.
 """
 
 from __future__ import annotations

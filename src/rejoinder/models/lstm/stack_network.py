@@ -60,7 +60,7 @@ class ProjectedCells(keras.layers.Layer):  # type: ignore[misc]
 
 
 def projected_cells(added: Tensor, kept: Tensor, recurrent: Tensor, projection: Tensor, h: Tensor, c: Tensor) -> Any:
-    """(T, B, 4H) x W + b, (T, B, 1), (E, 4H) U, (H, E) P, (B, E), (B, H) -> (T, B, E) outputs and (B, H) cells; their gradient."""
+    """(T, B, 4H) x W + b, (T, B, 1), (E, 4H) U, (H, E) P, (B, E), (B, H) -> (T, B, E) outputs, (B, H) cells; their gradient."""
     kind, hidden = added.dtype, c.shape[-1]
 
     def forward(memory: Any, now: Any) -> Any:
@@ -159,8 +159,10 @@ class StackNetwork(CellNetwork):
     def _build_layers(self) -> None:
         size, wide = self.settings.embedding, self.settings.feedforward
         spread = keras.initializers.GlorotUniform(self.seeds)
-        for layer in (*self.memories, *([self.back] if self.back else [])):
-            layer.build()
+        for memory in self.memories:
+            memory.build((None, None, size))
+        if self.back:
+            self.back.build()
         if wide:
             self.widen = self.add_weight(name="widen", shape=(size, wide), initializer=spread)
             self.narrow = self.add_weight(name="narrow", shape=(wide, size), initializer=spread)

@@ -1,4 +1,4 @@
-"""Running a stack (`rejoinder.models.lstm.stack`), as `rejoinder.models.lstm.runtime` runs a plain cell: the same questions, the same answers.
+"""Running a stack (`rejoinder.models.lstm.stack`) as `rejoinder.models.lstm.runtime` runs a plain cell.
 
 What a text has put out so far lies in blocks that texts which begin alike share; one token more costs its own key and value.
 """
@@ -103,7 +103,8 @@ class StackDecoder:
     def log_probs_many(self, states: Sequence[StackState]) -> Array:
         """(B, V) float32, nats, for each of B memories, which keep nothing of it."""
         found = np.stack([self._found(state) for state in states])
-        return self._run_output(np.stack([state.stream for state in states]), found)
+        log_probs: Array = self._run_output(np.stack([state.stream for state in states]), found)
+        return log_probs
 
     def score(self, state: StackState, tokens: Sequence[int]) -> Array:
         """(N,) float32, nats: the log probability of each of `tokens`, the first after `state`, the next after the first."""
@@ -140,7 +141,7 @@ class StackDecoder:
         return np.asarray(look_back(state.query, rows[:, : self._head], rows[:, self._head :]), np.float32)
 
     def _found_along(self, asked: Array, rows: Array, behind: int) -> Array:
-        """(N, A) what looking back finds from N places one after the other; the first has `behind` of the (M, 2A) rows behind it."""
+        """(N, A) what looking back finds from N places in a row; the first has `behind` of the (M, 2A) rows behind it."""
         if not self._head:
             return asked
         last = behind + np.arange(len(asked))[:, None]  # places that the n-th sees end before that one

@@ -1,9 +1,9 @@
 """Training the memory cell: windows of text in, weights out; it can be stopped at any step and go on as if it had not been.
 
 A step reads one window of every lane; its loss is the mean nats of the tokens that count. The rate rises over a warm-up and then
-falls to 0 along a cosine; or it stays, so that a run may go on for as long as there is time, until it is told to end. After a pass,
-or more often, the dev part is measured; the best weights are kept, and training stops when they have not been bettered for a while.
-Where weights are averaged, it is the average that is measured and kept.
+falls to 0 along a cosine; or it stays, so that a run may go on for as long as there is time, until it is told to end. After a
+pass, or more often, the dev part is measured; the best weights are kept, and training stops when they have not been bettered for
+a while. Where weights are averaged, it is the average that is measured and kept.
 
 Explained in docs/tour/06-bringing-it-all-together.md.
 """
@@ -69,7 +69,7 @@ def train(corpus: Corpus, config: LSTMConfig, *, rng: np.random.Generator, job: 
     sizes = np.array([len(piece) for piece in tokenizer.bytes], dtype=np.int64)
     vectors = token_vectors(Path(config.vectors), tokenizer) if config.vectors else None
     dev = parts[1] if parts[1].scored.any() else None
-    reading = Reading(parts[0], dev, sizes, (tokenizer.post, tokenizer.reply), vectors)
+    reading = Reading(parts[0], dev, sizes, (tokenizer.post, tokenizer.reply), vectors=vectors)
     return CellTraining(reading, config, int(rng.integers(2**31)), job).finish()
 
 
@@ -100,7 +100,9 @@ class CellTraining:
         self.job, self.reading = job if self.team.leads else replace(job, progress=silent, logs=None), reading
         self.windows = Windows(reading.train, lanes, config.steps, seed, reading.times)
         self.total = max(round(config.epochs * self.windows.epoch), config.least_steps, 1)
-        self.every = config.measure or max(self.windows.epoch, self.total // _MEASUREMENTS)  # steps from one look at dev to the next
+        self.every = config.measure or max(
+            self.windows.epoch, self.total // _MEASUREMENTS
+        )  # steps from one look at dev to the next
         name = self._name(seed)
         self.team.agree(name, lanes)
         counts = np.bincount(reading.train.tokens, minlength=len(reading.bytes))
@@ -181,7 +183,7 @@ class CellTraining:
         )
 
     def _measure(self) -> dict[str, float]:
-        """Bits per byte of the dev part, also of the last weights where it is their average that counts; the best are remembered."""
+        """Bits per byte of the dev part, also of the last weights where their average counts; the best are remembered."""
         self._check_weights()
         figures = {"dev bits per byte, last weights": self.dev_bits_per_byte()} if self.config.average else {}
         with self._averaged():
