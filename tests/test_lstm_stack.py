@@ -8,6 +8,8 @@ from typing import Any
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 pytest.importorskip("onnx", reason="making the graphs needs the extra `train`")
 
@@ -29,6 +31,7 @@ from rejoinder.models.lstm.stack import (
     stack_sequence,
     weights_from,
 )
+from rejoinder.models.lstm.storage import packed, unpacked
 from rejoinder.models.lstm.train import CellTraining
 from rejoinder.text.tokenizer import Tokenizer
 
@@ -46,9 +49,9 @@ def tokenizer() -> Tokenizer:
     return Tokenizer.train([TEXT] * 3, 280)
 
 
-def make(tokenizer: Tokenizer, *, half: bool = False, **shape: Any) -> LSTM:
+def make(tokenizer: Tokenizer, **shape: Any) -> LSTM:
     """Random weights, large enough that every gate opens and shuts."""
-    config = LSTMConfig(residual=True, embedding=6, hidden=8, half=half, context=20, **shape)
+    config = LSTMConfig(**{"residual": True, "embedding": 6, "hidden": 8, "half": False, "context": 20, **shape})
     rng = np.random.default_rng(5)
 
     def random(*sizes: int) -> Any:
@@ -185,9 +188,9 @@ def test_a_state_stays_as_it_was_and_texts_share_what_they_began_with(tokenizer:
     assert one.past.newest is not None and other.past.newest is not None and one.past.newest.before is other.past.newest.before
 
 
-@pytest.mark.parametrize("half", [False, True])
-def test_what_is_saved_is_what_runs(tokenizer: Tokenizer, tmp_path: Path, half: bool) -> None:
-    model = make(tokenizer, half=half, **SHAPES[0])
+@pytest.mark.parametrize("kept", [{"half": False}, {"half": True}, {"eight_bits": True}], ids=str)
+def test_what_is_saved_is_what_runs(tokenizer: Tokenizer, tmp_path: Path, kept: dict[str, bool]) -> None:
+    model = make(tokenizer, **kept, **SHAPES[0])
     model.save(tmp_path)
     loaded = LSTM.load(tmp_path)
     tokens = tokenizer.encode(TEXT)
@@ -201,3 +204,33 @@ def test_arrays_that_do_not_belong_together_are_named(tokenizer: Tokenizer) -> N
         weights_from({name: array for name, array in arrays.items() if name != "attention.value"})
     with pytest.raises(DamagedModel, match=r"feedforward.narrow is \(3, 6\), not \(9, 6\)"):
         weights_from({**arrays, "feedforward.narrow": arrays["feedforward.narrow"][:3]})
+
+
+def test_matrices_in_8_bits_by_hand() -> None:
+    """A column that reaches 127 has the scale 1 and keeps whole numbers; 63.4 becomes 63; the vectors go by rows."""
+    named = {"layer0.input": np.array([[127.0, 254.0], [63.4, -1.0]], np.float32), "bias": np.array([0.5], np.float32)}
+    arrays = packed(named)
+    assert arrays["layer0.input"].tolist() == [[127, 127], [63, 0]] and arrays["layer0.input.scale"].tolist() == [1, 2]
+    assert unpacked(arrays)["layer0.input"].tolist() == [[127, 254], [63, 0]] and unpacked(arrays)["bias"].tolist() == [0.5]
+    by_row = packed({"embedding": named["layer0.input"]})
+    assert by_row["embedding"].tolist()[0] == [64, 127] and by_row["embedding.scale"].shape == (2,)
+
+
+@given(st.integers(0, 2**32 - 1))
+def test_packing_what_was_unpacked_changes_nothing_and_no_weight_moves_by_more_than_half_a_step(seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    array = rng.normal(0, 10.0 ** rng.integers(-6, 3), (5, 7)).astype(np.float32)
+    array[:, 2] = 0
+    once = packed({"projection": array})
+    back = unpacked(once)
+    again = packed(back)
+    assert all(np.array_equal(once[name], again[name]) for name in once)
+    assert (np.abs(back["projection"] - array) <= 0.501 * once["projection.scale"]).all()
+
+
+def test_scales_that_do_not_fit_are_named() -> None:
+    arrays = packed({"embedding": np.ones((3, 2), np.float32)})
+    with pytest.raises(DamagedModel, match="embedding has no scale"):
+        unpacked({"embedding": arrays["embedding"]})
+    with pytest.raises(DamagedModel, match=r"embedding is \(3, 2\) and its scale \(2,\)"):
+        unpacked({**arrays, "embedding.scale": np.ones(2, np.float32)})

@@ -23,7 +23,7 @@ from rejoinder.models.interfaces import Job, LogProbs, Recalled, Recalling, Sugg
 from rejoinder.models.lstm.cell import CellStep, sequence
 from rejoinder.models.lstm.config import LSTMConfig
 from rejoinder.models.lstm.graph import build_graphs
-from rejoinder.models.lstm.runtime import Decoder, half, load_graphs, load_weights, save_weights
+from rejoinder.models.lstm.runtime import Decoder, load_graphs, load_weights, rounded, save_weights
 from rejoinder.models.lstm.stack import AnyWeights, StackWeights, stack_sequence, weights_from
 from rejoinder.models.lstm.stack_graph import build_stack_graphs
 from rejoinder.models.lstm.stack_runtime import StackDecoder, StackState
@@ -67,19 +67,19 @@ class LSTM(Recalling):
 
     @classmethod
     def from_weights(cls, config: LSTMConfig, tokenizer: AnyTokenizer, weights: AnyWeights) -> Self:
-        """The model of these weights, rounded to half precision if it is to be kept so: what is saved is what runs.
+        """The model of these weights, rounded as they are to be kept: what is saved is what runs.
 
         Raises:
             MissingExtra: the package `onnx` is not installed.
         """
         graphs = build_stack_graphs(weights) if isinstance(weights, StackWeights) else build_graphs(weights)
-        return cls(config, tokenizer, half(weights) if config.half else weights, graphs)
+        return cls(config, tokenizer, rounded(weights, config), graphs)
 
     def save(self, directory: Path) -> None:
         """Write the weights once and the graphs beside them."""
         save_config(directory, "lstm", self.config)
         self.tokenizer.save(directory / TOKENIZER_FILE)
-        save_weights(directory, self.weights, self._decoder.graphs)
+        save_weights(directory, self.weights, self._decoder.graphs, eight_bits=self.config.eight_bits)
 
     @classmethod
     def load(cls, directory: Path, parts: Mapping[str, Suggester] = {}) -> Self:

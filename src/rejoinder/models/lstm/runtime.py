@@ -2,7 +2,7 @@
 
 A directory holds the weights once, and two small graphs without them (see `rejoinder.models.lstm.graph`):
 
-    weights.safetensors    float16 or float32, by the names of `Weights.arrays`
+    weights.safetensors    float16, float32 or in 8 bits (see `storage`), by the names of `Weights.arrays`
     memory.onnx            tokens and memory -> outputs and memory
     output.onnx            outputs -> log probabilities
 """
@@ -21,9 +21,11 @@ from rejoinder.errors import DamagedModel
 from rejoinder.files import write_atomically
 from rejoinder.models.interfaces import NOTHING, LogProbs, Recalled
 from rejoinder.models.lstm.cell import CellWeights
+from rejoinder.models.lstm.config import LSTMConfig
 from rejoinder.models.lstm.graph import MEMORY, OUTPUT, graph_weights
 from rejoinder.models.lstm.recall import Past, score
 from rejoinder.models.lstm.stack import AnyWeights, weights_from
+from rejoinder.models.lstm.storage import Arrays, packed, unpacked
 
 WEIGHTS_FILE = "weights.safetensors"
 _THREADS = 1  # one reads weights of this size as fast as memory gives them; more would keep a core awake for each keystroke
@@ -163,16 +165,21 @@ def joined(parts: Sequence[NDArray[np.float32]]) -> NDArray[np.float32]:
     return np.concatenate([np.empty(0, np.float32), *parts])
 
 
-def half(weights: AnyWeights) -> AnyWeights:
-    """The weights in half precision (float16)."""
-    return weights_from({name: array.astype(np.float16) for name, array in weights.arrays().items()})
+def rounded(weights: AnyWeights, config: LSTMConfig) -> AnyWeights:
+    """The weights as they come back from a disk on which they are kept as `config` says."""
+    if config.eight_bits:
+        return weights_from(unpacked(packed(weights.arrays())))
+    if config.half:
+        return weights_from({name: array.astype(np.float16) for name, array in weights.arrays().items()})
+    return weights
 
 
-def save_weights(directory: Path, weights: AnyWeights, graphs: Mapping[str, bytes]) -> None:
-    """Write the weights as they are, and the graphs."""
+def save_weights(directory: Path, weights: AnyWeights, graphs: Mapping[str, bytes], *, eight_bits: bool = False) -> None:
+    """Write the weights, as they are or in 8 bits, and the graphs."""
     from safetensors.numpy import save
 
-    write_atomically(directory / WEIGHTS_FILE, save({k: np.ascontiguousarray(v) for k, v in weights.arrays().items()}))
+    arrays: Arrays = packed(weights.arrays()) if eight_bits else weights.arrays()
+    write_atomically(directory / WEIGHTS_FILE, save({k: np.ascontiguousarray(v) for k, v in arrays.items()}))
     for name, graph in graphs.items():
         write_atomically(directory / f"{name}.onnx", graph)
 
@@ -192,10 +199,10 @@ def load_weights(directory: Path) -> AnyWeights:
     except (OSError, SafetensorError, ValueError, KeyError, TypeError) as error:
         raise DamagedModel(f"{file} is missing or damaged ({error}); {_AGAIN}") from error
     for name, array in arrays.items():
-        if array.dtype not in (np.float16, np.float32):
-            raise DamagedModel(f"{file}: the array {name} is {array.dtype}, not float16 or float32; {_AGAIN}")
+        if array.dtype not in (np.float16, np.float32, np.int8):
+            raise DamagedModel(f"{file}: the array {name} is {array.dtype}, not float16, float32 or int8; {_AGAIN}")
     try:
-        return weights_from(arrays)
+        return weights_from(unpacked(arrays))
     except DamagedModel as error:
         raise DamagedModel(f"{file}: {error}") from error
 
