@@ -183,7 +183,7 @@ HARD = {
 }  # fmt: skip
 
 
-STACK = {"residual": True, "attention": 4, "reach": 7, "feedforward": 8, "muon": True, "average": 0.9, "weight_drop": 0.0}
+STACK = {"residual": True, "attention": 4, "reach": 7, "feedforward": 8, "muon": True, "average": 0.9}
 
 
 @pytest.mark.parametrize(
@@ -241,7 +241,7 @@ def test_the_rate_rises_and_falls() -> None:
     assert [rate_at(step, 12, config) for step in (0, 2, 4, 8, 12)] == pytest.approx([0, 0.5, 1, 0.5, 0])
 
 
-def test_what_is_measured_and_kept_is_the_average_of_the_weights(tmp_path: Path) -> None:
+def test_the_average_of_the_weights_is_measured_beside_them(tmp_path: Path) -> None:
     """By hand: a' = 0.5 a + 0.5 w after each step but the first, where a' = w."""
     averaging = run(tmp_path, average=0.5, layers=1)
     expected = None
@@ -251,9 +251,12 @@ def test_what_is_measured_and_kept_is_the_average_of_the_weights(tmp_path: Path)
         now = averaging.network.weights_now().embedding
         expected = now if expected is None else 0.5 * expected + 0.5 * now
     figures = averaging._measure()
-    assert figures["dev bits per byte"] != figures["dev bits per byte, last weights"]
-    assert averaging.best is not None and expected is not None
-    np.testing.assert_allclose(averaging.best[2].embedding, expected, atol=1e-6)
+    averaged = figures["dev bits per byte, averaged"]
+    assert averaging.best is not None and averaging.best[0] == min(figures.values()) != max(figures.values())
+    with averaging._averaged():
+        assert averaging.dev_bits_per_byte() == pytest.approx(averaged)
+        assert expected is not None
+        np.testing.assert_allclose(averaging.network.weights_now().embedding, expected, atol=1e-6)
     np.testing.assert_array_equal(averaging.network.weights_now().embedding, now)
 
 

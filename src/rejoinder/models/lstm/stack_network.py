@@ -27,9 +27,10 @@ class ProjectedCells(keras.layers.Layer):  # type: ignore[misc]
     """One layer of cells whose outputs are projected; it remembers from window to window."""
 
     def __init__(self, config: LSTMConfig, seed: Any, **options: Any) -> None:
-        """`seed`: a Keras seed generator, for the first weights."""
+        """`seed`: a Keras seed generator, for the first weights and the dropout of weights."""
         super().__init__(**options)
         self.size, self.hidden, self.lanes, self.seeds = config.embedding, config.hidden, config.batch, seed
+        self.drop = config.weight_drop
 
     def build(self, shape: Any = None) -> None:
         """Make the weights; the forget gate begins open."""
@@ -44,11 +45,13 @@ class ProjectedCells(keras.layers.Layer):  # type: ignore[misc]
         self.c = self.add_weight(name="c", shape=(self.lanes, hidden), **memory)
         self.built = True
 
-    def call(self, x: Tensor, kept: Tensor) -> Tensor:
+    def call(self, x: Tensor, kept: Tensor, training: bool = False) -> Tensor:
         """(T, B, E), (T, B, 1) -> (T, B, E)."""
         kept = ops.cast(kept, "float32")  # Keras hands it over in the dtype of x
         added = ops.matmul(x, self.input_weights) + ops.convert_to_tensor(self.bias)
         recurrent, projection = ops.convert_to_tensor(self.recurrent_weights), ops.convert_to_tensor(self.projection)
+        if training and self.drop:
+            recurrent = keras.random.dropout(recurrent, self.drop, seed=self.seeds)
         h, c = ops.convert_to_tensor(self.h), ops.convert_to_tensor(self.c)
         if keras.backend.backend() == "torch":
             (out, c), _ = projected_cells(added, kept, recurrent, projection, h, c)
@@ -176,7 +179,7 @@ class StackNetwork(CellNetwork):
         x = ops.take(self.embedding, ops.transpose(inputs["tokens"]), axis=0)  # (T, B, E)
         x = ops.cast(self._locked_dropout(_normed(x), left_out[0]), self.compute_dtype)
         for memory in self.memories:
-            x = x + self._locked_dropout(memory(_normed(x), kept), left_out[1])
+            x = x + self._locked_dropout(memory(_normed(x), kept, training=training), left_out[1])
         if self.back:
             x = x + self._locked_dropout(self.back(_normed(x), kept), left_out[1])
         if config.feedforward:

@@ -3,7 +3,7 @@
 A step reads one window of every lane; its loss is the mean nats of the tokens that count. The rate rises over a warm-up and then
 falls to 0 along a cosine; or it stays, so that a run may go on for as long as there is time, until it is told to end. After a
 pass, or more often, the dev part is measured; the best weights are kept, and training stops when they have not been bettered for
-a while. Where weights are averaged, it is the average that is measured and kept.
+a while. Where weights are averaged, their average is measured beside them.
 
 Explained in docs/tour/06-bringing-it-all-together.md.
 """
@@ -144,7 +144,7 @@ class CellTraining:
             ended = self.step % self.every == 0 or self.step == self.total
             if ended and self.dev_windows is not None:
                 figures = self._measure()
-                dev = f", dev {figures['dev bits per byte']:.3f} bits per byte"
+                dev = f", dev {min(figures.values()):.3f} bits per byte"
                 log(self.step, figures)
             self.seconds, now = self.seconds + monotonic() - now, monotonic()
             log(self.step, {"train nats per token": loss, "tokens per second": speed.rate})
@@ -183,15 +183,21 @@ class CellTraining:
         )
 
     def _measure(self) -> dict[str, float]:
-        """Bits per byte of the dev part, also of the last weights where their average counts; the best are remembered."""
+        """Bits per byte of the dev part, of the weights as they are and of their average, if one is kept."""
         self._check_weights()
-        figures = {"dev bits per byte, last weights": self.dev_bits_per_byte()} if self.config.average else {}
-        with self._averaged():
-            figure = figures["dev bits per byte"] = self.dev_bits_per_byte()
-            if self.best is None or figure < self.best[0]:
-                self.best = figure, self.step, self.network.weights_now()
-        self.measured.append((self.step, figure))
+        figures = {"dev bits per byte": self._look()}
+        if self.config.average:
+            with self._averaged():
+                figures["dev bits per byte, averaged"] = self._look()
+        self.measured.append((self.step, min(figures.values())))
         return figures
+
+    def _look(self) -> float:
+        """Bits per byte of the dev part; the best weights are remembered."""
+        figure = self.dev_bits_per_byte()
+        if self.best is None or figure < self.best[0]:
+            self.best = figure, self.step, self.network.weights_now()
+        return figure
 
     @contextmanager
     def _averaged(self) -> Iterator[None]:
