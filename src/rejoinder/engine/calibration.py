@@ -4,20 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from itertools import islice
 from time import process_time
 
 import numpy as np
 
 from rejoinder.config import Checked, PositiveFloat, PositiveInt
-from rejoinder.engine.gate import Calibration, Observed
+from rejoinder.engine.gate import Calibration, Keystroke, Place
 from rejoinder.engine.replay import starts_so
-from rejoinder.engine.typing import Engine, TypingConfig, TypingSession
+from rejoinder.engine.typing import Engine, TypingSession
 from rejoinder.models.interfaces import LanguageModel
 from rejoinder.post import Post, Thread
 from rejoinder.text.phrases import Phrases
 
-Seen = tuple[float, int, int, bool, bool]  # the columns of `Observed`
 _SHORTEST = 20  # characters of a post
+_AFTER_SPACE = 0.1  # of the next words of even chance
 
 
 @dataclass(frozen=True)
@@ -27,8 +28,13 @@ class GateConfig(Checked, of="gate"):
     keystrokes: PositiveInt = 4_000  # of dev, at most
     one_in: PositiveInt = 50  # of those there are
     run: PositiveInt = 25  # of them in a row, in one post
+    spaces: PositiveInt = (
+        10  # places after a space that are looked at beyond each run: there are few of them, and little is shown
+    )
     words: PositiveInt = 3  # of the ghost texts looked at
-    shown: PositiveInt = 300  # next words that the normal gate shows are enough: 75% right is then known to 5 points (95%)
+    likely: PositiveInt = (
+        300  # next words of even chance, a tenth of them after a space, are enough: 66% is then known to 5 points
+    )
     batch: PositiveInt = 500  # keystrokes after which their number is looked at
     seconds: PositiveFloat = 60.0  # of the processor that it may take, about
 
@@ -54,27 +60,34 @@ def calibrate(
     config = config or GateConfig()
     posts = [(thread.answered(post), post.own_text) for thread in threads for post in thread.posts]
     posts = [(context, text) for context, text in posts if len(text) >= _SHORTEST]
-    rows: list[Seen] = []
+    seen: list[Keystroke] = []
     began, done, most = process_time(), 0, min(config.keystrokes, sum(len(text) for _, text in posts) // config.one_in)
     engine, batches = Engine({"": model}, {}, phrases), 1
     for context, text in _visits(posts, rng):
         told(done, most)
         if done >= most or process_time() - began > config.seconds:
             break
-        if rows and done >= batches * config.batch:
+        if seen and done >= batches * config.batch:
             batches += 1
-            seen = _observed(rows)
-            if Calibration.fit(seen).passing(seen) >= config.shown:
+            if _enough(seen, config.likely):
                 break
         first = int(rng.integers(max(len(text) - config.run, 0) + 1))
         places = range(first, min(first + config.run, len(text)))
-        rows += _watch(engine.open(context), text, places, config.words)
-        done += len(places)
-    return Calibration.fit(_observed(rows)) if rows else Calibration()
+        after = (place for place in range(places.stop, len(text)) if Place.of(text[:place]) is Place.SPACE)
+        before, session = len(seen), engine.open(context)
+        seen += _watch(session, text, places, config.words)
+        seen += [
+            one for place in islice(after, config.spaces) for one in _watch(session, text, range(place, place + 1), config.words)
+        ]
+        done += len(seen) - before
+    return Calibration.fit(seen) if any(keystroke.lines for keystroke in seen) else Calibration()
 
 
-def _observed(rows: Sequence[Seen]) -> Observed:
-    return Observed(*map(np.array, zip(*rows, strict=True)))
+def _enough(seen: Sequence[Keystroke], likely: int) -> bool:
+    """Whether next words of even chance were seen often enough, after a space too."""
+    sure = Calibration.regressed(seen)
+    places = [one.place for one in seen for case, line in one.lines[:1] if sure(line[0].probability, case) >= 0.5]
+    return len(places) >= likely and places.count(Place.SPACE) >= likely * _AFTER_SPACE
 
 
 def _visits(posts: Sequence[tuple[Sequence[Post], str]], rng: np.random.Generator) -> Iterable[tuple[Sequence[Post], str]]:
@@ -86,11 +99,13 @@ def _visits(posts: Sequence[tuple[Sequence[Post], str]], rng: np.random.Generato
         yield posts[place]
 
 
-def _watch(session: TypingSession, text: str, places: range, words: int) -> list[Seen]:
-    """What was seen of each ghost text that might be shown at these places of a text."""
-    shortest = TypingConfig().shortest
-    return [
-        (run.probability, case, run.words, starts_so(text[place:], run.text), len(run.text) >= shortest)
-        for place in places
-        for run, case in session.without_gate(text[:place], words)
-    ]
+def _watch(session: TypingSession, text: str, places: range, words: int) -> list[Keystroke]:
+    """What might have been shown at these places of a text, one after the other."""
+    seen = []
+    for place in places:
+        lines = [
+            (case, [one._replace(right=starts_so(text[place:], one.text)) for one in line])
+            for case, line in session.without_gate(text[:place], words)
+        ]
+        seen.append(Keystroke(text[place], Place.of(text[:place]), lines, first=place == places.start))
+    return seen

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
 from itertools import takewhile
 from math import exp
 from typing import Protocol
@@ -18,6 +17,7 @@ import numpy as np
 
 from rejoinder.engine.best_first import Caret, Word, no_letter_next, word_after
 from rejoinder.engine.filters import unfit
+from rejoinder.engine.gate import GhostText
 from rejoinder.engine.prefix_cache import Node
 from rejoinder.engine.token_healing import TokenStart, kinds
 from rejoinder.post import Post
@@ -35,15 +35,6 @@ class Worth(Protocol):
 
     def __call__(self, probability: float, words: int) -> bool:
         """Whether a ghost text of so many words, at that probability by the model, may be shown."""
-
-
-@dataclass(frozen=True, slots=True)
-class GhostText:
-    """Text that may be shown in grey at the caret, as the model rates it."""
-
-    text: str
-    words: int
-    probability: float  # by the model: of all of it, and that its last word ends there
 
 
 class Extension:

@@ -14,8 +14,8 @@ from typing import Annotated
 
 from rejoinder.config import At, Checked, NonNegativeFloat, PositiveInt
 from rejoinder.engine.best_first import Caret, SearchConfig, SearchResult, Word, search
-from rejoinder.engine.gate import Calibration, Gate, case_of
-from rejoinder.engine.ghost import DisplayFilter, Extension, GhostText
+from rejoinder.engine.gate import Calibration, Gate, GhostText, Place, Rated, case_of, choose
+from rejoinder.engine.ghost import DisplayFilter, Extension
 from rejoinder.engine.prefix_cache import Deadline, DeadlinePassed, LatencyEstimate, PrefixCache, never
 from rejoinder.engine.token_healing import HealedDraft, TokenTable
 from rejoinder.engine.voice_scheduler import Voice, VoiceScheduler
@@ -29,6 +29,7 @@ from rejoinder.text.phrases import Phrases
 __all__ = ["Engine", "Gate", "NextWord", "Typed", "TypingConfig", "TypingSession"]
 
 _UNLIKELY = 0.05  # to a model: no gate would let it pass
+_SECOND = 0.2  # to a model, of a word that is not the best: gone on with where there is no gate
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +59,6 @@ class TypingConfig(Checked, of="typing"):
     reserve: NonNegativeFloat = 0.002  # of them, kept for a cheaper voice
     calm: float = 5.0  # keystrokes of a voice, as they were lately, that the time left must hold for it to be begun
     longest: PositiveInt = 8  # words of a ghost text
-    shortest: PositiveInt = 2  # characters of it: taking one costs a keystroke too
     words: PositiveInt = 3  # offered beside it
     least: Annotated[float, At(least=0, below=1)] = 0.02  # by the model; a less probable word is not offered
     steps: PositiveInt = 16  # places a search looks at
@@ -180,30 +180,42 @@ class TypingSession:
         if not found:
             return Typed("", 0.0, (), voice.name, spoken.cut)
         words = tuple(NextWord(word.text, voice.calibration(word.probability, case_of(healed, word.text))) for word in found)
-        ghost, whole = self._ghost(voice, voice.at(healed, rules, deadline), draft, found[0], gate)
+        ghost, whole = self._ghost(voice, voice.at(healed, rules, deadline), draft, found, gate)
         return Typed(ghost, words[0].probability, words, voice.name, spoken.cut or not whole)
 
-    def _ghost(self, voice: Voice, caret: Caret, draft: str, word: Word, gate: Gate) -> tuple[str, bool]:
-        """The longest text that passes the gate and may be shown; and whether there was time to look for a longer one."""
-        shown, case, threshold = "", case_of(caret.draft, word.text), voice.calibration.threshold(gate)
-
-        def worth(probability: float, words: int) -> bool:
-            return voice.calibration(probability, case, words) >= threshold
-
-        if not worth(word.probability, 1):
-            return "", True
+    def _ghost(self, voice: Voice, caret: Caret, draft: str, found: Sequence[Word], gate: Gate) -> tuple[str, bool]:
+        """What may be shown and is expected to save most; and whether there was time to look at all of it."""
+        sure, floors = voice.calibration, voice.calibration.floors[gate][Place.of(draft)]
+        lines: list[list[Rated]] = []
         whole = True
         try:
-            for text in self._shown.pass_on(draft, Extension(caret).texts(word, self._config.longest, worth)):
-                shown = text.text
+            for word in found:
+                case = case_of(caret.draft, word.text)
+                if sure(word.probability, case) < floors.first:
+                    continue
+
+                def worth(probability: float, words: int, case: int = case) -> bool:
+                    return sure(probability, case, words) >= floors.whole
+
+                texts = self._shown.pass_on(draft, Extension(caret).texts(word, self._config.longest, worth))
+                lines.append([])
+                lines[-1].extend(sure.savings(case, texts, gate))
         except DeadlinePassed:
             whole = False
-        return shown if len(shown) >= self._config.shortest else "", whole
+        best = choose(lines, floors)
+        return best[1].text if best else "", whole
 
-    def without_gate(self, draft: str, longest: int) -> list[tuple[GhostText, int]]:
-        """The best voice's ghost texts of one to `longest` words, and the case of the caret, whatever they are worth."""
+    def without_gate(self, draft: str, longest: int) -> list[tuple[int, list[GhostText]]]:
+        """The best voice's ghost texts of one to `longest` words, whatever they are worth, with the case of the caret.
+
+        A line for each of the next words; each text of a line goes on with the one before it.
+        """
         healed = HealedDraft.of(draft)
         caret = self._scheduler.voices[0].at(healed, self._rules.at(draft), Deadline())
-        found = search(caret, self._search).words
-        texts = Extension(caret).texts(found[0], longest, _likely) if found else ()
-        return [(text, case_of(healed, found[0].text)) for text in texts]
+        lines = []
+        for number, word in enumerate(search(caret, self._search).words):
+            longer = longest if number == 0 or word.probability >= _SECOND else 1
+            texts = self._shown.pass_on(draft, Extension(caret).texts(word, longer, _likely))
+            if found := list(texts):
+                lines.append((case_of(healed, word.text), found))
+        return lines
