@@ -115,7 +115,7 @@ def test_a_gate_is_fitted_on_dev(calibrated_on: list[set[int]], tmp_path: Path) 
         dev, tried = dev_threads(archive, tmp_path), draw_trial(ArchiveCorpus(archive, tmp_path), 0).keys
     assert not fitting.fit(space, ["unigram"], FitConfig(vocabulary=400), {}) and dev
     work = Worker(Task(Experiment(space.archive_file, tmp_path, "hash", 0, "", "", ""), Choose(None), Limits(seconds=1.0)))
-    work._gate(MeasureText("unigram", "key", "posts", True), None)  # type: ignore[arg-type]
+    work._gate(MeasureText("unigram", "key", "posts", True), None, None)  # type: ignore[arg-type]
     assert calibrated_on == [dev - tried, dev] and tried < dev  # those that voices are tried on are no gate's
 
 

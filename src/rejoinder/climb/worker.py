@@ -24,6 +24,7 @@ from rejoinder.engine.gate import Calibration
 from rejoinder.engine.typing import Engine
 from rejoinder.errors import MissingExtra, ModelError, RejoinderError
 from rejoinder.files import tree_size, write_atomically
+from rejoinder.home.voices import phrases_of
 from rejoinder.home.workspace import Workspace
 from rejoinder.ladder import text_evaluation
 from rejoinder.ladder.heldout import HeldOut
@@ -33,6 +34,7 @@ from rejoinder.models import LADDER, Can
 from rejoinder.models.directory import seal
 from rejoinder.models.interfaces import Job, LanguageModel, ReplyRanker, ReplySource, Suggester
 from rejoinder.text.fingerprints import Fingerprints
+from rejoinder.text.phrases import Phrases
 from rejoinder.text.tensors import open_tokenizer, open_tokens, train_tokenizer, write_tokens
 
 _CONSIDERED = 3_000  # held-out posts, of which some are left out
@@ -82,6 +84,8 @@ class Worker:
             tokens = self.root / work.tokens
             left = left.told_apart(open_tokenizer(tokens), open_tokens(tokens, "train"))
         left.save(self.place)
+        with self._archive() as archive:
+            Phrases.build(ArchiveCorpus(archive, self.place, self.split).posts("train")).save(self.place)
         return tasks.Chosen(key=self.task.key, read=int(read.sum()), pairs={kind: pool.enough(kind) for kind in PAIRS})
 
     def fit(self, work: Fit) -> Done:
@@ -124,7 +128,8 @@ class Worker:
         columns, typed = {"text": scored}, text_evaluation.Typing()
         whole = len(scored) == min(len(held.posts), self.limits.posts)
         if work.keystrokes:
-            engine = Engine({work.rung: language_model}, {work.rung: self._gate(work, language_model)})
+            phrases = phrases_of(_package(), work.rung, lambda line: None) if work.model is None else self._phrases(work)
+            engine = Engine({work.rung: language_model}, {work.rung: self._gate(work, language_model, phrases)}, phrases)
             typed = text_evaluation.type_posts(engine, held, self.limits.typed, until, say)
             columns |= typed.columns
             whole &= len(columns["keys"]) == min(len(held.posts), self.limits.typed)
@@ -166,7 +171,11 @@ class Worker:
         model = self._model(work.model) if work.model is not None else _package().load(work.rung)
         return model, round(perf_counter() - began, 4)
 
-    def _gate(self, work: MeasureText, model: LanguageModel) -> Calibration:
+    def _phrases(self, work: MeasureText) -> Phrases | None:
+        """Whose words the train part has."""
+        return Phrases.load(self.root / work.posts)
+
+    def _gate(self, work: MeasureText, model: LanguageModel, phrases: Phrases | None) -> Calibration:
         """The package's own gate, or one fitted on dev."""
         if work.model is None:
             found = _package().fitted(work.rung)
@@ -174,7 +183,7 @@ class Worker:
         most = GateConfig(seconds=min(_GATED * (self.limits.seconds or np.inf), GateConfig().seconds))
         with self._archive() as archive:
             threads = ArchiveCorpus(archive, self.place, self.split).threads("dev")
-            return calibrate(model, threads, np.random.default_rng(self.seed), most)
+            return calibrate(model, threads, np.random.default_rng(self.seed), most, phrases)
 
     def _until(self, share: float = 1.0) -> float:
         return float("inf") if self.limits.seconds is None else monotonic() + share * self.limits.seconds

@@ -5,7 +5,7 @@ from __future__ import annotations
 import tempfile
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from functools import cached_property, partial
 from itertools import accumulate
@@ -21,7 +21,7 @@ from rejoinder.archive.split import Method
 from rejoinder.archive.store import Archive
 from rejoinder.config import Settings, as_dict, resolve
 from rejoinder.corpus import Corpus
-from rejoinder.engine.calibration import calibrate
+from rejoinder.engine.calibration import GateConfig, calibrate
 from rejoinder.engine.gate import Calibration
 from rejoinder.errors import ArchiveError, ModelError, NotFitted, NothingToLearn, RejoinderError, Stopped
 from rejoinder.files import told_when_full
@@ -29,6 +29,7 @@ from rejoinder.home.holders import CHECKPOINTS, SCRATCH, folder, remove, sweep
 from rejoinder.home.lock import locked
 from rejoinder.home.tokenizing import settle_tokenizer
 from rejoinder.home.trial import Trial, TrialPosts, WithoutThreads, draw_trial, read_trial
+from rejoinder.home.voices import phrases_of
 from rejoinder.home.workspace import Fitted, Workspace
 from rejoinder.models import LADDER, PACKAGE, Can, parts_of, rung, those_that
 from rejoinder.models.directory import identity
@@ -185,7 +186,7 @@ class _Fitting:
             folder(self.space.home, CHECKPOINTS)
         job = Job(self.scratch / name, self.progress, parts, checkpoints / name, self.config.logs)
         model, manifest = self._fit(name, config, corpus, job)
-        self.space.keep(model, {**manifest, **({"parts": made_of} if made_of else {})}, *self._beside(name, model))
+        self.space.keep(model, {**manifest, **({"parts": made_of} if made_of else {})}, *self._beside(name, model, made_of))
         for file in model.training.spent:
             file.unlink(missing_ok=True)
         if predicts:
@@ -200,15 +201,18 @@ class _Fitting:
         when = datetime.now(UTC).isoformat(timespec="seconds")
         return model, {"rung": name, "config": as_dict(config), **self.facts, "fitted": when, "seconds": round(seconds, 3)}
 
-    def _beside(self, name: str, model: Suggester) -> list[Callable[[Path], None]]:
-        """What is kept beside a model: whose words it learned from, and when it may speak."""
+    def _beside(self, name: str, model: Suggester, made_of: Iterable[str]) -> list[Callable[[Path], None]]:
+        """What is kept beside a model, made of those parts: whose words it learned from, and when it may speak."""
         beside: list[Callable[[Path], None]] = [self._phrases.save] if LADDER[name].phrases else []
         if Can.PREDICT in LADDER[name].can:
 
             def told(done: int, total: int) -> None:
                 self.progress(f"fitting the gate of {name}", done, total)
 
-            beside.append(gate_of(model, self._left, self.config.seed, told=told).save)
+            theirs = next((part for part in made_of if part.startswith(PACKAGE)), None)
+            package = None if theirs is None else phrases_of(self.space, theirs, lambda line: None)
+            phrases = replace(self._phrases, beside=package)
+            beside.append(gate_of(model, self._left, self.config.seed, phrases, told=told).save)
         return beside
 
     def _try(self, name: str, model: LanguageModel) -> None:
@@ -268,12 +272,14 @@ def gate_of(
     model: Suggester,
     corpus: Corpus,
     seed: int,
-    phrases: Phrases | None = None,
+    phrases: Phrases | None,
+    *,
+    config: GateConfig | None = None,
     told: Callable[[int, int], None] = lambda done, total: None,
 ) -> Calibration:
-    """When a model that predicts may speak up while somebody types, by dev; `told` of how many keystrokes were looked at."""
+    """When a model that predicts may speak up while somebody types, by dev; the arguments as in `calibrate`."""
     rng = np.random.default_rng(seed)
-    return calibrate(cast(LanguageModel, model), corpus.threads("dev"), rng, phrases=phrases, told=told)
+    return calibrate(cast(LanguageModel, model), corpus.threads("dev"), rng, config, phrases, told)
 
 
 def _facts(archive: Archive, corpus: ArchiveCorpus, config: FitConfig) -> dict[str, Any]:

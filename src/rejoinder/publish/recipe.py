@@ -25,6 +25,7 @@ import numpy as np
 from rejoinder import __version__
 from rejoinder.config import At, Checked, PositiveInt, Settings, as_dict, resolve
 from rejoinder.corpus import ByThread, Corpus, Part
+from rejoinder.engine.calibration import GateConfig
 from rejoinder.errors import ConfigError
 from rejoinder.files import tree_size, write_atomically, write_json
 from rejoinder.home.fitting import gate_of
@@ -46,6 +47,7 @@ from rejoinder.text.writers import by_writer
 
 CARD_PAGE, POSTS = "MODEL_CARD.md", "posts.npy"
 TOKENIZER = "tokenizer"  # its table beside those of the rungs
+GATES = GateConfig(keystrokes=12_000, one_in=5, likely=2_000, seconds=900.0)  # what is shown to everybody stands on more
 _SCORED = 500  # posts that a figure is taken on
 _LEFT_OUT = (
     "lines with an e-mail address or a telephone number, attribution lines, trailers, list footers, signatures, quotes",
@@ -193,7 +195,7 @@ def refit_gates(space: Workspace, corpus: Corpus, work: Path, progress: Progress
         progress(f"fitting the gate of {name}", 0, None)
         found = space.fitted(name)
         assert found is not None  # noqa: S101 - it was there just now
-        gate_of(models[name], cleaned, found.manifest["seed"], phrases).save(found.directory)
+        gate_of(models[name], cleaned, found.manifest["seed"], phrases, config=GATES).save(found.directory)
         facts = {key: value for key, value in found.manifest.items() if key not in ("format", "files", "hashes")}
         if "parts" in facts:  # whose gates were fitted before
             made_of = {part: space.fitted(part) for part in facts["parts"]}
@@ -236,9 +238,17 @@ class _Kitchen:
             figures["test"] = bits_per_byte(cast(LanguageModel, model), [clean(thread) for thread in self.about.test])
         when = datetime.now(UTC).isoformat(timespec="seconds")
         known = {"revision": 0, "on": "train", "split": "hash", "fitted": when, "seconds": seconds, "bits_per_byte": figures}
-        first = recipe.phrases and name == next(iter(recipe.rungs))
-        phrases = [Phrases.build(self.corpus.posts("train")).save] if first else []
-        self.space.keep(model, wanted | known, gate_of(model, self.corpus, facts["seed"]).save, *phrases)
+        first = next(iter(recipe.rungs))
+        if not recipe.phrases:
+            phrases = None
+        elif name == first:
+            phrases = Phrases.build(self.corpus.posts("train"))
+        else:
+            kept = self.space.fitted(first)
+            phrases = Phrases.load(kept.directory) if kept is not None else None
+        gate = gate_of(model, self.corpus, facts["seed"], phrases, config=GATES)
+        beside = [phrases.save] if phrases is not None and name == first else []
+        self.space.keep(model, wanted | known, gate.save, *beside)
 
     def card(self, recipe: Recipe, facts: Mapping[str, Any], hashes: int) -> dict[str, Any]:
         """The facts of what was made."""
