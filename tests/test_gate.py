@@ -20,7 +20,7 @@ from rejoinder.engine.gate import (
     Gate,
     GhostText,
     Keystroke,
-    Place,
+    CaretAt,
     case_of,
     choose,
 )
@@ -38,7 +38,7 @@ def observed(rng: np.random.Generator, n: int, a: float, b: float, d: float = 0.
 
     seen = []
     for number in range(n):
-        case, place = int(rng.integers(0, CASES)), Place.WORD if number % 2 else Place.SPACE
+        case, place = int(rng.integers(0, CASES)), CaretAt.WORD if number % 2 else CaretAt.SPACE
         p, luck, line = float(rng.uniform(0.02, 0.98)), rng.random(), []
         for text, size, likely in (("abcdefgh", 1, p), ("abcdefgh ijkl", 2, p * float(rng.uniform(0.3, 0.99)))):
             line.append(GhostText(text, size, likely, bool(luck < chance(likely, size))))
@@ -46,7 +46,7 @@ def observed(rng: np.random.Generator, n: int, a: float, b: float, d: float = 0.
     return seen
 
 
-def shares(fitted: Calibration, seen: list[Keystroke], gate: Gate, place: Place) -> tuple[float, float]:
+def shares(fitted: Calibration, seen: list[Keystroke], gate: Gate, place: CaretAt) -> tuple[float, float]:
     """Of what a gate shows at a place: how often the first word is right, and all of it."""
     rated = [[list(fitted.savings(case, line, gate)) for case, line in one.lines] for one in seen if one.place is place]
     shown = [best for lines in rated if (best := choose(lines, fitted.floors[gate][place]))]
@@ -87,16 +87,16 @@ def test_a_longer_word_is_shown_at_a_lower_probability_and_the_better_of_two_lin
 def test_floors_are_found_by_hand() -> None:
     """Those rated 0.9 are right 9 in 10 times, as many at 0.6 half of the time; normal wants 71% of first words."""
     seen = [
-        Keystroke("x", Place.WORD, [(3, [GhostText("abcdef", 1, p, right)])], first=True)
+        Keystroke("x", CaretAt.WORD, [(3, [GhostText("abcdef", 1, p, right)])], first=True)
         for p, share in ((0.9, 9), (0.6, 5))
         for number in range(100)
         for right in [number % 10 < share]
     ]
     fitted = Calibration.fit(seen)
     both, sure = fitted(0.6, 3), fitted(0.9, 3)
-    assert both < fitted.floors[Gate.NORMAL][Place.WORD].first <= sure  # together they are right 70% of the time
-    assert fitted.floors[Gate.EAGER][Place.WORD].first <= both
-    assert fitted.floors[Gate.NORMAL][Place.SPACE] == Calibration().floors[Gate.NORMAL][Place.SPACE]  # nothing was seen there
+    assert both < fitted.floors[Gate.NORMAL][CaretAt.WORD].first <= sure  # together they are right 70% of the time
+    assert fitted.floors[Gate.EAGER][CaretAt.WORD].first <= both
+    assert fitted.floors[Gate.NORMAL][CaretAt.SPACE] == Calibration().floors[Gate.NORMAL][CaretAt.SPACE]  # nothing was seen there
 
 
 def test_a_suggestion_that_is_typed_into_counts_once() -> None:
@@ -106,11 +106,11 @@ def test_a_suggestion_that_is_typed_into_counts_once() -> None:
         seen = []
         for _ in range(words):
             for place, text in enumerate(("abcd", "bcd", "cd")):
-                seen.append(Keystroke("abcd"[place], Place.WORD, [(3, [GhostText(text, 1, 0.9, True)])], first=place == 0))
+                seen.append(Keystroke("abcd"[place], CaretAt.WORD, [(3, [GhostText(text, 1, 0.9, True)])], first=place == 0))
         return Calibration.fit(seen)
 
-    unknown = Calibration().floors[Gate.QUIET][Place.WORD]
-    assert typed(40).floors[Gate.QUIET][Place.WORD] != unknown and typed(39).floors[Gate.QUIET][Place.WORD] == unknown
+    unknown = Calibration().floors[Gate.QUIET][CaretAt.WORD]
+    assert typed(40).floors[Gate.QUIET][CaretAt.WORD] != unknown and typed(39).floors[Gate.QUIET][CaretAt.WORD] == unknown
 
 
 def test_a_model_that_is_too_sure_is_seen_through() -> None:
@@ -124,10 +124,10 @@ def test_each_gate_keeps_on_other_text_what_it_promised_on_dev() -> None:
     fitted = Calibration.fit(observed(np.random.default_rng(0), 12_000, 0.3, 1.2))
     other = observed(np.random.default_rng(1), 12_000, 0.3, 1.2)
     for gate, places in PROMISED.items():
-        for place, promised in zip(Place, places, strict=True):
+        for place, promised in zip(CaretAt, places, strict=True):
             first, whole = shares(fitted, other, gate, place)
             assert first > promised.first - 0.03 and whole > promised.whole - 0.03, (gate, place)
-    for place in Place:
+    for place in CaretAt:
         quiet, normal, eager = (fitted.floors[gate][place] for gate in Gate)
         assert quiet.first >= normal.first >= eager.first and quiet.whole >= normal.whole >= eager.whole
 
@@ -220,7 +220,7 @@ def test_the_models_in_the_package_have_gates() -> None:
         assert found is not None
         gate = Calibration.load(found.directory)
         assert gate.keystrokes > 3_000, name
-        for place in Place:
+        for place in CaretAt:
             eager, normal, quiet = (gate.floors[one][place].first for one in (Gate.EAGER, Gate.NORMAL, Gate.QUIET))
             assert 0.1 < eager < normal < quiet < 0.95, name
 

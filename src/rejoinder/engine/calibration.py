@@ -10,7 +10,7 @@ from time import process_time
 import numpy as np
 
 from rejoinder.config import Checked, PositiveFloat, PositiveInt
-from rejoinder.engine.gate import Calibration, Keystroke, Place
+from rejoinder.engine.gate import Calibration, Keystroke, CaretAt
 from rejoinder.engine.replay import starts_so
 from rejoinder.engine.typing import Engine, TypingSession
 from rejoinder.models.interfaces import LanguageModel
@@ -73,7 +73,7 @@ def calibrate(
                 break
         first = int(rng.integers(max(len(text) - config.run, 0) + 1))
         places = range(first, min(first + config.run, len(text)))
-        after = (place for place in range(places.stop, len(text)) if Place.of(text[:place]) is Place.SPACE)
+        after = (place for place in range(places.stop, len(text)) if CaretAt.of(text[:place]) is CaretAt.SPACE)
         before, session = len(seen), engine.open(context)
         seen += _watch(session, text, places, config.words)
         seen += [
@@ -87,7 +87,7 @@ def _enough(seen: Sequence[Keystroke], likely: int) -> bool:
     """Whether next words of even chance were seen often enough, after a space too."""
     sure = Calibration.regressed(seen)
     places = [one.place for one in seen for case, line in one.lines[:1] if sure(line[0].probability, case) >= 0.5]
-    return len(places) >= likely and places.count(Place.SPACE) >= likely * _AFTER_SPACE
+    return len(places) >= likely and places.count(CaretAt.SPACE) >= likely * _AFTER_SPACE
 
 
 def _visits(posts: Sequence[tuple[Sequence[Post], str]], rng: np.random.Generator) -> Iterable[tuple[Sequence[Post], str]]:
@@ -107,5 +107,5 @@ def _watch(session: TypingSession, text: str, places: range, words: int) -> list
             (case, [one._replace(right=starts_so(text[place:], one.text)) for one in line])
             for case, line in session.without_gate(text[:place], words)
         ]
-        seen.append(Keystroke(text[place], Place.of(text[:place]), lines, first=place == places.start))
+        seen.append(Keystroke(text[place], CaretAt.of(text[:place]), lines, first=place == places.start))
     return seen

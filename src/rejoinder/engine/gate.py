@@ -55,14 +55,14 @@ class Gate(StrEnum):
     EAGER = "eager"
 
 
-class Place(IntEnum):
+class CaretAt(IntEnum):
     """Where the caret is."""
 
     SPACE = 0  # after white space, or at the beginning
     WORD = 1  # inside a word, or at its end
 
     @classmethod
-    def of(cls, draft: str) -> Place:
+    def of(cls, draft: str) -> CaretAt:
         """At the end of a draft."""
         return cls.WORD if draft and not draft[-1].isspace() else cls.SPACE
 
@@ -100,7 +100,7 @@ class Keystroke(NamedTuple):
     """A place in a dev post, and what might have been shown there."""
 
     follows: str  # the character typed there
-    place: Place
+    place: CaretAt
     lines: Sequence[tuple[int, Line]]  # each with the case of the caret for its first word
     first: bool = False  # the first that was looked at of a run
 
@@ -137,8 +137,8 @@ class Calibration:
         floors: dict[Gate, tuple[Floors, ...]] = {}
         for gate in Gate:
             replayed = _Replayed(fitted, seen, gate)
-            space = replayed.lowest(Place.SPACE, (_UNKNOWN[gate][0],) * 2)
-            floors[gate] = (space, replayed.lowest(Place.WORD, (space, _UNKNOWN[gate][1])))
+            space = replayed.lowest(CaretAt.SPACE, (_UNKNOWN[gate][0],) * 2)
+            floors[gate] = (space, replayed.lowest(CaretAt.WORD, (space, _UNKNOWN[gate][1])))
         return replace(fitted, floors=floors)
 
     @classmethod
@@ -187,7 +187,7 @@ def _floors(found: dict[str, Any]) -> dict[Gate, tuple[Floors, ...]]:
         for gate in map(str, Gate):
             del found[gate]
     floors = {gate: tuple(Floors(*map(float, pair)) for pair in written[str(gate)]) for gate in Gate}
-    if not all(len(pairs) == len(Place) and all(0 <= p <= 1 for pair in pairs for p in pair) for pairs in floors.values()):
+    if not all(len(pairs) == len(CaretAt) and all(0 <= p <= 1 for pair in pairs for p in pair) for pairs in floors.values()):
         raise ValueError("a floor lies outside [0, 1]")
     return floors
 
@@ -201,12 +201,12 @@ class _Replayed:
         rated = ([list(calibration.savings(case, line, gate)) for case, line in keystroke.lines] for keystroke in seen)
         self._rated = [[line for line in lines if line[0][1] >= _GRID[-1]] for lines in rated]
 
-    def lowest(self, place: Place, floors: tuple[Floors, Floors]) -> Floors:
+    def lowest(self, place: CaretAt, floors: tuple[Floors, Floors]) -> Floors:
         """The lowest floors at a place, the first word's first; those of `floors` where too few suggestions would be made."""
         known, promised = floors[place], self._promised[place]
 
         def at(floor: Floors) -> tuple[Floors, Floors]:
-            return (floor, floors[1]) if place is Place.SPACE else (floors[0], floor)
+            return (floor, floors[1]) if place is CaretAt.SPACE else (floors[0], floor)
 
         def reach(share: Callable[[float], Floors], promised: Floors, grid: Sequence[float]) -> float | None:
             """The lowest of the grid that keeps the promise, found by halving: the lower, the more are wrong."""
@@ -223,7 +223,7 @@ class _Replayed:
         whole = reach(lambda p: Floors(first, p), promised, _GRID)
         return Floors(first, 1.0 if whole is None else whole)
 
-    def _told(self, floors: tuple[Floors, Floors], place: Place) -> _Told:
+    def _told(self, floors: tuple[Floors, Floors], place: CaretAt) -> _Told:
         """How many suggestions would begin at a place, and how many of them would be right."""
         number, first, whole, before = 0, 0, 0, ""
         for keystroke, lines in zip(self._seen, self._rated, strict=True):

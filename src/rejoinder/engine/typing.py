@@ -14,7 +14,7 @@ from typing import Annotated
 
 from rejoinder.config import At, Checked, NonNegativeFloat, PositiveInt
 from rejoinder.engine.best_first import Caret, SearchConfig, SearchResult, Word, search
-from rejoinder.engine.gate import Calibration, Gate, GhostText, Place, Rated, case_of, choose
+from rejoinder.engine.gate import Calibration, Gate, GhostText, CaretAt, Rated, case_of, choose
 from rejoinder.engine.ghost import DisplayFilter, Extension
 from rejoinder.engine.prefix_cache import Deadline, DeadlinePassed, LatencyEstimate, PrefixCache, never
 from rejoinder.engine.token_healing import HealedDraft, TokenTable
@@ -185,7 +185,7 @@ class TypingSession:
 
     def _ghost(self, voice: Voice, caret: Caret, draft: str, found: Sequence[Word], gate: Gate) -> tuple[str, bool]:
         """What may be shown and is expected to save most; and whether there was time to look at all of it."""
-        sure, floors = voice.calibration, voice.calibration.floors[gate][Place.of(draft)]
+        sure, floors = voice.calibration, voice.calibration.floors[gate][CaretAt.of(draft)]
         lines: list[list[Rated]] = []
         whole = True
         try:
