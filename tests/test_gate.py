@@ -16,11 +16,11 @@ from rejoinder.engine.gate import (
     CASES,
     PROMISED,
     Calibration,
+    CaretAt,
     Floors,
     Gate,
     GhostText,
     Keystroke,
-    CaretAt,
     case_of,
     choose,
 )

@@ -10,7 +10,7 @@ from time import process_time
 import numpy as np
 
 from rejoinder.config import Checked, PositiveFloat, PositiveInt
-from rejoinder.engine.gate import Calibration, Keystroke, CaretAt
+from rejoinder.engine.gate import Calibration, CaretAt, Keystroke
 from rejoinder.engine.replay import starts_so
 from rejoinder.engine.typing import Engine, TypingSession
 from rejoinder.models.interfaces import LanguageModel

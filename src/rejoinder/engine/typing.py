@@ -14,7 +14,7 @@ from typing import Annotated
 
 from rejoinder.config import At, Checked, NonNegativeFloat, PositiveInt
 from rejoinder.engine.best_first import Caret, SearchConfig, SearchResult, Word, search
-from rejoinder.engine.gate import Calibration, Gate, GhostText, CaretAt, Rated, case_of, choose
+from rejoinder.engine.gate import Calibration, CaretAt, Gate, GhostText, Rated, case_of, choose
 from rejoinder.engine.ghost import DisplayFilter, Extension
 from rejoinder.engine.prefix_cache import Deadline, DeadlinePassed, LatencyEstimate, PrefixCache, never
 from rejoinder.engine.token_healing import HealedDraft, TokenTable
