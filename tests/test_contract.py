@@ -13,6 +13,7 @@ from typing import Any
 import llm_server
 import numpy as np
 import pytest
+import tiny_gguf
 from conftest import OUTSIDE, toy_posts
 
 from rejoinder.archive.reader import ArchiveCorpus
@@ -30,6 +31,7 @@ SMALL: dict[str, dict[str, Any]] = {
     "fusion": {"models": ("bm25",)},
     "trigger": {"models": ("bm25",)},
     "llm": {"base_url": llm_server.shared().url},
+    "pretrained": {"file": str(tiny_gguf.shared())},
 }
 # settings that differ from the defaults, so that save and load cannot pass by forgetting them
 OTHER: dict[str, dict[str, Any]] = {
@@ -84,6 +86,14 @@ OTHER: dict[str, dict[str, Any]] = {
         "max_tokens": 50,
         "proposals": 2,
         "context": 100,
+    },
+    "pretrained": {
+        **SMALL["pretrained"],
+        "context": 9,
+        "reach": 40,
+        "threads": 1,
+        "ends": 0.1,
+        "longest": 5,
     },
     "mixture": {
         "models": ("kneser_ney", "markov"),

@@ -83,7 +83,7 @@ def fit(
         if name not in failed and (there := space.fitted(name)) is not None
     ]
     left = (
-        [] if names else [n for n in LADDER if n not in without_extras() and not LADDER[n].asked and not space.fitted_or_none(n)]
+        [] if names else [n for n in LADDER if n not in without_extras() and LADDER[n].learns and not space.fitted_or_none(n)]
     )
     if as_json:
         fitted = [{**found.manifest, "bytes": found.bytes, "directory": str(found.directory)} for found in done]

@@ -53,7 +53,7 @@ def entries(names: Iterable[str] | None, settings: Settings) -> list[Entry]:
         UsageError: no such rung.
         ConfigError: a setting is wrong.
     """
-    unnamed = [name for name, line in LADDER.items() if not line.asked]
+    unnamed = [name for name, line in LADDER.items() if line.learns]
     wanted = unnamed if names is None else [name for name in dict.fromkeys(names) if rung(name)]
     measured = Can.PREDICT | Can.PROPOSE | Can.RANK
     found: list[Entry] = []

@@ -89,7 +89,7 @@ def _forget_rung(space: Workspace, name: str, forgotten: Forgotten, outcome: Out
         outcome.left += map(str, remove(broken) if is_ours(broken) else [broken])
     if name == "kneser_ney" and _subtract(space, forgotten):
         outcome.exact.append(name)
-    elif any(is_ours(path) for path in directory.iterdir()) and not LADDER[name].asked:  # which learned nothing
+    elif any(is_ours(path) for path in directory.iterdir()) and LADDER[name].learns:
         outcome.marked.append(name)
 
 
@@ -107,7 +107,9 @@ def _remove_rung(space: Workspace, name: str, outcome: Outcome) -> None:
 def _forget_tokenizers(space: Workspace, archive: Archive, outcome: Outcome) -> None:
     """Remove the tokenizers, and the rungs that have them, of which a piece is a word that no post holds any more."""
     of_rungs = {
-        directory.name: directory.glob(f"*/{TOKENIZER_FILE}") for directory in space.models.glob("*") if directory.name in LADDER
+        directory.name: directory.glob(f"*/{TOKENIZER_FILE}")
+        for directory in space.models.glob("*")
+        if directory.name in LADDER and LADDER[directory.name].learns
     }
     files = {space.home / TOKENIZER_FILE: ""} | {file: name for name, found in of_rungs.items() for file in found}
     tainted = _tainted((file for file in files if file.is_file()), archive)

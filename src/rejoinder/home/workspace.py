@@ -148,7 +148,7 @@ class Workspace:
         wrong = [key for key, kind in _FACTS.items() if not isinstance(manifest.get(key, _ELSE.get(key)), kind)]
         if wrong:
             raise DamagedModel(f"{numbered[-1] / MANIFEST} does not say {', '.join(wrong)}; fit again: rejoinder fit {name}")
-        revision, resplit, forgot = (0, 0, 0) if rung(name).asked else self._revisions()  # it knows nothing of the archive
+        revision, resplit, forgot = self._revisions() if rung(name).learns else (0, 0, 0)  # it knows nothing of the archive
         at = manifest.get("revision", 0)
         parts = dict(manifest.get("parts", {}))
         outdated = any((there := self.fitted_or_none(part)) is None or identity(there.directory) != parts[part] for part in parts)

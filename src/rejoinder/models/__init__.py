@@ -60,6 +60,13 @@ class Rung:
     phrases: bool = False  # whose words it learned from is kept beside it (rejoinder.text.phrases), to see what it copies
     verbatim: bool = False  # it keeps posts as they were written, so it is removed where one of them is forgotten
     asked: bool = False  # others do its work, and it learns nothing here: fitted, used and measured only where it is named
+    added: bool = False  # others trained it, and it learns nothing here: it is there once `rejoinder model add` has brought it
+    aside: Can = NOTHING  # what it can do, but takes too long for: used for that only where it is named
+
+    @property
+    def learns(self) -> bool:
+        """Whether it knows anything of the archive."""
+        return not (self.asked or self.added)
 
     def load(self) -> type[Suggester]:
         """Import the module of `place`, and give the rung's class."""
@@ -103,6 +110,15 @@ OURS: dict[str, Rung] = {
     ),
     "mixture": Rung(
         "rejoinder.models.mixture:Mixture", Can.PREDICT, "counts and cell together", parts=("kneser_ney", "lstm"), extra="train"
+    ),
+    "pretrained": Rung(
+        "rejoinder.models.pretrained.rung:Pretrained",
+        Can.PREDICT | Can.RANK,
+        "a small net that others trained on the web",
+        extra="pretrained",
+        net=True,
+        added=True,
+        aside=Can.RANK,
     ),
     "bm25": Rung("rejoinder.models.bm25:BM25", Can.PROPOSE | Can.RANK, "replies that posts like this one got", verbatim=True),
     "pmi_svd": Rung(
@@ -234,8 +250,8 @@ def is_net(name: str, parts: Iterable[str]) -> bool:
 
 
 def those_that(can: Can, *, asked: bool = False) -> list[str]:
-    """The names of the rungs with that capability, from the cheapest up; with `asked`, those too that must be named."""
-    return [name for name, line in LADDER.items() if can in line.can and (asked or not line.asked)]
+    """The names of the rungs with that capability, from the cheapest up; with `asked`, those too that must be named for it."""
+    return [name for name, line in LADDER.items() if can in line.can and (asked or not (line.asked or can & line.aside))]
 
 
 def parts_of(name: str, config: Any, fitted: Collection[str] = ()) -> tuple[str, ...]:
@@ -252,10 +268,10 @@ def parts_of(name: str, config: Any, fitted: Collection[str] = ()) -> tuple[str,
         if part.removeprefix(PACKAGE) not in before:
             raise ConfigError(f"`{name}.models` must be rungs before it: {', '.join(before)}; got `{part}`")
     if line.made_of and not config.models:
-        return tuple(part for part in before if part in fitted and LADDER[part].can & line.made_of)
+        return tuple(part for part in before if part in fitted and LADDER[part].can & ~LADDER[part].aside & line.made_of)
     return tuple(sorted(config.models, key=before.index)) if line.made_of else config.models
 
 
 def without_extras() -> list[str]:
     """The names of the rungs that the base install can fit, and so all they are made of, but for those that must be named."""
-    return [name for name, line in LADDER.items() if not line.asked and not any(LADDER[n].extra for n in (name, *line.parts))]
+    return [name for name, line in LADDER.items() if line.learns and not any(LADDER[n].extra for n in (name, *line.parts))]
