@@ -165,7 +165,7 @@ class Pretrained(LanguageModel, ReplyRanker):
             shape = NetShape(**told["shape"])
             graphs = {name: (directory / f"{name}.onnx").read_bytes() for name in (NET, OUTPUT)}
         except (TypeError, KeyError, OSError) as error:
-            raise DamagedModel(f"{directory} is not what was written ({error}); add it again: {_ADD}") from error
+            raise DamagedModel(f"{directory} is not what was written ({error}); fit it again: {_ADD}") from error
         tokenizer = load_tokenizer(directory / TOKENIZER_FILE)
         assert isinstance(tokenizer, Tokenizer)  # noqa: S101 - it was one when it was written
         return cls(config, shape, facts, tokenizer, (load_arrays(directory), graphs))

@@ -26,7 +26,7 @@ _AT_ONCE = 256  # tokens read in one run
 _ROWS = 64  # tokens whose whole distributions are held at a time
 _SINKS = 4  # tokens from the start that are never let go
 _HIDDEN = -1e9  # added to the score of what must not be seen
-_AGAIN = "add it again: rejoinder model add"
+_AGAIN = "fit it again: rejoinder model add"
 
 
 @dataclass(frozen=True, eq=False)

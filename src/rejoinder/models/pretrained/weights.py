@@ -104,7 +104,7 @@ def load_arrays(directory: Path) -> Arrays:
         data = np.memmap(file, np.uint8, "r", 8 + size)
         return {name: _array(data, header[name]) for name in names}
     except (OSError, SafetensorError, ValueError, KeyError, TypeError) as error:
-        raise DamagedModel(f"{file} is missing or damaged ({error}); add it again: rejoinder model add") from error
+        raise DamagedModel(f"{file} is missing or damaged ({error}); fit it again: rejoinder model add") from error
 
 
 def _array(data: NDArray[np.uint8], told: Mapping[str, Any]) -> NDArray[Any]:
