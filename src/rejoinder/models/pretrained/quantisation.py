@@ -38,12 +38,12 @@ class Weight:
 
     @property
     def rows(self) -> int:
-        """N."""
+        """How many rows, N."""
         return int(self.numbers.shape[1 if self.bits == 32 else 0])
 
     @property
     def columns(self) -> int:
-        """K."""
+        """How many columns, K."""
         return int(self.numbers.shape[0]) if self.bits == 32 else int(self.numbers.shape[1]) * self.block
 
     def like(self, other: Weight) -> bool:

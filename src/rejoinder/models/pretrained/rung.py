@@ -55,10 +55,6 @@ class PretrainedConfig(Checked, of="pretrained"):
     ends: Share = 0.5  # of the line breaks of posts, how many end one
     longest: PositiveInt = 64  # tokens of a reply that ranking looks at
 
-    def __post_init__(self) -> None:
-        """Check ranges."""
-        super().__post_init__()
-
 
 @dataclass(frozen=True)
 class NetFacts:

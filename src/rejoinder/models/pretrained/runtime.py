@@ -38,7 +38,7 @@ class Past:
 
     @property
     def size(self) -> int:
-        """P."""
+        """How many tokens, P."""
         return int(self.keys[0].shape[2])
 
     @property
