@@ -30,7 +30,7 @@ _AGAIN = "fit it again: rejoinder model add"
 
 
 @dataclass(frozen=True, eq=False)
-class Past:
+class KeysValues:
     """Keys and values of P tokens, as the graph takes them; read only."""
 
     keys: tuple[Floats, ...]  # of each layer (G, h, P)
@@ -52,7 +52,7 @@ class Past:
 class NetState:
     """What was read of a text: a value. Two are equal if their numbers are, to the bit."""
 
-    past: Past
+    past: KeysValues
     tail: tuple[Floats, ...]  # of each token (R, h): keys and values of every layer
     position: int  # tokens that were read
     hidden: Floats  # (D,) what the last layer says, read only
@@ -98,7 +98,7 @@ class Net:
         self._output = _open(OUTPUT, graphs[OUTPUT], output, threads)
         s = shape
         keys, values = (np.empty(size, np.float32) for size in ((s.shared, s.head, 0), (s.shared, 0, s.head)))
-        empty = Past((keys,) * s.layers, (values,) * s.layers)
+        empty = KeysValues((keys,) * s.layers, (values,) * s.layers)
         self.empty = NetState(empty, (), 0, _fixed(np.zeros(s.width, np.float32)))
 
     def follow(self, state: NetState, rows: Sequence[int]) -> NetState:
@@ -175,7 +175,7 @@ class Net:
             past, tail = self._joined(past, np.stack(tail[:full], axis=1)), tail[full:]
         return NetState(past, tail, position, _fixed(hidden[-1]))
 
-    def _joined(self, past: Past, read: Floats) -> Past:
+    def _joined(self, past: KeysValues, read: Floats) -> KeysValues:
         """A past with (R, n, h) more, without the oldest where it grows too long."""
         by_layer = read.reshape(self.shape.layers, 2, self.shape.shared, *read.shape[1:])
         size = past.size + read.shape[1]
@@ -185,7 +185,7 @@ class Net:
             pieces = [old_keys, more_keys.transpose(0, 2, 1)]
             keys.append(_without(np.concatenate(pieces, axis=2), gone, 2))
             values.append(_without(np.concatenate([old_values, more_values], axis=1), gone, 1))
-        return Past(tuple(keys), tuple(values))
+        return KeysValues(tuple(keys), tuple(values))
 
     def _run_output(self, hidden: Floats) -> Floats:
         """(N, V) float32, nats."""
