@@ -211,15 +211,17 @@ def test_a_run_stopped_at_any_step_and_resumed_ends_with_the_very_weights_of_one
 def test_a_run_without_an_end_goes_on_until_it_is_told_to_end_and_then_reads_what_it_is_told(tmp_path: Path) -> None:
     """The rate stays; told to end over 8 steps, it falls in a line; gone on from after 3 of them, it ends where it was told."""
     open_ended = {"schedule": "constant", "least_steps": 100, "warmup": 4, "patience": 0}
-    first = run(tmp_path, **open_ended)
+    text, job = reading(), Job(tmp_path, checkpoints=tmp_path)
+    once, twice, other = (
+        Reading(train, text.dev, text.bytes, text.never, np.full(30, times))
+        for train, times in ((text.train, 1.0), (text.train, 2.0), (reading(1).train, 2.0))
+    )
+    first = CellTraining(once, LSTMConfig(**{**TINY, **open_ended}), 5, job)
     for _ in range(7):
         first._step()
         first.step += 1
     first._save()
     assert first.total == 100 and float(first.network.optimizer.learning_rate.numpy()) == pytest.approx(TINY["learning_rate"])
-    text = reading()
-    twice = Reading(text.train, text.dev, text.bytes, text.never, np.full(len(text.train.offsets) - 1, 2.0))
-    job = Job(tmp_path, checkpoints=tmp_path)
     ending = CellTraining(twice, LSTMConfig(**{**TINY, **open_ended, "ending": 8}), 5, job)
     assert (ending.step, ending.began, ending.total) == (7, 7, 15)
     rates = []
@@ -231,6 +233,8 @@ def test_a_run_without_an_end_goes_on_until_it_is_told_to_end_and_then_reads_wha
     ending._save()
     again = CellTraining(twice, LSTMConfig(**{**TINY, **open_ended, "ending": 8}), 5, job)
     assert (again.step, again.began, again.total) == (10, 7, 15)
+    elsewhere = CellTraining(other, LSTMConfig(**{**TINY, **open_ended, "ending": 8}), 5, job)
+    assert (elsewhere.step, elsewhere.began, elsewhere.total) == (10, 10, 15)
     again.finish()
     assert again.step == 15
 

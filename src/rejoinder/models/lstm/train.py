@@ -248,17 +248,20 @@ class CellTraining:
 
     def _name(self, seed: int) -> str:
         digest = hashlib.blake2b(json.dumps([network_settings(self.config), seed], sort_keys=True).encode(), digest_size=16)
-        for stream in (self.reading.train, self.reading.dev):
-            for array in vars(stream).values() if stream else ():
-                digest.update(np.ascontiguousarray(array).data)
+        _digest(digest, self.reading.dev)
+        if self.reading.times is None:
+            _digest(digest, self.reading.train)
         if self.reading.vectors is not None:
             digest.update(self.reading.vectors.data)
         return digest.hexdigest()
 
     def _course(self) -> str:
-        """Of what is read how often: a run may go on from a checkpoint with other shares, and then begins a pass of its own."""
-        times = self.reading.times
-        return "" if times is None else hashlib.blake2b(np.ascontiguousarray(times).data, digest_size=8).hexdigest()
+        """Of what is read how often, where that is said: a run may go on with other shares, and then begins a pass of its own."""
+        if self.reading.times is None:
+            return ""
+        digest = hashlib.blake2b(np.ascontiguousarray(self.reading.times).data, digest_size=8)
+        _digest(digest, self.reading.train)
+        return digest.hexdigest()
 
     def _variables(self) -> dict[str, Any]:
         optimizer = self.network.optimizer.variables
@@ -301,6 +304,11 @@ class CellTraining:
             f"training `lstm`: the loss became {loss} at step {self.step + 1:,}; {kept}; "
             "set a lower rate, such as --set lstm.learning_rate=0.001"
         )
+
+
+def _digest(digest: Any, stream: Stream | None) -> None:
+    for array in vars(stream).values() if stream else ():
+        digest.update(np.ascontiguousarray(array).data)
 
 
 def _in_one_order(backend: str) -> None:
