@@ -9,6 +9,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -213,7 +214,7 @@ def test_a_run_without_an_end_goes_on_until_it_is_told_to_end_and_then_reads_wha
     open_ended = {"schedule": "constant", "least_steps": 100, "warmup": 4, "patience": 0}
     text, job = reading(), Job(tmp_path, checkpoints=tmp_path)
     once, twice, other = (
-        Reading(train, text.dev, text.bytes, text.never, np.full(30, times))
+        Reading(replace(train, times=np.full(30, times)), text.dev, text.bytes, text.never)
         for train, times in ((text.train, 1.0), (text.train, 2.0), (reading(1).train, 2.0))
     )
     first = CellTraining(once, LSTMConfig(**{**TINY, **open_ended}), 5, job)

@@ -63,6 +63,18 @@ def test_separators_that_begin_posts_are_given_not_guessed(tmp_path: Path) -> No
     assert stream.scored.tolist() == [False, *[True] * (len(q) + 1), False, *[True] * (len(a) + 1)]
 
 
+def test_a_corpus_may_say_how_often_its_threads_are_read(tmp_path: Path) -> None:
+    corpus = make_corpus(
+        tmp_path, [reply(1, None, "Q"), reply(2, 1, "A"), reply(3, 1, "B"), reply(4, None, "C")], everything=True
+    )
+    tokenizer = open_tokenizer(corpus.tokens)
+    assert write_stream(corpus, tokenizer, "train", 10, tmp_path / "once").times is None
+    threads = [(thread, 3.0 if thread.posts[0].id == 1 else 0.5) for thread in corpus.threads("train")]
+    corpus.threads_and_passes = lambda part: iter(threads)  # type: ignore[method-assign]
+    stream = write_stream(corpus, tokenizer, "train", 10, tmp_path / "often")
+    assert stream.times is not None and sorted(stream.times.tolist()) == [0.5, 3.0, 3.0]  # Q A, Q B; C
+
+
 @st.composite
 def streams(draw: st.DrawFn) -> Stream:
     """Passages of different lengths; each token is its own place, so that a target can be checked."""
@@ -101,9 +113,9 @@ def test_windows_are_a_function_of_the_step_alone_and_epochs_differ() -> None:
 
 def test_an_epoch_lays_each_passage_as_often_as_it_was_told_in_another_order() -> None:
     """Passage d is the tokens 6d to 6d + 5. Of those that are to be read half the time every one comes in one of two epochs."""
-    stream = Stream(np.arange(600, dtype=np.uint16), np.ones(600, dtype=bool), np.arange(0, 601, 6))
     times = np.repeat([3.0, 0.5, 0.0, 1.25], 25)
-    windows = Windows(stream, 4, 10, seed=3, times=times)
+    stream = Stream(np.arange(600, dtype=np.uint16), np.ones(600, dtype=bool), np.arange(0, 601, 6), times)
+    windows = Windows(stream, 4, 10, seed=3)
     laid = []
     for epoch in range(4):
         ends = windows._order(epoch)[1]

@@ -25,6 +25,9 @@ class Corpus(Protocol):
     def threads(self, part: Part) -> Iterator[Thread]:
         """The threads of a part, by key."""
 
+    def threads_and_passes(self, part: Part) -> Iterator[tuple[Thread, float]]:
+        """The threads of a part, by key, each with how often a net is to read it in a pass over the part."""
+
     def posts(self, part: Part) -> Iterator[Post]:
         """The posts of a part that have words, thread by thread."""
 
@@ -41,6 +44,10 @@ class ByThread(ABC):
     @abstractmethod
     def threads(self, part: Part) -> Iterator[Thread]:
         """The threads of a part, by key."""
+
+    def threads_and_passes(self, part: Part) -> Iterator[tuple[Thread, float]]:
+        """The threads of a part, by key, each with how often a net is to read it in a pass over the part: here, once."""
+        return ((thread, 1.0) for thread in self.threads(part))
 
     def posts(self, part: Part) -> Iterator[Post]:
         """The posts of a part that have words, thread by thread."""

@@ -13,6 +13,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -30,6 +31,11 @@ class Stream:
     tokens: NDArray[np.unsignedinteger]  # (N,)
     scored: NDArray[np.bool_]  # (N,) whether predicting this token counts
     offsets: NDArray[np.int64]  # (D+1,) passage d is tokens[offsets[d] : offsets[d + 1]]
+    times: NDArray[np.float64] | None = None  # (D,) how often a pass over all of them reads each; None: once
+
+    def arrays(self) -> dict[str, NDArray[Any]]:
+        """The arrays by name, those that there are."""
+        return {name: array for name, array in vars(self).items() if array is not None}
 
 
 @dataclass(frozen=True)
@@ -49,29 +55,34 @@ def write_stream(corpus: Corpus, tokenizer: AnyTokenizer, part: Part, context: i
     tokens: list[NDArray[np.unsignedinteger]] = []
     scored: list[NDArray[np.bool_]] = []
     lengths: list[int] = []
-    for passage, begins in _passages(corpus.threads(part), arrays, context):
+    times: list[float] = []
+    for passage, begins, passes in _passages(corpus.threads_and_passes(part), arrays, context):
         counts = np.ones(len(passage), dtype=bool)
         counts[:begins] = False
         counts[(passage == tokenizer.post) | (passage == tokenizer.reply)] = False  # given, never guessed
         tokens.append(passage)
         scored.append(counts)
         lengths.append(len(passage))
+        times.append(passes)
     offsets = np.cumsum([0, *lengths], dtype=np.int64)
     nothing = arrays.tokens[:0]
-    stream = Stream(np.concatenate([nothing, *tokens]), np.concatenate([nothing.astype(bool), *scored]), offsets)
-    for name, array in vars(stream).items():
+    often = None if all(passes == 1 for passes in times) else np.array(times)
+    stream = Stream(np.concatenate([nothing, *tokens]), np.concatenate([nothing.astype(bool), *scored]), offsets, often)
+    for name, array in stream.arrays().items():
         np.save(directory / f"{part}.stream.{name}.npy", array, allow_pickle=False)
-    return Stream(*(np.load(directory / f"{part}.stream.{name}.npy", mmap_mode="r") for name in vars(stream)))
+    return Stream(**{name: np.load(directory / f"{part}.stream.{name}.npy", mmap_mode="r") for name in stream.arrays()})
 
 
-def _passages(threads: Iterable[Thread], arrays: TokenArrays, context: int) -> Iterator[tuple[NDArray[np.unsignedinteger], int]]:
-    """The passages of all threads, each with how many of its tokens only repeat what is answered."""
+def _passages(
+    threads: Iterable[tuple[Thread, float]], arrays: TokenArrays, context: int
+) -> Iterator[tuple[NDArray[np.unsignedinteger], int, float]]:
+    """The passages of all threads, each with how many of its tokens only repeat what is answered, and how often it is read."""
     place = {post: row for row, post in enumerate(arrays.posts.tolist())}
 
     def tokens(post: int) -> NDArray[np.unsignedinteger]:
         return arrays.tokens[arrays.offsets[place[post]] : arrays.offsets[place[post] + 1]]
 
-    for thread in threads:
+    for thread, passes in threads:
         replies: dict[int | None, list[int]] = {}
         for post in thread.posts:
             if post.id in place:
@@ -88,7 +99,7 @@ def _passages(threads: Iterable[Thread], arrays: TokenArrays, context: int) -> I
                 done.add(following)
                 chain.append(tokens(following))
                 following = next((reply for reply in replies.get(following, ()) if reply not in done), None)
-            yield np.concatenate([*before, *chain]), len(before[0]) if before else 0
+            yield np.concatenate([*before, *chain]), len(before[0]) if before else 0, passes
 
 
 class Windows:
@@ -98,13 +109,11 @@ class Windows:
     is the next T tokens of every lane. A passage may be laid more than once in an epoch, or in some epochs only.
     """
 
-    def __init__(
-        self, stream: Stream, batch: int, steps: int, seed: int | None, times: NDArray[np.float64] | None = None
-    ) -> None:
-        """`batch` B, `steps` T; without a `seed` passages keep their order; `times` (D,) each is laid an epoch, None: once."""
-        self.stream, self.times = stream, times
+    def __init__(self, stream: Stream, batch: int, steps: int, seed: int | None) -> None:
+        """`batch` B, `steps` T; without a `seed` the passages keep their order."""
+        self.stream = stream
         self.batch, self.steps, self.seed = batch, steps, seed
-        tokens = len(stream.tokens) if times is None else round(float(np.diff(stream.offsets) @ times))
+        tokens = len(stream.tokens) if stream.times is None else round(float(np.diff(stream.offsets) @ stream.times))
         self.size = tokens  # of an epoch; what an epoch lays beyond it is left out
         self.lane = -(-tokens // batch)  # tokens of a lane
         self.epoch = max(-(-self.lane // steps), 1)  # windows of an epoch
@@ -131,8 +140,8 @@ class Windows:
         """(D,) the passages as this epoch lays them, (D,) where each ends."""
         if self._laid is None or self._laid[0] != epoch:
             order = np.arange(len(self.stream.offsets) - 1)
-            if self.times is not None:
-                order = np.repeat(order, self._copies(self.times, epoch))
+            if self.stream.times is not None:
+                order = np.repeat(order, self._copies(self.stream.times, epoch))
             if self.seed is not None:
                 order = np.random.default_rng([self.seed, epoch]).permutation(order)
             ends = np.cumsum(np.diff(self.stream.offsets)[order])

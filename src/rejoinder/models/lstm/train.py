@@ -50,7 +50,6 @@ class Reading:
     dev: Stream | None  # None: nothing to stop by
     bytes: NDArray[np.int64]  # (V,) UTF-8 bytes of each token
     never: tuple[int, ...]  # tokens that can never come next
-    times: NDArray[np.float64] | None = None  # (D,) how often a pass reads each passage of `train`; None: once
     vectors: NDArray[np.float32] | None = None  # (V, D) what is known of each token, zeros for nothing; None: all is random
 
 
@@ -98,7 +97,7 @@ class CellTraining:
         lanes = max(min(config.batch, len(reading.train.tokens) // (_WINDOWS * config.steps)), 1)
         self.config = config = replace(config, batch=lanes)
         self.job, self.reading = job if self.team.leads else replace(job, progress=silent, logs=None), reading
-        self.windows = Windows(reading.train, lanes, config.steps, seed, reading.times)
+        self.windows = Windows(reading.train, lanes, config.steps, seed)
         self.total = max(round(config.epochs * self.windows.epoch), config.least_steps, 1)
         self.every = config.measure or max(
             self.windows.epoch, self.total // _MEASUREMENTS
@@ -249,7 +248,7 @@ class CellTraining:
     def _name(self, seed: int) -> str:
         digest = hashlib.blake2b(json.dumps([network_settings(self.config), seed], sort_keys=True).encode(), digest_size=16)
         _digest(digest, self.reading.dev)
-        if self.reading.times is None:
+        if self.reading.train.times is None:
             _digest(digest, self.reading.train)
         if self.reading.vectors is not None:
             digest.update(self.reading.vectors.data)
@@ -257,9 +256,9 @@ class CellTraining:
 
     def _course(self) -> str:
         """Of what is read how often, where that is said: a run may go on with other shares, and then begins a pass of its own."""
-        if self.reading.times is None:
+        if self.reading.train.times is None:
             return ""
-        digest = hashlib.blake2b(np.ascontiguousarray(self.reading.times).data, digest_size=8)
+        digest = hashlib.blake2b(digest_size=8)
         _digest(digest, self.reading.train)
         return digest.hexdigest()
 
@@ -307,7 +306,7 @@ class CellTraining:
 
 
 def _digest(digest: Any, stream: Stream | None) -> None:
-    for array in vars(stream).values() if stream else ():
+    for array in stream.arrays().values() if stream else ():
         digest.update(np.ascontiguousarray(array).data)
 
 
