@@ -95,6 +95,7 @@ OTHER: dict[str, dict[str, Any]] = {
         "ends": 0.1,
         "longest": 5,
     },
+    "word_mixture": {"models": ("markov", "pretrained"), "lengths": 3, "shrink": 9.0, "dev_tokens": 500},
     "mixture": {
         "models": ("kneser_ney", "markov"),
         "recall": False,

@@ -52,7 +52,8 @@ def test_own_words_are_offered_and_no_longer_once_erased(tmp_path: Path) -> None
     draft = "my zebra eats q"
 
     def chance() -> float:
-        offered = engine.open(own=own_text.own_model(tmp_path, tokenizer)).suggest(draft).words
+        counts = own_text.own_model(tmp_path, tokenizer)
+        offered = engine.open(own=[counts] if counts else ()).suggest(draft).words
         return max((word.probability for word in offered if word.text == "uinoa"), default=0.0)
 
     known = chance()

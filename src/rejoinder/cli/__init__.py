@@ -21,6 +21,7 @@ from rejoinder.cli import (
     inspect,
     ladder,
     lsp,
+    model,
     own,
     pair,
     rungs,
@@ -92,6 +93,7 @@ app.command("pair")(pair.pair)
 app.command("lsp")(lsp.lsp)
 app.command("ladder")(ladder.ladder)
 app.command("tour")(tour.tour)
+app.add_typer(model.model_app, name="model")
 app.add_typer(own.own_app, name="own")
 app.command("forget")(forget.forget)
 app.command("bundle")(bundle.bundle)

@@ -107,7 +107,7 @@ class Engine:
         context: Sequence[Post] = (),
         *,
         blocked: Collection[str] = (),
-        own: Counting | None = None,
+        own: Collection[Counting] = (),
         own_words: Collection[str] = (),
     ) -> TypingSession:
         """A session for one draft that answers `context`.
@@ -115,12 +115,14 @@ class Engine:
         Args:
             context: the posts answered, from the root on.
             blocked: words never shown.
-            own: counts of what this person wrote, to be heard too.
+            own: counts of what this person wrote, to be heard too, one for each tokenizer of the voices.
             own_words: its words, which may be offered even where nobody else wrote them.
         """
         voices = []
         for name, model in self.voices.items():
-            heard = model if own is None else with_personal(name, model, own)
+            same = model.tokenizer.fingerprint()
+            counts = next((one for one in own if one.tokenizer.fingerprint() == same), None)
+            heard = model if counts is None else with_personal(name, model, counts)
             cache = PrefixCache(heard, context, self.config.kept, self._latencies[name])
             voices.append(Voice(name, self._tables[name], self.gates[name], cache))
         rules = WordRules(context, self.phrases, own_words, blocked)

@@ -40,6 +40,7 @@ from rejoinder.text.tokenizer import AnyTokenizer
 
 On = Literal["train", "all"]
 DAILY = ("bm25", "kneser_ney", "mixture", "canned", "fusion", "trigger")  # what the two jobs need, what is of use soonest first
+WORDS = "word_mixture"  # what a home fits, too, where a pretrained net was added
 _ENOUGH = 50_000  # characters of dev to weigh models on
 _WEIGHED = 60_000  # dev tokens that the weights of a mixture with the package's cell are fitted on: a cell takes its time
 
@@ -101,7 +102,8 @@ def fit(
 
 def to_fit(space: Workspace, names: Iterable[str] | None, config: FitConfig) -> tuple[str, ...]:
     """The names of the rungs that `fit` fits: a tokenizer learned anew makes every language model that is fitted here anew."""
-    named = DAILY if names is None else tuple(names)
+    added = (WORDS,) if space.fitted_or_none("pretrained") is not None else ()
+    named = (*DAILY, *added) if names is None else tuple(names)
     if names is None or not config.retrain_tokenizer:
         return named
     return tuple(dict.fromkeys([*named, *(name for name in those_that(Can.PREDICT) if space.fitted_or_none(name))]))
@@ -130,10 +132,15 @@ class _Fitting:
         return draw_trial(self.corpus, self.config.seed)
 
     @cached_property
-    def _left(self) -> WithoutThreads:
-        """The corpus without the posts that the rungs are tried on, and with token arrays."""
-        self._tokenizer  # noqa: B018 - it writes the token arrays
+    def _untried_posts(self) -> WithoutThreads:
+        """The corpus without the posts that the rungs are tried on."""
         return WithoutThreads(self.corpus, self._trial.keys)
+
+    @cached_property
+    def _left(self) -> WithoutThreads:
+        """The same, with token arrays."""
+        self._tokenizer  # noqa: B018 - it writes the token arrays
+        return self._untried_posts
 
     @cached_property
     def _unread(self) -> WithoutThreads:
@@ -177,7 +184,9 @@ class _Fitting:
         self.progress(f"fitting {name}", 0, None)
         predicts = Can.PREDICT in LADDER[name].can
         mixed = self._mixed() if name == "mixture" and "models" not in settings else {}
-        corpus = self.corpus if not predicts else self._unread if mixed else self._left
+        corpus: Corpus = self.corpus if not predicts else self._untried_posts
+        if predicts and LADDER[name].learns:
+            corpus = self._unread if mixed else self._left
         config: Any = resolve(LADDER[name].load().Config, {**mixed, **settings}, name)
         made_of = {part: self._identity(part) for part in parts_of(name, config, self._ready())}
         parts = self.space.load_parts(made_of, self._from_package())
@@ -204,6 +213,7 @@ class _Fitting:
     def _beside(self, name: str, model: Suggester, made_of: Iterable[str]) -> list[Callable[[Path], None]]:
         """What is kept beside a model, made of those parts: whose words it learned from, and when it may speak."""
         beside: list[Callable[[Path], None]] = [self._phrases.save] if LADDER[name].phrases else []
+        beside += [Phrases.unknown().save] if _is_brought(name) else []
         if Can.PREDICT in LADDER[name].can:
 
             def told(done: int, total: int) -> None:
@@ -211,8 +221,9 @@ class _Fitting:
 
             theirs = next((part for part in made_of if part.startswith(PACKAGE)), None)
             package = None if theirs is None else phrases_of(self.space, theirs, lambda line: None)
-            phrases = replace(self._phrases, beside=package)
-            beside.append(gate_of(model, self._left, self.config.seed, phrases, told=told).save)
+            known = Phrases.unknown() if _is_brought(name) else self._phrases
+            phrases = replace(known, beside=package)
+            beside.append(gate_of(model, self._untried_posts, self.config.seed, phrases, told=told).save)
         return beside
 
     def _try(self, name: str, model: LanguageModel) -> None:
@@ -264,8 +275,15 @@ class _Fitting:
 
     def _has_read_dev(self, found: Fitted) -> bool:
         """Whether a rung has learned from the dev part of this fit."""
+        if not LADDER[found.rung].learns:
+            return False
         on, split = found.manifest["on"], found.manifest["split"]
         return self.config.on == "train" and (on == "all" or split != self.config.split or found.stale)
+
+
+def _is_brought(name: str) -> bool:
+    """Whether a rung is as others made it, with nothing of this home."""
+    return LADDER[name].added and not LADDER[name].parts
 
 
 def gate_of(

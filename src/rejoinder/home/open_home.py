@@ -185,22 +185,22 @@ class OpenHome:
         return self._once("engine", lambda: self.heard(self._engine))  # type: ignore[no-any-return]
 
     def _engine(self, speaks: Voices) -> Engine:
-        names = dict.fromkeys((speaks.best, speaks.quick))
-        return typist(self.home, {name: self.model(name) for name in names}, self._note)
+        return typist(self.home, {name: self.model(name) for name in speaks.typists}, self._note)
 
     def open_typing(self, context: Sequence[Post], blocked: Sequence[str], *, own: bool = True) -> TypingSession:
         """A session for one draft that answers `context`; `own` counts in what the person wrote."""
         engine = self.engine  # first: with it, who speaks is settled
-        counts, words = self._own() if own else (None, frozenset())
+        counts, words = self._own() if own else ((), frozenset())
         return engine.open(context, blocked=blocked, own=counts, own_words=words)
 
-    def _own(self) -> tuple[Counting | None, frozenset[str]]:
-        """Counts of what the person wrote, and its words, where that is remembered."""
+    def _own(self) -> tuple[tuple[Counting, ...], frozenset[str]]:
+        """Counts of what the person wrote, by the tokenizer of each voice, and its words, where that is remembered."""
         return self._once("own", self._count_own)  # type: ignore[no-any-return]
 
-    def _count_own(self) -> tuple[Counting | None, frozenset[str]]:
-        counts = own_model(self.home.home, self.model(self.voices.best).tokenizer)
-        return counts, frozenset(words(remembered(self.home.home)))
+    def _count_own(self) -> tuple[tuple[Counting, ...], frozenset[str]]:
+        tokenizers = {model.tokenizer.fingerprint(): model.tokenizer for model in self.engine.voices.values()}
+        counts = [own_model(self.home.home, tokenizer) for tokenizer in tokenizers.values()]
+        return tuple(one for one in counts if one is not None), frozenset(words(remembered(self.home.home)))
 
     # --- posts and replies ---------------------------------------------------------------------------------------
 

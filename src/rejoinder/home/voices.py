@@ -19,7 +19,7 @@ from rejoinder.errors import ModelError, NotFitted
 from rejoinder.home.trial import Trial, read_trial
 from rejoinder.home.workspace import Fitted, Workspace
 from rejoinder.ladder.metrics import bootstrap_change
-from rejoinder.models import LADDER, PACKAGE, Can, those_that
+from rejoinder.models import LADDER, PACKAGE, Can, rung, those_that
 from rejoinder.models.directory import identity
 from rejoinder.models.interfaces import LanguageModel
 from rejoinder.text.phrases import Phrases
@@ -48,7 +48,15 @@ class Voices:
     def quick(self) -> str:
         """Who speaks where time is short: a cheap rung from where the best one comes."""
         beside = PACKAGE if self.best.startswith(PACKAGE) else ""
-        return next((name for quick in _QUICK if (name := beside + quick) in self.names), self.best)
+        near = (name for quick in _QUICK for name in (beside + quick, PACKAGE + quick))
+        return next((name for name in near if name in self.names), self.best)
+
+    @cached_property
+    def typists(self) -> tuple[str, ...]:
+        """Who finishes sentences, the best first: where the best is slow, the best of the others answers while it reads."""
+        slow = [name for name in self.names if rung(name).added]
+        others = [name for name in self.names if name not in slow]
+        return tuple(dict.fromkeys((self.best, *(others[:1] if self.best in slow else ()), self.quick)))
 
     @cached_property
     def maker(self) -> str:
@@ -177,7 +185,7 @@ def phrases_of(space: Workspace, name: str, note: Note) -> Phrases:
 
 def _phrases_of(space: Workspace, name: str, found: Fitted, note: Note) -> Phrases:
     beside = PACKAGE if name.startswith(PACKAGE) else ""
-    for other in dict.fromkeys((name, *(beside + one for one in LADDER))):
+    for other in dict.fromkeys((name, *(beside + one for one, line in LADDER.items() if not line.added))):
         there = space.fitted_or_none(other)
         if there is not None and there.manifest.get("data") == found.manifest.get("data"):
             kept = Phrases.load(there.directory)

@@ -120,6 +120,14 @@ OURS: dict[str, Rung] = {
         added=True,
         aside=Can.RANK,
     ),
+    "word_mixture": Rung(
+        "rejoinder.models.pretrained.word_mixture:WordMixture",
+        Can.PREDICT,
+        "the pretrained net and the archive's counts, mixed as words",
+        parts=("kneser_ney", "pretrained"),
+        extra="pretrained",
+        added=True,
+    ),
     "bm25": Rung("rejoinder.models.bm25:BM25", Can.PROPOSE | Can.RANK, "replies that posts like this one got", verbatim=True),
     "pmi_svd": Rung(
         "rejoinder.models.pmi_svd:PMISVD",

