@@ -42,6 +42,7 @@ COMMANDS = (
     "import", "fetch hn", "fetch discourse", "fetch github", "fetch zulip", "fetch zammad", "fetch chatwoot", "fetch imap",
     "info", "fit", "rungs", "reply", "complete", "forget", "arpa export", "arpa import", "audit",
     "serve", "pair", "lsp", "tour", "inspect cell", "inspect word", "inspect analogy", "inspect map", "inspect vectors", "bundle",
+    "model add", "model remove",
 )  # fmt: skip
 CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")  # what a terminal might obey; newline and tab are text
 BUILT = get_command(app)  # once: building the commands takes longer than running most of them

