@@ -159,7 +159,8 @@ export class Composer {
     if (event.isComposing || this.#composed !== null) return;
     const action = actionOf(event, this.#settings.manners.keys);
     if (action === null) return;
-    if (action === "hush" ? this.#ghost.hush() : this.#act(action, event.timeStamp)) event.preventDefault();
+    const done = action === "hush" ? this.#ghost.hush() : this.#act(action, event.timeStamp);
+    if (done || this.#ghost.isLate(action, event.timeStamp)) event.preventDefault();
   }
 
   /** Put in what an action stands for; whether there was anything. */

@@ -5,15 +5,17 @@ import { Composer } from "./composer.js";
 import { Drafts } from "./drafts.js";
 import { Inside } from "./inside.js";
 import { showLadder } from "./ladder.js";
-import { showManners } from "./mannersform.js";
 import { showOwn } from "./own.js";
 import { showPairings } from "./pairing.js";
 import { Replies } from "./replies.js";
-import { Settings } from "./settings.js";
+import { keep, kept } from "./storage.js";
 import { ThreadPane } from "./thread.js";
 import { byId, make } from "./typing/elements.js";
+import { showManners } from "./typing/mannersform.js";
+import { Settings } from "./typing/settings.js";
 
-const settings = new Settings();
+const SETTINGS = "rejoinder.settings";
+const settings = new Settings(kept(SETTINGS), (manners) => keep(SETTINGS, manners));
 let context = null; // what is answered, as the server wants it said
 
 const QUICK = 80; // milliseconds for an answer while somebody types

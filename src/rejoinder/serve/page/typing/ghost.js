@@ -14,6 +14,7 @@ import { LONGEST } from "./manners.js";
 const NOTHING = { draft: "", ghost: "", words: [], rung: "", probability: 0 };
 const PAUSE = 250; // milliseconds after which a writer who waits is given the answer there was no time for
 const TWICE = 400; // milliseconds within which a key is pressed twice
+const LATE = 300; // milliseconds in which a key may still be meant for a ghost that an answer has taken away
 const REMEMBERED = 200; // suggestions that were wrong
 const NEAR = 400; // characters of the draft by which they are known again
 
@@ -28,7 +29,8 @@ export class Ghost {
   #hushed = new Remembered(); // drafts at which a ghost was waved away
   #later = 0; // the timer of a question that is put again
   #patient = false; // whether that question is on its way
-  #tookAt = -Infinity; // when the key that takes was last pressed, milliseconds
+  #tookAt = -Infinity; // when something was last taken, milliseconds
+  #goneAt = -Infinity; // when an answer last took a ghost away
 
   /**
    * @param {(draft: string, patient: boolean) => Promise<object | null>} ask asks the server about a draft
@@ -98,13 +100,19 @@ export class Ghost {
     if (action === "word") return firstWord(this.text);
     if (action !== "all") return this.words[["first", "second", "third"].indexOf(action)]?.text ?? "";
     const twice = time - this.#tookAt < TWICE;
-    this.#tookAt = this.text ? time : -Infinity;
+    if (this.text) this.#tookAt = time;
     return this.#manners().tab === "all" || twice ? this.text : firstWord(this.text);
+  }
+
+  /** Whether a key that takes was meant for what is no longer there: it does nothing then, least of all leave the field. */
+  isLate(action, time) {
+    return action === "all" && time - Math.max(this.#tookAt + TWICE - LATE, this.#goneAt) < LATE;
   }
 
   /** Wave the ghost away; whether there was one. */
   hush() {
     if (!this.text) return false;
+    this.#tookAt = this.#goneAt = -Infinity;
     this.#hushed.add(this.#seen.draft);
     this.#changed(null);
     return true;
@@ -151,7 +159,9 @@ export class Ghost {
     if (!said) return;
     const { blocked, preferred } = this.#manners();
     const allowed = preferred.filter((word) => !blocked.includes(word.toLowerCase()));
+    const before = this.text;
     this.#said = { ...preferring(said, draft, allowed), draft };
+    if (before && !this.text) this.#goneAt = performance.now();
     this.#changed(null);
     const unheard = said.cut && (!this.#patient || !said.rung); // no time for the best answer, or for any
     if (unheard && draft === this.#seen.draft) this.#later = setTimeout(() => this.#question(true), PAUSE);

@@ -1,13 +1,21 @@
-/** What the reader chose, kept by the browser between visits; nothing of it leaves this machine. */
+/** What a person chose, wherever it is kept; nothing of it leaves this machine. */
 
-import { keep, kept } from "./storage.js";
-import { MOST_BLOCKED, MOST_PREFERRED, manners, withWord } from "./typing/manners.js";
-
-const PLACE = "rejoinder.settings";
+import { MOST_BLOCKED, MOST_PREFERRED, manners, withWord } from "./manners.js";
 
 /** The manners; whoever listens is told of every change. */
 export class Settings extends EventTarget {
-  #manners = manners(kept(PLACE));
+  #manners;
+  #keep;
+
+  /**
+   * @param {unknown} kept what was kept
+   * @param {(manners: object) => void} keep keeps it
+   */
+  constructor(kept, keep) {
+    super();
+    this.#manners = manners(kept);
+    this.#keep = keep;
+  }
 
   get manners() {
     return this.#manners;
@@ -16,7 +24,7 @@ export class Settings extends EventTarget {
   /** Change some of them. */
   set(some) {
     this.#manners = manners({ ...this.#manners, ...some });
-    keep(PLACE, this.#manners);
+    this.#keep(this.#manners);
     this.dispatchEvent(new Event("change"));
   }
 

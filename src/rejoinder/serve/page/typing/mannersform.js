@@ -1,7 +1,7 @@
 /** The form of the manners: how much help, which keys, which words. */
 
-import { byId, make } from "./typing/elements.js";
-import { nameOfKey, pressed, readable } from "./typing/keys.js";
+import { byId, make } from "./elements.js";
+import { nameOfKey, pressed, readable } from "./keys.js";
 
 const SAID = { all: "take all", word: "take a word", hush: "dismiss", first: "first word", second: "second word", third: "third word" };
 

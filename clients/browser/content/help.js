@@ -1,0 +1,162 @@
+/** Help in one field, while somebody writes in it: joins the field, the ghost, what is drawn, and the keys. */
+
+import { visible } from "../typing/elements.js";
+import { Ghost } from "../typing/ghost.js";
+import { actionOf } from "../typing/keys.js";
+import { Learning } from "../typing/learning.js";
+
+const WORDS = ["first", "second", "third"];
+
+export class Help {
+  #field;
+  #overlay;
+  #page;
+  #ghost;
+  #learning;
+  #session = crypto.randomUUID();
+  #sequence = 0;
+  #composing = false;
+  #how = null; // what the field was told is about to be done to it
+  #last = null; // the draft as it was last looked at
+  #text = ""; // the whole text, as it was last looked at
+  #swallowed = ""; // a key whose release is ours as well
+  #frame = 0;
+  #watch = new MutationObserver(() => this.look());
+  #size = new ResizeObserver(() => this.#place());
+
+  /**
+   * @param {PlainField | RichField} field
+   * @param {Overlay} overlay
+   * @param {{ask: (kind: string, more: object) => Promise<object>, context: () => object[], manners: () => object, learns: () => boolean}} page
+   */
+  constructor(field, overlay, page) {
+    this.#field = field;
+    this.#overlay = overlay;
+    this.#page = page;
+    this.#ghost = new Ghost((draft, patient) => this.#ask(draft, patient), () => this.#place(), page.manners);
+    this.#learning = new Learning((text) => page.learns() && page.ask("keep", { text }).catch(() => {}));
+    this.#learning.began(field.text);
+    this.#size.observe(field.element);
+    if (field.element.isContentEditable) this.#watch.observe(field.element, { subtree: true, childList: true, characterData: true });
+    overlay.show();
+    this.look();
+  }
+
+  get element() {
+    return this.#field.element;
+  }
+
+  /** Nobody writes here any more. */
+  stop() {
+    this.#watch.disconnect();
+    this.#size.disconnect();
+    this.#ghost.stop();
+    cancelAnimationFrame(this.#frame);
+    if (this.#page.learns()) this.#learning.ended(this.#field.text);
+    this.#overlay.remove();
+  }
+
+  /** The manners have changed. */
+  refresh() {
+    this.#ghost.refresh();
+  }
+
+  /** The page says what it is about to do to the field, or has done. */
+  told({ type, inputType, data, clipboardData }) {
+    if (type === "compositionstart" || type === "compositionend") this.#composing = type === "compositionstart";
+    if (type === "paste") this.#learning.pasted(clipboardData?.getData("text/plain") ?? "");
+    if (inputType) this.#how = /^(?:delete|history)/u.test(inputType) ? "deleted" : "typed";
+    if (type !== "beforeinput" && type !== "paste") this.look();
+    if (inputType === "insertFromDrop") this.#learning.pasted(data ?? "");
+  }
+
+  /** See how the field is now. */
+  look() {
+    const { draft, atEnd } = this.#composing ? { draft: null, atEnd: true } : this.#field.look();
+    const isSame = draft === this.#last;
+    if (isSame && this.#how === null) {
+      this.#place();
+      return;
+    }
+    const how = isSame ? "moved" : (this.#how ?? "moved");
+    this.#how = null;
+    this.#last = draft;
+    if (this.#page.learns()) this.#remember(how);
+    this.#ghost.look(draft, { atEnd, how });
+  }
+
+  /** A field that is emptied by what was written being sent has been finished. */
+  #remember(how) {
+    const { text } = this.#field;
+    if (!text.trim() && this.#text.trim() && how !== "deleted") this.#learning.ended(this.#text);
+    this.#text = text;
+  }
+
+  /** A key was pressed; whether it was ours. */
+  key(event) {
+    if (event.isComposing || this.#composing || !event.isTrusted) return false;
+    const action = actionOf(event, this.#page.manners().keys);
+    if (action === null) return false;
+    const done = action === "hush" ? this.#ghost.hush() : this.#act(action, event.timeStamp);
+    const isOurs = done || this.#ghost.isLate(action, event.timeStamp);
+    this.#swallowed = isOurs ? event.key : "";
+    return isOurs;
+  }
+
+  /** A key was let go; whether that is ours. */
+  released({ key }) {
+    const isOurs = key === this.#swallowed;
+    if (isOurs) this.#swallowed = "";
+    return isOurs;
+  }
+
+  /** A word of the strip was clicked. */
+  pick(place) {
+    this.#act(WORDS[place], performance.now());
+  }
+
+  /** Put text in at the caret, since a person has clicked on it. */
+  insert(text) {
+    if (document.activeElement !== this.element) this.element.focus();
+    this.#field.insert(visible(text));
+    this.look();
+  }
+
+  #act(action, time) {
+    const text = visible(this.#ghost.take(action, time));
+    if (!text || !this.#field.hasRoomFor(text)) return false;
+    this.#how = "typed";
+    this.#field.insert(text);
+    this.look();
+    return true;
+  }
+
+  #ask(draft, patient) {
+    return this.#page.ask("suggest", { draft, patient, context: this.#page.context(), session: this.#session, sequence: ++this.#sequence });
+  }
+
+  /** Draw at the next frame, where everything is then. */
+  #place() {
+    cancelAnimationFrame(this.#frame);
+    const ghost = this.#ghost.text;
+    if (ghost === "" || !this.#shownFits(ghost)) this.#overlay.draw("", [], null); // what does not agree is gone at once
+    this.#frame = requestAnimationFrame(() => this.#draw());
+  }
+
+  #shownFits(ghost) {
+    return this.#field.hasRoomFor(ghost);
+  }
+
+  #draw() {
+    const text = this.#ghost.text;
+    const ghost = this.#field.hasRoomFor(text) ? text : "";
+    const words = this.#page.manners().strip && !this.#composing ? this.#ghost.words : [];
+    const caret = ghost || words.length ? this.#field.caret() : null;
+    this.#overlay.draw(ghost, words, caret === null ? null : { ...caret, ground: this.element });
+  }
+
+  /** The page has moved. */
+  moved() {
+    this.#place();
+  }
+}
