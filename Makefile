@@ -1,11 +1,11 @@
 # Every verb makes what it needs. `make try` and `make test` are all a newcomer has to know.
 PYTHON ?= python3
 BIN := .venv/bin
-SOURCES := src tests bench examples docs
+SOURCES := src tests bench examples docs clients
 # one process for each core, up to eight; one that has nothing left takes over from the others
 SIDE_BY_SIDE ?= -n logical --maxprocesses 8 --dist worksteal
 
-.PHONY: try setup format check test coverage browser fonts site bench clean
+.PHONY: try setup format check test coverage browser editors clients lint-clients fonts site bench clean
 
 try: .venv/base                       ## the main job on the embedded archive
 	@$(BIN)/rejoinder reply --home .try -k 3 "Why do people still use Makefiles?"
@@ -24,7 +24,7 @@ check: .venv/dev                      ## shape, lint, types
 	$(BIN)/ruff check $(SOURCES)
 	$(BIN)/mypy
 
-test: check browser                   ## every check, then every test, side by side; what is skipped is named at the end
+test: check browser editors                   ## every check, then every test, side by side; what is skipped is named at the end
 	$(BIN)/python -m pytest $(SIDE_BY_SIDE)
 
 coverage: .venv/dev browser           ## the tests again, and which lines they ran; nothing depends on the figure
@@ -35,6 +35,18 @@ browser: .venv/dev                    ## the Chromium that the tests of the page
 	if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null && apt-get update -qq && \
 	DEBIAN_FRONTEND=noninteractive apt-get install -qq --no-install-recommends chromium fonts-dejavu-core; then exit 0; fi; \
 	$(BIN)/python -m playwright install chromium || echo "no Chromium can be had, so the tests of the page are skipped" >&2
+
+editors:                              ## the editors that the tests of the browser extension write in, by npm; without one they are skipped
+	@if [ -f tests/browser_pages/node_modules/.package-lock.json ] || [ "$$REJOINDER_NO_EDITORS" = 1 ] || [ ! -d tests/browser_pages ]; then exit 0; fi; \
+	if command -v npm >/dev/null; then cd tests/browser_pages && npm ci --silent --ignore-scripts --no-audit --no-fund || echo "npm cannot fetch the editors, so their tests are skipped" >&2; \
+	else echo "no npm, so the tests of editors in the browser are skipped" >&2; fi
+
+clients: .venv/base                   ## the browser extension for Chromium and Firefox, as folders and zips in clients/dist
+	$(BIN)/python clients/browser/pack.py
+
+lint-clients: clients                 ## what Mozilla's own check says of it; npm fetches that first
+	cd clients/browser && npm ci --silent --ignore-scripts --no-audit --no-fund
+	clients/browser/node_modules/.bin/web-ext lint --warnings-as-errors --source-dir clients/dist/firefox
 
 fonts: .venv/dev                      ## the open fonts that `bench/letters_ladder.py` draws from, as far as they are missing; no test needs them
 	@missing=$$(cd examples && ../$(BIN)/python -m letters.fonts); if [ -z "$$missing" ] || [ "$$REJOINDER_NO_FONTS" = 1 ]; then :; \

@@ -58,15 +58,9 @@ def listening(handler: type[BaseHTTPRequestHandler]) -> Iterator[ThreadingHTTPSe
 
 @cache
 def npm_packages() -> str:
-    """Fetch the editors of the lock file, if they are not here; why not, where that cannot be."""
-    whole = PAGES / "node_modules" / ".package-lock.json"
-    if whole.is_file():
-        return ""
-    npm = shutil.which("npm")
-    if npm is None:
-        return "no npm, which fetches the editors that the extension is tested with (`make editors`)"
-    ran = subprocess.run([npm, "ci", "--ignore-scripts"], cwd=PAGES, capture_output=True, text=True, check=False)
-    return "" if ran.returncode == 0 else f"npm cannot fetch the editors (`make editors`): {ran.stderr.strip().splitlines()[-1:]}"
+    """Why the editors that the extension is tested with are not here; "" if they are."""
+    whole = (PAGES / "node_modules" / ".package-lock.json").is_file()
+    return "" if whole else "the editors are not here; `make editors` fetches them, where there is npm"
 
 
 @cache
@@ -122,7 +116,15 @@ class Voice:
             self.kept.append(body["text"])
             return {"text": "", "words": 0}
         if path == "/v1/reply":
-            reply = {"text": "Let it rest.", "score": 0.8, "rung": "bm25", "post": 7, "thread": 1, "title": "Bread", "time": 86_400}
+            reply = {
+                "text": "Let it rest.",
+                "score": 0.8,
+                "rung": "bm25",
+                "post": 7,
+                "thread": 1,
+                "title": "Bread",
+                "time": 86_400,
+            }
             return {"replies": [{**reply, "url": "https://forum.example/7", "source": "bread", "generated": False}], "notice": ""}
         return {"forum": "bread", "speaks": {"reason": "the package speaks"}}
 
@@ -174,7 +176,12 @@ def chromium_with(playwright: Playwright, extension: Path, profile: Path, **opti
     arguments = [*ARGUMENTS, f"--disable-extensions-except={extension}", f"--load-extension={extension}"]
     try:
         context = playwright.chromium.launch_persistent_context(
-            str(profile), executable_path=system, headless=False, args=arguments, ignore_default_args=["--disable-extensions"], **options
+            str(profile),
+            executable_path=system,
+            headless=False,
+            args=arguments,
+            ignore_default_args=["--disable-extensions"],
+            **options,
         )
     except Error as error:
         if system is not None or os.environ.get("REJOINDER_BROWSER") == "required":
@@ -199,7 +206,7 @@ def switch_on(context: BrowserContext, site: str = "127.0.0.1", *, learn: bool =
     keep(context, sites={site: {"learn": learn}})
     worker_of(context).evaluate(
         """site => chrome.scripting.registerContentScripts([{ id: `site ${site}`, matches: [`*://${site}/*`],
-            js: ["content/loader.js"], allFrames: true, matchOriginAsFallback: true, runAt: "document_idle" }]).catch(() => {})""",
+          js: ["content/loader.js"], allFrames: true, matchOriginAsFallback: true, runAt: "document_idle" }]).catch(() => {})""",
         site,
     )
 
@@ -221,9 +228,10 @@ LOOK = """async () => {
     const [, clip, strip, said] = chrome.dom.openOrClosedShadowRoot(host).children;
     const text = clip.firstChild.lastChild;
     const boxes = [...text.getClientRects()].map(({ left, top, right, bottom }) => [left, top, right, bottom]);
+    const shown = strip.style.display === "none" ? [] : [...strip.children];
+    const middle = ({ x, y, width, height }) => [x + width / 2, y + height / 2];
     return { ghost: clip.style.display === "none" ? "" : text.textContent, boxes, said: said.textContent,
-      words: strip.style.display === "none" ? [] : [...strip.children].map((one) => one.textContent),
-      places: [...strip.children].map((one) => one.getBoundingClientRect()).map(({ x, y, width, height }) => [x + width / 2, y + height / 2]) };
+      words: shown.map((one) => one.textContent), places: shown.map((one) => middle(one.getBoundingClientRect())) };
   };
   const [tab] = await chrome.tabs.query({ active: true, lastFocusedWindow: true });
   const found = await chrome.scripting.executeScript({ target: { tabId: tab.id, allFrames: true }, func: look });
@@ -239,7 +247,7 @@ class Field:
     frame: Frame
 
     def focus(self) -> None:
-        self.frame.locator(".ProseMirror, .cm-content, #field").last.click()
+        self.frame.locator(".ProseMirror, .cm-content, #compose-textarea, #field").last.click()
 
     def read(self) -> dict[str, Any]:
         found: dict[str, Any] = self.frame.evaluate("window.read()")

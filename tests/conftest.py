@@ -36,6 +36,9 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     """
     parser.addoption("--rung", metavar="FILE", help="also test the rung that this file puts into LADDER")
     parser.addoption("--chaos-rounds", type=int, default=2, metavar="N", help="how often each attack of tests/chaos is made")
+    parser.addoption(
+        "--browser-edits", type=int, default=60, metavar="N", help="random edits of each kind of field (2,000 to be sure)"
+    )
 
 
 def pytest_configure(config: pytest.Config) -> None:

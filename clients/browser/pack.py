@@ -1,6 +1,6 @@
-"""The extension for Chromium and for Firefox, from one source: folders to load, and a zip of each. Nothing is translated or bundled.
+"""The extension for Chromium and for Firefox, from one source: folders to load, and a zip of each. Nothing is translated.
 
-    python clients/browser/pack.py [FOLDER]     clients/dist, if none is named
+python clients/browser/pack.py [FOLDER]     clients/dist, if none is named
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from typing import Any
 
 HERE = Path(__file__).resolve().parent
 SHARED = HERE.parents[1] / "src" / "rejoinder" / "serve" / "page" / "typing"  # what the page and the extension both are made of
-KINDS = (".js", ".html", ".css", ".png", ".json")
+KINDS = (".js", ".html", ".css", ".png")
 
 
 def manifest_for(browser: str) -> dict[str, Any]:
@@ -33,7 +33,7 @@ def pack(browser: str, into: Path) -> Path:
     shutil.rmtree(folder, ignore_errors=True)
     for source, target in ((HERE, folder), (SHARED, folder / "typing")):
         for file in sorted(source.rglob("*")):
-            if file.suffix in KINDS:
+            if file.suffix in KINDS and "node_modules" not in file.parts:
                 copy = target / file.relative_to(source)
                 copy.parent.mkdir(parents=True, exist_ok=True)
                 shutil.copyfile(file, copy)

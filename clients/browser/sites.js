@@ -22,7 +22,7 @@ export async function switchOff(site) {
   const { [site]: _, ...others } = sites;
   await keep({ sites: others });
   await register();
-  await chrome.permissions.remove({ origins: [`*://${site}/*`] }).catch(() => {}); // what was given with the extension stays
+  for (const scheme of ["http", "https"]) await chrome.permissions.remove({ origins: [`${scheme}://${site}/*`] }).catch(() => {}); // what came with the extension stays
 }
 
 /** Whether sentences finished there are learned from. */

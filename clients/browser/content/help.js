@@ -35,7 +35,8 @@ export class Help {
     this.#page = page;
     this.#ghost = new Ghost((draft, patient) => this.#ask(draft, patient), () => this.#place(), page.manners);
     this.#learning = new Learning((text) => page.learns() && page.ask("keep", { text }).catch(() => {}));
-    this.#learning.began(field.text);
+    this.#text = field.text;
+    this.#learning.began(this.#text);
     this.#size.observe(field.element);
     if (field.element.isContentEditable) this.#watch.observe(field.element, { subtree: true, childList: true, characterData: true });
     overlay.show();
@@ -52,7 +53,7 @@ export class Help {
     this.#size.disconnect();
     this.#ghost.stop();
     cancelAnimationFrame(this.#frame);
-    if (this.#page.learns()) this.#learning.ended(this.#field.text);
+    if (this.#page.learns()) this.#learning.ended(this.#text);
     this.#overlay.remove();
   }
 
@@ -65,6 +66,7 @@ export class Help {
   told({ type, inputType, data, clipboardData }) {
     if (type === "compositionstart" || type === "compositionend") this.#composing = type === "compositionstart";
     if (type === "paste") this.#learning.pasted(clipboardData?.getData("text/plain") ?? "");
+    if (type === "beforeinput" && this.#page.learns() && this.#field.text !== this.#text) this.#learning.began(this.#field.text); // the page wrote that
     if (inputType) this.#how = /^(?:delete|history)/u.test(inputType) ? "deleted" : "typed";
     if (type !== "beforeinput" && type !== "paste") this.look();
     if (inputType === "insertFromDrop") this.#learning.pasted(data ?? "");
@@ -72,23 +74,25 @@ export class Help {
 
   /** See how the field is now. */
   look() {
-    const { draft, atEnd } = this.#composing ? { draft: null, atEnd: true } : this.#field.look();
+    const seen = this.#composing ? { draft: null, atEnd: true } : this.#field.look();
+    const draft = seen.draft?.trim() ? seen.draft : null; // an empty field is no question
     const isSame = draft === this.#last;
     if (isSame && this.#how === null) {
       this.#place();
       return;
     }
+    if (this.#page.learns()) this.#remember();
     const how = isSame ? "moved" : (this.#how ?? "moved");
     this.#how = null;
     this.#last = draft;
-    if (this.#page.learns()) this.#remember(how);
-    this.#ghost.look(draft, { atEnd, how });
+    this.#ghost.look(draft, { atEnd: seen.atEnd, how });
   }
 
-  /** A field that is emptied by what was written being sent has been finished. */
-  #remember(how) {
+  /** Note the text as it was typed. A field that the page empties has been sent, and what it held is finished. */
+  #remember() {
     const { text } = this.#field;
-    if (!text.trim() && this.#text.trim() && how !== "deleted") this.#learning.ended(this.#text);
+    if (!text.trim() && this.#text.trim() && this.#how !== "deleted") this.#learning.ended(this.#text);
+    else if (this.#how === null && text !== this.#text) this.#learning.began(text); // the page wrote that
     this.#text = text;
   }
 

@@ -34,6 +34,7 @@ async function ask(kind, more = {}) {
 
 /** Learn whether help is wanted here. */
 async function renew() {
+  const before = JSON.stringify(now);
   try {
     now = refusedSite(location.hostname) === null ? await ask("state") : null;
   } catch {
@@ -41,7 +42,7 @@ async function renew() {
   }
   if (now === null) leave();
   else if (help === null) enter(focused());
-  else help.refresh();
+  else if (JSON.stringify(now) !== before) help.refresh();
 }
 
 /** The element that has the focus, inside shadow roots too. */

@@ -122,9 +122,12 @@ export class Overlay {
     this.#strip.replaceChildren(...buttons);
     const { inside } = caret;
     const { offsetHeight: high, offsetWidth: wide } = this.#strip;
-    const below = inside.top + inside.height + GAP;
-    const top = below + high <= innerHeight ? below : Math.max(inside.top - high - GAP, 0);
-    const left = Math.min(Math.max(inside.left, 0), Math.max(innerWidth - wide, 0));
+    // under the line, where the field has room for it; else above the field, since below it are the buttons that send
+    const under = caret.y + caret.height + GAP;
+    const above = inside.top - high - GAP;
+    const fits = !caret.isLine && under + high <= Math.min(inside.top + inside.height, innerHeight);
+    const top = fits ? under : above >= 0 ? above : inside.top + inside.height + GAP;
+    const left = Math.min(Math.max(inside.left + GAP, 0), Math.max(innerWidth - wide, 0));
     Object.assign(this.#strip.style, { left: `${left}px`, top: `${top}px` });
   }
 }

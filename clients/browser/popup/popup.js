@@ -9,8 +9,9 @@ import { byId } from "../typing/elements.js";
 import { replyItem } from "./reply.js";
 
 const MOST = 5; // replies
+const named = new URLSearchParams(location.search); // for tests, where the popup is a page of its own
 const tab = await currentTab();
-const site = siteOf(tab?.url ?? "");
+const site = siteOf(tab?.url ?? named.get("address") ?? "");
 
 byId("options").addEventListener("click", () => chrome.runtime.openOptionsPage());
 byId("pair").addEventListener("click", () => chrome.runtime.openOptionsPage());
@@ -24,15 +25,14 @@ chrome.storage.onChanged.addListener(show);
 show();
 showServer();
 
-/** The tab that the popup is about: the one it was opened over, or one that is named (for tests, where it is a page of its own). */
+/** The tab that the popup is about: the one it was opened over, or one that is named. */
 async function currentTab() {
-  const named = Number(new URLSearchParams(location.search).get("tab"));
-  return named ? chrome.tabs.get(named) : (await chrome.tabs.query({ active: true, currentWindow: true }))[0];
+  return named.has("tab") ? chrome.tabs.get(Number(named.get("tab"))) : (await chrome.tabs.query({ active: true, currentWindow: true }))[0];
 }
 
 /** Switch help on here. The browser asks the person whether the extension may be on this site. */
 async function turnOn() {
-  const may = await chrome.permissions.request({ origins: [`*://${site}/*`] });
+  const may = await chrome.permissions.request({ origins: [`${new URL(tab.url).protocol}//${site}/*`] });
   if (may) await switchOn(site, tab.id);
   show();
 }

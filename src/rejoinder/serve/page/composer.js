@@ -49,6 +49,7 @@ export class Composer {
   /** Another text, which is another draft: what was done before is not undone here. */
   set text(text) {
     this.#field.value = text;
+    this.#field.dispatchEvent(new Event("replaced")); // by what was not typed now
     this.#look();
   }
 

@@ -17,6 +17,7 @@ export function showOwn(settings, composer) {
   const finished = () => settings.manners.learn && learning.ended(composer.text);
   learning.began(composer.text);
   field.addEventListener("paste", ({ clipboardData }) => learning.pasted(clipboardData?.getData("text/plain") ?? ""));
+  field.addEventListener("replaced", () => learning.began(composer.text));
   field.addEventListener("blur", finished);
   addEventListener("pagehide", finished);
   byId("learn").addEventListener("change", ({ target }) => {

@@ -3,13 +3,19 @@
 import * as api from "./api.js";
 import { byId, day, make } from "./typing/elements.js";
 
+const SOON = 1_000; // milliseconds
+
 export function showPairings() {
   const details = byId("pairings");
   const status = byId("pairings-status");
-  const attempt = async (asked, said = "") => {
+  let attempts = 0;
+  const attempt = async (asked, said = null) => {
+    const mine = ++attempts;
     try {
-      list((await asked()).paired);
-      status.textContent = said;
+      const { paired } = await asked();
+      if (mine !== attempts) return; // something newer was asked for meanwhile
+      list(paired);
+      if (said !== null) status.textContent = said;
     } catch (error) {
       status.textContent = error.message;
     }
@@ -20,9 +26,16 @@ export function showPairings() {
     event.preventDefault();
     const code = byId("code").value;
     byId("code").value = "";
-    attempt(() => api.pair(code), "That extension may ask now.");
+    attempt(() => api.pair(code), "That extension may ask now.").then(() => setTimeout(again, SOON, 5));
   });
   if (location.hash === "#pairings") details.open = true;
+
+  /** The extension fetches its token within a second or two: it stands in the list then. */
+  async function again(times) {
+    const before = byId("pairings-list").textContent;
+    await attempt(api.pairings);
+    if (times > 1 && byId("pairings-list").textContent === before) setTimeout(again, SOON, times - 1);
+  }
 
   function list(paired) {
     byId("pairings-list").replaceChildren(...paired.map(item));

@@ -3,7 +3,7 @@
 import { byId, make } from "./elements.js";
 import { nameOfKey, pressed, readable } from "./keys.js";
 
-const SAID = { all: "take all", word: "take a word", hush: "dismiss", first: "first word", second: "second word", third: "third word" };
+const SAID = { all: "take all", word: "take a word", hush: "dismiss", first: "take the first word", second: "take the second word", third: "take the third word" };
 
 /** Show the manners in the form of the page, and change them as it is used. */
 export function showManners(settings) {
@@ -31,7 +31,7 @@ function draw(settings) {
   byId("tab-word").checked = tab === "word";
   byId("strip-shown").checked = strip;
   byId("learn").checked = learn;
-  for (const button of document.querySelectorAll("#key-list button")) button.textContent = readable(keys[button.dataset.action]);
+  for (const button of document.querySelectorAll("#key-list button")) showKey(button, keys);
   for (const [name, list, undo] of [["blocked", blocked, "Allow"], ["preferred", preferred, "Drop"]]) {
     byId(`${name}-count`).textContent = list.length ? `(${list.length})` : "";
     byId(`${name}-words`).replaceChildren(...list.map((word) => chip(settings, name, word, undo)));
@@ -46,17 +46,17 @@ function chip(settings, list, word, undo) {
 
 /** A key that is changed by pressing another one on its button; Escape leaves it as it is. */
 function keyRow(settings, action) {
-  const button = make("button", { type: "button", ariaLabel: `Change the key: ${SAID[action]}` });
+  const button = make("button", { type: "button" });
   button.dataset.action = action;
   button.setAttribute("aria-describedby", "key-hint");
   let waiting = false;
   const end = () => {
     waiting = false;
-    button.textContent = readable(settings.manners.keys[action]);
+    showKey(button, settings.manners.keys);
   };
   button.addEventListener("click", () => {
     waiting = true;
-    button.textContent = "press a key …";
+    button.textContent = button.ariaLabel = "press a key …";
   });
   button.addEventListener("blur", end);
   button.addEventListener("keydown", (event) => {
@@ -68,4 +68,10 @@ function keyRow(settings, action) {
     end();
   });
   return make("li", {}, make("span", {}, SAID[action]), button);
+}
+
+function showKey(button, keys) {
+  const { action } = button.dataset;
+  button.textContent = readable(keys[action]);
+  button.ariaLabel = `${button.textContent}: the key to ${SAID[action]}; change it`;
 }
