@@ -121,6 +121,12 @@ class Tokenizer(Vocabulary):
                 return found
             found = found._with(kept)
 
+    def first(self, vocabulary: int) -> Self:
+        """The same tokenizer with the pieces that were learned first, so that it has at most `vocabulary` tokens in all."""
+        if self.vocabulary <= vocabulary:
+            return self
+        return self._with(np.arange(self.size) < vocabulary - SEPARATORS)
+
     def _spread(self, texts: Sequence[Sequence[str]]) -> NDArray[np.int64]:
         """(V - 3,) int64: the number of writers in whose texts each piece stands, as a token or as a part of one."""
         parts = self._parts()
