@@ -100,8 +100,24 @@ def _declared(config: type) -> dict[str, tuple[Any, tuple[At, ...]]]:
     }
 
 
-def read_settings(file: Path | None, overrides: Iterable[str], rungs: Iterable[str]) -> dict[str, dict[str, Any]]:
+def read_tables(file: Path, name: str) -> list[dict[str, Any]]:
+    """The tables `[[name]]` of a TOML file, in order; none where it has none.
+
+    Raises:
+        ConfigError: the file is not TOML, or what is called so are no such tables.
+    """
+    tables = _loaded(file).get(name, [])
+    if not isinstance(tables, list) or not all(isinstance(table, dict) for table in tables):
+        raise ConfigError(f"settings file {file}: `{name}` must be tables [[{name}]]; got {tables!r}")
+    return tables
+
+
+def read_settings(
+    file: Path | None, overrides: Iterable[str], rungs: Iterable[str], beside: Iterable[str] = ()
+) -> dict[str, dict[str, Any]]:
     """Settings from a TOML file, then from `rung.key=value` strings (values read as TOML, else as plain text).
+
+    Names in `beside` are passed over: they are read by `read_tables`.
 
     Raises:
         ConfigError: the file is not TOML, or a table or override names no rung of `rungs`.
@@ -109,11 +125,9 @@ def read_settings(file: Path | None, overrides: Iterable[str], rungs: Iterable[s
     settings: dict[str, dict[str, Any]] = {}
     known = sorted(rungs)
     if file is not None:
-        try:
-            loaded = tomllib.loads(file.read_text(encoding="utf-8"))
-        except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
-            raise ConfigError(f"settings file {file}: {error}; expected TOML with one table per rung") from error
-        for rung, table in loaded.items():
+        for rung, table in _loaded(file).items():
+            if rung in beside:
+                continue
             if not isinstance(table, dict):
                 raise ConfigError(f"settings file {file}: `{rung}` must be a table such as [{known[0]}]; got {table!r}")
             settings[rung] = dict(table)
@@ -127,6 +141,13 @@ def read_settings(file: Path | None, overrides: Iterable[str], rungs: Iterable[s
         if rung not in known:
             raise ConfigError(f"no rung `{rung}`{nearest(rung, known)}; rungs: {', '.join(known)}")
     return settings
+
+
+def _loaded(file: Path) -> dict[str, Any]:
+    try:
+        return tomllib.loads(file.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        raise ConfigError(f"settings file {file}: {error}; expected TOML with one table per rung") from error
 
 
 def resolve(config: type[C], values: Mapping[str, Any], rung: str) -> C:

@@ -12,7 +12,7 @@ from rejoinder.cli.output import print_json, progress, size
 
 
 def bundle(
-    file: Annotated[Path, typer.Argument(metavar="FILE", help="Posts, in any form that import reads.")],
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="Posts, in any form that import reads; of a recipe with [[read]], the folder of its files.")],
     config: Annotated[Path, typer.Option(metavar="FILE", help="The recipe: [tokenizer], and a table for each rung.")],
     out: Annotated[Path, typer.Option(metavar="DIR", help="Where to put the models; what is there already is not made again.")],
     name: Annotated[
@@ -39,9 +39,11 @@ def bundle(
     from rejoinder.models import LADDER
     from rejoinder.publish.bundling import BundleConfig
     from rejoinder.publish.bundling import bundle as make
+    from rejoinder.publish.reading import READ, read_configs
     from rejoinder.publish.recipe import TOKENIZER
 
-    recipe, chosen = read_settings(config, (), [TOKENIZER, *LADDER]), BundleConfig(name or "", licence, seed, gates)
+    recipe = read_settings(config, (), [TOKENIZER, *LADDER], [READ])
+    chosen = BundleConfig(name or "", licence, seed, tuple(read_configs(config)), gates)
     with progress() as report:
         card = make(file, recipe, out, chosen, report)
     if as_json:

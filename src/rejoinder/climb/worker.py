@@ -197,12 +197,13 @@ def _package() -> Workspace:
 
 
 def _read_by_package(held: HeldOut) -> np.ndarray[Any, np.dtype[np.bool_]]:
-    """(P,) which posts the models of the package have learned from."""
+    """(P,) which posts are of threads that the models of the package have read one of."""
     space = Workspace.shipped()
     if space is None:
         return np.zeros(len(held.posts), bool)
     known = Fingerprints.load(space.home / "posts.npy")
-    return np.array([known.holds(post.own_text) for post in held.posts], bool)
+    read = {post.thread for post in held.posts if known.holds(post.own_text)}
+    return np.array([post.thread in read for post in held.posts], bool)
 
 
 def _part(until: float, share: float) -> float:

@@ -119,7 +119,7 @@ def draw_trial(corpus: Corpus, seed: int) -> TrialPosts:
     unread: list[Thread] = []
     read: set[int] = set()
     for thread in corpus.threads("dev"):
-        if known is not None and any(known.holds(post.own_text) for post in thread.posts):
+        if known is not None and known.holds_any(thread.posts):
             read.add(thread.key)
         elif _own(thread):
             unread.append(thread)

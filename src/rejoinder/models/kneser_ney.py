@@ -39,6 +39,8 @@ from rejoinder.errors import DamagedModel, ModelError
 from rejoinder.models.cache import Cache
 from rejoinder.models.directory import load_array, load_config, save_array, save_config
 from rejoinder.models.interfaces import Counting, Job, LogProbs, Suggester
+from rejoinder.models.interpolation import Grams, as_index, as_trie, prune
+from rejoinder.models.packing import BYTES, CONTEXT_BYTES, TOP_BYTES, is_packed, load_packed, rounded, save_packed
 from rejoinder.models.smoothing import Followers, build_index
 from rejoinder.post import Post
 from rejoinder.text.ngrams import DEFAULT_MEMORY, Level, NgramCounts, Room, count_ngrams, merge, subtract
@@ -73,6 +75,7 @@ class KneserNeyConfig(Checked, of="kneser_ney"):
     posts: PositiveInt = 1  # n-grams found in fewer posts, those of one writer counted once, are, too; above 1 no counts are kept
     prune_from: Annotated[int, At(least=2)] = 3  # tokens of the shortest n-grams that are left out
     memory: Annotated[int, At(least=2**20)] = DEFAULT_MEMORY  # bytes that counting may take, about
+    size: NonNegativeInt = 0  # bytes of the index at most: what matters least is left out, probabilities take 8 bits; 0 for all
     cache: NonNegativeInt = 0  # tokens just written that are made more likely; 0 for none
     cache_half_life: PositiveFloat = 100.0  # tokens after which a token counts half
     # of what came after no, the same last, the same last two tokens
@@ -146,7 +149,15 @@ class KneserNey(Counting):
             if spread is not None:
                 kept[n - 1] &= spread.levels[n - 1].count >= config.posts
         index = build_index(counts, (tokenizer.post, tokenizer.reply), kept, told)
+        if config.size:
+            return cls.pruned(config, tokenizer, as_trie(index, counts))
         return cls(config, tokenizer, index, counts if config.posts == 1 else None)
+
+    @classmethod
+    def pruned(cls, config: KneserNeyConfig, tokenizer: AnyTokenizer, levels: Sequence[Grams]) -> Self:
+        """The model of the n-grams that matter most, within `config.size` bytes; it keeps no counts."""
+        costs = [BYTES + CONTEXT_BYTES] * (len(levels) - 1) + [TOP_BYTES]
+        return cls(config, tokenizer, as_index(rounded(prune(levels, costs, config.size))))
 
     def changed(self, removed: TokenArrays, added: TokenArrays) -> Self:
         """The model without some of its posts and with others: equal to a fit on what is then there, to the bit.
@@ -154,9 +165,10 @@ class KneserNey(Counting):
         Raises:
             ModelError: the model has no counts, or was not fitted on what is removed.
         """
-        if self.config.posts > 1:
+        if self.config.posts > 1 or self.config.size:
             raise ModelError(
-                "a model with `kneser_ney.posts` above 1 keeps no counts and cannot forget; fit again: rejoinder fit kneser_ney"
+                "a model with `kneser_ney.posts` above 1 or a `size` keeps no counts and cannot forget; "
+                "fit again: rejoinder fit kneser_ney"
             )
         if self.counts is None:
             raise ModelError(
@@ -177,7 +189,9 @@ class KneserNey(Counting):
         """Write the index, and the counts where there are any."""
         save_config(directory, "kneser_ney", self.config)
         self.tokenizer.save(directory / TOKENIZER_FILE)
-        for n, level in enumerate(self.index, start=1):
+        if self.config.size:
+            save_packed(directory, self.index)
+        for n, level in enumerate(() if self.config.size else self.index, start=1):
             for name, array in vars(level).items():
                 save_array(directory, f"index{n}.{name}", array)
         for n, counted in enumerate(self.counts.levels if self.counts else (), start=1):
@@ -190,7 +204,8 @@ class KneserNey(Counting):
         config = load_config(directory, "kneser_ney", KneserNeyConfig)
         tokenizer = open_tokenizer(directory)
         orders = range(1, config.order + 1)
-        index = [_load_level(directory, f"index{n}", Followers) for n in orders]
+        packed = is_packed(directory)
+        index = load_packed(directory, config.order) if packed else [_load_level(directory, f"index{n}", Followers) for n in orders]
         below = 1
         for level in index:
             if len(level.first) != below + 1 or level.first[-1] != len(level.token) or len(level.token) != len(level.log_prob):
@@ -199,7 +214,7 @@ class KneserNey(Counting):
         if below and len(index[0].token) != tokenizer.vocabulary:
             raise DamagedModel(f"{directory}: index and tokenizer do not belong together; fit again: rejoinder fit kneser_ney")
         counted = (directory / "counts1.token.npy").is_file()
-        model = cls(config, tokenizer, index, nested=counted or config.posts > 1)
+        model = cls(config, tokenizer, index, nested=counted or packed or config.posts > 1)
         model._counts_in = directory if counted else None
         return model
 

@@ -24,8 +24,8 @@ from rejoinder.publish.reading import ReadCorpus, Reading
 from rejoinder.text.tensors import TOKENIZER_FILE, open_tokens, write_tokens
 from rejoinder.text.tokenizer import Tokenizer
 
-SAMPLE = 7_000_000  # characters of each file that a tokenizer is learned from, about
-LAST = 3
+SAMPLE = 3_500_000  # characters of each file that a tokenizer is learned from, about
+LAST = 2
 NONE = -1
 _PARTS: tuple[Part, ...] = ("train", "dev")
 _ROUND = 64  # matrices whose sides are a multiple of it are multiplied fastest

@@ -1,7 +1,7 @@
 """What the models of the package read: several files of posts, each cleaned as its register asks, one after the other.
 
-    WORK/read/NAME.db          an archive of the file, its posts cleaned, what is not read (see `rejoinder.publish.selection`) empty
-    WORK/read/NAME.read.npy    (N,) uint64: the threads' hashes of what was read
+    WORK/read/NAME.db      an archive of the file, its posts cleaned, what is not read (see `rejoinder.publish.selection`) empty
+    WORK/read/NAME.json    of which file, and how; NAME.chosen.json says how much is not read
 
 The last file of a recipe is the one whose dev part stops, weighs and sets thresholds, and whose test part is measured on. Of each
 file the house's split keeps a test and a dev part, by thread. A file that is there already is not read again.
@@ -14,10 +14,9 @@ import json
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
-from typing import Annotated, Any
-
-import numpy as np
+from typing import Annotated
 
 from rejoinder.archive.authors import author_hasher
 from rejoinder.archive.mapping import read_map
@@ -25,11 +24,11 @@ from rejoinder.archive.places import place
 from rejoinder.archive.reader import ArchiveCorpus, held_out
 from rejoinder.archive.source import Item
 from rejoinder.archive.sources.hackernews import SOURCE as HACKER_NEWS
-from rejoinder.archive.store import Archive, Counts
-from rejoinder.config import At, Checked, PositiveFloat, resolve
+from rejoinder.archive.store import Archive
+from rejoinder.config import At, Checked, read_tables, resolve
 from rejoinder.corpus import ByThread, Part
 from rejoinder.errors import ConfigError, SourceError
-from rejoinder.files import atomically, write_json
+from rejoinder.files import write_json
 from rejoinder.models.interfaces import Progress, silent
 from rejoinder.post import Post, State, Thread, unquoted
 from rejoinder.publish.selection import Selection, held_out_runs
@@ -48,7 +47,7 @@ class ReadConfig(Checked, of="read"):
     register: Register = "hackernews"
     map: str = ""  # the fields of its records, as `import --map` has them; none: Hacker News' form
     passes: Annotated[float, At(least=0, most=20)] = 1.0  # how often a net reads it
-    weight: PositiveFloat = 1.0  # of its counts
+    group: str = ""  # files of one group are counted together; its name, if none
 
     @property
     def called(self) -> str:
@@ -96,19 +95,34 @@ class Reading(ByThread):
         for source in self.sources if part == "train" else self.sources[-1:]:
             yield from source.threads(part)
 
+    def read_posts(self) -> Iterator[Post]:
+        """The posts that models are made from: train and dev of every file."""
+        parts: tuple[Part, ...] = ("train", "dev")
+        return (post for source in self.sources for part in parts for post in source.posts(part))
+
+    def keep_tokens_in(self, directory: Path) -> None:
+        """Have the token arrays in another directory."""
+        self.tokens = directory
+        for source in self.sources:
+            source.tokens = directory / source.config.called
+
+    def digest(self) -> str:
+        """A hash of the hashes of all files, as they were read."""
+        found = (json.loads((Path(source.archive.path).with_suffix(".json")).read_bytes())["sha256"] for source in self.sources)
+        return hashlib.sha256("".join(found).encode()).hexdigest()
+
     def fingerprint(self) -> str:
         """A hash of the train part."""
         return hashlib.blake2b(" ".join(source.fingerprint() for source in self.sources).encode(), digest_size=16).hexdigest()
 
 
-def read_configs(tables: Any) -> list[ReadConfig]:
-    """The files that a recipe's `[[read]]` tables name.
+def read_configs(file: Path) -> list[ReadConfig]:
+    """The files that the `[[read]]` tables of a recipe name; none where it has no such tables.
 
     Raises:
-        ConfigError: they are no such tables, or two have one name.
+        ConfigError: a table is wrong, or two have one name.
     """
-    if not isinstance(tables, list) or not all(isinstance(table, dict) for table in tables):
-        raise ConfigError(f"`{READ}` must be tables, [[{READ}]], one for each file; got {tables!r}")
+    tables = read_tables(file, READ)
     configs = [resolve(ReadConfig, table, READ) for table in tables]
     names = [config.called for config in configs]
     if len(set(names)) < len(names):
@@ -128,7 +142,8 @@ def reading(configs: Sequence[ReadConfig], folder: Path, work: Path, progress: P
         for config in configs:
             _import(config, folder / config.file, directory, progress)
         opened = [_open(config, directory, stack) for config in configs]
-        _choose(opened, directory, progress)
+        for source in opened:
+            _choose(source, opened[-1], directory, progress)
         chosen = [ReadCorpus(source.config, source.archive, source.tokens) for source in opened]  # as it is now
         yield Reading(chosen, directory / "tokens")
 
@@ -165,22 +180,18 @@ def _cleaned(item: Item, register: Register) -> Item:
     return item._replace(text=words_only(unquoted(item.text), register), title=title_only(item.title, register))
 
 
-def _choose(sources: Sequence[ReadCorpus], directory: Path, progress: Progress) -> None:
-    """Empty the train posts that are not read."""
-    held = directory / "held.npy"  # the runs of what is measured on
-    if not held.is_file():
-        progress("looking at what is held out", 0, None)
-        with atomically(held) as file:
-            np.save(file, held_out_runs(post.own_text for source in sources for post in source.held()), allow_pickle=False)
-    runs = frozenset(np.load(held).tolist())
-    for source in sources:
-        done = directory / f"{source.config.called}.chosen.json"
-        if done.is_file():
-            continue
-        progress(f"choosing of {source.config.called}", 0, None)
-        counts = Counts()
-        source.archive.add(_changed(source, Selection(runs)), counts)
-        write_json(done, {"changed": counts.updated})
+def _choose(source: ReadCorpus, last: ReadCorpus, directory: Path, progress: Progress) -> None:
+    """Empty the train posts that are not read; what the last file holds out, none may say."""
+    done = directory / f"{source.config.called}.chosen.json"
+    if done.is_file():
+        return
+    progress(f"choosing of {source.config.called}", 0, None)
+    held = chain(source.held(), () if last is source else last.held())
+    selection = Selection(held_out_runs(post.own_text for post in held))
+    changed = [(post.text, post.title, int(post.state), post.id) for post in _changed(source, selection)]
+    with source.archive.writing():
+        source.archive.execute_many("UPDATE post SET text = ?, title = ?, state = ? WHERE id = ?", changed)
+    write_json(done, {"gone": sum(state != State.LIVE for _, _, state, _ in changed), "changed": len(changed)})
 
 
 def _changed(source: ReadCorpus, selection: Selection) -> Iterator[Post]:
@@ -188,6 +199,6 @@ def _changed(source: ReadCorpus, selection: Selection) -> Iterator[Post]:
     for post in source.posts("train"):
         left = selection.take(post.text) if selection.is_clean(post.title) else ""
         if not left and (post.text or not selection.is_clean(post.title)):
-            yield post._replace(state=State.DEAD)
+            yield post._replace(text="", title="", state=State.DEAD)
         elif left != post.text:
             yield post._replace(text=left)

@@ -34,15 +34,18 @@ from rejoinder.home.workspace import CARD, Workspace
 from rejoinder.ladder.text_evaluation import post_nats
 from rejoinder.models import LADDER, Can, parts_of, rung, those_that
 from rejoinder.models.directory import identity, seal
-from rejoinder.models.interfaces import Job, LanguageModel, Progress, silent
+from rejoinder.models.interfaces import Job, LanguageModel, Progress, Suggester, silent
 from rejoinder.post import Post, Thread, unquoted
+from rejoinder.publish.arrays import learn_tokenizer, write_arrays
+from rejoinder.publish.counting import fit_counts
+from rejoinder.publish.reading import Reading
 from rejoinder.publish.workplace import check_place, workplace
 from rejoinder.text.cleaning import stripped
 from rejoinder.text.fingerprints import Fingerprints
 from rejoinder.text.lexicon import Lexicon
 from rejoinder.text.phrases import Phrases
 from rejoinder.text.tensors import TOKENIZER_FILE, open_tokens, train_tokenizer, write_tokens
-from rejoinder.text.tokenizer import DEFAULT_SIZE, SMALLEST_SIZE
+from rejoinder.text.tokenizer import DEFAULT_SIZE, SMALLEST_SIZE, Tokenizer
 from rejoinder.text.writers import by_writer
 
 CARD_PAGE, POSTS = "MODEL_CARD.md", "posts.npy"
@@ -113,6 +116,15 @@ class CleanCorpus(ByThread):
         """The threads of a part, by key."""
         return (Thread(thread.key, tuple(map(self._clean, thread.posts))) for thread in self._corpus.threads(part))
 
+    def read_posts(self) -> Iterator[Post]:
+        """The posts that models are made from, as they were: train and dev."""
+        parts: tuple[Part, ...] = ("train", "dev")
+        return (post for part in parts for post in self._corpus.posts(part))
+
+    def keep_tokens_in(self, directory: Path) -> None:
+        """Have the token arrays in another directory."""
+        self.tokens = directory
+
     def _clean(self, post: Post) -> Post:
         """The post cleaned, which takes longer than reading it, so that it is done once."""
         if post.id not in self._known:
@@ -150,7 +162,7 @@ def make(
 
     Args:
         recipe: what to make.
-        corpus: what to learn from; `clean` is applied here.
+        corpus: what to learn from; `clean` is applied here, unless it is a `Reading`, which is clean.
         directory: may hold what an earlier run made.
         rng: of the same seed when a run is to go on.
         about: for the card.
@@ -159,17 +171,16 @@ def make(
     about, directory = about or About(), directory.resolve()
     check_place(directory, {POSTS, CARD, CARD_PAGE, "canaries.json"})
     with workplace(directory) as work:
-        cleaned = CleanCorpus(corpus, work / "tokens")
+        cleaned = corpus if isinstance(corpus, Reading) else CleanCorpus(corpus, work / "tokens")
         progress("reading", 0, None)
         facts = {"data": cleaned.fingerprint(), "tokenizer": as_dict(recipe.tokenizer), "seed": _seed(rng)}
-        cleaned.tokens = work / f"tokens-{_digest(facts)}"
+        cleaned.keep_tokens_in(work / f"tokens-{_digest(facts)}")
         _write_tokens(recipe, cleaned, progress)
         kitchen = _Kitchen(cleaned, Workspace(work, models=directory), work, about, progress)
         for name, own_rng in zip(recipe.rungs, rng.spawn(len(recipe.rungs)), strict=True):
             kitchen.make(name, recipe, facts, own_rng)
         progress("hashing posts", 0, None)
-        parts: tuple[Part, ...] = ("train", "dev")
-        seen = Fingerprints.of(post.own_text for part in parts for post in corpus.posts(part))
+        seen = Fingerprints.of(post.own_text for post in cleaned.read_posts())
         seen.save(directory / POSTS)
         write_card(directory, kitchen.card(recipe, facts, len(seen)))
         sweep(work)
@@ -207,7 +218,7 @@ def refit_gates(space: Workspace, corpus: Corpus, work: Path, progress: Progress
 class _Kitchen:
     """Where one recipe is made."""
 
-    corpus: CleanCorpus
+    corpus: CleanCorpus | Reading
     space: Workspace
     work: Path
     about: About
@@ -230,7 +241,10 @@ class _Kitchen:
         workdir.mkdir(parents=True, exist_ok=True)
         job = Job(workdir, self.progress, {part: self.space.load(part) for part in parts}, checkpoints=workdir / "checkpoints")
         began = perf_counter()
-        model = LADDER[name].load().fit(self.corpus, config, rng=rng, job=job)
+        if isinstance(self.corpus, Reading) and name == "kneser_ney":
+            model: Suggester = fit_counts(self.corpus, config, job)
+        else:
+            model = LADDER[name].load().fit(self.corpus, config, rng=rng, job=job)
         seconds = round(perf_counter() - began, 1)
         self.progress(f"measuring {name}", 0, None)
         figures = {"dev": bits_per_byte(cast(LanguageModel, model), list(self.corpus.threads("dev")))}
@@ -327,8 +341,15 @@ def write_card(directory: Path, card: Mapping[str, Any]) -> None:
     write_atomically(directory / CARD_PAGE, "\n".join(lines).encode())
 
 
-def _write_tokens(recipe: Recipe, corpus: CleanCorpus, progress: Progress) -> None:
+def _write_tokens(recipe: Recipe, corpus: CleanCorpus | Reading, progress: Progress) -> None:
     if (corpus.tokens / TOKENIZER_FILE).is_file():
+        return
+    if isinstance(corpus, Reading):
+        learned = corpus.tokens.with_suffix(".json")
+        if not learned.is_file():
+            progress("learning the tokenizer", 0, None)
+            learn_tokenizer(corpus, recipe.tokenizer.size, recipe.tokenizer.posts).save(learned)
+        write_arrays(corpus, Tokenizer.load(learned), progress)
         return
     progress("learning the tokenizer", 0, None)
     texts = by_writer(corpus.posts("train"))

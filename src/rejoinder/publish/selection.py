@@ -12,7 +12,6 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 import numpy as np
-from numpy.typing import NDArray
 
 from rejoinder.hashing import hash64, mix64
 from rejoinder.text.crude import crude_hashes
@@ -72,10 +71,10 @@ class Selection:
         return _word_hashes(text, self._words)
 
 
-def held_out_runs(texts: Iterable[str]) -> NDArray[np.uint64]:
-    """(N,) uint64, ascending: the runs by which the posts of these `texts` are known."""
+def held_out_runs(texts: Iterable[str]) -> frozenset[int]:
+    """The runs by which the posts of these `texts` are known."""
     known: dict[str, int] = {}
-    return np.array(sorted({run for text in texts for run in _marks(_word_hashes(text, known))}), dtype=np.uint64)
+    return frozenset(run for text in texts for run in _marks(_word_hashes(text, known)))
 
 
 def _word_hashes(text: str, known: dict[str, int]) -> list[int]:

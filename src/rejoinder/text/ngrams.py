@@ -30,6 +30,7 @@ Ints = NDArray[np.integer[Any]]
 _BYTES_A_TOKEN = 40  # what counting one token takes at its peak: ids, sort keys and their order
 _BYTES_AN_NGRAM = 80  # what merging one takes: its key, count and order
 DEFAULT_MEMORY = 2**30  # bytes
+_HALF = 32  # bits of a number that holds two counts
 
 
 @dataclass(frozen=True)
@@ -96,6 +97,28 @@ def count_ngrams(
     with TemporaryDirectory(dir=room.workdir) as scratch:
         stored = [_on_disk(piece, Path(scratch), number) for number, piece in enumerate(counted)]
         return merge(stored, max(room.memory // _BYTES_AN_NGRAM, 1))
+
+
+def count_both(
+    arrays: TokenArrays, order: int, vocabulary: int, writers: NDArray[np.integer[Any]], room: Room = Room()
+) -> tuple[NgramCounts, NgramCounts]:
+    """How often each n-gram occurs, and how many writers wrote it: `count_ngrams` twice, for the cost of once."""
+    posts = _Posts(arrays, writers)
+    pieces = list(_pieces(posts.offsets, max(room.memory // _BYTES_A_TOKEN, 1)))
+    with TemporaryDirectory(dir=room.workdir) as scratch:
+        stored = [
+            _on_disk(_count_piece(*posts.take(*piece), order, vocabulary, both=True), Path(scratch), number)
+            for number, piece in enumerate(pieces)
+        ]
+        empty = NgramCounts(tuple(_empty(vocabulary) for _ in range(order)), vocabulary)
+        whole = merge(stored, max(room.memory // _BYTES_AN_NGRAM, 1)) if stored else empty
+    low, high = (tuple(_half(level, shift) for level in whole.levels) for shift in (0, _HALF))
+    return NgramCounts(low, vocabulary), NgramCounts(high, vocabulary)
+
+
+def _half(level: Level, shift: int) -> Level:
+    """One of the two counts that each count of a level holds."""
+    return Level(level.parent, level.token, (level.count.astype(np.uint64) >> np.uint64(shift)).astype(np.uint32))
 
 
 def merge(parts: Sequence[NgramCounts], at_a_time: int = DEFAULT_MEMORY // _BYTES_AN_NGRAM) -> NgramCounts:
@@ -210,8 +233,11 @@ def _count_piece(
     group: NDArray[np.int64] | None,
     order: int,
     vocabulary: int,
-    told: Callable[[int], object],
+    told: Callable[[int], object] = lambda done: None,
+    *,
+    both: bool = False,
 ) -> NgramCounts:
+    """The n-grams of one piece; with `both` how often each occurs in the lower 32 bits of its count, how many wrote it above."""
     ends = np.arange(len(tokens))  # where n-grams end; those that would run over the beginning of a post drop out
     node = np.zeros(len(tokens), dtype=np.uint32)  # the n-gram that ends at each place
     levels: list[Level] = []
@@ -224,12 +250,12 @@ def _count_piece(
         node = np.zeros(len(tokens), dtype=np.uint32)
         node[ends[sorting]] = np.cumsum(new, dtype=np.int64) - 1
         first = np.flatnonzero(new)
+        counts = np.diff(np.concatenate([first, [len(key)]]))
         if group is not None and len(key):
             whose = group[ends[sorting]]
             new[1:] |= whose[1:] != whose[:-1]
-            counts = np.add.reduceat(new, first, dtype=np.int64)
-        else:
-            counts = np.diff(np.concatenate([first, [len(key)]]))
+            spread = np.add.reduceat(new, first, dtype=np.int64)
+            counts = counts + (spread << _HALF) if both else spread
         levels.append(_level(ordered[first], counts, vocabulary))
         ends = ends[~_begins_at(begins, ends, n)]
         told(n)
@@ -284,7 +310,8 @@ def _on_disk(counts: NgramCounts, directory: Path, number: int) -> NgramCounts:
 
 def _level(key: NDArray[np.int64], counts: NDArray[np.int64], vocabulary: int) -> Level:
     kind = np.uint16 if vocabulary <= 2**16 else np.uint32
-    return Level((key // vocabulary).astype(np.uint32), (key % vocabulary).astype(kind), counts.astype(np.uint32))
+    many = np.uint64 if len(counts) and counts.max() >= 2**_HALF else np.uint32
+    return Level((key // vocabulary).astype(np.uint32), (key % vocabulary).astype(kind), counts.astype(many))
 
 
 def _empty(vocabulary: int) -> Level:

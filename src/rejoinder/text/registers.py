@@ -28,6 +28,11 @@ _FRONT = re.compile(r"\A\s{0,9}\+\+\+.{0,2000}?\+\+\+\s?", re.S)
 _BLANKS = re.compile(r"\n{3,}")
 _KEY_LENGTH = 45
 _KEY = re.compile(rf"(?<!\S)[\w+=/]{{{_KEY_LENGTH},}}")  # base64, digests
+_SIGNED = re.compile(
+    r"(?:(?<=[.!?:)])[ ]|\n)[-~]{0,2}[ ]?(?:(?:(?:Best|Kind|Warm|Many)[ ])?(?:[Rr]egards|[Ww]ishes|[Tt]hanks|Best|Cheers),[ ])?"
+    r"(?:[A-Z](?:[a-z'.-]{0,20}|\.)[ ]?){1,4}(?:,?[ ](?:Ph\.?D\.?|MD|Dr\.?))?"
+    r"(?:[ ](?:[\w&-]+[ ]){0,8}\S+[ ]?\.?(?:com|org|edu|net|uk|de|ca|fr))?\Z"
+)  # a last line, or what follows the last sentence: "Ada", "Ada B. Example Example Software aexample example.org"
 _LIST_FOOTER = re.compile(r"You received this message because you are subscribed.*", re.S)
 _DIGITS = b"0123456789"
 _PROSE = bytes(range(65, 91)) + bytes(range(97, 123)) + b" ,.'\"!?-;:()" + bytes(range(128, 256)) + _DIGITS
@@ -42,6 +47,7 @@ _LINES = {
         | ^\w{{2,25}}(?:\s\w{{2,25}})?\ (?:wrote|said|writes):$""",
     "mail": rf"""{_EVERYWHERE} | \bdomain\.name\.hidden | \ufffd | ^\s{{0,8}}(?:Hash|Version|Comment|Charset|Size|Desc|Name|Type|Url):\s
         | ^(?:[A-Z][\w.]{{1,20}}\s){{1,3}}(?:wrote|writes|said|asks|inquires)[:,]?$ | \bscrubbed\b | \bconfidential\ and\ may\ be\b
+        | ^(?:On|Quoting)\s.{{0,30}}\b(?:Mon|Tue|Wed|Thu|Fri|Sat|Sun|\d{{4}})\b.{{0,140}}$ | \bvia\ [\w-]+\ <
         | ^(?:Le|El|Am|Op|Il|Den)\s.{{4,120}}(?:crit|escribi|schrieb|schreef|scritto|skrev)
         | ^\s{{0,8}}(?:diff\ --git|index\ [0-9a-f]{{6}}|@@\ |---\ a/|\+\+\+\ b/|\[\d+\]:?\ |\#) | \bsessionInfo\(\) | ^R\ version\ \d""",
     "speech": rf"""{_EVERYWHERE} | \b(?:episode|show|podcast)\ is\ (?:brought|sponsored|supported|made\ possible)\b
@@ -52,16 +58,16 @@ _LINES = {
     "prose": rf"""{_EVERYWHERE} | \bCreative\ Commons\b | \bpublic\ domain\b | \bCC[- ]?(?:0|BY)\b | ^Podcast:\ Play\ in\b
         | ^\W{{0,4}}(?:PEP:\ \d|Author:|Status:|Created:|Feature\ Name:|Start\ Date:|RFC\ PR:|Review:|Proposal:|Rust\ Issue:)
         | \bSubscribe\ with\ iTunes\b | \b(?:episode|podcast)\b.{{0,60}}\bsubscribe\b | ^\[extra\]\ team\b | ^(?:Slides|Transcript|Video):?$
-        | \bTechnorati\b | ^Links\ shared\ from\b | \bunpaid\ transcriptions\b | ^\#\w+\ " | ^\*{{3}} | ^={{3,}}
+        | \bTechnorati\b | ^Links\ shared\ from\b | \bunpaid\ transcriptions\b | ^\#\w+\ " | ^\*{{3}} | ^={{3,}} | \bhref=|\[/tags\]|\[tags\] | [-–]\ ?\d\d:\d\d:\d\d:?$
         | \b(?:Follow|Like)\ us\ on\b | ^(?:[A-Z][\w'.-]{{1,20}}\s?){{1,3}}:$""",
 }
 _FURNITURE = {register: re.compile(pattern, re.VERBOSE) for register, pattern in _LINES.items()}
 _HINTS = {  # a line of some length that holds none of these is no furniture: looking for them costs less
     "forum": ("[email]", "mass deleted", "bot", "beep", "PCPart"),
-    "mail": ("[email]", "domain.name", "\ufffd", "scrubbed", "confidential", "sessionInfo", "wrote", "crit", "schrieb", "index ", "@@", "diff"),
+    "mail": ("[email]", "domain.name", "\ufffd", "scrubbed", "confidential", "On ", " via ", "sessionInfo", "wrote", "crit", "schrieb", "index ", "@@", "diff"),
     "speech": ("[email]", "brought", "sponsor", "upported", "possible", "podcatcher", "subscribe", "can find", "://", "com/", "io/", "dev/")
     + ("fm/", "org/", "net/", "sh/", "ai/", "promo", "level up"),
-    "prose": ("[email]", "Creative", "public domain", "CC", "PEP:", "Author", "Status", "Feature", "Start Date", "RFC PR", "Review:")
+    "prose": ("[email]", "href=", "tags]", "Creative", "public domain", "CC", "PEP:", "Author", "Status", "Feature", "Start Date", "RFC PR", "Review:")
     + ("Proposal", "Rust Issue", "ubscribe", "[extra]", "Technorati", "del.icio", "unpaid", "***", "===", "Follow us", "Like us"),
 }
 _SHORT = 80  # characters of a line that is looked at in any case
@@ -82,7 +88,8 @@ def words_only(text: str, register: Register) -> str:
         looked_at = len(line) < _SHORT or any(hint in line for hint in hints)
         if not line or (not (looked_at and furniture.search(line)) and _is_prose(line)):
             kept.append(line.rstrip())
-    return stripped(_BLANKS.sub("\n\n", "\n".join(kept)).strip())
+    left = stripped(_BLANKS.sub("\n\n", "\n".join(kept)).strip())
+    return _unsigned(left) if register == "mail" else left
 
 
 def title_only(title: str, register: Register) -> str:
@@ -98,7 +105,7 @@ def _without_markup(text: str, register: Register) -> str:
     if register == "speech":
         text = _AGAIN.sub(r"\1", _TIME.sub("", text))
     if register == "prose":
-        text = _FRONT.sub("", text)
+        text = _FRONT.sub("", text).replace('\\"', '"')  # a quote that a tool escaped
     if "](" in text or "] (" in text:
         text = _LINK.sub(r"\1", text)
     if "<" in text:
@@ -106,6 +113,13 @@ def _without_markup(text: str, register: Register) -> str:
     if "[" in text:
         text = _BBCODE.sub("", text)
     return _STARS.sub(r"\1", text) if "**" in text else text
+
+
+def _unsigned(text: str) -> str:
+    """A mail without the lines of names and places under it."""
+    while (signed := _SIGNED.search(text)) is not None:
+        text = stripped(text[: signed.start()].rstrip())
+    return text
 
 
 def _is_prose(line: str) -> bool:
