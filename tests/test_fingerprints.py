@@ -90,7 +90,17 @@ def test_saved_and_loaded_they_are_the_same(tmp_path: Path) -> None:
     assert len(loaded) == 2 and loaded.holds(POST) and not loaded.holds("neither")
 
 
-@pytest.mark.parametrize("array", [None, np.array([2, 1], np.uint64), np.array([1.0]), np.zeros((1, 1), np.uint64), np.array([], np.uint64), np.array([8, 0, 0, 0, 9], np.uint16)])
+@pytest.mark.parametrize(
+    "array",
+    [
+        None,
+        np.array([2, 1], np.uint64),
+        np.array([1.0]),
+        np.zeros((1, 1), np.uint64),
+        np.array([], np.uint64),
+        np.array([8, 0, 0, 0, 9], np.uint16),
+    ],
+)
 def test_a_damaged_file_is_a_clear_error(array: np.ndarray | None, tmp_path: Path) -> None:
     file = tmp_path / "posts.npy"
     file.write_bytes(b"no array") if array is None else np.save(file, array)

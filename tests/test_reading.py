@@ -49,7 +49,9 @@ def test_a_title_loses_what_a_list_puts_before_all() -> None:
     assert title_only("[The Listserve] Kettles &amp; tea", "prose") == "Kettles & tea"
 
 
-@pytest.mark.parametrize("text", [SAID, "Compare 60 to 120 and it is a huge difference, said the man of 45.", "1. First, boil it.", "Yes :)"])
+@pytest.mark.parametrize(
+    "text", [SAID, "Compare 60 to 120 and it is a huge difference, said the man of 45.", "1. First, boil it.", "Yes :)"]
+)
 @pytest.mark.parametrize("register", ["forum", "mail", "speech", "prose"])
 def test_plain_words_are_left_alone(register: str, text: str) -> None:
     assert words_only(text, register) == text  # type: ignore[arg-type]
@@ -102,7 +104,11 @@ def files(folder: Path) -> list[ReadConfig]:
         for n in range(40)
         for post in (
             {"id": 2 * n + 1, "text": f"What of kettle number{n} then, my friend?", "title": "Kettles"},
-            {"id": 2 * n + 2, "parent": 2 * n + 1, "text": f"(00:10:00):\nIt boils number{n} cups. Bullshit" if n == 3 else f"It boils number{n}."},
+            {
+                "id": 2 * n + 2,
+                "parent": 2 * n + 1,
+                "text": f"(00:10:00):\nIt boils number{n} cups. Bullshit" if n == 3 else f"It boils number{n}.",
+            },
         )
     ]
     news = [{"id": n, "type": "comment", "text": f"Tea number{n} is <i>fine</i> &amp; green."} for n in range(1, 60)]
@@ -149,9 +155,10 @@ def test_token_arrays_say_what_each_post_answers(tmp_path: Path) -> None:
 
 
 def test_tables_that_name_no_files_are_told(tmp_path: Path) -> None:
-    with pytest.raises(ConfigError, match="one for each file"):
-        read_configs({"file": "a"})
-    with pytest.raises(ConfigError, match="name of its own"):
-        read_configs([{"file": "a/x.gz"}, {"file": "b/x.gz"}])
+    recipe = tmp_path / "recipe.toml"
+    for tables, told in (("read = 1", "must be tables"), ('[[read]]\nfile = "a/x.gz"\n' * 2, "name of its own")):
+        recipe.write_text(tables)
+        with pytest.raises(ConfigError, match=told):
+            read_configs(recipe)
     with pytest.raises(SourceError, match="no such file"), reading([ReadConfig("a.gz")], tmp_path, tmp_path / "work"):
         pass

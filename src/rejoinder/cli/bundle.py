@@ -12,7 +12,12 @@ from rejoinder.cli.output import print_json, progress, size
 
 
 def bundle(
-    file: Annotated[Path, typer.Argument(metavar="FILE", help="Posts, in any form that import reads; of a recipe with [[read]], the folder of its files.")],
+    file: Annotated[
+        Path,
+        typer.Argument(
+            metavar="FILE", help="Posts, in any form that import reads; of a recipe with [[read]], the folder of its files."
+        ),
+    ],
     config: Annotated[Path, typer.Option(metavar="FILE", help="The recipe: [tokenizer], and a table for each rung.")],
     out: Annotated[Path, typer.Option(metavar="DIR", help="Where to put the models; what is there already is not made again.")],
     name: Annotated[

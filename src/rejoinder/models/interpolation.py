@@ -1,13 +1,13 @@
 """Several counted indexes as one: interpolated with fixed weights, then pruned to a size.
 
     p(w | h) = sum over g of l_g(h) p_g(w | h)                 for every n-gram that one of them holds
-    l_g(h) = b_g (c_g(h) + t) / sum over k of b_k (c_k(h) + t)      c_g(h) how often g met the context, relative to its size
+    l_g(h) = b_g (c_g(h) + t) / sum over k of b_k (c_k(h) + t)      c_g(h) how often g met the context, by its size
 
-What follows a context unseen is had by backing off, with the weight that makes the sum one. b is weighted on dev, by EM; t says how
-far the weights follow the counts (Hsu 2007, count merging); at an infinite t they are those of plain interpolation.
+What follows a context unseen is had by backing off, with the weight that makes the sum one. b is had on dev, by EM; t says how
+far the weights follow the counts (count merging, Hsu 2007); at an infinite t they are those of plain interpolation.
 
-Pruning takes away the n-grams without which the model changes least (Stolcke 1998): the relative entropy of the model without an
-n-gram to the one with it, weighted by how often its context comes. An n-gram in which another begins or ends stays while that does.
+Pruning takes away the n-grams without which the model changes least (Stolcke 1998): the relative entropy of the model without
+an n-gram to the one with it, weighted by how often its context comes. What another n-gram begins or ends with stays beside it.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rejoinder.models.smoothing import Followers, best_first
-from rejoinder.text.ngrams import Level, NgramCounts, keys
+from rejoinder.text.ngrams import NgramCounts, keys
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
@@ -77,18 +77,23 @@ class Union:
         size = len(tries[0][0].token)
         places: list[list[Ints]] = [[] for _ in tries]
         below = [np.zeros(1, dtype=np.int64)] * len(tries)
-        parents, tokens, suffixes, known = [], [], [], np.zeros(1, dtype=np.int64)
+        parents: list[Ints] = []
+        tokens: list[Ints] = []
+        suffixes: list[Ints] = []
+        known = np.zeros(1, dtype=np.int64)
         for n in range(len(tries[0])):
             here = [place[trie[n].parent] * size + trie[n].token for place, trie in zip(below, tries, strict=True)]
             union = np.unique(np.concatenate(here))
-            below = [np.searchsorted(union, key) for key in here]
+            below = [np.asarray(np.searchsorted(union, key)) for key in here]
             for mine, place in zip(places, below, strict=True):
                 mine.append(place)
             parent, token = union // size, union % size
-            suffix = np.zeros(len(union), dtype=np.int64) if n == 0 else np.searchsorted(known, suffixes[-1][parent] * size + token)
+            suffix = np.zeros(len(union), dtype=np.int64)
+            if n:
+                suffix = np.asarray(np.searchsorted(known, suffixes[-1][parent] * size + token))
             parents.append(parent)
             tokens.append(token)
-            suffixes.append(suffix if n else np.zeros(len(union), dtype=np.int64))
+            suffixes.append(suffix)
             known = union
         return cls(parents, tokens, suffixes, places)
 
@@ -149,8 +154,8 @@ def _left(levels: Sequence[Grams], suffixes: Sequence[Ints], n: int) -> tuple[Fl
     """What the order below says of each n-gram, (M,) nats; what is left for others after each context, and below it (C,)."""
     level, contexts = levels[n], len(levels[n - 1].token)
     shorter = levels[n - 1].log_prob[suffixes[n]]
-    left = 1 - np.bincount(level.parent, weights=np.exp(level.log_prob), minlength=contexts)
-    below = 1 - np.bincount(level.parent, weights=np.exp(shorter), minlength=contexts)
+    left = 1.0 - np.bincount(level.parent, np.exp(level.log_prob), contexts).astype(np.float64)
+    below = 1.0 - np.bincount(level.parent, np.exp(shorter), contexts).astype(np.float64)
     return shorter, left, below
 
 

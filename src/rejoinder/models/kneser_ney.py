@@ -205,7 +205,9 @@ class KneserNey(Counting):
         tokenizer = open_tokenizer(directory)
         orders = range(1, config.order + 1)
         packed = is_packed(directory)
-        index = load_packed(directory, config.order) if packed else [_load_level(directory, f"index{n}", Followers) for n in orders]
+        index = (
+            load_packed(directory, config.order) if packed else [_load_level(directory, f"index{n}", Followers) for n in orders]
+        )
         below = 1
         for level in index:
             if len(level.first) != below + 1 or level.first[-1] != len(level.token) or len(level.token) != len(level.log_prob):

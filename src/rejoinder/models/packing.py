@@ -5,7 +5,7 @@
     packedN.value.npy     (<= 256,) float32  these values, nats, best first
     packedN.follow.npy    (M,) uint8         how many n-grams of the next order begin with each; MANY: see below
     packedN.many.npy      (K,) uint32        of those that begin MANY or more, how many, in order
-    packedN.backoff.npy   (C, 3) uint8       the backoffs of those that begin any, in 24 bits: least + x (most - least) / (2^24 - 1)
+    packedN.backoff.npy   (C, 3) uint8       backoffs of those that begin any, x of 24 bits: least + x (most - least) / (2^24 - 1)
     packedN.range.npy     (2,) float32       least and most
 
 An n-gram of the highest order takes 3 bytes, another 4, and 3 more where something follows. The probabilities are rounded first
@@ -88,7 +88,7 @@ def load_packed(directory: Path, order: int) -> list[Followers]:
                 raise DamagedModel(f"{directory}: the arrays do not belong together; fit again: rejoinder fit kneser_ney")
             follow[follow == MANY] = many
             backoff = np.zeros(len(token), dtype=np.float32)
-            backoff[follow > 0] = _backoffs(directory, n, np.count_nonzero(follow))
+            backoff[follow > 0] = _backoffs(directory, n, int(np.count_nonzero(follow)))
             after = np.concatenate([[0], np.cumsum(follow)]).astype(np.uint32)
         index.append(Followers(first, token, log_prob, backoff))
         first = after

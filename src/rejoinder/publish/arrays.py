@@ -1,7 +1,7 @@
 """The token arrays of what is read: of each file by itself, and of all files together, as a corpus of one file has them.
 
     tokens/NAME/PART.{tokens,offsets,posts}.npy    see `rejoinder.text.tensors`
-    tokens/NAME/PART.{parents,threads}.npy         (P,) int64: the row of the post it answers, NONE if that is not there; its thread
+    tokens/NAME/PART.{parents,threads}.npy         (P,) int64: the row of what it answers, NONE if that is not there; its thread
     tokens/train.*.npy, tokens/dev.*.npy           all train posts, in the order of the files; the dev posts of the last
     tokens/tokenizer.json                          written last
 

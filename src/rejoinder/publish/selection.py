@@ -1,6 +1,6 @@
 """What of many posts is read: not twice what was said before, nothing coarse, nothing of what is held out.
 
-    a line      of LINE characters or more that stood in an earlier post of the source goes: rules, advertisements, quotes unmarked
+    a line      of LINE characters or more that stood in an earlier post goes: rules, advertisements, quotes without marks
     a post      most of whose runs of RUN words stood in earlier ones goes; a short one goes if all its words did, in that order
     a post      with a coarse word (`rejoinder.text.crude`) goes
 

@@ -88,7 +88,7 @@ def count_ngrams(
         room.told(before + n, total)
 
     counted = (
-        _count_piece(*posts.take(*piece), order, vocabulary, partial(told, place * order)) for place, piece in enumerate(pieces)
+        _count_piece(posts.take(*piece), order, vocabulary, partial(told, place * order)) for place, piece in enumerate(pieces)
     )
     if len(pieces) == 1:
         return next(counted)
@@ -107,7 +107,7 @@ def count_both(
     pieces = list(_pieces(posts.offsets, max(room.memory // _BYTES_A_TOKEN, 1)))
     with TemporaryDirectory(dir=room.workdir) as scratch:
         stored = [
-            _on_disk(_count_piece(*posts.take(*piece), order, vocabulary, both=True), Path(scratch), number)
+            _on_disk(_count_piece(posts.take(*piece), order, vocabulary, both=True), Path(scratch), number)
             for number, piece in enumerate(pieces)
         ]
         empty = NgramCounts(tuple(_empty(vocabulary) for _ in range(order)), vocabulary)
@@ -181,6 +181,9 @@ def keys(level: Level, vocabulary: int, parents: Ints | None = None) -> NDArray[
     return (level.parent if parents is None else parents).astype(np.int64) * vocabulary + level.token
 
 
+_Taken = tuple[Ints, NDArray[np.bool_], NDArray[np.int64] | None]  # of some posts: see `_Posts.take`
+
+
 class _Posts:
     """The posts to count, in G groups that are counted in one piece each: single posts, or all posts of a writer."""
 
@@ -199,7 +202,7 @@ class _Posts:
             self._groups = np.append(np.unique(first[self._order], return_index=True)[1], len(first))
             self.offsets = np.concatenate([[0], np.cumsum(np.diff(arrays.offsets)[self._order])])[self._groups]
 
-    def take(self, first: int, last: int) -> tuple[Ints, NDArray[np.bool_], NDArray[np.int64] | None]:
+    def take(self, first: int, last: int) -> _Taken:
         """Some groups: their tokens, (N,); whether a post begins there, (N,); whose they are, (N,), if that counts."""
         begin, end = int(self._groups[first]), int(self._groups[last])
         if self._order is None:
@@ -228,16 +231,10 @@ def _pieces(offsets: NDArray[np.int64], most: int) -> Iterator[tuple[int, int]]:
 
 
 def _count_piece(
-    tokens: Ints,
-    begins: NDArray[np.bool_],
-    group: NDArray[np.int64] | None,
-    order: int,
-    vocabulary: int,
-    told: Callable[[int], object] = lambda done: None,
-    *,
-    both: bool = False,
+    taken: _Taken, order: int, vocabulary: int, told: Callable[[int], object] = lambda done: None, *, both: bool = False
 ) -> NgramCounts:
     """The n-grams of one piece; with `both` how often each occurs in the lower 32 bits of its count, how many wrote it above."""
+    tokens, begins, group = taken
     ends = np.arange(len(tokens))  # where n-grams end; those that would run over the beginning of a post drop out
     node = np.zeros(len(tokens), dtype=np.uint32)  # the n-gram that ends at each place
     levels: list[Level] = []

@@ -19,7 +19,10 @@ from rejoinder.text.cleaning import stripped
 Register = Literal["forum", "mail", "speech", "prose", "hackernews"]
 
 _LINK = re.compile(r"!?\[([^\[\]\n]{0,200})\]\s?\((?:[^()\s]{0,400}\)|(?=\s|$))")  # [words](address), also where that broke off
-_TAG = re.compile(r"</?(?:a|abbr|b|blockquote|br|code|div|em|figure|hr|i|img|li|ol|p|pre|s|small|span|strong|sub|sup|u|ul|v)\b[^<>\n]{0,600}>", re.I)
+_TAG = re.compile(
+    r"</?(?:a|abbr|b|blockquote|br|code|div|em|figure|hr|i|img|li|ol|p|pre|s|small|span|strong|sub|sup|u|ul|v)\b[^<>\n]{0,600}>",
+    re.IGNORECASE,
+)
 _BBCODE = re.compile(r"\[/?(?:quote|b|i|u|url|img|size|color|code)(?:=[^\[\]\n]{0,200})?\]", re.I)
 _STARS = re.compile(r"(?<!\*)\*\*(?=\S)([^*\n]{1,300}?)(?<=\S)\*\*(?!\*)")
 _TIME = re.compile(r"[(\[]\d{1,2}:\d{2}(?::\d{2})?(?:\.\d+)?[)\]]:?[ ]?")
@@ -36,7 +39,10 @@ _SIGNED = re.compile(
 _LIST_FOOTER = re.compile(r"You received this message because you are subscribed.*", re.S)
 _DIGITS = b"0123456789"
 _PROSE = bytes(range(65, 91)) + bytes(range(97, 123)) + b" ,.'\"!?-;:()" + bytes(range(128, 256)) + _DIGITS
-_NUMBERS, _SIGNS = 0.2, 0.06  # of a line's bytes at most are digits, and neither letters, digits, blanks nor points; else no prose
+_NUMBERS, _SIGNS = (
+    0.2,
+    0.06,
+)  # of a line's bytes at most are digits, and neither letters, digits, blanks nor points; else no prose
 _LONG = 30  # bytes from which a line is looked at
 
 _EVERYWHERE = r"^\W{4,}$ | \[email\] | ^\s{0,8}Content-(?:Type|Transfer) | ^.{0,40}\bmass\ deleted\b.{0,40}$"
@@ -45,31 +51,36 @@ _LINES = {
     "forum": rf"""{_EVERYWHERE} | ^(?:Link\ to\ content|\[?(?:deleted|removed)\]?|/?r/\w{{2,30}}|Picture\ of\ the\ Day)$
         | \bI\ am\ a\ (?:ro)?bot\b | \bbeep\ boop\b | \bPCPartPicker\b | ^\W{{0,4}}EDIT\W{{0,4}}$
         | ^\w{{2,25}}(?:\s\w{{2,25}})?\ (?:wrote|said|writes):$""",
-    "mail": rf"""{_EVERYWHERE} | \bdomain\.name\.hidden | \ufffd | ^\s{{0,8}}(?:Hash|Version|Comment|Charset|Size|Desc|Name|Type|Url):\s
-        | ^(?:[A-Z][\w.]{{1,20}}\s){{1,3}}(?:wrote|writes|said|asks|inquires)[:,]?$ | \bscrubbed\b | \bconfidential\ and\ may\ be\b
+    "mail": rf"""{_EVERYWHERE} | \bdomain\.name\.hidden | \ufffd | \bscrubbed\b | \bconfidential\ and\ may\ be\b
+        | ^\s{{0,8}}(?:Hash|Version|Comment|Charset|Size|Desc|Name|Type|Url):\s
+        | ^(?:[A-Z][\w.]{{1,20}}\s){{1,3}}(?:wrote|writes|said|asks|inquires)[:,]?$
         | ^(?:On|Quoting)\s.{{0,30}}\b(?:Mon|Tue|Wed|Thu|Fri|Sat|Sun|\d{{4}})\b.{{0,140}}$ | \bvia\ [\w-]+\ <
         | ^(?:Le|El|Am|Op|Il|Den)\s.{{4,120}}(?:crit|escribi|schrieb|schreef|scritto|skrev)
-        | ^\s{{0,8}}(?:diff\ --git|index\ [0-9a-f]{{6}}|@@\ |---\ a/|\+\+\+\ b/|\[\d+\]:?\ |\#) | \bsessionInfo\(\) | ^R\ version\ \d""",
+        | ^\s{{0,8}}(?:diff\ --git|index\ [0-9a-f]{{6}}|@@\ |---\ a/|\+\+\+\ b/|\[\d+\]:?\ |\#)
+        | \bsessionInfo\(\) | ^R\ version\ \d""",
     "speech": rf"""{_EVERYWHERE} | \b(?:episode|show|podcast)\ is\ (?:brought|sponsored|supported|made\ possible)\b
-        | \bbrought\ to\ you\ by\b | \byou\ can\ (?:subscribe|find)\b.{{0,60}}\b(?:Apple\ Podcasts|Spotify|podcast\ app|iTunes)
+        | \bbrought\ to\ you\ by\b | \bpromo(?:\ )?code\b | \bWant\ to\ level\ up\ your\b
+        | \byou\ can\ (?:subscribe|find)\b.{{0,60}}\b(?:Apple\ Podcasts|Spotify|podcast\ app|iTunes)
         | \b(?:favorite|favourite)\ podcatcher\b | \bsponsor(?:ed|s|ing)?\b.{{0,200}}(?:\.com|\.io|\.dev|\.fm|\bslash\b)
         | \b(?:https?://|[\w-]{{2,40}}\.(?:com|io|dev|fm|org|net|sh|ai)/[\w-]) | ^(?:[A-Z][\w'.-]{{1,20}}\s?){{1,3}}:$
-        | \bpromo(?:\ )?code\b | ^\[?(?:Break|Outro|Intro|Jingle|Music|Laughter)\b.{{0,20}}\]?:?$ | \bWant\ to\ level\ up\ your\b""",
+        | ^\[?(?:Break|Outro|Intro|Jingle|Music|Laughter)\b.{{0,20}}\]?:?$""",
     "prose": rf"""{_EVERYWHERE} | \bCreative\ Commons\b | \bpublic\ domain\b | \bCC[- ]?(?:0|BY)\b | ^Podcast:\ Play\ in\b
-        | ^\W{{0,4}}(?:PEP:\ \d|Author:|Status:|Created:|Feature\ Name:|Start\ Date:|RFC\ PR:|Review:|Proposal:|Rust\ Issue:)
-        | \bSubscribe\ with\ iTunes\b | \b(?:episode|podcast)\b.{{0,60}}\bsubscribe\b | ^\[extra\]\ team\b | ^(?:Slides|Transcript|Video):?$
-        | \bTechnorati\b | ^Links\ shared\ from\b | \bunpaid\ transcriptions\b | ^\#\w+\ " | ^\*{{3}} | ^={{3,}} | \bhref=|\[/tags\]|\[tags\] | [-–]\ ?\d\d:\d\d:\d\d:?$
-        | \b(?:Follow|Like)\ us\ on\b | ^(?:[A-Z][\w'.-]{{1,20}}\s?){{1,3}}:$""",
+        | ^\W{{0,4}}(?:PEP:\ \d|PEP-Delegate:|Author:|Status:|Created:|Feature\ Name:|Start\ Date:|RFC\ PR:|Review:|Proposal:)
+        | ^\W{{0,4}}Rust\ Issue: | \bSubscribe\ with\ iTunes\b | \b(?:episode|podcast)\b.{{0,60}}\bsubscribe\b
+        | ^\[extra\]\ team\b | ^(?:Slides|Transcript|Video):?$ | \bTechnorati\b | ^Links\ shared\ from\b
+        | \bunpaid\ transcriptions\b | ^\#\w+\ " | ^\*{{3}} | ^={{3,}} | \bhref=|\[/tags\]|\[tags\]
+        | [-–]\ ?\d\d:\d\d:\d\d:?$ | \b(?:Follow|Like)\ us\ on\b | ^(?:[A-Z][\w'.-]{{1,20}}\s?){{1,3}}:$""",
 }
 _FURNITURE = {register: re.compile(pattern, re.VERBOSE) for register, pattern in _LINES.items()}
 _HINTS = {  # a line of some length that holds none of these is no furniture: looking for them costs less
-    "forum": ("[email]", "mass deleted", "bot", "beep", "PCPart"),
-    "mail": ("[email]", "domain.name", "\ufffd", "scrubbed", "confidential", "On ", " via ", "sessionInfo", "wrote", "crit", "schrieb", "index ", "@@", "diff"),
-    "speech": ("[email]", "brought", "sponsor", "upported", "possible", "podcatcher", "subscribe", "can find", "://", "com/", "io/", "dev/")
-    + ("fm/", "org/", "net/", "sh/", "ai/", "promo", "level up"),
-    "prose": ("[email]", "href=", "tags]", "Creative", "public domain", "CC", "PEP:", "Author", "Status", "Feature", "Start Date", "RFC PR", "Review:")
-    + ("Proposal", "Rust Issue", "ubscribe", "[extra]", "Technorati", "del.icio", "unpaid", "***", "===", "Follow us", "Like us"),
+    "forum": "[email]|mass deleted|bot|beep|PCPart",
+    "mail": "[email]|domain.name|\ufffd|scrubbed|confidential|On | via |sessionInfo|wrote|crit|schrieb|index |@@|diff",
+    "speech": "[email]|brought|sponsor|upported|possible|podcatcher|subscribe|can find|://|com/|io/|dev/|fm/|org/|net/|sh/|ai/"
+    "|promo|level up",
+    "prose": "[email]|href=|tags]|Creative|public domain|CC|PEP:|Author|Status|Feature|Start Date|RFC PR|Review:|Proposal"
+    "|Rust Issue|ubscribe|[extra]|Technorati|del.icio|unpaid|***|===|Follow us|Like us",
 }
+_HINT = {register: hints.split("|") for register, hints in _HINTS.items()}
 _SHORT = 80  # characters of a line that is looked at in any case
 _LISTSERVE = re.compile(r"^\[The Listserve\]\s?|^Re:\s?", re.I)
 
@@ -83,7 +94,7 @@ def words_only(text: str, register: Register) -> str:
         return stripped(text)
     text = _without_markup(text, register)
     furniture = _FURNITURE[register]
-    hints, kept = _HINTS[register], []
+    hints, kept = _HINT[register], []
     for line in text.split("\n"):
         looked_at = len(line) < _SHORT or any(hint in line for hint in hints)
         if not line or (not (looked_at and furniture.search(line)) and _is_prose(line)):
