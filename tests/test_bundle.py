@@ -57,6 +57,8 @@ def test_no_counts_are_given_away_and_the_card_says_what_was_read(space: Workspa
 
 def test_posts_that_were_not_read_are_told_from_those_that_were(space: Workspace) -> None:
     seen = Fingerprints.load(space.models / "posts.npy")
+    card = json.loads((space.models / "card.json").read_text(encoding="utf-8"))
+    assert len(seen) == card["data"]["hashes"] > 10_000  # an empty list would tell all of them apart
     assert not seen.holds("A sentence that nobody on any forum has written before this test, in just these words.")
 
 

@@ -28,7 +28,7 @@ from rejoinder.models.unigram import Unigram
 from rejoinder.post import Kind, Post, Thread
 from rejoinder.publish.recipe import About, CleanCorpus, Recipe, bits_per_byte, make
 from rejoinder.publish.workplace import check_place, workplace
-from rejoinder.text.fingerprints import Fingerprints
+from rejoinder.text.fingerprints import Fingerprints, post_hash
 
 SETTINGS: dict[str, dict[str, Any]] = {
     "tokenizer": {"size": 400},
@@ -123,7 +123,8 @@ def _words(file: Path) -> list[bytes]:
 
 def test_the_hashes_hold_every_post_seen_and_no_other(made: Path, corpus: ArchiveCorpus) -> None:
     seen = Fingerprints.load(made / "posts.npy")
-    assert all(seen.holds(post.body) for post in corpus.posts("train") if post.id != 5002)
+    told = [post.body for post in corpus.posts("train") if post_hash(post.body) is not None]
+    assert len(told) > 10 and all(seen.holds(text) for text in told)
     questions = [thread.posts[0].body for thread in held_out_of(corpus)]
     assert questions and not any(seen.holds(text) for text in questions)
 

@@ -18,7 +18,7 @@ def bundle(
             metavar="FILE", help="Posts, in any form that import reads; of a recipe with [[read]], the folder of its files."
         ),
     ],
-    config: Annotated[Path, typer.Option(metavar="FILE", help="The recipe: [tokenizer], and a table for each rung.")],
+    config: Annotated[Path, typer.Option(metavar="FILE", help="The recipe: [tokenizer], a table for each rung, and [[read]] for each file.")],
     out: Annotated[Path, typer.Option(metavar="DIR", help="Where to put the models; what is there already is not made again.")],
     name: Annotated[
         str | None,
@@ -33,7 +33,7 @@ def bundle(
 ) -> None:
     """Make models to give away: cleaned text, nothing that one post alone holds among the counts, and a card.
 
-    The file goes through an archive of its own, which is gone afterwards; its test part is only measured on.
+    A file goes through an archive of its own, which is gone afterwards; its test part is only measured on.
 
     \b
     Example:
