@@ -18,7 +18,9 @@ def bundle(
             metavar="FILE", help="Posts, in any form that import reads; of a recipe with [[read]], the folder of its files."
         ),
     ],
-    config: Annotated[Path, typer.Option(metavar="FILE", help="The recipe: [tokenizer], a table for each rung, and [[read]] for each file.")],
+    config: Annotated[
+        Path, typer.Option(metavar="FILE", help="The recipe: [tokenizer], a table for each rung, and [[read]] for each file.")
+    ],
     out: Annotated[Path, typer.Option(metavar="DIR", help="Where to put the models; what is there already is not made again.")],
     name: Annotated[
         str | None,
