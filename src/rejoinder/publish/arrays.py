@@ -20,7 +20,7 @@ from rejoinder.archive.split import first_share
 from rejoinder.corpus import Corpus, Part
 from rejoinder.models.interfaces import Progress, silent
 from rejoinder.post import Post
-from rejoinder.publish.reading import ReadCorpus, Reading
+from rejoinder.publish.reading import FilesCorpus, ReadCorpus
 from rejoinder.text.tensors import TOKENIZER_FILE, open_tokens, write_tokens
 from rejoinder.text.tokenizer import Tokenizer
 
@@ -31,7 +31,7 @@ _PARTS: tuple[Part, ...] = ("train", "dev")
 _ROUND = 64  # matrices whose sides are a multiple of it are multiplied fastest
 
 
-def learn_tokenizer(reading: Reading, size: int, posts: int) -> Tokenizer:
+def learn_tokenizer(reading: FilesCorpus, size: int, posts: int) -> Tokenizer:
     """A tokenizer whose V, separators included, is at most `size`, without pieces that fewer than `posts` threads hold."""
     samples = [list(_sample(source)) for source in reading.sources]
     threads: dict[int | None, list[str]] = {}
@@ -50,7 +50,7 @@ def _sample(source: ReadCorpus) -> Iterator[Post]:
             yield from (post for post in thread.posts if post.own_text)
 
 
-def write_arrays(reading: Reading, tokenizer: Tokenizer, progress: Progress = silent) -> None:
+def write_arrays(reading: FilesCorpus, tokenizer: Tokenizer, progress: Progress = silent) -> None:
     """Write the arrays of every file that has none yet, then those of all together."""
     for source in reading.sources:
         if not (source.tokens / TOKENIZER_FILE).is_file():
@@ -78,7 +78,7 @@ def _write_links(corpus: Corpus, part: Part, directory: Path) -> None:
     np.save(directory / f"{part}.threads.npy", threads)
 
 
-def _join(reading: Reading) -> None:
+def _join(reading: FilesCorpus) -> None:
     """The arrays of all files as those of one."""
     for part in _PARTS:
         sources = reading.sources if part == "train" else reading.sources[-1:]

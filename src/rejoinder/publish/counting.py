@@ -23,7 +23,7 @@ from numpy.typing import NDArray
 from rejoinder.models.interfaces import Job
 from rejoinder.models.interpolation import Grams, as_trie, interpolate
 from rejoinder.models.kneser_ney import KneserNey, KneserNeyConfig
-from rejoinder.publish.reading import ReadCorpus, Reading
+from rejoinder.publish.reading import FilesCorpus, ReadCorpus
 from rejoinder.text.ngrams import Room, count_both
 from rejoinder.text.tensors import TokenArrays, open_tokenizer, open_tokens
 from rejoinder.text.tokenizer import AnyTokenizer
@@ -33,7 +33,7 @@ _DEV_POSTS = 1500
 _STEPS = 100
 
 
-def fit_counts(reading: Reading, config: KneserNeyConfig, job: Job) -> KneserNey:
+def fit_counts(reading: FilesCorpus, config: KneserNeyConfig, job: Job) -> KneserNey:
     """The counted model of all files.
 
     Args:
@@ -86,7 +86,7 @@ def _joined(sources: Sequence[ReadCorpus]) -> tuple[TokenArrays, NDArray[np.int6
     return TokenArrays(tokens, offsets.astype(np.int64), np.concatenate([arrays.posts for arrays in found])), threads
 
 
-def _dev(reading: Reading) -> list[list[int]]:
+def _dev(reading: FilesCorpus) -> list[list[int]]:
     """The tokens of some dev posts."""
     arrays = open_tokens(reading.tokens, "dev")
     order = np.random.default_rng(0).permutation(len(arrays.posts))

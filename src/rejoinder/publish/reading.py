@@ -46,7 +46,7 @@ class ReadConfig(Checked, of="read"):
     name: str = ""  # the file's, up to its first point, if none
     register: Register = "hackernews"
     map: str = ""  # the fields of its records, as `import --map` has them; none: Hacker News' form
-    passes: Annotated[float, At(least=0, most=20)] = 1.0  # how often a net reads it
+    passes: Annotated[float, At(least=0, most=20)] = 1.0  # how often a net reads it in a pass over all
     group: str = ""  # files of one group are counted together; its name, if none
 
     @property
@@ -82,7 +82,7 @@ class ReadCorpus(ByThread):
         return self._corpus.fingerprint()
 
 
-class Reading(ByThread):
+class FilesCorpus(ByThread):
     """All files as one corpus: train is all of them, in their order; dev is that of the last."""
 
     def __init__(self, sources: Sequence[ReadCorpus], tokens: Path) -> None:
@@ -94,6 +94,12 @@ class Reading(ByThread):
         """The threads of a part, file by file."""
         for source in self.sources if part == "train" else self.sources[-1:]:
             yield from source.threads(part)
+
+    def threads_and_passes(self, part: Part) -> Iterator[tuple[Thread, float]]:
+        """The threads of a part, file by file, each with how often a net is to read it."""
+        for source in self.sources if part == "train" else self.sources[-1:]:
+            passes = source.config.passes if part == "train" else 1.0
+            yield from ((thread, passes) for thread in source.threads(part))
 
     def read_posts(self) -> Iterator[Post]:
         """The posts that models are made from: train and dev of every file."""
@@ -131,7 +137,7 @@ def read_configs(file: Path) -> list[ReadConfig]:
 
 
 @contextmanager
-def reading(configs: Sequence[ReadConfig], folder: Path, work: Path, progress: Progress = silent) -> Iterator[Reading]:
+def reading(configs: Sequence[ReadConfig], folder: Path, work: Path, progress: Progress = silent) -> Iterator[FilesCorpus]:
     """The corpus of all files, read into `work` if they are not there yet."""
     directory = work / READ
     directory.mkdir(parents=True, exist_ok=True)
@@ -145,7 +151,7 @@ def reading(configs: Sequence[ReadConfig], folder: Path, work: Path, progress: P
         for source in opened:
             _choose(source, opened[-1], directory, progress)
         chosen = [ReadCorpus(source.config, source.archive, source.tokens) for source in opened]  # as it is now
-        yield Reading(chosen, directory / "tokens")
+        yield FilesCorpus(chosen, directory / "tokens")
 
 
 def _open(config: ReadConfig, directory: Path, stack: ExitStack) -> ReadCorpus:

@@ -38,7 +38,7 @@ from rejoinder.models.interfaces import Job, LanguageModel, Progress, Suggester,
 from rejoinder.post import Post, Thread, unquoted
 from rejoinder.publish.arrays import learn_tokenizer, write_arrays
 from rejoinder.publish.counting import fit_counts
-from rejoinder.publish.reading import Reading
+from rejoinder.publish.reading import FilesCorpus
 from rejoinder.publish.workplace import check_place, workplace
 from rejoinder.text.cleaning import stripped
 from rejoinder.text.fingerprints import Fingerprints
@@ -162,7 +162,7 @@ def make(
 
     Args:
         recipe: what to make.
-        corpus: what to learn from; `clean` is applied here, unless it is a `Reading`, which is clean.
+        corpus: what to learn from; `clean` is applied here, unless it is a `FilesCorpus`, which is clean.
         directory: may hold what an earlier run made.
         rng: of the same seed when a run is to go on.
         about: for the card.
@@ -171,7 +171,7 @@ def make(
     about, directory = about or About(), directory.resolve()
     check_place(directory, {POSTS, CARD, CARD_PAGE, "canaries.json"})
     with workplace(directory) as work:
-        cleaned = corpus if isinstance(corpus, Reading) else CleanCorpus(corpus, work / "tokens")
+        cleaned = corpus if isinstance(corpus, FilesCorpus) else CleanCorpus(corpus, work / "tokens")
         progress("reading", 0, None)
         facts = {"data": cleaned.fingerprint(), "tokenizer": as_dict(recipe.tokenizer), "seed": _seed(rng)}
         cleaned.keep_tokens_in(work / f"tokens-{_digest(facts)}")
@@ -218,7 +218,7 @@ def refit_gates(space: Workspace, corpus: Corpus, work: Path, progress: Progress
 class _Kitchen:
     """Where one recipe is made."""
 
-    corpus: CleanCorpus | Reading
+    corpus: CleanCorpus | FilesCorpus
     space: Workspace
     work: Path
     about: About
@@ -241,7 +241,7 @@ class _Kitchen:
         workdir.mkdir(parents=True, exist_ok=True)
         job = Job(workdir, self.progress, {part: self.space.load(part) for part in parts}, checkpoints=workdir / "checkpoints")
         began = perf_counter()
-        if isinstance(self.corpus, Reading) and name == "kneser_ney":
+        if isinstance(self.corpus, FilesCorpus) and name == "kneser_ney":
             model: Suggester = fit_counts(self.corpus, config, job)
         else:
             model = LADDER[name].load().fit(self.corpus, config, rng=rng, job=job)
@@ -341,10 +341,10 @@ def write_card(directory: Path, card: Mapping[str, Any]) -> None:
     write_atomically(directory / CARD_PAGE, "\n".join(lines).encode())
 
 
-def _write_tokens(recipe: Recipe, corpus: CleanCorpus | Reading, progress: Progress) -> None:
+def _write_tokens(recipe: Recipe, corpus: CleanCorpus | FilesCorpus, progress: Progress) -> None:
     if (corpus.tokens / TOKENIZER_FILE).is_file():
         return
-    if isinstance(corpus, Reading):
+    if isinstance(corpus, FilesCorpus):
         learned = corpus.tokens.with_suffix(".json")
         if not learned.is_file():
             progress("learning the tokenizer", 0, None)
