@@ -8,6 +8,7 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from time import monotonic
 from typing import Any
 
@@ -487,3 +488,222 @@ def test_nothing_is_fetched_from_elsewhere(page: Page, address: str) -> None:
     write(page, "The")
     assert asked
     assert all(url.startswith(address) for url in asked)
+
+
+# --- drafts, words, learning ------------------------------------------------------------------------------------------
+
+
+def test_a_draft_survives_a_reload_and_is_cleared_when_asked(page: Page) -> None:
+    Server(page)
+    write(page, "The draft that stays")
+    page.reload()
+    assert draft(page) == "The draft that stays"
+    page.click("#clear-draft")
+    assert draft(page) == ""
+    page.reload()
+    assert draft(page) == ""
+    assert page.evaluate("localStorage.getItem('rejoinder.drafts')") is None  # no byte of it is left
+
+
+def test_each_post_that_is_answered_has_a_draft_of_its_own(page: Page) -> None:
+    Server(page)
+    write(page, "First thoughts")
+    page.click("#try-post")  # they become the answer to the first post that is chosen
+    assert draft(page) == "First thoughts"
+    page.click("#paste summary")
+    page.fill("#pasted", "Another post")
+    page.click("#paste button")
+    assert draft(page) == ""
+    write(page, "Second thoughts")
+    page.click("#drafts summary")
+    expect(page.locator("#drafts-list li")).to_have_count(2)
+    page.click("#drafts-list .hit:has-text('First thoughts')")
+    assert draft(page) == "First thoughts"
+    expect(page.locator("#answering")).to_have_text("Answers Why do people still use Makefiles?")
+    page.click("#drafts-list li:has-text('Second thoughts') >> text=Erase")
+    expect(page.locator("#drafts-list li")).to_have_count(1)
+    assert draft(page) == "First thoughts"
+
+
+def test_how_sure_the_model_is_stands_there_in_words_and_an_empty_draft_has_an_example(page: Page) -> None:
+    Server(page, "I think that the problem is")
+    expect(page.locator("#try")).to_be_visible()
+    page.click("#try-draft")
+    assert draft(page) == "I think that the prob"
+    expect(page.locator("#try")).to_be_hidden()
+    expect(page.locator("#spoke")).to_have_text("Probably: the next word, 70%, says mixture")
+
+
+def test_where_a_reply_comes_from_opens_in_the_thread_and_what_is_answered_stays(page: Page) -> None:
+    Server(page)
+    reply = {"text": "Let it rest.", "score": 0.8, "rung": "bm25", "post": 4, "title": "Bread", "url": None, "generated": False}
+    page.route("**/v1/reply", lambda route: route.fulfill(json={"replies": [reply], "notice": "", "score": "", "threshold": 0}))
+    page.click("#try-post")
+    write(page, "My answer")
+    page.click("#replies summary")
+    page.click("#replies button")
+    page.click(".reply .source")
+    expect(page.locator(".sought")).to_contain_text("Let dough 3 rest until it doubles.")
+    expect(page.locator("#answering")).to_contain_text("Makefiles")
+    assert draft(page) == "My answer"
+    page.click(".back")
+    expect(page.locator(".answered")).to_contain_text("Makefiles")
+
+
+def test_drafts_and_replies_are_copied_by_a_click(page: Page) -> None:
+    page.context.grant_permissions(["clipboard-read", "clipboard-write"])
+    Server(page)
+    write(page, "To be copied")
+    page.click("#copy-draft")
+    expect(page.locator("#copy-draft")).to_have_text("Copied")
+    assert page.evaluate("navigator.clipboard.readText()") == "To be copied"
+
+
+def test_a_key_is_what_it_types_and_not_where_it_lies(page: Page) -> None:
+    """On a Mac, Option and a digit type a sign: it is the writer's."""
+    Server(page)
+    write(page, "The prob")
+    until(page, lambda: ghost(page) != "")
+    told = "([key, code]) => document.getElementById('draft').dispatchEvent(new KeyboardEvent('keydown',"
+    told += " { key, code, altKey: true, bubbles: true, cancelable: true }))"
+    for key, code in (("#", "Digit3"), ("@", "Digit2"), ("|", "Digit1"), ("¡", "Digit1")):
+        assert page.evaluate(told, [key, code])  # nobody has prevented it
+    assert draft(page) == "The prob"
+    assert not page.evaluate(told, ["1", "Numpad1"])
+    assert draft(page) == "The problem"
+
+
+def test_a_paste_of_any_length_stays_whole(page: Page) -> None:
+    server = Server(page)
+    text = "All of this was written elsewhere. " * 4_000
+    page.locator("#draft").focus()
+    page.keyboard.insert_text(text)
+    assert draft(page) == text
+    expect(page.locator("#long")).to_be_visible()
+    until(page, lambda: bool(server.asked))
+    assert 16_384 <= len(server.asked[-1]["draft"]) <= 100_000
+    page.reload()
+    assert draft(page) == text
+
+
+def test_a_keyboard_that_composes_latin_words_gets_the_strip_while_it_does(browser: Browser, address: str) -> None:
+    context = browser.new_context(viewport={"width": 390, "height": 800}, has_touch=True, is_mobile=True)
+    page = context.new_page()
+    page.goto(address)
+    Server(page)
+    page.locator("#draft").focus()
+    tool = context.new_cdp_session(page)
+    for text in ("T", "Th", "The"):
+        tool.send("Input.imeSetComposition", {"text": text, "selectionStart": len(text), "selectionEnd": len(text)})
+    expect(page.locator("#strip .word").first).to_have_text("problem")
+    assert ghost(page) == ""  # the keyboard draws at the caret itself
+    page.locator("#strip .word").first.tap()
+    assert draft(page) == "The problem"
+    context.close()
+
+
+def test_manners_that_are_chosen_hold(page: Page) -> None:
+    Server(page, "The end, with this: it rises.")
+    page.click("#manners summary")
+    page.select_option("#longest", "2")
+    page.check("#tab-word")
+    page.reload()
+    write(page, "The")
+    until(page, lambda: ghost(page) == " end, with")
+    page.keyboard.press("Tab")
+    assert draft(page) == "The end"
+    page.wait_for_timeout(450)  # longer than pressing twice
+    page.keyboard.press("Control+ArrowRight")
+    assert draft(page) == "The end,"  # punctuation is a step of its own
+    page.keyboard.press("Tab")
+    page.keyboard.press("Tab")
+    assert draft(page).startswith("The end, with this:")
+
+
+def test_nothing_while_one_deletes_and_nothing_wrong_twice(page: Page) -> None:
+    Server(page)
+    write(page, "The pro")
+    until(page, lambda: ghost(page) != "")
+    page.keyboard.press("Backspace")
+    page.wait_for_timeout(50)
+    assert ghost(page) == "" and page.locator("#strip .word:enabled").count() == 0
+    write(page, "o")
+    until(page, lambda: ghost(page) == SENTENCE[7:])
+    write(page, "x")
+    page.keyboard.press("Backspace")
+    page.keyboard.press("Backspace")
+    write(page, "o")
+    until(page, lambda: page.locator("#strip .word:enabled").count() > 0)
+    assert draft(page) == "The pro" and ghost(page) == ""
+    write(page, "b")
+    page.wait_for_timeout(50)
+    assert ghost(page) == ""  # the same word, one letter on
+
+
+def test_preferred_words_have_their_capitals_and_blocking_one_leaves_the_others(page: Page) -> None:
+    server = Server(page, "We use github and gitlab here.")
+    for word in ("GitHub", "GitLab"):
+        page.evaluate("document.getElementById('preferred').open = true")
+        page.fill("#prefer", word)
+        page.keyboard.press("Enter")
+    for word in ("nasty", "words"):
+        page.evaluate("document.getElementById('blocked').open = true")
+        page.fill("#block", word)
+        page.keyboard.press("Enter")
+    page.click("[aria-label='Allow nasty again']")
+    write(page, "We use")
+    until(page, lambda: ghost(page) == " GitHub and GitLab here.")
+    assert server.asked[-1]["blocked"] == ["words"]
+    write(page, " GitL")
+    until(page, lambda: page.locator("#strip .word").first.text_content() == "GitLab")
+
+
+def test_one_learns_when_asked_to_and_all_of_it_is_shown_searched_and_erased(page: Page, address: str) -> None:
+    def own() -> str:
+        return str(json.loads(page.request.get(f"{address}/v1/own").text())["text"])
+
+    Server(page)
+    write(page, "This was written before. ")
+    page.locator("h1").click()
+    assert own() == ""
+    page.click("#own summary")
+    page.check("#learn")
+    page.locator("#draft").focus()
+    page.keyboard.press("Control+End")
+    write(page, "Rye needs more water than wheat. This is not finished")
+    page.locator("h1").click()
+    until(page, lambda: own() != "")
+    assert own().strip() == "Rye needs more water than wheat."
+    expect(page.locator("#own-list li")).to_have_text(["Rye needs more water than wheat."])
+    page.fill("#own-find", "nothing like it")
+    expect(page.locator("#own-list li")).to_have_count(0)
+    with page.expect_download() as saved:
+        page.click("#own-save")
+    assert saved.value.path().read_text() == "Rye needs more water than wheat.\n"
+    page.on("dialog", lambda asked: asked.accept())
+    page.click("#own-erase")
+    expect(page.locator("#own-status")).to_have_text("Nothing is remembered.")
+    assert own() == ""
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_axe_finds_nothing_however_much_is_open(page: Page, scheme: Any) -> None:
+    script = Path(__file__).parent / "browser_pages" / "node_modules" / "axe-core" / "axe.min.js"
+    if not script.is_file():
+        pytest.skip("axe is not here; `make editors` fetches it, where there is npm")
+    page.emulate_media(color_scheme=scheme)
+    Server(page)
+    page.evaluate("document.querySelectorAll('details').forEach((one) => { one.open = true })")
+    page.fill("#prefer", "GitHub")
+    page.keyboard.press("Enter")
+    page.fill("#query", "1")
+    page.click("#find button")
+    expect(page.locator(".answered")).to_be_visible()
+    write(page, "The")
+    until(page, lambda: ghost(page) != "")
+    expect(page.locator("#ladder tbody tr").first).to_be_visible()
+    page.evaluate(f"() => {{ {script.read_text(encoding='utf-8')} }}")
+    found = page.evaluate(
+        "async () => (await axe.run()).violations.map(({ id, nodes }) => [id, ...nodes.map(({ html }) => html)])"
+    )
+    assert found == []

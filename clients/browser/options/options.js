@@ -2,6 +2,7 @@
 
 import { begin, claim } from "../pairing.js";
 import { ask } from "../server.js";
+import { spoken } from "../typing/spoken.js";
 import { learnFrom, switchOff } from "../sites.js";
 import { SERVER, keep, serverAt, state } from "../state.js";
 import { byId, make } from "../typing/elements.js";
@@ -69,8 +70,7 @@ async function showServer() {
   byId("unpair").hidden = !token;
   byId("pair").textContent = token ? "Pair again" : "Pair";
   try {
-    const { forum, speaks } = await ask("/v1/rungs");
-    byId("status").textContent = `Paired. Replies from ${forum}. ${speaks.reason.replaceAll("`", "")}.`;
+    byId("status").textContent = `Paired. ${spoken(await ask("/v1/rungs"))}`;
   } catch (error) {
     byId("status").textContent = error.code === "not_paired" ? "Not paired yet." : error.message;
   }

@@ -6,6 +6,7 @@ import { ask } from "../server.js";
 import { learnFrom, switchOff, switchOn } from "../sites.js";
 import { keep, siteOf, state } from "../state.js";
 import { byId } from "../typing/elements.js";
+import { spoken } from "../typing/spoken.js";
 import { replyItem } from "./reply.js";
 
 const MOST = 5; // replies
@@ -59,8 +60,7 @@ async function show() {
 
 async function showServer() {
   try {
-    const { forum, speaks } = await ask("/v1/rungs");
-    byId("server").textContent = `Replies from ${forum}. ${speaks.reason.replaceAll("`", "")}.`;
+    byId("server").textContent = spoken(await ask("/v1/rungs"));
   } catch (error) {
     byId("server").textContent = error.code === "not_paired" ? "This extension is not paired with the server on this machine." : error.message;
     byId("unpaired").hidden = error.code !== "not_paired";

@@ -13,6 +13,7 @@ import { ThreadPane } from "./thread.js";
 import { byId, make } from "./typing/elements.js";
 import { showManners } from "./typing/mannersform.js";
 import { Settings } from "./typing/settings.js";
+import { spoken } from "./typing/spoken.js";
 
 const SETTINGS = "rejoinder.settings";
 const settings = new Settings(kept(SETTINGS), (manners) => keep(SETTINGS, manners));
@@ -60,14 +61,11 @@ function answering(chosen, title, notice) {
 /** Say which archive replies come from, and which model speaks and why. */
 async function showSpeaks() {
   try {
-    const { forum, speaks } = await api.rungs();
-    byId("speaks").textContent = `Replies from ${forum}. ${capital(speaks.reason.replaceAll("`", ""))}.`;
+    byId("speaks").textContent = spoken(await api.rungs());
   } catch {
     byId("speaks").textContent = ""; // whoever types is told soon enough that the server is gone
   }
 }
-
-const capital = (sentence) => sentence.charAt(0).toUpperCase() + sentence.slice(1);
 
 /** Say, once and where it is seen, what the forum asks of people who write there. */
 function tell(notice) {

@@ -55,6 +55,7 @@ export function showOwn(settings, composer) {
     const words = text.split(/\s+/u).filter(Boolean).length;
     byId("own-status").textContent = texts.length ? `${words.toLocaleString("en")} words are remembered.` : "Nothing is remembered.";
     for (const name of ["own-find", "own-copy", "own-save", "own-erase"]) byId(name).disabled = !texts.length;
+    if (!texts.length) byId("own-find").value = "";
     list(texts);
   }
 
