@@ -225,6 +225,20 @@ for command in {["", "fetch", *COMMANDS]!r}:
     assert ended.stderr.splitlines() == [f"{command} []" for command in ["", "fetch", *COMMANDS]]
 
 
+def test_a_command_loads_no_other_one() -> None:
+    code = """
+import sys
+from rejoinder.cli import main
+sys.argv = ["rejoinder", "--quiet", "complete", "--help"]
+try:
+    main()
+except SystemExit:
+    print([name for name in ("suggest", "ladder", "fetching", "audit") if f"rejoinder.cli.{name}" in sys.modules])
+"""
+    ended = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, env=clean_environment(), timeout=60)
+    assert ended.stdout.startswith("Usage: ") and ended.stdout.splitlines()[-1] == "['suggest']"
+
+
 # --- errors ----------------------------------------------------------------------------------------------------------
 
 

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from rejoinder.cli.archive import counts_as_dict, date_of, print_counts
+from rejoinder.cli.archive import counts_as_dict, date_of, fetch_app, print_counts
 from rejoinder.cli.options import Home, Json, workspace
 from rejoinder.cli.output import keeping, note, print_json, progress
 from rejoinder.errors import UsageError
@@ -32,6 +32,7 @@ Pause = Annotated[float, typer.Option(min=0.0, help="Seconds between two request
 TokenFile = Annotated[Path | None, typer.Option(metavar="FILE", help="A file that holds the token.", show_default=False)]
 
 
+@fetch_app.command("discourse")
 def fetch_discourse(
     url: Address,
     topic: Annotated[
@@ -60,6 +61,7 @@ def fetch_discourse(
                home, as_json)  # fmt: skip
 
 
+@fetch_app.command("github")
 def fetch_github(
     repository: Annotated[str, typer.Argument(metavar="OWNER/REPO")],
     token_file: TokenFile = None,
@@ -89,6 +91,7 @@ def fetch_github(
                github.SOURCE, source or "github", home, as_json, repository)  # fmt: skip
 
 
+@fetch_app.command("zulip")
 def fetch_zulip(
     url: Address,
     zuliprc: Annotated[Path, typer.Option(metavar="FILE", help="The file that Zulip gives with an API key.")],
@@ -115,6 +118,7 @@ def fetch_zulip(
                source or reader.host, home, as_json)  # fmt: skip
 
 
+@fetch_app.command("zammad")
 def fetch_zammad(
     url: Address, token_file: TokenFile = None, source: Place = None, pause: Pause = 0.5, home: Home = None, as_json: Json = False
 ) -> None:
@@ -133,6 +137,7 @@ def fetch_zammad(
                source or reader.host, home, as_json)  # fmt: skip
 
 
+@fetch_app.command("chatwoot")
 def fetch_chatwoot(
     url: Address,
     account: Annotated[int, typer.Option(min=1, metavar="N", help="The number of the account.")] = 1,
@@ -158,6 +163,7 @@ def fetch_chatwoot(
                source or reader.host, home, as_json, str(account))  # fmt: skip
 
 
+@fetch_app.command("imap")
 def fetch_imap(
     host: Annotated[str, typer.Argument(metavar="HOST")],
     user: Annotated[str, typer.Option(metavar="NAME", help="The name to log in with.")],
