@@ -19,10 +19,10 @@ from rejoinder.archive.places import place
 from rejoinder.archive.reader import ArchiveCorpus
 from rejoinder.archive.split import Split, first_share, hash_split
 from rejoinder.climb import task_cache
-from rejoinder.climb.entries import Entry, entries
+from rejoinder.climb.entries import Entry, entries, full_config
 from rejoinder.climb.executor import EntryProgress
 from rejoinder.climb.run import FOLDER, ClimbConfig, climb
-from rejoinder.climb.task_cache import run
+from rejoinder.climb.task_cache import code_version, run
 from rejoinder.climb.tasks import (
     Choose,
     Experiment,
@@ -39,7 +39,10 @@ from rejoinder.climb.tasks import (
 )
 from rejoinder.errors import UsageError
 from rejoinder.home.workspace import Workspace
+from rejoinder.ladder.examples import EXAMPLES, MOST
+from rejoinder.ladder.page import page
 from rejoinder.ladder.report import MeasuredRung, Report
+from rejoinder.models import LADDER, Can, Rung
 
 THREADS = 1_300  # a tenth of them is the test part: enough for 99 replies of other threads
 RUNGS = ("canned", "unigram", "markov", "bm25")
@@ -120,6 +123,13 @@ def test_curves_have_all_shares(report: Report) -> None:
     assert [point.share for point in curve] == list(FEW)
     assert all("typing" in point.figures for point in curve)
     assert rung(report, "markov").law is None  # three points are too few
+
+
+def test_where_the_two_best_differ_is_a_page_of_its_own(space: Workspace, report: Report) -> None:
+    made = (space.home / FOLDER / EXAMPLES).read_text()
+    assert "Finishing sentences: markov and unigram" in made and "the person wrote" in made
+    assert 1 <= made.count("<article") <= MOST
+    assert "dough" in made and "dough" not in (space.home / FOLDER / "ladder.json").read_text()  # a report holds no words
 
 
 def test_a_second_climb_does_nothing_again(space: Workspace, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -217,6 +227,21 @@ def test_a_key_depends_on_all_that_its_result_does(space: Workspace, tmp_path: P
     assert task(space, tmp_path, ours).key != task(space, tmp_path, replace(ours, keystrokes=False)).key
 
 
+def test_the_code_of_figures_is_known_with_that_of_plugins_and_libraries(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    known = code_version()
+    assert known == code_version()
+    with monkeypatch.context() as patch:
+        patch.setattr(task_cache, "version", lambda name: "another" if name == "numpy" else "")
+        assert code_version() != known
+    module = tmp_path / "strange_rung.py"
+    module.write_text("one = 1\n")
+    monkeypatch.syspath_prepend(str(tmp_path))
+    monkeypatch.setitem(LADDER, "strange", Rung("strange_rung:Strange", Can.PREDICT, "a stranger's"))
+    found = code_version()
+    module.write_text("one = 2\n")
+    assert len({known, found, code_version()}) == 3
+
+
 def test_what_was_done_with_much_less_effort_is_done_again(space: Workspace, tmp_path: Path) -> None:
     """75 of 100 seconds are enough; 74 are not, and nothing is where all there is may be taken, but for what was whole."""
     for effort, whole, now, kept in (
@@ -300,3 +325,30 @@ def test_a_fusion_with_nets_has_one_without_beside_it() -> None:
     assert found["fusion without nets"].parts == ("bm25", "pmi_svd")
     assert [entry.name for entry in entries(("bm25", "fusion"), {})] == ["bm25", "fusion"]
     assert all(entry.shipped == ("package" in entry.name) for entry in entries(None, {}))
+
+
+def test_what_stands_against_nets_is_as_strong_as_can_be() -> None:
+    """Counts with a cache whose weights are fitted on dev, made of those beside them; at the end a compressor."""
+    found = entries(None, {})
+    names = [entry.name for entry in found]
+    cached = found[names.index("kneser_ney with cache")]
+    assert names.index("kneser_ney") + 1 == names.index("kneser_ney with cache") and names[-1] == "PPMd"
+    assert cached.parts == ("kneser_ney",) and full_config(cached)["cache"] > 0 and not full_config(cached)["cache_weights"]
+    assert (cached.net, cached.types, found[-1].types, found[-1].net, found[-1].replies, found[-1].ranks) == (
+        False, True, True, False, False, False,
+    )  # fmt: skip
+    assert "kneser_ney with cache" not in [entry.name for entry in entries(("kneser_ney",), {"kneser_ney": {"cache": 9}})]
+
+
+def test_a_compressor_is_measured_beside_the_rungs_and_takes_no_part_in_the_verdict(
+    space: Workspace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    chosen = [Entry("unigram", "unigram"), Entry("PPMd", "PPMd", reference=True)]
+    monkeypatch.setattr("rejoinder.climb.run.entries", lambda *_: chosen)
+    found = climb(space, ClimbConfig(("unigram",), budget=None, seed=5), {})
+    row = rung(found, "PPMd")
+    figure = row.text().bits_per_byte
+    assert (row.reference, row.state, row.neural, figure.number if figure else 0) == (True, "measured", False, 60)
+    assert bits(found, "PPMd") < bits(found, "unigram") and row.cost.whole_seconds and row.cost.keystroke_ms is None
+    assert found.verdicts["typing"].best == "unigram" and found.steps == () and found.ties == {"typing": (("unigram",),)}
+    assert "PPMd" in page(found)

@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 
 from rejoinder.archive.reader import ArchiveCorpus
 from rejoinder.errors import ConfigError, DamagedModel, ModelError
-from rejoinder.models.cache import Cache
+from rejoinder.models.cache import Cache, fit_weights
 from rejoinder.models.interfaces import Job
 from rejoinder.models.kneser_ney import KneserNey, KneserNeyConfig
 from rejoinder.models.smoothing import FALLBACK
@@ -276,6 +276,34 @@ def test_a_cache_whose_only_match_is_old_is_no_less_sure_of_it() -> None:
     history = cache.remember(b"", 1, 2, *[3] * 2_500)
     mixed = np.exp(cache.mix(np.log(np.full(4, 0.25, np.float32)), history, (1,)))
     assert np.isfinite(mixed).all() and mixed.sum() == pytest.approx(1) and mixed[2] > 0.5
+
+
+def test_the_weights_of_a_cache_are_those_that_drew_the_text() -> None:
+    """Tokens drawn by known weights: with 0.3 by c_0, of the rest with 0.4 by c_1, which half of them have; never by c_2."""
+    drawn, seen = np.random.default_rng(0), []
+    for _ in range(20_000):
+        known = int(drawn.integers(1, 3))
+        by = 1 if known == 2 and drawn.random() < 0.4 else 0 if drawn.random() < 0.3 else -1
+        parts = [0.9 if by == 0 else 0.01, 0.8 if by == 1 else 0.01][:known]
+        seen.append((log(0.7 if by < 0 else 0.01), parts))
+    found = fit_weights(seen)
+    assert found == (pytest.approx(0.3, abs=0.02), pytest.approx(0.4, abs=0.02), 0.0)  # c_2 was never known
+    cache = Cache(10, 1.0, found)
+    assert cache.parts(0, cache.remember(b"", 0, 1, 0)) == [pytest.approx(5 / 7)]  # ages 0 and 2 of 0, 1 of 1: 1.25 of 1.75
+
+
+def test_a_cache_without_weights_takes_those_of_dev(tmp_path: Path) -> None:
+    """Posts that say one made-up word again and again, each another: only a cache knows it. Nothing is counted twice."""
+    posts = [Post(n, Kind.STORY, " ".join([f"w{n}x{n}"] * 30)) for n in range(1, 150)]
+    corpus = make_corpus(tmp_path, posts)
+    plain, cached = KneserNeyConfig(order=2), KneserNeyConfig(order=2, cache=200, cache_weights=())
+    counted = KneserNey.fit(corpus, plain, rng=np.random.default_rng(0), job=Job(tmp_path))
+    alone = KneserNey.fit(corpus, cached, rng=np.random.default_rng(0), job=Job(tmp_path))
+    made = KneserNey.fit(corpus, cached, rng=np.random.default_rng(0), job=Job(tmp_path, parts={"kneser_ney": counted}))
+    assert made.config == alone.config and sum(made.config.cache_weights) > 0.5
+    assert all(ours.token is theirs.token for ours, theirs in zip(made.index, counted.index, strict=True))
+    tokens = counted.tokenizer.encode(posts[0].text)
+    assert made.score_tokens(made.start(()), tokens).sum() > counted.score_tokens(counted.start(()), tokens).sum() / 2
 
 
 def test_the_cache_forgets_beyond_its_size_and_makes_what_was_said_likelier() -> None:

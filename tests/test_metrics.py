@@ -9,7 +9,17 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rejoinder.ladder.metrics import Estimate, bits_per_byte, bootstrap_bits, bootstrap_change, by_thread, perplexity
+from rejoinder.ladder.metrics import (
+    LEVEL,
+    Estimate,
+    bits_per_byte,
+    bootstrap_bits,
+    bootstrap_change,
+    bootstrap_mean,
+    by_thread,
+    level_of_each,
+    perplexity,
+)
 
 
 def rng() -> np.random.Generator:
@@ -83,3 +93,16 @@ def test_the_value_lies_in_its_interval_and_depends_on_the_seed_alone(pieces: in
 
 def test_an_estimate_as_a_person_reads_it() -> None:
     assert str(Estimate(1.81064, 1.8, 1.82)) == "1.8106 (1.8000 to 1.8200)"
+
+
+def test_several_comparisons_are_corrected_for() -> None:
+    """Of 10 pairs of equal models drawn 200 times, one pair at least looks different in 5 of 100 and not in 40 (1 - 0.95^10)."""
+    level, several = level_of_each(10), np.random.default_rng(1)
+    assert level == pytest.approx(0.995) and level_of_each(1) == level_of_each(0) == LEVEL
+    misled = {LEVEL: 0, level: 0}
+    for _ in range(200):
+        pairs = several.normal(0, 1, (10, 60))
+        for one in misled:
+            found = [bootstrap_mean(pair, np.ones(60), rng(), one) for pair in pairs]
+            misled[one] += any(not each.low <= 0 <= each.high for each in found)
+    assert misled[level] <= 30 < 60 <= misled[LEVEL]

@@ -10,8 +10,10 @@ from pathlib import Path
 import pytest
 
 from rejoinder.errors import UsageError
-from rejoinder.ladder.advice import advice, doubt
+from rejoinder.ladder.advice import advice, doubt, not_told_apart
 from rejoinder.ladder.curve import Crossing
+from rejoinder.ladder.formatting import seconds
+from rejoinder.ladder.metrics import level_of_each
 from rejoinder.ladder.page import page, policy
 from rejoinder.ladder.plots import front
 from rejoinder.ladder.report import KINDS, Figure, Overtaking, Report, from_json, read, to_json
@@ -105,10 +107,14 @@ def test_a_part_of_the_text_with_few_posts_has_no_column_and_no_plot(report: Rep
 
 
 def test_what_came_with_the_package_never_cost_nothing() -> None:
-    made, (_, rows, _) = page(read(COMMITTED[1])), plain(read(COMMITTED[1]))
+    found = read(COMMITTED[1])
+    made, (_, rows, _) = page(found), plain(found)
     assert "0.00 s" not in made
-    assert [row[4] for row in rows if "(package)" in row[0]] == ["elsewhere"] * 3
-    assert re.search(r'40\xa0min<span class="ends">elsewhere', made)  # the cell of the package
+    costs = {rung.name: rung.cost for rung in found.rungs if rung.shipped}
+    told = {row[0]: row[4] for row in rows if row[0] in costs}
+    assert told == {name: f"{seconds(cost.whole_seconds or 0)} elsewhere" for name, cost in costs.items()} and len(told) == 3
+    cell = seconds(costs["lstm (package)"].fit_seconds or 0).replace(" ", "\xa0")
+    assert f'{cell}<span class="ends">elsewhere' in made
 
 
 def test_an_empty_report_is_a_page(report: Report) -> None:
@@ -148,8 +154,17 @@ def test_how_small_a_difference_can_be_seen(report: Report) -> None:
     steps = [s for s in report.steps if s.kind == "typing"][:3]
     gains = [Figure(0.0, -half, half, 250) for half in (0.01, 0.06, 0.02)]
     of = replace(report, steps=tuple(replace(step, gain=gain) for step, gain in zip(steps, gains, strict=True)))
-    assert doubt(of, "typing").startswith("250 posts show differences above about 2.0% of the bits")
+    assert doubt(of, "typing").startswith("Your archive can show differences above about 2.0% of the bits, by 250 posts")
     assert "of 3 comparisons" in doubt(of, "typing") and doubt(of, "replies") == ""
+    widened = doubt(replace(of, level={"typing": level_of_each(3)}), "typing")
+    assert "hold together in 95 of 100" in widened and "misleads" not in widened
+
+
+def test_what_is_not_told_apart_from_the_best_is_named(report: Report) -> None:
+    of = replace(report, ties={"typing": (("mixture", "lstm"), ("markov",)), "replies": (("fusion",), ("bm25",))})
+    said = "Not told apart from the best, mixture: lstm."
+    assert (not_told_apart(of, "typing"), not_told_apart(of, "replies")) == (said, "")
+    assert said in page(of) and f"  {said}" in plain(of)[2]
 
 
 def test_an_overtaking_in_words() -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from rejoinder.ladder.report import Figure
-from rejoinder.ladder.verdict import Contender, Gain, verdict
+from rejoinder.ladder.verdict import Contender, Gain, ties, verdict
 
 BITS = {"unigram": 3.0, "markov": 2.2, "kneser_ney": 2.0, "lstm": 1.8}
 SECONDS = {"unigram": 0.1, "markov": 0.5, "kneser_ney": 6.0, "lstm": 900.0}
@@ -39,6 +39,7 @@ def test_a_yes_says_which_rungs_without_a_net_were_starved() -> None:
     found, fair = verdict("typing", starved, gain()), verdict("typing", contenders(), gain())
     assert found is not None and fair is not None and found.neural is True
     assert any("But the budget stopped kneser_ney" in sentence for sentence in found.sentences)
+    assert found.headline.startswith("So far, yes: ") and fair.headline.startswith("Yes, you need")
     assert not any("But the budget" in sentence for sentence in fair.sentences)
 
 
@@ -118,3 +119,11 @@ def test_a_net_that_was_never_measured_cannot_be_ruled_out() -> None:
     ahead = verdict("typing", contenders(), gain(), ["mixture"])
     assert ahead is not None
     assert ahead.neural is True
+
+
+def test_what_is_not_told_apart_stands_together() -> None:
+    """Intervals of 5% about 1.8, 1.85 (2.7% more), 2.0 (10% more than the first) and 3.0."""
+    names = ["lstm", "mixture", "kneser_ney", "unigram"]
+    assert ties(names, gain(0.05, mixture=1.85)) == (("lstm", "mixture"), ("kneser_ney",), ("unigram",))
+    assert ties(names, gain(0.001, mixture=1.85)) == (("lstm",), ("mixture",), ("kneser_ney",), ("unigram",))
+    assert ties([], gain()) == ()

@@ -50,6 +50,7 @@ def ladder(
     from rejoinder.climb.run import FOLDER, REPORT, ClimbConfig, climb
     from rejoinder.config import read_settings
     from rejoinder.files import write_atomically
+    from rejoinder.ladder.examples import EXAMPLES
     from rejoinder.ladder.page import page
     from rejoinder.ladder.report import to_json
     from rejoinder.ladder.table import plain
@@ -69,7 +70,10 @@ def ladder(
         return
     columns, rows, lines = plain(report, terminal_width() or _WIDE)
     table(columns, rows)
-    for line in [*lines, "", f"The whole report, with plots: {(out or where) / 'ladder.html'}"]:
+    lines += ["", f"The whole report, with plots: {(out or where) / 'ladder.html'}"]
+    if (where / EXAMPLES).is_file():
+        lines.append(f"Posts where the two best rungs differ most, with what each said: {where / EXAMPLES}")
+    for line in lines:
         say(line)
 
 

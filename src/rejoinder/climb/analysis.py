@@ -18,10 +18,12 @@ from rejoinder.engine.replay import POLICY
 from rejoinder.ladder import metrics, ranking
 from rejoinder.ladder import report as r
 from rejoinder.ladder.curve import POINTS, Laws, crossing
-from rejoinder.ladder.report import KINDS, Cost, Figure, Kind, Pairs, PartSize
+from rejoinder.ladder.examples import widest
+from rejoinder.ladder.report import KINDS, Figure, Kind, Pairs, PartSize
 from rejoinder.ladder.text_evaluation import LETTERS, LONGEST, THRESHOLDS
-from rejoinder.ladder.verdict import MARGIN, Contender, verdict
+from rejoinder.ladder.verdict import MARGIN, Contender, ties, verdict
 
+_TOLD = 8  # words of a post that is shown as an example, at least
 _SETTLED = 0.005  # a rung is settled if twice the data would surely change its figure by less
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
@@ -52,7 +54,7 @@ class Analysis:
         self.threads, self.repeats, self.pair_threads = threads, repeats, pair_threads
         self.columns = self._measured("typing")
         self.ranks = {name: found for name, found in self._measured("replies").items() if found}
-        self.posts = {c: _shortest(self.columns.values(), c) for c in ("text", "next", "exact", "keys", "gate")}
+        self.posts = {c: _shortest(self.columns.values(), c) for c in ("text", "next", "exact", "keys", "shown", "gate")}
         self.pairs = {pairs: _shortest(self.ranks.values(), pairs) for pairs in pair_threads}
         self.costs = {name: cost_of(trial, self.trials) for name, trial in self.trials.items()}
         self.laws = {(t.entry.name, kind): law for t in self.trials.values() for kind in KINDS if (law := self._law(t, kind))}
@@ -90,6 +92,7 @@ class Analysis:
             top3=tuple(words_right(2, letters) for letters in range(LETTERS)),
             exact=tuple(figure("exact", lambda x, n=n: x[:, n, 1], lambda x, n=n: x[:, n, 0]) for n in range(LONGEST)),  # type: ignore[misc]
             savings=figure("keys", lambda x: x[:, 0] - x[:, 1], lambda x: x[:, 0]),
+            right=figure("shown", lambda x: x[:, 1], lambda x: x[:, 0]),
             gate=self._gate(of, which),
         )
 
@@ -121,26 +124,26 @@ class Analysis:
         """The mean of what was summed by post, over `counts`, with its interval over threads; None for no counts."""
         return self._sure(sums, counts, threads) if (counts > 0).any() else None
 
-    def _sure(self, sums: Floats, counts: Floats, threads: Ints) -> Figure:
+    def _sure(self, sums: Floats, counts: Floats, threads: Ints, level: float = metrics.LEVEL) -> Figure:
         asked = counts > 0
         of_threads, over = metrics.by_thread(threads[asked], sums[asked], counts[asked])
-        return Figure.of(metrics.bootstrap_mean(of_threads, over, self._rng()), int(asked.sum()))
+        return Figure.of(metrics.bootstrap_mean(of_threads, over, self._rng(), level), int(asked.sum()))
 
     def _rng(self) -> np.random.Generator:
         return np.random.default_rng(self.executor.experiment.seed)
 
     # --- comparing -----------------------------------------------------------------------------------------------
 
-    def gain(self, kind: Kind, upper: str, lower: str) -> Figure:
+    def gain(self, kind: Kind, upper: str, lower: str, level: float = metrics.LEVEL) -> Figure:
         """How far one rung is ahead of another, paired over threads: the share of bits it saves, or recall@1 for comments."""
         if kind == "typing":
             number = self.posts["text"]
             paid = [np.asarray(self.columns[name]["text"][:number, 0], np.float64) for name in (upper, lower)]
             one, other = metrics.by_thread(self.threads[:number], *paid)
-            return Figure.of(metrics.bootstrap_change(one, other, self._rng()), number)
+            return Figure.of(metrics.bootstrap_change(one, other, self._rng(), level), number)
         number = self.pairs[self.main]
         one, other = self._hits(upper)[:number], self._hits(lower)[:number]
-        return self._sure(one - other, np.ones(number), self.pair_threads[self.main][:number])
+        return self._sure(one - other, np.ones(number), self.pair_threads[self.main][:number], level)
 
     def _hits(self, name: str) -> Floats:
         """(N,) recall@1 of each pair, over the draws."""
@@ -154,12 +157,37 @@ class Analysis:
     def names(self, kind: Kind) -> list[str]:
         """The measured rungs, in the order of the ladder."""
         able = self.columns if kind == "typing" else {n: r for n, r in self.ranks.items() if self.main in r}
-        return [name for name in self.trials if name in able]
+        return [name for name in self.trials if name in able and not self.trials[name].entry.reference]
+
+    def level(self, kind: Kind) -> float:
+        """The level of the interval of each comparison of neighbours, so that all together hold at 95%."""
+        return metrics.level_of_each(len(self.names(kind)) - 1)
 
     def steps(self) -> tuple[r.StepUp, ...]:
         """Each rung against the next one up, paired."""
         neighbours = ((kind, pair) for kind in KINDS for pair in pairwise(self.names(kind)))
-        return tuple(r.StepUp(kind, lower, upper, self.gain(kind, upper, lower)) for kind, (lower, upper) in neighbours)
+        return tuple(
+            r.StepUp(kind, lower, upper, self.gain(kind, upper, lower, self.level(kind))) for kind, (lower, upper) in neighbours
+        )
+
+    def ties(self, kind: Kind) -> tuple[tuple[str, ...], ...]:
+        """The measured rungs, the best first, those together that these posts do not tell apart."""
+        ranked = sorted(self.names(kind), key=lambda name: self._score(name, kind), reverse=True)
+        level = self.level(kind)
+        return ties(ranked, lambda upper, lower: self.gain(kind, upper, lower, level))
+
+    def two_best(self, kind: Kind) -> tuple[tuple[str, str], list[int]] | None:
+        """The two best rungs, and the places of the posts, or of the pairs, where they differ most; None for fewer rungs."""
+        ranked = sorted(self.names(kind), key=lambda name: self._score(name, kind), reverse=True)[:2]
+        if len(ranked) < 2:
+            return None
+        if kind == "typing":
+            one, other = (np.asarray(self.columns[name]["text"][: self.posts["text"]], np.float64) for name in ranked)
+            ahead = np.where(one[:, 2] >= _TOLD, (other[:, 0] - one[:, 0]) / one[:, 1], 0.0)
+        else:
+            first, second = (self.ranks[name][self.main][: self.pairs[self.main], 0, 0] for name in ranked)
+            ahead = np.log(np.asarray(second, np.float64)) - np.log(np.asarray(first, np.float64))
+        return (ranked[0], ranked[1]), widest(ahead)
 
     # --- learning curves -----------------------------------------------------------------------------------------
 
@@ -230,6 +258,7 @@ class Analysis:
             cost=self.costs[name],
             curve=self.curve(trial) if len(trial.fits) > 1 else (),
             law=law,
+            reference=entry.reference,
         )
 
     def verdict(self, kind: Kind) -> r.Verdict | None:
@@ -244,13 +273,23 @@ class Analysis:
         flat = law is not None and max(abs(law.doubling().low), abs(law.doubling().high)) < _SETTLED
         why = "" if flat else trial.why
         times = cost.keystroke_ms if kind == "typing" else cost.reply_ms
-        if kind == "typing":
-            score = -float(self.columns[name]["text"][: self.posts["text"], 0].sum())
-        else:
-            score = float(self._hits(name)[: self.pairs[self.main]].mean())
         return Contender(
-            name, trial.entry.net, score, _here(trial, cost), times.p50 if times else None, cost.disk_bytes or 0, not why, why
+            name=name,
+            net=trial.entry.net,
+            score=self._score(name, kind),
+            seconds=0.0 if trial.entry.shipped else cost.whole_seconds or 0.0,
+            milliseconds=times.p50 if times else None,
+            bytes=cost.disk_bytes or 0,
+            settled=not why,
+            why=why,
+            elsewhere=cost.elsewhere,
         )
+
+    def _score(self, name: str, kind: Kind) -> float:
+        """What rungs are ordered by: higher is better."""
+        if kind == "typing":
+            return -float(self.columns[name]["text"][: self.posts["text"], 0].sum())
+        return float(self._hits(name)[: self.pairs[self.main]].mean())
 
     def report(self, forum: str, key: str) -> r.Report:
         """The whole of it."""
@@ -285,12 +324,9 @@ class Analysis:
             overtakings=self.overtakings(),
             verdicts={kind: found for kind in KINDS if (found := self.verdict(kind))},
             skipped=tuple(executor.skipped),
+            level={kind: self.level(kind) for kind in KINDS},
+            ties={kind: groups for kind in KINDS if (groups := self.ties(kind))},
         )
-
-
-def _here(trial: EntryProgress, cost: Cost) -> float:
-    """Seconds to fit a rung on this machine, with all it is made of."""
-    return 0.0 if trial.entry.shipped else cost.whole_seconds or 0.0
 
 
 def _law_of(kind: Kind, law: Laws) -> r.Law:

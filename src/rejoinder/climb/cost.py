@@ -13,12 +13,16 @@ import numpy as np
 
 from rejoinder.climb.executor import EntryProgress
 from rejoinder.home.workspace import Workspace
+from rejoinder.ladder.formatting import seconds as shown
 from rejoinder.ladder.report import Cost, Machine, Percentiles
 from rejoinder.models import LADDER
 
 
 def cost_of(trial: EntryProgress, trials: Mapping[str, EntryProgress]) -> Cost:
     """What a rung costs, given all that it may be made of."""
+    if trial.entry.reference:
+        read = measured.load_seconds if (measured := trial.measured.get("typing")) else None
+        return Cost(fit_seconds=read, whole_seconds=read)
     if trial.entry.shipped:
         return _cost_of_shipped(trial)
     done, load = trial.fitted, _latencies(trial)
@@ -49,6 +53,7 @@ def _cost_of_shipped(trial: EntryProgress) -> Cost:
         fit_seconds=seconds[0] if seconds else None,
         whole_seconds=round(sum(seconds), 3) if seconds else None,
         disk_bytes=sum(fitted.bytes for fitted in found) or None,
+        elsewhere=f"fitted elsewhere in {shown(sum(seconds))}" if seconds else "",
         **_latencies(trial),
     )
 
@@ -61,6 +66,11 @@ def _latencies(trial: EntryProgress) -> dict[str, Any]:
         "load_seconds": first.load_seconds if first else None,
         "keystroke_ms": _percentiles(typed.milliseconds) if typed else None,
         "reply_ms": _percentiles(ranked.milliseconds) if ranked else None,
+        "thousand": {
+            kind: round(sum(one.milliseconds) / one.suggestions, 3)
+            for kind, one in trial.measured.items()
+            if one.suggestions and one.milliseconds
+        },
     }
 
 

@@ -8,9 +8,11 @@ from typing import Any
 
 from rejoinder.config import Settings, as_dict, resolve
 from rejoinder.home.workspace import Workspace
+from rejoinder.ladder.compression import ORDER
 from rejoinder.models import LADDER, NOTHING, Can, is_net, parts_of, rung
 
-_WITHOUT_NETS = "fusion without nets"
+_WITHOUT_NETS, _WITH_CACHE = "fusion without nets", "kneser_ney with cache"
+_CACHE = {"cache": 1_000, "cache_weights": ()}  # as strong as counts get: its weights are fitted on dev
 
 
 @dataclass(frozen=True)
@@ -22,32 +24,41 @@ class Entry:
     config: dict[str, Any] = field(default_factory=dict)
     parts: tuple[str, ...] = ()  # the rungs it is made of
     shipped: bool = False
+    reference: bool = False  # no rung: the compressor, to compare with
 
     @property
     def net(self) -> bool:
         """Whether it is a neural net, or is made of one."""
-        return is_net(self.rung, self.parts)
+        return not self.reference and is_net(self.rung, self.parts)
 
     @property
     def types(self) -> bool:
         """Whether it predicts text."""
-        return Can.PREDICT in LADDER[self.rung].can
+        return self.reference or Can.PREDICT in LADDER[self.rung].can
 
     @property
     def replies(self) -> bool:
         """Whether it has to do with replies."""
-        return bool(LADDER[self.rung].can & (Can.PROPOSE | Can.RANK))
+        return not self.reference and bool(LADDER[self.rung].can & (Can.PROPOSE | Can.RANK))
+
+    @property
+    def ranks(self) -> bool:
+        """Whether it orders candidates."""
+        return not self.reference and Can.RANK in LADDER[self.rung].can
 
     @property
     def what(self) -> str:
         """In half a line."""
+        if self.reference:
+            return f"a compressor that has read the train part, contexts of up to {ORDER} bytes; to compare with"
         return LADDER[self.rung].what + (", from the package" if self.shipped else "")
 
 
 def entries(names: Iterable[str] | None, settings: Settings) -> list[Entry]:
     """The rows for rungs of these names, from the cheapest up; if None, all that need not be named, and those of the package.
 
-    Where a fusion has nets in it, another one without them stands before it, since whether nets are worth it is the question.
+    Whether nets are worth it is the question, so what stands against them is as strong as can be: counts with a cache, too, and
+    where a fusion has nets in it, another one without them before it. Where nothing is named, a compressor ends the list.
 
     Raises:
         UsageError: no such rung.
@@ -68,7 +79,9 @@ def entries(names: Iterable[str] | None, settings: Settings) -> list[Entry]:
             plain = tuple(part for part in parts if not is_net(part, ()) and Can.RANK in LADDER[part].can)
             found.append(Entry(_WITHOUT_NETS, name, {**settings.get(name, {}), "models": plain}, plain))
         found.append(Entry(name, name, dict(settings.get(name, {})), parts))
-    return found + (_shipped() if names is None else [])
+        if name == "kneser_ney" and not config.cache:
+            found.append(Entry(_WITH_CACHE, name, {**settings.get(name, {}), **_CACHE}, (name,)))
+    return found + ([*_shipped(), Entry("PPMd", "PPMd", reference=True)] if names is None else [])
 
 
 def _config(name: str, settings: Settings) -> Any:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from time import monotonic
 from typing import Any, TypeVar
@@ -11,7 +12,9 @@ from rejoinder.climb import tasks
 from rejoinder.climb.entries import Entry, full_config
 from rejoinder.climb.task_cache import kept, run
 from rejoinder.climb.tasks import (
+    EXAMPLE_FILE,
     Chosen,
+    Compared,
     Done,
     Experiment,
     Failed,
@@ -24,7 +27,8 @@ from rejoinder.climb.tasks import (
     Work,
 )
 from rejoinder.errors import UsageError
-from rejoinder.ladder.report import KINDS, PAIRS, Kind, LeftOut, State
+from rejoinder.ladder.examples import Example, read_examples
+from rejoinder.ladder.report import KINDS, PAIRS, Kind, LeftOut, Pairs, State
 from rejoinder.models import LADDER, Can
 from rejoinder.models.interfaces import Progress
 from rejoinder.text.tokenizer import DEFAULT_SIZE
@@ -94,6 +98,7 @@ class Executor:
         self.skipped: list[LeftOut] = []
         self.token_keys: dict[float, str] = {}
         self.chosen = Chosen(key="")
+        self.compared: list[str] = []  # keys of what was compared
 
     def left(self, share: float = 1.0) -> float:
         """Seconds until so much of the budget is spent."""
@@ -230,7 +235,7 @@ class Executor:
 
     def measurable(self, trial: EntryProgress) -> list[Kind]:
         """What can be measured of a rung."""
-        if trial.state not in (None, "stopped") or not (trial.fits or trial.entry.shipped):
+        if trial.state not in (None, "stopped") or not (trial.fits or trial.entry.shipped or trial.entry.reference):
             return []
         if trial.entry.replies and not any(self.chosen.pairs.values()):
             trial.leave("skipped", "too few held-out replies to measure a ranker on; import more")
@@ -244,13 +249,13 @@ class Executor:
             trial.measured[kind] = done
             trial.state = trial.state or "measured"
         elif isinstance(done, Failed):
-            trial.leave("failed", done.error)
+            trial.leave("skipped" if done.missing_extra else "failed", done.error)
         else:
             trial.leave("stopped", "was stopped by the budget while it was measured")
 
     def measure_point(self, trial: EntryProgress, share: float) -> None:
         """Measure what was fitted on a share of the data, for the learning curve."""
-        for kind, able in zip(KINDS, (trial.entry.types, Can.RANK in LADDER[trial.entry.rung].can), strict=True):
+        for kind, able in zip(KINDS, (trial.entry.types, trial.entry.ranks), strict=True):
             if able:
                 what = f"measuring {trial.entry.name} on {fraction(share)} of the data"
                 done = self._measure(what, trial, kind, max(self.left(ALL), 1.0), share)
@@ -262,16 +267,32 @@ class Executor:
     ) -> Done | OutOfTime:
         """A measurement; of a point of the learning curve, where a `share` is given."""
         rung, curve = trial.entry.rung, share is not None
+        if trial.entry.reference:
+            return self.run(
+                what, tasks.Compress(self.chosen.key), Limits(_limit(seconds), _limit(seconds), posts=POSTS), late(seconds)
+            )
         model = None if trial.entry.shipped else trial.fits[share or trial.share].key
-        limit = None if seconds == math.inf else seconds
-        late = 2 * seconds + 20  # a measurement looks at the clock itself, between two posts
+        limit = _limit(seconds)
         if kind == "typing":
             limits = Limits(limit, limit, posts=CURVE_POSTS if curve else POSTS, typed=KEYED_POSTS)
-            return self.run(what, tasks.MeasureText(rung, model, self.chosen.key, keystrokes=not curve), limits, late)
+            return self.run(what, tasks.MeasureText(rung, model, self.chosen.key, keystrokes=not curve), limits, late(seconds))
         kinds = tuple(kind for kind in PAIRS if self.chosen.pairs.get(kind))[: 1 if curve else None]
         sources = {} if curve else self._sources(trial)
-        work = tasks.MeasureReplies(rung, model, kinds, harder=not curve, draws=1 if curve else self.draws, sources=sources)
-        return self.run(what, work, Limits(limit, limit, pairs=CURVE_PAIRS if curve else RANKED_PAIRS), late)
+        work = tasks.MeasureReplies(
+            rung, model, self.chosen.key, kinds, harder=not curve, draws=1 if curve else self.draws, sources=sources
+        )
+        return self.run(what, work, Limits(limit, limit, pairs=CURVE_PAIRS if curve else RANKED_PAIRS), late(seconds))
+
+    def compare(self, kind: Kind, pair: tuple[str, str], places: Sequence[int], pairs: Pairs) -> list[Example]:
+        """What two measured rungs say of posts on which they differ; none where there is no time left for it."""
+        found = [self.trials[name] for name in pair]
+        rungs, models = zip(*((one.entry.rung, one.fits[one.share].key if one.fits else None) for one in found), strict=True)
+        work = tasks.Compare(kind, rungs, models, self.chosen.key, tuple(places), pairs, self.draws)
+        done = self.run(f"where {' and '.join(pair)} differ", work)
+        if not isinstance(done, Compared):
+            return []
+        self.compared.append(done.key)
+        return read_examples(self.experiment.root / done.key / EXAMPLE_FILE)
 
     def _sources(self, trial: EntryProgress) -> dict[str, str]:
         """Who proposes the replies that a rung orders: itself, or what it is made of."""
@@ -279,6 +300,15 @@ class Executor:
         able = [self.trials[name] for name in ([trial.entry.name] if own else trial.entry.parts)]
         fits = [one.fitted for one in able if Can.PROPOSE in LADDER[one.entry.rung].can]
         return {fit.rung: fit.key for fit in fits if fit}
+
+
+def late(seconds: float) -> float:
+    """When a measurement is stopped that should take so long: it looks at the clock itself, between two posts."""
+    return 2 * seconds + 20
+
+
+def _limit(seconds: float) -> float | None:
+    return None if seconds == math.inf else seconds
 
 
 def fraction(share: float) -> str:

@@ -30,7 +30,7 @@ def carry_out(executor: Executor) -> None:
         UsageError: nothing could be prepared to measure on.
     """
     executor.prepare()
-    own = [trial for trial in executor.trials.values() if not trial.entry.shipped]
+    own = [trial for trial in executor.trials.values() if not trial.entry.shipped and not trial.entry.reference]
     asked = [trial for trial in own if LADDER[trial.entry.rung].asked]
     base = [trial for trial in own if not trial.entry.parts and trial not in asked]
     composite = [trial for trial in own if trial.entry.parts]

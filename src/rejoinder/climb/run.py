@@ -25,15 +25,17 @@ from rejoinder.climb.executor import Executor
 from rejoinder.climb.plan import carry_out
 from rejoinder.climb.task_cache import code_version, package_version
 from rejoinder.climb.tasks import Experiment
+from rejoinder.climb.worker import pool_of
 from rejoinder.config import Settings
 from rejoinder.errors import UsageError
-from rejoinder.files import told_when_full, write_json
+from rejoinder.files import told_when_full, write_atomically, write_json
 from rejoinder.home.holders import LADDER_FOLDER, folder
 from rejoinder.home.lock import locked
 from rejoinder.home.workspace import Workspace
 from rejoinder.ladder import report as reports
-from rejoinder.ladder.ranking import Asked, Pool
-from rejoinder.ladder.report import PartSize, Report
+from rejoinder.ladder.examples import EXAMPLES, Contrast, examples_page
+from rejoinder.ladder.ranking import Asked
+from rejoinder.ladder.report import KINDS, PartSize, Report
 from rejoinder.models.interfaces import Progress, silent
 
 FOLDER, REPORT, _RUN, _DATA = LADDER_FOLDER, "ladder.json", "run.json", "data.json"
@@ -92,7 +94,9 @@ def _climb(space: Workspace, config: ClimbConfig, settings: Settings, progress: 
     finally:
         write_json(root / _RUN, {"key": key, "spent": round(monotonic() - executor.began, 1)})
     progress("drawing conclusions", 0, None)
-    report = _analysis(executor, sizes, space).report(forum, key)
+    analysis = _analysis(executor, sizes, space)
+    _show_examples(root / EXAMPLES, executor, analysis, forum)
+    report = analysis.report(forum, key)
     reports.write(root / REPORT, report)
     (root / _RUN).unlink()
     _sweep(executor)
@@ -101,12 +105,25 @@ def _climb(space: Workspace, config: ClimbConfig, settings: Settings, progress: 
 
 def _analysis(executor: Executor, sizes: dict[str, PartSize], space: Workspace) -> Analysis:
     experiment, chosen = executor.experiment, executor.chosen
+    place = experiment.root / chosen.key
     with space.open_archive() as archive:
-        pool = Pool.of(held_out(archive, experiment.split))
+        pool = pool_of(held_out(archive, experiment.split), place)
     asked = [Asked(kind, number, executor.draws, True, experiment.seed) for kind, number in chosen.pairs.items() if number]
     threads = {one.kind: pool.threads[pool.places(one.kind)[one.order(pool)]] for one in asked}
-    place = experiment.root / chosen.key
     return Analysis(executor, sizes, np.load(place / "threads.npy"), np.load(place / "repeats.npy"), threads)
+
+
+def _show_examples(file: Path, executor: Executor, analysis: Analysis, forum: str) -> None:
+    """Write the page of what the two best rungs of each kind said where they differ; it goes where there is nothing to show."""
+    found = []
+    for kind in KINDS:
+        pair = analysis.two_best(kind)
+        if pair and (examples := executor.compare(kind, *pair, analysis.main)):
+            found.append(Contrast(kind, pair[0], tuple(examples)))
+    if found:
+        write_atomically(file, examples_page(found, forum))
+    else:
+        file.unlink(missing_ok=True)
 
 
 def _check_sizes(sizes: dict[str, PartSize]) -> None:
@@ -159,7 +176,7 @@ def _read(file: Path) -> dict[str, Any]:
 
 def _sweep(executor: Executor) -> None:
     """Remove what no figure of this climb came from; an earlier one's models are of no use to anybody."""
-    used = {executor.chosen.key, *executor.token_keys.values()}
+    used = {executor.chosen.key, *executor.token_keys.values(), *executor.compared}
     for trial in executor.trials.values():
         used |= {result.key for result in (*trial.fits.values(), *trial.measured.values(), *trial.curve.values())}
     for place in executor.experiment.root.iterdir():

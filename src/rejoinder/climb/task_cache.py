@@ -19,6 +19,8 @@ import sys
 from collections.abc import Iterable
 from contextlib import suppress
 from dataclasses import replace
+from importlib.metadata import PackageNotFoundError, version
+from importlib.util import find_spec
 from pathlib import Path
 from select import select
 from time import monotonic
@@ -27,6 +29,7 @@ from rejoinder.climb.tasks import DONE, TASK, Done, Failed, OutOfTime, Task, as_
 from rejoinder.files import write_atomically
 from rejoinder.home.lock import handles
 from rejoinder.home.workspace import Workspace
+from rejoinder.models import LADDER, OURS
 from rejoinder.models.interfaces import Progress, silent
 
 _AS_GOOD = 0.75  # of the effort that may be made now, at which what was made of less is kept
@@ -42,8 +45,10 @@ _CODE = (
     "home",
     "config.py",
     "corpus.py",
+    "hashing.py",
     "post.py",
 )  # figures depend on
+_LIBRARIES = ("numpy", "tokenizers", "tantivy", "onnxruntime", "scipy", "scikit-learn", "gensim", "keras", "tensorflow", "pyppmd")
 
 
 def kept(task: Task) -> Done | None:
@@ -145,10 +150,27 @@ def _last_line(file: Path) -> str:
 
 
 def code_version() -> str:
-    """A hash of the code that figures depend on: a change anywhere in it makes all of them anew."""
+    """A hash of the code that figures depend on: a change anywhere in it makes all of them anew.
+
+    That of other packages counts too: those that offer a rung, by their modules, and the libraries that rungs stand on, by their
+    versions.
+    """
     base = Path(__file__).resolve().parents[1]
     files = [file for name in _CODE for file in ([base / name] if name.endswith(".py") else sorted((base / name).rglob("*.py")))]
-    return _hash(base, files)
+    strangers = [LADDER[name].place.partition(":")[0] for name in LADDER if name not in OURS]
+    others = {Path(spec.origin) for module in strangers if (spec := find_spec(module)) and spec.origin}
+    known = {name: _version(name) for name in _LIBRARIES}
+    digest = hashlib.blake2b(json.dumps(known).encode(), digest_size=12)
+    for file in sorted(others):
+        digest.update(file.read_bytes())
+    return f"{_hash(base, files)}-{digest.hexdigest()}"
+
+
+def _version(name: str) -> str:
+    try:
+        return version(name)
+    except PackageNotFoundError:
+        return ""
 
 
 def package_version() -> str:

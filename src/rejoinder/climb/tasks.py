@@ -16,9 +16,9 @@ from typing import Annotated, Any, Literal
 from pydantic import Discriminator, TypeAdapter
 
 from rejoinder.archive.split import Method
-from rejoinder.ladder.report import Pairs
+from rejoinder.ladder.report import Kind, Pairs
 
-DONE, TASK = "done.json", "task.json"
+DONE, TASK, EXAMPLE_FILE = "done.json", "task.json", "examples.json"
 
 
 @dataclass(frozen=True)
@@ -76,11 +76,20 @@ class MeasureText:
 
 
 @dataclass(frozen=True)
+class Compress:
+    """What a compressor that has read train pays for held-out posts."""
+
+    posts: str  # the key of the choice
+    do: Literal["compress"] = "compress"
+
+
+@dataclass(frozen=True)
 class MeasureReplies:
     """Where a ranker puts the true reply among others, and how long whole replies take."""
 
     rung: str
     model: str | None
+    posts: str  # the key of the choice
     kinds: tuple[Pairs, ...]
     harder: bool  # also among replies of the same thread
     draws: int
@@ -88,7 +97,21 @@ class MeasureReplies:
     do: Literal["measure replies"] = "measure replies"
 
 
-Work = Tokenize | Choose | Fit | MeasureText | MeasureReplies
+@dataclass(frozen=True)
+class Compare:
+    """What two rungs say of posts on which they differ."""
+
+    kind: Kind
+    rungs: tuple[str, str]
+    models: tuple[str | None, str | None]
+    posts: str  # the key of the choice
+    places: tuple[int, ...]  # of posts, or of pairs in the order they are asked about
+    pairs: Pairs = "comment"
+    draws: int = 1
+    do: Literal["compare"] = "compare"
+
+
+Work = Tokenize | Choose | Fit | MeasureText | Compress | MeasureReplies | Compare
 
 
 @dataclass(frozen=True)
@@ -115,7 +138,7 @@ class Task:
     def key(self) -> str:
         """The name of its directory."""
         e = self.experiment
-        looks = isinstance(self.work, Choose) or getattr(self.work, "model", "") is None
+        looks = isinstance(self.work, Choose) or None in (getattr(self.work, "model", ""), *getattr(self.work, "models", ()))
         facts = [e.data, e.code, e.split, e.seed, e.package if looks else "", _adapter(Work).dump_python(self.work, mode="json")]
         return hashlib.blake2b(json.dumps(facts, sort_keys=True).encode(), digest_size=12).hexdigest()
 
@@ -171,7 +194,15 @@ class Measured(Result):
 
     load_seconds: float
     milliseconds: list[float]  # of each keystroke, or of each whole reply
+    suggestions: int = 0  # ghost texts that appeared, or whole replies
     result: Literal["measured"] = "measured"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Compared(Result):
+    """Examples, in `EXAMPLE_FILE`."""
+
+    result: Literal["compared"] = "compared"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -188,7 +219,7 @@ class OutOfTime:
     """It ran out of time, and nothing is left of it."""
 
 
-Done = Tokenized | Chosen | FittedModel | Measured | Failed
+Done = Tokenized | Chosen | FittedModel | Measured | Compared | Failed
 
 
 @cache

@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import resource
 import sys
+from collections.abc import Iterable
 from pathlib import Path
 from time import monotonic, perf_counter, process_time
 from typing import Any, cast
@@ -17,7 +18,19 @@ import numpy as np
 from rejoinder.archive.reader import ArchiveCorpus, held_out
 from rejoinder.archive.store import Archive
 from rejoinder.climb import tasks
-from rejoinder.climb.tasks import DONE, Choose, Done, Fit, MeasureReplies, MeasureText, Task, Tokenize
+from rejoinder.climb.tasks import (
+    DONE,
+    EXAMPLE_FILE,
+    Choose,
+    Compare,
+    Compress,
+    Done,
+    Fit,
+    MeasureReplies,
+    MeasureText,
+    Task,
+    Tokenize,
+)
 from rejoinder.config import resolve
 from rejoinder.engine.calibration import GateConfig, calibrate
 from rejoinder.engine.gate import Calibration
@@ -27,16 +40,21 @@ from rejoinder.files import tree_size, write_atomically
 from rejoinder.home.voices import phrases_of
 from rejoinder.home.workspace import Workspace
 from rejoinder.ladder import text_evaluation
+from rejoinder.ladder.compression import Compressor, compress_posts
+from rejoinder.ladder.examples import reply_examples, typing_examples, write_examples
 from rejoinder.ladder.heldout import HeldOut
 from rejoinder.ladder.ranking import Asked, Pool, rank_pairs, time_replies
 from rejoinder.ladder.report import PAIRS
 from rejoinder.models import LADDER, Can
 from rejoinder.models.directory import seal
 from rejoinder.models.interfaces import Job, LanguageModel, ReplyRanker, ReplySource, Suggester
+from rejoinder.post import Thread
 from rejoinder.text.fingerprints import Fingerprints
 from rejoinder.text.phrases import Phrases
 from rejoinder.text.tensors import open_tokenizer, open_tokens, train_tokenizer, write_tokens
 
+READ = "read.npy"
+_TELLING = 8  # words of a post by which it is known that its thread was read
 _CONSIDERED = 3_000  # held-out posts, of which some are left out
 _GATED = 0.2  # of the time of a measurement, that its gate is fitted in
 _SAID_EVERY = 0.25  # seconds
@@ -61,6 +79,10 @@ class Worker:
             return self.choose(work)
         if isinstance(work, Fit):
             return self.fit(work)
+        if isinstance(work, Compress):
+            return self.compress(work)
+        if isinstance(work, Compare):
+            return self.compare(work)
         return self.measure_text(work) if isinstance(work, MeasureText) else self.measure_replies(work)
 
     def tokenize(self, work: Tokenize) -> Done:
@@ -77,8 +99,9 @@ class Worker:
         """Held-out posts and pairs in the order they are measured in; without those the package's models have read."""
         with self._archive() as archive:
             threads = list(held_out(archive, self.split))
-        held, pool = HeldOut.of(threads, np.random.default_rng(self.seed)).first(_CONSIDERED), Pool.of(threads)
-        read = _read_by_package(held)
+        held = HeldOut.of(threads, np.random.default_rng(self.seed)).first(_CONSIDERED)
+        keys = threads_read(threads)
+        read = np.isin(held.threads, keys)
         left = held.only(np.flatnonzero(~read))
         if work.tokens is not None:
             tokens = self.root / work.tokens
@@ -86,6 +109,8 @@ class Worker:
         left.save(self.place)
         with self._archive() as archive:
             Phrases.build(ArchiveCorpus(archive, self.place, self.split).posts("train")).save(self.place)
+        np.save(self.place / READ, keys)
+        pool = pool_of(threads, self.place)
         return tasks.Chosen(key=self.task.key, read=int(read.sum()), pairs={kind: pool.enough(kind) for kind in PAIRS})
 
     def fit(self, work: Fit) -> Done:
@@ -135,13 +160,30 @@ class Worker:
             whole &= len(columns["keys"]) == min(len(held.posts), self.limits.typed)
         for name, column in columns.items():
             np.save(self.place / f"{name}.npy", column)
-        return tasks.Measured(key=self.task.key, whole=whole, load_seconds=loading, milliseconds=typed.milliseconds)
+        shown = int(typed.columns["shown"][:, 0].sum()) if typed.columns else 0
+        return tasks.Measured(
+            key=self.task.key, whole=whole, load_seconds=loading, milliseconds=typed.milliseconds, suggestions=shown
+        )
+
+    def compress(self, work: Compress) -> Done:
+        """Measure a compressor: the length of its code for each post, once it has read train."""
+        until, began = self._until(), perf_counter()
+        with self._archive() as archive:
+            say("reading the train part", 0, None)
+            train = ArchiveCorpus(archive, self.place, self.split).posts("train")
+            compressor = Compressor((text for post in train if (text := post.own_text)), until)
+            seconds = perf_counter() - began
+            held = HeldOut.load(self.root / work.posts, list(held_out(archive, self.split)))
+        found = compress_posts(compressor, held, self.limits.posts, until)
+        np.save(self.place / "text.npy", found)
+        whole = len(found) == min(len(held.posts), self.limits.posts)
+        return tasks.Measured(key=self.task.key, whole=whole, load_seconds=round(seconds, 3), milliseconds=[])
 
     def measure_replies(self, work: MeasureReplies) -> Done:
         """Measure a ranker: where the true reply comes among others; and how long whole replies take."""
         model, loading = self._loaded(work)
         with self._archive() as archive:
-            pool = Pool.of(held_out(archive, self.split))
+            pool = pool_of(held_out(archive, self.split), self.root / work.posts)
         ranker = cast(ReplyRanker, model) if Can.RANK in LADDER[work.rung].can else None
         whole, until, times = True, self._until(_RANKING), []
         for number, kind in enumerate(work.kinds if ranker else ()):
@@ -152,7 +194,22 @@ class Worker:
         if work.sources:
             sources = {name: cast(ReplySource, self._model(key)) for name, key in work.sources.items()}
             times = time_replies(sources, ranker, pool, np.random.default_rng(self.seed), self._until(1 - _RANKING))
-        return tasks.Measured(key=self.task.key, whole=whole, load_seconds=loading, milliseconds=times)
+        return tasks.Measured(key=self.task.key, whole=whole, load_seconds=loading, milliseconds=times, suggestions=len(times))
+
+    def compare(self, work: Compare) -> Done:
+        """What two rungs say of posts on which they differ."""
+        loaded: Any = [self._of(rung, key) for rung, key in zip(work.rungs, work.models, strict=True)]
+        say("asking both", 0, None)
+        with self._archive() as archive:
+            threads = list(held_out(archive, self.split))
+        if work.kind == "typing":
+            found = typing_examples(loaded, HeldOut.load(self.root / work.posts, threads), work.places, self._phrases(work))
+        else:
+            pool, asked = pool_of(threads, self.root / work.posts), Asked(work.pairs, 0, work.draws, True, self.seed)
+            rows = asked.order(pool)[list(work.places)].tolist()
+            found = reply_examples(loaded, pool, asked.lists(pool)["others"], rows)
+        write_examples(self.place / EXAMPLE_FILE, found)
+        return tasks.Compared(key=self.task.key)
 
     def _archive(self) -> Archive:
         return Archive.open(self.task.experiment.archive)
@@ -168,10 +225,13 @@ class Worker:
     def _loaded(self, work: MeasureText | MeasureReplies) -> tuple[Suggester, float]:
         """The model to measure, one that was fitted here or one of the package; and the seconds that took."""
         began = perf_counter()
-        model = self._model(work.model) if work.model is not None else _package().load(work.rung)
+        model = self._of(work.rung, work.model)
         return model, round(perf_counter() - began, 4)
 
-    def _phrases(self, work: MeasureText) -> Phrases | None:
+    def _of(self, rung: str, key: str | None) -> Suggester:
+        return self._model(key) if key is not None else _package().load(rung)
+
+    def _phrases(self, work: MeasureText | Compare) -> Phrases | None:
         """Whose words the train part has."""
         return Phrases.load(self.root / work.posts)
 
@@ -196,14 +256,24 @@ def _package() -> Workspace:
     return space
 
 
-def _read_by_package(held: HeldOut) -> np.ndarray[Any, np.dtype[np.bool_]]:
-    """(P,) which posts are of threads that the models of the package have read one of."""
+def threads_read(threads: Iterable[Thread]) -> np.ndarray[Any, np.dtype[np.int64]]:
+    """The keys of the threads of which the models of the package have learned a post: who has read one may have read all.
+
+    A post of a few words, such as thanks, stands in many threads, and tells nothing.
+    """
     space = Workspace.shipped()
     if space is None:
-        return np.zeros(len(held.posts), bool)
+        return np.empty(0, np.int64)
     known = Fingerprints.load(space.home / "posts.npy")
-    read = {post.thread for post in held.posts if known.holds(post.own_text)}
-    return np.array([post.thread in read for post in held.posts], bool)
+    own = ((thread.key, [post.own_text for post in thread.posts]) for thread in threads)
+    found = [key for key, texts in own if any(len(text.split()) >= _TELLING and known.holds(text) for text in texts)]
+    return np.array(found, np.int64)
+
+
+def pool_of(threads: Iterable[Thread], chosen: Path) -> Pool:
+    """The pairs to rank, of the threads that the models of the package have not read; `chosen` holds which those are."""
+    read = {*np.load(chosen / READ).tolist()}
+    return Pool.of(thread for thread in threads if thread.key not in read)
 
 
 def _part(until: float, share: float) -> float:

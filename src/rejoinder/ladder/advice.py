@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from statistics import median
 
 from rejoinder.ladder.formatting import percent
+from rejoinder.ladder.metrics import LEVEL
 from rejoinder.ladder.report import KINDS, Kind, MeasuredRung, Report
 
 _MORE = 4  # times the budget: intervals half as wide
@@ -58,10 +59,19 @@ def doubt(report: Report, kind: Kind) -> str:
         return ""
     width = median((step.gain.high - step.gain.low) / 2 for step in steps)
     number = f"{steps[0].gain.number or 0:,}"
-    said = f"{number} posts show differences above about {percent(width)} of the bits"
+    said = f"differences above about {percent(width)} of the bits, by {number} posts"
     if kind == "replies":
-        said = f"{number} pairs show differences above about {width:.2g} of recall@1"
-    return f"{said}, smaller ones may be chance; and of {len(steps)} comparisons at 95% one in twenty misleads."
+        said = f"differences above about {width:.2g} of recall@1, by {number} pairs"
+    together = "the intervals of all steps hold together in 95 of 100 such archives"
+    if report.level.get(kind, LEVEL) == LEVEL and len(steps) > 1:  # a report of before they were widened
+        together = f"of {len(steps)} comparisons at 95% one in twenty misleads"
+    return f"Your archive can show {said}; smaller ones may be chance, and {together}."
+
+
+def not_told_apart(report: Report, kind: Kind) -> str:
+    """Which rungs these posts do not tell from the best, in a sentence; empty where it stands alone."""
+    first = next(iter(report.ties.get(kind, ())), ())
+    return f"Not told apart from the best, {first[0]}: {', '.join(first[1:])}." if len(first) > 1 else ""
 
 
 def notes(report: Report, rung: MeasuredRung) -> list[str]:

@@ -44,6 +44,7 @@ def typing_columns() -> list[Column]:
         for title, name, show, better in (
             ("bits per byte", "bits_per_byte", bits, "lower"),
             ("keystrokes saved", "savings", percent, "higher"),
+            ("right per suggestion", "right", percent, "higher"),
             ("perplexity per word", "perplexity_per_word", rounded, "lower"),
         )
         for part in PART_NAMES
@@ -104,6 +105,10 @@ def cost_columns() -> list[Column]:
             for kind, name in zip(KINDS, ("keystroke", "reply"), strict=True)
             for title, slow in (("p50", False), ("p99", True))
         ),
+        *(
+            Column(f"1,000 {many}", _of_a_thousand(kind), seconds)
+            for kind, many in zip(KINDS, ("ghost texts", "replies"), strict=True)
+        ),
     ]
 
 
@@ -115,3 +120,8 @@ def _waited(kind: Kind, *, slow: bool) -> Of:
         return (times.p99 if slow else times.p50) if times else None
 
     return of
+
+
+def _of_a_thousand(kind: Kind) -> Of:
+    """Seconds of this machine for 1,000 suggestions that are shown."""
+    return lambda rung: rung.cost.thousand.get(kind)

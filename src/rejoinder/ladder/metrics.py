@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 DRAWS = 2_000  # bootstrap samples
 LEVEL = 0.95  # of the intervals
+_MOST_DRAWS = 10_000
 _BATCH = 2**22  # numbers drawn at a time, about
 
 Floats = NDArray[np.float64]
@@ -68,17 +69,17 @@ def bootstrap_bits(nats: Floats, bytes_scored: Ints, rng: np.random.Generator, d
     return _estimate(value, found[0] / (np.log(2) * found[1]))
 
 
-def bootstrap_change(nats: Floats, other: Floats, rng: np.random.Generator, draws: int = DRAWS) -> Estimate:
+def bootstrap_change(nats: Floats, other: Floats, rng: np.random.Generator, level: float = LEVEL) -> Estimate:
     """How much lower `nats` are than `other`, as a share of `other`, on the same pieces: paired. 0.03 is 3% lower.
 
     Args:
         nats: (N,) float64: what one model paid for each piece.
         other: (N,) float64: what the other one paid for the same pieces; the bytes cancel out.
         rng: which pieces are drawn.
-        draws: bootstrap samples.
+        level: of the interval.
     """
-    found = resample(np.stack([nats, other]), rng, draws)
-    return _estimate(float(1 - nats.sum() / other.sum()), 1 - found[0] / found[1])
+    found = resample(np.stack([nats, other]), rng, draws_for(level))
+    return _estimate(float(1 - nats.sum() / other.sum()), 1 - found[0] / found[1], level)
 
 
 def ranks(true: Floats, others: Floats) -> Ints:
@@ -101,7 +102,7 @@ def reciprocal_rank(found: Ints) -> Floats:
     return 1.0 / found
 
 
-def bootstrap_mean(sums: Floats, counts: Floats, rng: np.random.Generator, draws: int = DRAWS) -> Estimate:
+def bootstrap_mean(sums: Floats, counts: Floats, rng: np.random.Generator, level: float = LEVEL) -> Estimate:
     """The mean of what was summed in N pieces, with its percentile interval over pieces drawn with replacement (Efron 1979).
 
     The mean of a paired difference is that of the differences of two models' sums.
@@ -110,10 +111,10 @@ def bootstrap_mean(sums: Floats, counts: Floats, rng: np.random.Generator, draws
         sums: (N,) float64: the sum over each piece.
         counts: (N,) float64: of how many values.
         rng: which pieces are drawn.
-        draws: bootstrap samples.
+        level: of the interval.
     """
-    found = resample(np.stack([sums, counts]), rng, draws)
-    return _estimate(float(sums.sum() / counts.sum()), found[0] / found[1])
+    found = resample(np.stack([sums, counts]), rng, draws_for(level))
+    return _estimate(float(sums.sum() / counts.sum()), found[0] / found[1], level)
 
 
 def by_thread(threads: Ints, *columns: Floats) -> tuple[Floats, ...]:
@@ -133,6 +134,16 @@ def resample(columns: Floats, rng: np.random.Generator, draws: int = DRAWS) -> F
     return np.concatenate(sums, axis=1)
 
 
-def _estimate(value: float, drawn: Floats) -> Estimate:
-    low, high = np.quantile(drawn, [(1 - LEVEL) / 2, (1 + LEVEL) / 2])
+def level_of_each(comparisons: int) -> float:
+    """The level of the interval of each of several comparisons, so that all together hold at `LEVEL` (Bonferroni)."""
+    return 1 - (1 - LEVEL) / max(comparisons, 1)
+
+
+def draws_for(level: float) -> int:
+    """Bootstrap samples, so that as many lie outside an interval of any level as outside one of `LEVEL`."""
+    return min(round(DRAWS * (1 - LEVEL) / (1 - level)), _MOST_DRAWS)
+
+
+def _estimate(value: float, drawn: Floats, level: float = LEVEL) -> Estimate:
+    low, high = np.quantile(drawn, [(1 - level) / 2, (1 + level) / 2])
     return Estimate(value, float(low), float(high))

@@ -19,7 +19,7 @@ from jinja2 import Environment, FunctionLoader, StrictUndefined, Template
 from markupsafe import Markup
 
 from rejoinder.ladder import columns, formatting, plots
-from rejoinder.ladder.advice import advice, doubt, notes
+from rejoinder.ladder.advice import advice, doubt, not_told_apart, notes
 from rejoinder.ladder.report import Kind, MeasuredRung, Report
 
 _UNIT = re.compile(r"(?<=\d) (?=(?:s|ms|min|h|kB|MB|GB)\b)")
@@ -39,20 +39,24 @@ class Table:
 
 def page(report: Report) -> str:
     """The report as one file of HTML, with style, script and plots inside."""
-    style, script = Markup(_packaged("page.css")), Markup(_packaged("page.js"))  # noqa: S704 - files of our own
-    return _template().render(
+    return render(
+        "report.html",
         report=report,
-        style=style,
-        script=script,
-        policy=Markup(policy()),  # noqa: S704 - hashes
         plots=plots,
         drawn=_drawn,
         tables=_tables(report),
         notes=notes,
         doubt=doubt,
+        not_told_apart=not_told_apart,
         advice=advice(report),
         fewest=columns.FEWEST,
     )
+
+
+def render(template: str, **given: object) -> str:
+    """A page of our style from one of our templates; whatever it is given is escaped, unless it is markup of our own."""
+    style, script = (Markup(_packaged(f"page.{kind}")) for kind in ("css", "js"))  # noqa: S704 - files of our own
+    return _template(template).render(style=style, script=script, policy=Markup(policy()), **given)  # noqa: S704 - hashes
 
 
 def policy() -> str:
@@ -83,8 +87,8 @@ def _tables(report: Report) -> list[Table]:
 
 
 @cache
-def _template() -> Template:
-    """The template; whatever it is given is escaped, on one line, and a number stays with its unit."""
+def _template(name: str) -> Template:
+    """A template; whatever it is given is escaped, on one line, and a number stays with its unit."""
     env = Environment(
         loader=FunctionLoader(_packaged),
         autoescape=True,
@@ -94,7 +98,7 @@ def _template() -> Template:
         lstrip_blocks=True,
     )
     env.globals["f"] = formatting
-    return env.get_template("report.html")
+    return env.get_template(name)
 
 
 def _packaged(name: str) -> str:

@@ -5,7 +5,7 @@ Written as JSON, and checked against these classes when it is read again.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
 from typing import Literal, Self
@@ -58,6 +58,7 @@ class TextFigures:
     top3: tuple[Figure | None, ...] = ()  # among the first three
     exact: tuple[Figure | None, ...] = ()  # the next N words are all right, N = 1, 2, ...
     savings: Figure | None = None  # share of the keystrokes
+    right: Figure | None = None  # of the ghost texts that appeared, the share that was written next to its end
     gate: tuple[GatePoint, ...] = ()
 
 
@@ -99,6 +100,8 @@ class Cost:
     keystroke_ms: Percentiles | None = None
     reply_ms: Percentiles | None = None
     needs: str = ""  # the extra that fitting needs
+    thousand: dict[Kind, float] = field(default_factory=dict)  # seconds that 1,000 suggestions which are shown take this machine
+    elsewhere: str = ""  # what its training cost where that happened, in words
 
 
 @dataclass(frozen=True)
@@ -130,7 +133,7 @@ class MeasuredRung:
     what: str  # in half a line
     kinds: tuple[Kind, ...]
     neural: bool  # a neural net, or made of one
-    shipped: bool  # it came with the package
+    shipped: bool  # it came with the package, or another training elsewhere
     parts: tuple[str, ...]  # the rungs it is made of
     state: State
     why: str  # it was not measured to the end
@@ -139,6 +142,7 @@ class MeasuredRung:
     cost: Cost
     curve: tuple[Point, ...] = ()
     law: Law | None = None
+    reference: bool = False  # no rung: something everyone knows, to compare with
 
     def text(self, part: Part = "all") -> TextFigures:
         """What was measured on a part of the text; empty if nothing was."""
@@ -156,7 +160,7 @@ class StepUp:
     kind: Kind
     lower: str
     upper: str
-    gain: Figure  # share of the bits saved, or recall@1 gained
+    gain: Figure  # share of the bits saved, or recall@1 gained; its interval is of `Report.level`
 
 
 @dataclass(frozen=True)
@@ -252,6 +256,8 @@ class Report:
     overtakings: tuple[Overtaking, ...]
     verdicts: dict[Kind, Verdict]
     skipped: tuple[LeftOut, ...]
+    level: dict[Kind, float] = field(default_factory=dict)  # of the interval of each step, so that all together hold at 95%
+    ties: dict[Kind, tuple[tuple[str, ...], ...]] = field(default_factory=dict)  # what is not told apart, the best group first
 
     def of_kind(self, kind: Kind) -> list[MeasuredRung]:
         """The rungs for one job."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from rejoinder.ladder.advice import advice, doubt, notes
+from rejoinder.ladder.advice import advice, doubt, not_told_apart, notes
 from rejoinder.ladder.formatting import MISSING, bits, clean, milliseconds, percent, seconds, with_margin
 from rejoinder.ladder.report import KINDS, MeasuredRung, Report
 
@@ -35,7 +35,8 @@ def plain(report: Report, width: int = 100) -> tuple[list[str], list[list[str]],
 
 def _fit(rung: MeasuredRung) -> str:
     took = rung.cost.whole_seconds
-    return "elsewhere" if rung.shipped else MISSING if took is None else seconds(took)
+    told = MISSING if took is None else seconds(took)
+    return f"{told} elsewhere" if rung.shipped and took is not None else "elsewhere" if rung.shipped else told
 
 
 def _gloss(report: Report) -> list[str]:
@@ -54,7 +55,7 @@ def _verdicts(report: Report) -> list[str]:
     lines = []
     for kind in KINDS:
         if verdict := report.verdicts.get(kind):
-            said = [*verdict.sentences, doubt(report, kind)]
+            said = [*verdict.sentences, not_told_apart(report, kind), doubt(report, kind)]
             lines += ["", clean(verdict.headline), *(f"  {clean(sentence)}" for sentence in said if sentence)]
     return lines or ["", "No verdict: no rung was measured."]
 

@@ -7,6 +7,7 @@ Columns hold, for each post:
     next    after 0, 1, 2, 3 letters: asked, first right, among three    at the keystrokes of a word
     exact   for N = 1 .. 8: asked, right                                 whether the next N words were written just so
     keys    characters, keys pressed under the policy of `engine.replay`
+    shown   ghost texts that appeared, of these right to their end
     gate    for each threshold: keystrokes at least so sure, of these right
 """
 
@@ -74,7 +75,7 @@ class Typing:
 
 def type_posts(engine: Engine, held: HeldOut, most: int, until: float, progress: Progress = silent) -> Typing:
     """Type the beginnings of posts again, a keystroke at a time, with the engine's best voice; arguments as in `score_text`."""
-    columns: dict[str, list[Floats]] = {"next": [], "exact": [], "keys": [], "gate": []}
+    columns: dict[str, list[Floats]] = {"next": [], "exact": [], "keys": [], "shown": [], "gate": []}
     found = Typing()
     model = next(iter(engine.voices.values()))
     for number, (post, context) in enumerate(zip(held.posts[:most], held.contexts, strict=False)):
@@ -86,6 +87,7 @@ def type_posts(engine: Engine, held: HeldOut, most: int, until: float, progress:
         columns["next"].append(_next_words(seen))
         columns["exact"].append(_exact(model, context, post.own_text, post.id, engine.phrases))
         columns["keys"].append(np.array([len(text), seen.keys], np.float64))
+        columns["shown"].append(np.array([len(seen.suggestions), sum(one.right for one in seen.suggestions)], np.float64))
         columns["gate"].append(_gated(seen))
         progress("typing posts again", number + 1, min(most, len(held.posts)))
     found.columns = {name: np.stack(rows) for name, rows in columns.items() if rows}

@@ -37,6 +37,7 @@ class Contender:
     bytes: int
     settled: bool = True  # the budget let it end, or its dev curve was flat
     why: str = ""  # it is not settled
+    elsewhere: str = ""  # what its training cost where that happened, if not here
 
 
 Gain = Callable[[str, str], Figure]  # how far the first is ahead of the second, paired: a share of the bits, or recall@1
@@ -63,13 +64,28 @@ def verdict(kind: Kind, contenders: Sequence[Contender], gain: Gain, unmeasured:
     sentences = [_taking(kind, taken, best, gain), why, *_steps(kind, contenders, taken, gain)]
     if stopped := [f"{one.name} {one.why}" for one in contenders if one.why]:
         sentences.append(f"With more time these may do better: {'; '.join(stopped)}.")
-    return Verdict(answer, _headline(kind, answer, net), taken.name, best.name, tuple(sentences))
+    return Verdict(
+        answer, _headline(kind, answer, net, starved=bool(answer and starved)), taken.name, best.name, tuple(sentences)
+    )
 
 
-def _headline(kind: Kind, answer: bool | None, net: Contender | None) -> str:
+def ties(names: Sequence[str], gain: Gain) -> tuple[tuple[str, ...], ...]:
+    """Names, the best first, in groups that are not told apart: one, and those after it that it is not surely ahead of."""
+    found: list[tuple[str, ...]] = []
+    left = list(names)
+    while left:
+        first = left[0]
+        found.append((first, *(name for name in left[1:] if gain(first, name).low <= 0)))
+        left = [name for name in left if name not in found[-1]]
+    return tuple(found)
+
+
+def _headline(kind: Kind, answer: bool | None, net: Contender | None, *, starved: bool) -> str:
     if answer is None:
         found = "No difference found" if net else "No net measured"
         return f"{found}: whether you need a neural net to {_JOBS[kind]} here is open."
+    if starved:
+        return f"So far, yes: you need a neural net to {_JOBS[kind]} here, but not all without one were fitted to the end."
     return f"{'Yes, you need' if answer else 'No, you do not need'} a neural net to {_JOBS[kind]} here."
 
 
@@ -133,7 +149,9 @@ def _steps(kind: Kind, contenders: Sequence[Contender], taken: Contender, gain: 
 
 
 def _cost(kind: Kind, one: Contender) -> str:
-    when = f"it is fitted in {shown(one.seconds)}" if one.seconds else "it comes with the package, fitted"
+    when = (
+        f"it is fitted in {shown(one.seconds)}" if one.seconds else f"it is there already, {one.elsewhere or 'fitted elsewhere'}"
+    )
     unit = "keystroke" if kind == "typing" else "reply"
     speed = f", takes {one.milliseconds:.2g} ms a {unit}" if one.milliseconds is not None else ""
     return f"{when}{speed}, {one.bytes / 1e6:,.1f} MB"
@@ -141,7 +159,8 @@ def _cost(kind: Kind, one: Contender) -> str:
 
 def _more(cheap: Contender, dear: Contender) -> str:
     """What `dear` costs more than `cheap`."""
-    parts = [f"{shown(max(dear.seconds - cheap.seconds, 0.0))} of fitting"]
+    more = dear.seconds - cheap.seconds
+    parts = [f"{shown(more)} of fitting" if more > 0 else "nothing more to fit here"]
     if dear.milliseconds is not None and cheap.milliseconds is not None and dear.milliseconds > cheap.milliseconds:
         parts.append(f"{dear.milliseconds - cheap.milliseconds:.2g} ms each time")
     return " and ".join(parts)

@@ -8,6 +8,7 @@ Kuhn & De Mori 1990 (n = 0), Clarkson & Robinson 1997 (decay). The history is pa
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from math import exp, inf, log
@@ -18,6 +19,8 @@ from numpy.typing import NDArray
 from rejoinder.models.interfaces import LogProbs
 
 _TOKEN = np.dtype("<u4")
+ORDERS = 3  # n = 0, 1, 2
+_ROUNDS, _MOST = 60, 0.95  # of expectation and maximisation; of a weight
 
 
 @dataclass(frozen=True)
@@ -59,22 +62,53 @@ class Cache:
 
     def _shares(self, tokens: NDArray[np.uint32], context: tuple[int, ...]) -> tuple[float, NDArray[np.float64]]:
         """What all tokens keep; (N,) float64: what each place of the history adds to the probability of its token."""
-        here = np.arange(len(tokens))  # places whose n tokens before are the context's
         kept, shares = 1.0, np.zeros(len(tokens))  # what each place gives to its token
-        for n, weight in enumerate(self.weights):
-            if n:
-                if n > len(context):
-                    break
-                here = here[np.searchsorted(here, n) :]
-                here = here[tokens[here - n] == context[-n]]
-            if not len(here):
-                break
-            fading = self._fading[here[-1] - here]  # from the newest on, so that it never fades to nothing
+        for weight, (here, fading) in zip(self.weights, self._found(tokens, context), strict=False):
             kept, shares = kept * (1 - weight), shares * (1 - weight)
             shares[here] += fading * (weight / fading.sum())
         return kept, shares
+
+    def parts(self, token: int, history: bytes, context: tuple[int, ...] = ()) -> list[float]:
+        """c_n of one token for n = 0, 1, 2, as far as it is known."""
+        tokens = np.frombuffer(history, dtype=_TOKEN)
+        return [float(fading[tokens[here] == token].sum() / fading.sum()) for here, fading in self._found(tokens, context)]
+
+    def _found(
+        self, tokens: NDArray[np.uint32], context: tuple[int, ...]
+    ) -> Iterator[tuple[NDArray[np.int64], NDArray[np.float64]]]:
+        """For n = 0, 1, 2, as far as there are any: the places whose n tokens before are the context's; what is left of each."""
+        here = np.arange(len(tokens))
+        for n in range(min(len(context), ORDERS - 1) + 1):
+            if n:
+                here = here[np.searchsorted(here, n) :]
+                here = here[tokens[here - n] == context[-n]]
+            if not len(here):
+                return
+            yield here, self._fading[here[-1] - here]  # from the newest on, so that it never fades to nothing
 
     @cached_property
     def _fading(self) -> NDArray[np.float64]:
         """(size,) what is left of a token after so many others."""
         return np.asarray(0.5 ** (np.arange(self.size) / self.half_life), np.float64)
+
+
+def fit_weights(seen: Sequence[tuple[float, Sequence[float]]]) -> tuple[float, ...]:
+    """l_0, l_1, l_2 under which a text is likeliest, by expectation and maximisation (Dempster, Laird & Rubin 1977).
+
+    `seen` holds, of each of its tokens, the log probability without a cache, nats, and c_n as far as it is known.
+    """
+    alone = np.exp([log_prob for log_prob, _ in seen])
+    known = np.array([[n < len(parts) for n in range(ORDERS)] for _, parts in seen])
+    repeated = np.array([[*parts, *[0.0] * (ORDERS - len(parts))] for _, parts in seen])
+    weights = np.full(ORDERS, 0.1)
+    for _ in range(_ROUNDS):
+        kept = np.cumprod(np.where(known, 1 - weights, 1.0)[:, ::-1], axis=1)[:, ::-1]  # of what stands before l_n comes in
+        after = np.concatenate([kept[:, 1:], np.ones((len(kept), 1))], axis=1)
+        each = weights * repeated * after
+        base = alone * kept[:, 0]
+        total = np.maximum(base + each.sum(axis=1), 1e-300)
+        taken = each / total[:, None]
+        reached = (base / total)[:, None] + np.cumsum(taken, axis=1)
+        asked = np.maximum((reached * known).sum(axis=0), 1e-300)
+        weights = np.minimum(taken.sum(axis=0) / asked, _MOST)
+    return tuple(np.round(weights, 6).tolist())

@@ -25,7 +25,7 @@ from __future__ import annotations
 
 from bisect import insort
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Annotated, Any, ClassVar, NamedTuple, Self
@@ -36,7 +36,7 @@ from numpy.typing import NDArray
 from rejoinder.config import At, Checked, NonNegativeInt, PositiveFloat, PositiveInt
 from rejoinder.corpus import Corpus
 from rejoinder.errors import DamagedModel, ModelError
-from rejoinder.models.cache import Cache
+from rejoinder.models.cache import Cache, fit_weights
 from rejoinder.models.directory import load_array, load_config, save_array, save_config
 from rejoinder.models.interfaces import Counting, Job, LogProbs, Suggester
 from rejoinder.models.interpolation import Grams, as_index, as_trie, prune
@@ -49,6 +49,7 @@ from rejoinder.text.tokenizer import AnyTokenizer
 from rejoinder.text.writers import writers_of
 
 _ROUNDING = 1e-3  # nats; sums of a few float32 differ by less
+_WEIGHED = 30_000  # dev tokens that the weights of the cache are fitted on
 _FEW_SEEN = 600  # followers up to which a set of them is made
 _FEW = 48  # followers of a context up to which a list is searched faster than an array
 _READ_OFF = 64  # k up to which `top` reads the index; a longer list is sorted from the full distribution
@@ -78,7 +79,7 @@ class KneserNeyConfig(Checked, of="kneser_ney"):
     size: NonNegativeInt = 0  # bytes of the index at most: what matters least is left out, probabilities take 8 bits; 0 for all
     cache: NonNegativeInt = 0  # tokens just written that are made more likely; 0 for none
     cache_half_life: PositiveFloat = 100.0  # tokens after which a token counts half
-    # of what came after no, the same last, the same last two tokens
+    # of what came after no, the same last, the same last two tokens; none: fitted on dev
     cache_weights: Annotated[tuple[float, ...], At(least=0, below=1)] = (0.1, 0.05, 0.05)
 
 
@@ -114,14 +115,34 @@ class KneserNey(Counting):
 
     @classmethod
     def fit(cls, corpus: Corpus, config: KneserNeyConfig, *, rng: np.random.Generator, job: Job) -> Self:
-        """Count the train part and build the index."""
+        """Count the train part and build the index; of what was counted before, given as a part, only the cache is new."""
+        counted = job.parts.get("kneser_ney")
+        if isinstance(counted, cls):
+            return cls(config, counted.tokenizer, counted.index)._with_weights(corpus)
         tokenizer = open_tokenizer(corpus.tokens)
         arrays = open_tokens(corpus.tokens, "train")
         size = tokenizer.vocabulary
         room = Room(config.memory, job.workdir, partial(job.progress, "counting n-grams"))
         counts = count_ngrams(arrays, config.order, size, room)
         spread = count_ngrams(arrays, config.order, size, room, writers_of(corpus.posts("train"))) if config.posts > 1 else None
-        return cls.from_counts(config, tokenizer, counts, spread, told=partial(job.progress, "building the index"))
+        model = cls.from_counts(config, tokenizer, counts, spread, told=partial(job.progress, "building the index"))
+        return model._with_weights(corpus)
+
+    def _with_weights(self, corpus: Corpus) -> Self:
+        """The same with the weights of its cache fitted on dev, where that is asked for and there are posts."""
+        if self._cache is None or self.config.cache_weights:
+            return self
+        seen: list[tuple[float, list[float]]] = []
+        for thread in corpus.threads("dev"):
+            for post in thread.posts:
+                state = self.start(thread.answered(post))
+                for token in [*self.tokenizer.encode(post.own_text), self.tokenizer.end] if post.own_text else ():
+                    seen.append((self._alone(state, token), self._cache.parts(token, state.history, state.last)))
+                    state = self.advance(state, token)
+            if len(seen) > _WEIGHED:
+                break
+        weights = fit_weights(seen) if seen else KneserNeyConfig.cache_weights
+        return type(self)(replace(self.config, cache_weights=weights), self.tokenizer, self.index, self._counts)
 
     @classmethod
     def from_counts(
@@ -165,15 +186,10 @@ class KneserNey(Counting):
         Raises:
             ModelError: the model has no counts, or was not fitted on what is removed.
         """
-        if self.config.posts > 1 or self.config.size:
-            raise ModelError(
-                "a model with `kneser_ney.posts` above 1 or a `size` keeps no counts and cannot forget; "
-                "fit again: rejoinder fit kneser_ney"
-            )
         if self.counts is None:
-            raise ModelError(
-                "a model read from an ARPA file has no counts, so it cannot forget; fit again: rejoinder fit kneser_ney"
-            )
+            pruned = self.config.posts > 1 or self.config.size
+            what = "with `kneser_ney.posts` above 1 or a `size` keeps" if pruned else "read from an ARPA file has"
+            raise ModelError(f"a model {what} no counts, so it cannot forget; fit again: rejoinder fit kneser_ney")
         size, order = self.tokenizer.vocabulary, self.config.order
         try:
             counts = subtract(self.counts, count_ngrams(removed, order, size, Room(self.config.memory)))
