@@ -283,7 +283,7 @@ class Executor:
         )
         return self.run(what, work, Limits(limit, limit, pairs=CURVE_PAIRS if curve else RANKED_PAIRS), late(seconds))
 
-    def compare(self, kind: Kind, pair: tuple[str, str], places: Sequence[int], pairs: Pairs) -> list[Example]:
+    def compare(self, kind: Kind, pair: tuple[str, str], places: Sequence[int], pairs: Pairs | None) -> list[Example]:
         """What two measured rungs say of posts on which they differ; none where there is no time left for it."""
         found = [self.trials[name] for name in pair]
         rungs, models = zip(*((one.entry.rung, one.fits[one.share].key if one.fits else None) for one in found), strict=True)

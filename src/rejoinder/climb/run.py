@@ -118,7 +118,7 @@ def _show_examples(file: Path, executor: Executor, analysis: Analysis, forum: st
     found = []
     for kind in KINDS:
         pair = analysis.two_best(kind)
-        if pair and (examples := executor.compare(kind, *pair, analysis.main)):
+        if pair and (examples := executor.compare(kind, *pair, analysis.main if kind == "replies" else None)):
             found.append(Contrast(kind, pair[0], tuple(examples)))
     if found:
         write_atomically(file, examples_page(found, forum))

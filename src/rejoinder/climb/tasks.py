@@ -106,8 +106,8 @@ class Compare:
     models: tuple[str | None, str | None]
     posts: str  # the key of the choice
     places: tuple[int, ...]  # of posts, or of pairs in the order they are asked about
-    pairs: Pairs = "comment"
-    draws: int = 1
+    pairs: Pairs | None  # of replies, which kind
+    draws: int
     do: Literal["compare"] = "compare"
 
 

@@ -202,7 +202,7 @@ class Worker:
         say("asking both", 0, None)
         with self._archive() as archive:
             threads = list(held_out(archive, self.split))
-        if work.kind == "typing":
+        if work.pairs is None:
             found = typing_examples(loaded, HeldOut.load(self.root / work.posts, threads), work.places, self._phrases(work))
         else:
             pool, asked = pool_of(threads, self.root / work.posts), Asked(work.pairs, 0, work.draws, True, self.seed)
