@@ -19,7 +19,7 @@ from rejoinder.archive.places import place
 from rejoinder.archive.reader import ArchiveCorpus
 from rejoinder.archive.split import Split, first_share, hash_split
 from rejoinder.climb import task_cache
-from rejoinder.climb.entries import Entry, entries, full_config
+from rejoinder.climb.entries import Entry, entries, full_config, settings_of
 from rejoinder.climb.executor import EntryProgress
 from rejoinder.climb.run import FOLDER, ClimbConfig, climb
 from rejoinder.climb.task_cache import code_version, run
@@ -37,12 +37,14 @@ from rejoinder.climb.tasks import (
     Tokenized,
     as_json,
 )
+from rejoinder.config import read_settings, resolve
 from rejoinder.errors import UsageError
 from rejoinder.home.workspace import Workspace
 from rejoinder.ladder.examples import EXAMPLES, MOST
 from rejoinder.ladder.page import page
 from rejoinder.ladder.report import MeasuredRung, Report
 from rejoinder.models import LADDER, Can, Rung
+from rejoinder.models.kneser_ney import KneserNeyConfig
 
 THREADS = 1_300  # a tenth of them is the test part: enough for 99 replies of other threads
 RUNGS = ("canned", "unigram", "markov", "bm25")
@@ -333,6 +335,10 @@ def test_what_stands_against_nets_is_as_strong_as_can_be() -> None:
     names = [entry.name for entry in found]
     cached = found[names.index("kneser_ney with cache")]
     assert names.index("kneser_ney") + 1 == names.index("kneser_ney with cache") and names[-1] == "PPMd"
+    assert settings_of(cached) == ("kneser_ney.cache=1000", "kneser_ney.cache_weights=[]") and settings_of(found[-1]) == ()
+    assert resolve(KneserNeyConfig, read_settings(None, settings_of(cached), LADDER)["kneser_ney"], "") == KneserNeyConfig(
+        cache=1000, cache_weights=()
+    )
     assert cached.parts == ("kneser_ney",) and full_config(cached)["cache"] > 0 and not full_config(cached)["cache_weights"]
     assert (cached.net, cached.types, found[-1].types, found[-1].net, found[-1].replies, found[-1].ranks) == (
         False, True, True, False, False, False,

@@ -145,6 +145,8 @@ def test_what_to_do_next_is_commands(report: Report) -> None:
     commands = [one.command for one in advice(report)]
     assert commands[0].startswith("rejoinder fit ") and {"mixture", "fusion"} <= set(commands[0].split())
     assert commands[1:] == ["rejoinder serve", "rejoinder ladder --budget 1h"]
+    set_so = tuple(replace(rung, settings=("fusion.models=[]",)) if rung.name == "fusion" else rung for rung in report.rungs)
+    assert next(one.command for one in advice(replace(report, rungs=set_so))).endswith(" --set 'fusion.models=[]'")
     assert [one.command for one in advice(replace(report, budget=500.0))][-1] == "rejoinder ladder --budget 34m"
     assert [one.command for one in advice(replace(report, budget=None))][-1] == "rejoinder import FILE"
 

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from rejoinder import __version__
 from rejoinder.climb.cost import cost_of, machine
+from rejoinder.climb.entries import settings_of
 from rejoinder.climb.executor import EntryProgress, Executor
 from rejoinder.climb.tasks import Result
 from rejoinder.engine.replay import POLICY
@@ -258,6 +259,7 @@ class Analysis:
             cost=self.costs[name],
             curve=self.curve(trial) if len(trial.fits) > 1 else (),
             law=law,
+            settings=settings_of(entry),
             reference=entry.reference,
         )
 

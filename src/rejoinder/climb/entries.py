@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any
@@ -100,3 +101,8 @@ def _shipped() -> list[Entry]:
 def full_config(entry: Entry) -> dict[str, Any]:
     """All its settings, defaults too."""
     return as_dict(resolve(LADDER[entry.rung].load().Config, entry.config, entry.rung))
+
+
+def settings_of(entry: Entry) -> tuple[str, ...]:
+    """The settings that make an entry what it is, as `--set` takes them."""
+    return tuple(f"{entry.rung}.{key}={json.dumps(value)}" for key, value in entry.config.items())

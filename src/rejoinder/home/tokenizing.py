@@ -1,10 +1,10 @@
 """The tokenizer of a home: the package's, so that its own counts mix with the package's cell, unless another is worth more.
 
 Another one is worth more where it cuts the home's text into a fifth fewer tokens, as it does where the language is another:
-German 37%, English talk 6% at most, mail about code 12%. A tenth would be too few: of that mail, counts with a tokenizer of
-its own pay 1.63 bits per byte, and with the package's, mixed with its cell, 1.43. To weigh the two by what they pay on dev takes
-two fits and a cell over dev, more than the rest of a first fit. What is saved is found out on a sample of train: one half to
-learn a tokenizer from, one to count on.
+German 37%, English talk 6% at most, mail about code 12%. A tenth would be too few: with a tokenizer of its own such a home
+is left with its counts, which pay 1.63 bits per byte of mail, and the mixture with the package's cell pays 1.43. To weigh the two
+by what they pay on dev takes two fits and a cell over dev, more than the rest of a first fit. What is saved is found out on a
+sample of train: one half to learn a tokenizer from, one to count on.
 """
 
 from __future__ import annotations

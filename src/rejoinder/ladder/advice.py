@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import shlex
 from dataclasses import dataclass
 from statistics import median
 
@@ -30,7 +31,8 @@ def advice(report: Report) -> list[Advice]:
     if to_fit:
         extras = sorted({rung.cost.needs for rung in taken if rung.cost.needs})
         needs = f"; needs the extra {', '.join(extras)}" if extras else ""
-        found.append(Advice(f"rejoinder fit {' '.join(to_fit)}", f"learn what was taken here from your archive{needs}"))
+        sets = "".join(f" --set {shlex.quote(one)}" for one in dict.fromkeys(one for rung in taken for one in rung.settings))
+        found.append(Advice(f"rejoinder fit {' '.join(to_fit)}{sets}", f"learn what was taken here from your archive{needs}"))
     if taken:
         shipped = [rung.name for rung in taken if rung.shipped]
         why = f"; {', '.join(shipped)} came fitted" if shipped else ""

@@ -142,6 +142,7 @@ class MeasuredRung:
     cost: Cost
     curve: tuple[Point, ...] = ()
     law: Law | None = None
+    settings: tuple[str, ...] = ()  # those that are not the defaults, as `--set` takes them
     reference: bool = False  # no rung: something everyone knows, to compare with
 
     def text(self, part: Part = "all") -> TextFigures:
