@@ -39,6 +39,7 @@ from rejoinder.climb.tasks import (
 )
 from rejoinder.config import read_settings, resolve
 from rejoinder.errors import UsageError
+from rejoinder.home.fitting import FitConfig, fit
 from rejoinder.home.workspace import Workspace
 from rejoinder.ladder.examples import EXAMPLES, MOST
 from rejoinder.ladder.page import page
@@ -346,15 +347,25 @@ def test_what_stands_against_nets_is_as_strong_as_can_be() -> None:
     assert "kneser_ney with cache" not in [entry.name for entry in entries(("kneser_ney",), {"kneser_ney": {"cache": 9}})]
 
 
-def test_a_compressor_is_measured_beside_the_rungs_and_takes_no_part_in_the_verdict(
+def test_a_compressor_and_what_others_trained_are_measured_beside_the_rungs(
     space: Workspace, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    chosen = [Entry("unigram", "unigram"), Entry("PPMd", "PPMd", reference=True)]
+    """The home's own Markov chain stands for what others trained: it is measured as it lies there, and was not fitted here."""
+    assert not fit(space, ["markov"], FitConfig(vocabulary=400), {})
+    with monkeypatch.context() as patch:
+        patch.setitem(LADDER, "markov", replace(LADDER["markov"], added=True))
+        (given,) = (entry for entry in entries(None, {}, space) if entry.home)
+        assert "markov" not in [entry.name for entry in entries(None, {})]
+    chosen = [Entry("unigram", "unigram"), given, Entry("PPMd", "PPMd", reference=True)]
     monkeypatch.setattr("rejoinder.climb.run.entries", lambda *_: chosen)
     found = climb(space, ClimbConfig(("unigram",), budget=None, seed=5), {})
+    there = rung(found, "markov")
+    assert (there.shipped, there.state, there.cost.whole_seconds) == (True, "measured", None)
+    assert there.cost.elsewhere == "trained elsewhere, by others" and "may have read these very posts" in there.what
+    assert "it is there already, trained elsewhere, by others" in found.verdicts["typing"].sentences[0]
     row = rung(found, "PPMd")
     figure = row.text().bits_per_byte
     assert (row.reference, row.state, row.neural, figure.number if figure else 0) == (True, "measured", False, 60)
     assert bits(found, "PPMd") < bits(found, "unigram") and row.cost.whole_seconds and row.cost.keystroke_ms is None
-    assert found.verdicts["typing"].best == "unigram" and found.steps == () and found.ties == {"typing": (("unigram",),)}
+    assert [step.upper for step in found.steps] == ["markov"] and found.ties == {"typing": (("markov",), ("unigram",))}
     assert "PPMd" in page(found)

@@ -45,6 +45,10 @@ def _whole(trial: EntryProgress, trials: Mapping[str, EntryProgress]) -> set[str
 
 def _cost_of_shipped(trial: EntryProgress) -> Cost:
     """The same of a model of the package: the time to fit is that of where it was made."""
+    if trial.entry.home:
+        there = Workspace(trial.entry.home).fitted(trial.entry.rung)
+        told = str(there.manifest.get("trained", "trained elsewhere, by others")) if there else ""
+        return Cost(disk_bytes=there.bytes if there else None, elsewhere=told, **_latencies(trial))
     space = Workspace.shipped()
     names = (trial.entry.rung, *trial.entry.parts)
     found = [fitted for name in names if space and (fitted := space.fitted(name))]

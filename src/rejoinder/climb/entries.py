@@ -5,12 +5,14 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 from rejoinder.config import Settings, as_dict, resolve
 from rejoinder.home.workspace import Workspace
 from rejoinder.ladder.compression import ORDER
 from rejoinder.models import LADDER, NOTHING, Can, is_net, parts_of, rung
+from rejoinder.models.directory import identity
 
 _WITHOUT_NETS, _WITH_CACHE = "fusion without nets", "kneser_ney with cache"
 _CACHE = {"cache": 1_000, "cache_weights": ()}  # as strong as counts get: its weights are fitted on dev
@@ -24,7 +26,9 @@ class Entry:
     rung: str
     config: dict[str, Any] = field(default_factory=dict)
     parts: tuple[str, ...] = ()  # the rungs it is made of
-    shipped: bool = False
+    shipped: bool = False  # it is there already: in the package, or in a home that was given it
+    home: Path | None = None  # that home
+    identity: str = ""  # of the model there
     reference: bool = False  # no rung: the compressor, to compare with
 
     @property
@@ -52,11 +56,14 @@ class Entry:
         """In half a line."""
         if self.reference:
             return f"a compressor that has read the train part, contexts of up to {ORDER} bytes; to compare with"
-        return LADDER[self.rung].what + (", from the package" if self.shipped else "")
+        where = ", from the package" if self.home is None else "; it may have read these very posts"
+        return LADDER[self.rung].what + (where if self.shipped else "")
 
 
-def entries(names: Iterable[str] | None, settings: Settings) -> list[Entry]:
-    """The rows for rungs of these names, from the cheapest up; if None, all that need not be named, and those of the package.
+def entries(names: Iterable[str] | None, settings: Settings, home: Workspace | None = None) -> list[Entry]:
+    """The rows for rungs of these names, from the cheapest up; if None, all that need not be named, and those that are there.
+
+    Those are the package's, and those that a `home` was given, which others trained.
 
     Whether nets are worth it is the question, so what stands against them is as strong as can be: counts with a cache, too, and
     where a fusion has nets in it, another one without them before it. Where nothing is named, a compressor ends the list.
@@ -82,7 +89,7 @@ def entries(names: Iterable[str] | None, settings: Settings) -> list[Entry]:
         found.append(Entry(name, name, dict(settings.get(name, {})), parts))
         if name == "kneser_ney" and not config.cache:
             found.append(Entry(_WITH_CACHE, name, {**settings.get(name, {}), **_CACHE}, (name,)))
-    return found + ([*_shipped(), Entry("PPMd", "PPMd", reference=True)] if names is None else [])
+    return found + ([*_shipped(), *_given(home), Entry("PPMd", "PPMd", reference=True)] if names is None else [])
 
 
 def _config(name: str, settings: Settings) -> Any:
@@ -96,6 +103,12 @@ def _shipped() -> list[Entry]:
     names = space.fitted_that(Can.PREDICT)
     parts = {name: tuple(dict(found.manifest.get("parts", {}))) for name in names if (found := space.fitted(name)) is not None}
     return [Entry(f"{name} (package)", name, parts=parts.get(name, ()), shipped=True) for name in names]
+
+
+def _given(home: Workspace | None) -> list[Entry]:
+    added = [name for name, line in LADDER.items() if line.added]
+    there = [found for name in added if home and (found := home.fitted_or_none(name)) is not None]
+    return [Entry(one.rung, one.rung, shipped=True, home=home.home, identity=identity(one.directory)) for one in there if home]
 
 
 def full_config(entry: Entry) -> dict[str, Any]:

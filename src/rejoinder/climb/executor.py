@@ -67,6 +67,12 @@ class EntryProgress:
         """The fit on the largest share."""
         return self.fits.get(self.share)
 
+    def model(self, share: float | None = None) -> str | None:
+        """What is measured: the key of a fit, on so much of the data or the most; or what is there, None for the package."""
+        if self.entry.shipped:
+            return f"{tasks.HOME}{self.entry.identity}" if self.entry.home else None
+        return self.fits[share or self.share].key
+
     def seconds(self, share: float) -> float:
         """About how long a fit of so much of the data takes, with starting its process, from those there are.
 
@@ -271,7 +277,7 @@ class Executor:
             return self.run(
                 what, tasks.Compress(self.chosen.key), Limits(_limit(seconds), _limit(seconds), posts=POSTS), late(seconds)
             )
-        model = None if trial.entry.shipped else trial.fits[share or trial.share].key
+        model = trial.model(share)
         limit = _limit(seconds)
         if kind == "typing":
             limits = Limits(limit, limit, posts=CURVE_POSTS if curve else POSTS, typed=KEYED_POSTS)
@@ -286,7 +292,7 @@ class Executor:
     def compare(self, kind: Kind, pair: tuple[str, str], places: Sequence[int], pairs: Pairs | None) -> list[Example]:
         """What two measured rungs say of posts on which they differ; none where there is no time left for it."""
         found = [self.trials[name] for name in pair]
-        rungs, models = zip(*((one.entry.rung, one.fits[one.share].key if one.fits else None) for one in found), strict=True)
+        rungs, models = zip(*((one.entry.rung, one.model()) for one in found), strict=True)
         work = tasks.Compare(kind, rungs, models, self.chosen.key, tuple(places), pairs, self.draws)
         done = self.run(f"where {' and '.join(pair)} differ", work)
         if not isinstance(done, Compared):

@@ -72,7 +72,7 @@ def climb(space: Workspace, config: ClimbConfig, settings: Settings, progress: P
 
 
 def _climb(space: Workspace, config: ClimbConfig, settings: Settings, progress: Progress) -> Report:
-    wanted = entries(config.rungs, settings)
+    wanted = entries(config.rungs, settings, space)
     root = folder(space.home, FOLDER)
     with space.open_archive() as archive:
         archive.settle()
@@ -84,7 +84,17 @@ def _climb(space: Workspace, config: ClimbConfig, settings: Settings, progress: 
     experiment = Experiment(
         space.archive_file, root, config.split, config.seed, data, code=code_version(), package=package_version()
     )
-    asked = [data, experiment.code, experiment.package, config.rungs, config.split, config.seed, settings, config.budget]
+    asked = [
+        data,
+        experiment.code,
+        experiment.package,
+        *(entry.identity for entry in wanted),
+        config.rungs,
+        config.split,
+        config.seed,
+        settings,
+        config.budget,
+    ]
     key = hashlib.blake2b(json.dumps(asked, sort_keys=True).encode(), digest_size=12).hexdigest()
     if kept := _kept(root / REPORT, key):
         return kept

@@ -18,6 +18,7 @@ from pydantic import Discriminator, TypeAdapter
 from rejoinder.archive.split import Method
 from rejoinder.ladder.report import Kind, Pairs
 
+HOME = "home/"  # before the identity of a model that the home was given
 DONE, TASK, EXAMPLE_FILE = "done.json", "task.json", "examples.json"
 
 
@@ -69,7 +70,7 @@ class MeasureText:
     """What a language model pays for held-out posts; and, in full, what typing them with it is like."""
 
     rung: str
-    model: str | None  # the key of its fit; None: the package's
+    model: str | None  # the key of its fit; None: the package's; after `HOME`: that of the home
     posts: str  # the key of the choice
     keystrokes: bool
     do: Literal["measure text"] = "measure text"

@@ -229,7 +229,11 @@ class Worker:
         return model, round(perf_counter() - began, 4)
 
     def _of(self, rung: str, key: str | None) -> Suggester:
-        return self._model(key) if key is not None else _package().load(rung)
+        return self._model(key) if key and not key.startswith(tasks.HOME) else self._there(key).load(rung)
+
+    def _there(self, key: str | None) -> Workspace:
+        """Where a model lies that is not fitted here: in the package, or the home."""
+        return _package() if key is None else Workspace(self.task.experiment.archive.parent)
 
     def _phrases(self, work: MeasureText | Compare) -> Phrases | None:
         """Whose words the train part has."""
