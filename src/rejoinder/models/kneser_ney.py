@@ -23,7 +23,6 @@ Explained in docs/tour/03-the-problem-we-are-trying-to-solve.md.
 
 from __future__ import annotations
 
-from bisect import insort
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
@@ -41,16 +40,14 @@ from rejoinder.models.directory import load_array, load_config, save_array, save
 from rejoinder.models.interfaces import Counting, Job, LogProbs, Suggester
 from rejoinder.models.interpolation import Grams, as_index, as_trie, prune
 from rejoinder.models.packing import BYTES, CONTEXT_BYTES, TOP_BYTES, is_packed, load_packed, rounded, save_packed
-from rejoinder.models.smoothing import Followers, build_index
+from rejoinder.models.smoothing import Followers, build_index, read_off
 from rejoinder.post import Post
 from rejoinder.text.ngrams import DEFAULT_MEMORY, Level, NgramCounts, Room, count_ngrams, merge, subtract
 from rejoinder.text.tensors import TOKENIZER_FILE, TokenArrays, open_tokenizer, open_tokens
 from rejoinder.text.tokenizer import AnyTokenizer
 from rejoinder.text.writers import writers_of
 
-_ROUNDING = 1e-3  # nats; sums of a few float32 differ by less
 _WEIGHED = 30_000  # dev tokens that the weights of the cache are fitted on
-_FEW_SEEN = 600  # followers up to which a set of them is made
 _FEW = 48  # followers of a context up to which a list is searched faster than an array
 _READ_OFF = 64  # k up to which `top` reads the index; a longer list is sorted from the full distribution
 
@@ -329,10 +326,10 @@ class KneserNey(Counting):
             if node >= 0:
                 level = self.index[length]
                 here = slice(int(level.first[node]), int(level.first[node + 1]))
-                _read_off(level.token[here], level.log_prob[here], behind, seen, k, found)
+                read_off(level.token[here], level.log_prob[here], behind, seen, k, found)
                 seen = level.token[here] if self._nested else np.concatenate([seen, level.token[here]])
                 behind.insert(0, self.index[length - 1].backoff[node])
-        _read_off(self._ranked, self._ranked_probs, behind, seen, k, found)
+        read_off(self._ranked, self._ranked_probs, behind, seen, k, found)
         return [(token, -minus) for minus, token in found[:k]]
 
     def log_probs_many(self, states: Sequence[KneserNeyState]) -> NDArray[np.float32]:
@@ -378,37 +375,6 @@ class KneserNey(Counting):
     def _backoff(self, length: int, nodes: Nodes) -> float:
         node = nodes[length - 1]
         return float(self.index[length - 1].backoff[node]) if node >= 0 else 0.0
-
-
-def _read_off(
-    tokens: NDArray[Any],
-    probs: NDArray[np.float32],
-    behind: list[np.float32],
-    seen: NDArray[Any],
-    k: int,
-    found: list[tuple[float, int]],
-) -> None:
-    """Put into the sorted list what one context adds: its best followers that no longer one has `seen`.
-
-    Values are added up in the order in which `log_probs` adds them, so that both round alike. What ties with the k-th is kept
-    too: the ids decide between them.
-    """
-    if not len(tokens):
-        return
-    if len(found) >= k and -float(probs[0]) - float(sum(behind)) > found[k - 1][0] + _ROUNDING:
-        return  # not even the best of these can enter
-    known = set(seen.tolist()) if len(seen) <= _FEW_SEEN else None
-    for first in range(0, len(tokens), k + 2):
-        chunk = tokens[first : first + k + 2]
-        values = probs[first : first + k + 2]
-        for backoff in behind:
-            values = values + backoff
-        drop = None if known is not None else (chunk[:, None] == seen).any(axis=1).tolist()
-        for place, (token, value) in enumerate(zip(chunk.tolist(), values.tolist(), strict=True)):
-            if (len(found) >= k and -value > found[k - 1][0]) or value == -np.inf:
-                return
-            if token not in known if known is not None else drop is not None and not drop[place]:
-                insort(found, (-value, token))
 
 
 def _load_level(directory: Path, name: str, kind: type[Any]) -> Any:

@@ -7,6 +7,7 @@ counts alone: equal counts give equal arrays, to the bit.
 from __future__ import annotations
 
 import logging
+from bisect import insort
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -17,6 +18,8 @@ from numpy.typing import NDArray
 from rejoinder.text.ngrams import Ints, Level, NgramCounts, keys
 
 _log = logging.getLogger(__name__)
+_ROUNDING = 1e-3  # nats; sums of a few float32 differ by less
+_FEW_SEEN = 600  # followers up to which a set of them is made
 FALLBACK = (0.5, 1.0, 1.5)  # D1, D2, D3 where an archive is too small to say (kenlm's choice too)
 
 
@@ -140,3 +143,34 @@ def _set_backoff(level: Followers, place: NDArray[np.int64], backoff: NDArray[np
     """Write g of each context, now that its followers are known; a context that was left out has none."""
     there = place >= 0
     level.backoff[place[there]] = np.log(backoff[there]).astype(np.float32)
+
+
+def read_off(
+    tokens: NDArray[Any],
+    probs: NDArray[np.float32],
+    behind: list[np.float32],
+    seen: NDArray[Any],
+    k: int,
+    found: list[tuple[float, int]],
+) -> None:
+    """Put into the sorted list what one context adds: its best followers that no longer one has `seen`.
+
+    Values are added up in the order in which `log_probs` adds them, so that both round alike. What ties with the k-th is kept
+    too: the ids decide between them.
+    """
+    if not len(tokens):
+        return
+    if len(found) >= k and -float(probs[0]) - float(sum(behind)) > found[k - 1][0] + _ROUNDING:
+        return  # not even the best of these can enter
+    known = set(seen.tolist()) if len(seen) <= _FEW_SEEN else None
+    for first in range(0, len(tokens), k + 2):
+        chunk = tokens[first : first + k + 2]
+        values = probs[first : first + k + 2]
+        for backoff in behind:
+            values = values + backoff
+        drop = None if known is not None else (chunk[:, None] == seen).any(axis=1).tolist()
+        for place, (token, value) in enumerate(zip(chunk.tolist(), values.tolist(), strict=True)):
+            if (len(found) >= k and -value > found[k - 1][0]) or value == -np.inf:
+                return
+            if token not in known if known is not None else drop is not None and not drop[place]:
+                insort(found, (-value, token))
