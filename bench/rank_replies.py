@@ -4,8 +4,9 @@
 
 For each pair of the test part of the real archive the true reply stands among 99 of other threads; comment-to-comment and
 story-to-comment apart; `same thread` takes replies to other posts of the thread first (see `rejoinder.ladder.ranking`). What is
-not fitted is fitted first, on the train part alone. Intervals are over threads. The difference is paired, on the same lists: the
-fusion against the best single rung without a net (the dual encoder is one).
+not fitted is fitted first, on the train part alone. Where the fusion holds a net, one of its parts without nets is weighed beside
+it. Intervals are over threads. The differences are paired, on the same lists: the fusion against the best single rung without a
+net, and against the fusion without nets.
 """
 
 from __future__ import annotations
@@ -21,9 +22,12 @@ from hn_bits import fill, prepare
 from rejoinder.archive.reader import ArchiveCorpus, held_out
 from rejoinder.home.workspace import Workspace
 from rejoinder.ladder.ranking import DRAWS, NEGATIVES, CandidateDraws, Pool, difference, draw_lists, figures, find_ranks
-from rejoinder.models import Can, those_that
+from rejoinder.models import Can, is_net, those_that
+from rejoinder.models.fusion import Fusion, FusionConfig
+from rejoinder.models.interfaces import Job
 
-_NETS = ("dual_encoder", "fusion")
+WITHOUT_NETS = "fusion without nets"
+_NETS = ("dual_encoder", "fusion", WITHOUT_NETS)
 _KINDS = {"comment-to-comment": True, "story-to-comment": False}
 _VARIANTS = {"": False, ", same thread": True}
 
@@ -50,8 +54,22 @@ def measure(pool: Pool, models: dict[str, Any], kind: str, several: dict[str, Ca
         return
     for variant in _VARIANTS:
         best = max(single, key=lambda name: float(np.mean(found[name][variant] == 1)))
-        gain = difference(found["fusion"][variant], found[best][variant], threads, np.random.default_rng(0))
-        report_interval(f"fusion above {best}, {kind}{variant}, recall@1", gain, "", as_json=as_json)
+        for other in (best, *({WITHOUT_NETS} & {*found})):
+            gain = difference(found["fusion"][variant], found[other][variant], threads, np.random.default_rng(0))
+            report_interval(f"fusion above {other}, {kind}{variant}, recall@1", gain, "", as_json=as_json)
+
+
+def without_nets(space: Workspace, models: dict[str, Any]) -> dict[str, Any]:
+    """A fusion of those of the fusion's parts that are no nets; nothing where all are."""
+    found = space.fitted("fusion") if "fusion" in models else None
+    names = list(found.manifest["parts"]) if found else []
+    plain = [name for name in names if not is_net(name, ())]
+    if plain == names:
+        return {}
+    with space.open_archive() as archive, tempfile.TemporaryDirectory() as scratch:
+        job = Job(Path(scratch), parts=space.load_parts(plain))
+        corpus = ArchiveCorpus(archive, space.home)
+        return {WITHOUT_NETS: Fusion.fit(corpus, FusionConfig(), rng=np.random.default_rng(0), job=job)}
 
 
 def main() -> None:
@@ -72,6 +90,7 @@ def main() -> None:
             if found is not None:
                 report(f"{name}, fitted in", [found.manifest["seconds"]], "s", as_json=args.json)
                 report(f"{name}, size", [found.bytes / 1e6], "MB", as_json=args.json)
+        models |= without_nets(space, models)
         pool = read_pool(space, args.part)
         for kind, comment in _KINDS.items():
             several = {

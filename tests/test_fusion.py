@@ -270,6 +270,15 @@ def test_it_ranks_by_all_its_parts(fusion: Fusion) -> None:
     assert fusion.measure(context, ["the engine"])[0, 0] == fusion._parts["bm25"].score_replies(context, ["the engine"])[0]
 
 
+def test_what_says_the_context_again_is_no_answer(fusion: Fusion) -> None:
+    """Of all texts it has most in common with it; in the thread itself it stands among the candidates."""
+    context = (Post(1, Kind.STORY, "Why does the engine stall ?"), Post(2, text="Is the filter clean ?", parent=1))
+    said = ["is the filter clean", "WHY does the engine stall?", "Why does the engine stall at all"]
+    scores = fusion.score_replies(context, said)
+    assert scores[:2].tolist() == [-20.0, -20.0] and scores[2] > -20
+    assert fusion.score_replies(context, said[2:])[0] == scores[2]  # the same in any company
+
+
 def test_without_dev_pairs_it_is_weighed_on_train(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     corpus = make_corpus(tmp_path, toy_posts(30), everything=True)
     found = fit(corpus, tmp_path, FusionConfig(pairs=40))

@@ -9,7 +9,8 @@ on all pairs; then for answers to comments and answers to opening posts apart, e
     score_i = a z_i + b + c ln(1 + words of the last post) + d ln(1 + words before it)
 
 is fitted so that 1 / (1 + exp(-score)) is the probability that a candidate is the true one among 99 others (Platt 1999):
-log-odds, in nats, of each candidate for itself, whatever its company. Without dev pairs (a fit on everything) train pairs stand
+log-odds, in nats, of each candidate for itself, whatever its company. A candidate that is word for word a post of the context is
+no answer to it, however much it has in common with it, and gets -20. Without dev pairs (a fit on everything) train pairs stand
 in, on which rungs that learned them look better than they are. It learns nothing that no part of it knows.
 """
 
@@ -40,6 +41,7 @@ from rejoinder.text.words import words
 
 _log = logging.getLogger(__name__)
 _OTHERS = 99  # candidates beside the true one, for which scores are calibrated
+_NO_ANSWER = -20.0  # nats, of what only says a post of the context again
 _ARRAYS = ("centre", "spread", "weights", "calibration")
 
 Floats = NDArray[np.float64]
@@ -148,7 +150,10 @@ class Fusion(ReplyRanker):
         """(C,) float64, nats: the log-odds that each candidate answers the last post of `context`, were it one of 100."""
         if not context or not candidates:
             return np.zeros(len(candidates), np.float64)
-        return self._weights.scores(self.measure(context, candidates), int(answers_comment(context)), _known(context))
+        scores = self._weights.scores(self.measure(context, candidates), int(answers_comment(context)), _known(context))
+        said = {tuple(words(post.own_text)) for post in context}
+        scores[[tuple(words(candidate)) in said for candidate in candidates]] = _NO_ANSWER
+        return scores
 
     def measure(self, context: Sequence[Post], candidates: Sequence[str]) -> Floats:
         """(C, F) float64: the features of candidates, in the order of `features`."""
