@@ -36,12 +36,12 @@ MUTANTS = (
     Mutant(
         "the trigger is judged in-sample",
         "models/trigger.py",
-        "return [upper(x) for x in xs[:half]] + [lower(x) for x in xs[half:]]",
-        "return [lower(x) for x in xs[:half]] + [upper(x) for x in xs[half:]]",
+        "return [upper(one.x) for one in judged[:half]] + [lower(one.x) for one in judged[half:]]",
+        "return [lower(one.x) for one in judged[:half]] + [upper(one.x) for one in judged[half:]]",
     ),
     Mutant(
         "the judge's bar is the 50th percentile",
-        "models/trigger.py",
+        "models/judge.py",
         "np.quantile(chance, 1 - CHANCE)",
         "np.quantile(chance, 0.5)",
     ),

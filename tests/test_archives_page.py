@@ -43,7 +43,7 @@ def test_every_service_that_is_fetched_is_named_with_its_options() -> None:
 # --- sessions ------------------------------------------------------------------------------------------------------
 
 MADE = {"kettles": made_places.discourse, "boats.mbox": made_places.mbox}
-TIMES = re.compile(r"in [\d.,]+ s(?:, [\d,]+ a second)?|(?m:(?<=^bm25) +[\d.]+ s)")
+TIMES = re.compile(r"in [\d.,]+ s(?:, [\d,]+ a second)?|(?m:(?<=^bm25) +[\d.]+ s)| \(\d+ years ago\)")
 
 
 def alike(text: str) -> str:

@@ -463,7 +463,7 @@ def test_the_sample_is_fitted_once(rejoinder: Rejoinder, sample_home: Path) -> N
 
 def test_the_sample_gives_three_replies_with_rung_score_and_source(rejoinder: Rejoinder, sample_home: Path) -> None:
     shown = rejoinder("reply", "Why do people still use Makefiles?", "--home", sample_home).out
-    assert len(re.findall(r"^    bm25 · \d+% likely on topic · post \d+, a reply to “", shown, re.MULTILINE)) >= 3
+    assert len(re.findall(r"^    bm25 · \d+% likely on topic · post \d+, .*\n    asked there", shown, re.MULTILINE)) >= 3
 
 
 def test_a_failed_import_leaves_the_sample_standing_in(rejoinder: Rejoinder, tmp_path: Path) -> None:
@@ -729,7 +729,9 @@ def test_there_are_at_most_so_many_replies(rejoinder: Rejoinder, hn_home: Path, 
 
 def test_a_reply_says_its_rung_its_score_and_the_page_it_comes_from(rejoinder: Rejoinder, hn_home: Path) -> None:
     shown = rejoinder("reply", "Which teapot?", "-k", 1, "--home", hn_home).out
-    expected = r"^    bm25 · -?\d+\.\d\d · post (\d+), a reply to “Which teapot, part \d+\?”, 1970-01-01, https://news\.ycombinator\.com/item\?id=\1$"
+    where = r"1970-01-01 \(\d\d years ago\), https://news\.ycombinator\.com/item\?id=\1"
+    asked = r"    asked there: “Which teapot, part \d+\?"
+    expected = rf"^    bm25 · -?\d+\.\d\d · post (\d+), {where}\n{asked}"
     assert re.search(expected, shown, re.MULTILINE)
 
 
@@ -881,7 +883,7 @@ def test_json_of_reply_has_the_keys_it_promises(rejoinder: Rejoinder, hn_home: P
     found = rejoinder("reply", "Which teapot?", "--home", hn_home, "--json").json
     assert set(found) == {"context", "replies", "notice", "score", "threshold"}
     for reply in found["replies"]:
-        assert set(reply) == {"text", "score", "rung", "post", "thread", "title", "url", "source", "time", "generated"}
+        assert set(reply) == {"text", "score", "rung", "post", "thread", "title", "url", "source", "time", "generated", "case"}
 
 
 def test_json_of_complete_has_the_keys_it_promises(rejoinder: Rejoinder, hn_home: Path) -> None:

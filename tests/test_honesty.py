@@ -31,7 +31,9 @@ from rejoinder.ladder.heldout import HeldOut
 from rejoinder.ladder.report import PartSize
 from rejoinder.models import trigger
 from rejoinder.models.interfaces import Job
-from rejoinder.models.trigger import Judge, Regression, Trigger, TriggerConfig
+from rejoinder.models.judge import Judge, Likeness
+from rejoinder.models.regression import Regression
+from rejoinder.models.trigger import Trigger, TriggerConfig
 from rejoinder.post import Kind, Post, Suggestion
 from rejoinder.publish.recipe import Recipe, make
 from rejoinder.text.fingerprints import Fingerprints
@@ -82,9 +84,9 @@ def test_a_reply_must_be_more_alike_than_95_of_100_at_random() -> None:
 
     Where four of a hundred do, it is 0. "fuel plug" is alike by 1 / sqrt(2).
     """
-    of = {"fuel": 1.0, "plug": 1.0}
-    assert Judge(of, 1.0, ["fuel"] * 10 + ["plug"] * 90).on_topic(["fuel plug"], ["fuel"]).tolist() == [False]
-    assert Judge(of, 1.0, ["fuel"] * 4 + ["plug"] * 96).on_topic(["fuel plug"], ["fuel"]).tolist() == [True]
+    of = Likeness(np.empty(0, np.uint32), np.ones(1, np.float32))  # every word counts 1
+    assert Judge(of, ["fuel"] * 10 + ["plug"] * 90).on_topic(["fuel plug"], ["fuel"]).tolist() == [False]
+    assert Judge(of, ["fuel"] * 4 + ["plug"] * 96).on_topic(["fuel plug"], ["fuel"]).tolist() == [True]
 
 
 # --- gates -----------------------------------------------------------------------------------------------------------

@@ -378,7 +378,7 @@ def test_what_hides_in_foreign_text_is_shown_in_a_post_in_a_reply_and_in_a_sugge
     page.click("#replies summary")
     page.click("#replies button")
     expect(page.locator(".reply")).to_contain_text("Pay <U+202E>001.")
-    expect(page.locator(".reply footer")).to_contain_text("a<U+2066>b")
+    expect(page.locator(".reply .asked")).to_contain_text("a<U+2066>b")
     page.click(".reply footer button:has-text('Put in')")
     assert draft(page) == "Pay <U+202E>001."  # what was seen is what is put in
     page.fill("#draft", "")

@@ -31,7 +31,7 @@ def test_the_session_in_the_readme_is_what_make_try_prints(sample_home: Path, tm
         printed += done.stdout
     session = re.search(r"```console\n(.*?)```", README, re.DOTALL)
     assert session and session.group(1).rstrip() == printed.rstrip()
-    sources = re.findall(r"^    \w+ · \d+% likely on topic · post \d+, a reply to ", printed, re.MULTILINE)
+    sources = re.findall(r"^    \w+ · \d+% likely on topic · post \d+, .*\n    asked there", printed, re.MULTILINE)
     assert len(sources) >= 3
 
 

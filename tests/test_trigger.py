@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 from math import log
 from pathlib import Path
 from typing import Any
+from zlib import crc32
 
 import numpy as np
 import pytest
@@ -15,15 +16,15 @@ from rejoinder.engine.replier import Replier, ReplyConfig
 from rejoinder.errors import ConfigError, DamagedModel, ModelError
 from rejoinder.models.bm25 import BM25, BM25Config
 from rejoinder.models.interfaces import Job
+from rejoinder.models.judge import Judge, Likeness, likeness
 from rejoinder.models.trigger import (
     Candidate,
-    Judge,
     Trigger,
     TriggerConfig,
+    as_a_person,
     calibration_error,
     candidates,
     features,
-    lowest_threshold,
 )
 from rejoinder.post import Kind, Post, Suggestion
 
@@ -44,23 +45,43 @@ def many_topics(threads: int = 1400, topics: int = 25) -> Iterator[Post]:
 # --- parts -----------------------------------------------------------------------------------------------------------
 
 
+def known(unseen: float, **idf: float) -> Likeness:
+    """Words with their idf."""
+    codes = sorted((crc32(word.encode()), value) for word, value in idf.items())
+    return Likeness(np.array([code for code, _ in codes], np.uint32), np.array([*(v for _, v in codes), unseen], np.float32))
+
+
 def test_the_judge_compares_with_replies_at_random() -> None:
     # idf: fuel ln 4, the 0. "fuel the" and "fuel" are the same but for a word that weighs nothing: cosine 1.
     # of 20 replies drawn, one says fuel: the 95th percentile of [0 x 19, 1] lies between 0 and 1 (0.05 here)
-    judge = Judge({"fuel": log(4), "the": 0.0, "plug": log(4)}, log(5), ["plug"] * 19 + ["fuel"])
+    words = known(log(5), fuel=log(4), the=0.0, plug=log(4))
+    judge = Judge(words, ["plug"] * 19 + ["fuel"])
     assert judge.on_topic(["fuel the", "plug", "", "unseen words"], ["the fuel"]).tolist() == [True, False, False, False]
     assert judge.on_topic(["fuel"], ["nothing alike", "fuel"]).tolist() == [True]  # the most like of the answers counts
-    often = Judge({"fuel": log(4)}, log(5), ["fuel"] * 20)
-    assert often.on_topic(["fuel"], ["fuel"]).tolist() == [False]  # no more like than chance
+    assert Judge(words, ["fuel"] * 20).on_topic(["fuel"], ["fuel"]).tolist() == [False]  # no more like than chance
 
 
-def test_the_lowest_threshold_by_hand() -> None:
-    # best first: 10 hits at p = 0.9, then a miss and a hit in turn: shares 10/10, 10/11, 11/12, 11/13, 12/14, ...
-    tops = np.concatenate([np.full(10, 0.9), [0.8, 0.7, 0.6, 0.5, 0.4]])
-    hits = np.array([1] * 10 + [0, 1, 0, 1, 0], float)
-    assert lowest_threshold(tops, hits, 0.9) == pytest.approx(0.7)  # 11/12 = 0.917; 12/14 = 0.857 is too few
-    assert lowest_threshold(tops, hits, 0.85) == pytest.approx(0.5)
-    assert lowest_threshold(tops, np.zeros(15), 0.5) == pytest.approx(0.9)  # never reached: that of the best share
+def test_the_first_word_in_common_is_no_evidence() -> None:
+    """A pyramid scheme has nothing to do with pyramids, however rare a word that is: of two words the lesser counts."""
+    words = known(1.0, pyramid=9.0, scheme=5.0, is_=0.1)
+    one, other, both = (words.vector(text) for text in ("a pyramid scheme", "the great pyramid", "no pyramid , no scheme"))
+    assert likeness(one, other) == 0.0
+    # lengths sqrt(1 + 81 + 25) and sqrt((1 + ln 2)^2 + 81 + 25); 81 is left out, 25 stays
+    assert likeness(one, both) == pytest.approx(25 / np.sqrt(107 * (106 + (1 + log(2)) ** 2)), rel=1e-5)
+    assert likeness(one, both) == likeness(both, one) and likeness({}, one) == 0.0
+
+
+def test_rarely_seen_words_count_as_new_ones() -> None:
+    # of three texts two say fuel: ln(4 / 3); one says plug, as if none did but for one: ln(4 / 2)
+    found = Likeness.of(["fuel", "fuel plug", "bread"])
+    assert found.codes.tolist() == [crc32(b"fuel")] and found.idf.tolist() == pytest.approx([log(4 / 3), log(2)])
+
+
+def test_a_person_is_told_from_the_judge() -> None:
+    # log-odds 0 -> 0.68, 0.95 x 0.66374; ln 3 -> 0.68 + 1.52 ln 3 = 2.34989, 0.95 x 0.91294
+    assert as_a_person(np.array([0.5, 0.75])) == pytest.approx([0.63055, 0.86729], rel=1e-4)
+    p = np.linspace(0, 1, 11)
+    assert (np.diff(as_a_person(p)) > 0).all() and as_a_person(p)[[0, -1]] == pytest.approx([0, 0.95], abs=1e-6)
 
 
 def test_calibration_error_by_hand() -> None:
@@ -86,11 +107,18 @@ def test_a_reply_that_two_sources_propose_is_one_candidate(monkeypatch: pytest.M
 
 
 def test_more_than_twenty_words_count_as_twenty() -> None:
-    # one source: proposed it 1, gave it 0.5; ranked 2; proposed by one; ln(1 + 3), and ln(1 + 20) for 50 words
+    # one source: proposed it 1, gave it 0.5; ranked 2; proposed by one; nothing in common, 0 and ln 1; ln(1 + 3), ln(1 + 20)
     two = [Candidate(Suggestion(text, 0.0, "x"), {"bm25": 0.5}) for text in ("not so sure", "word " * 50)]
-    assert features(two, np.array([2.0, 2.0]), ["bm25"]) == pytest.approx(
-        np.array([[1, 0.5, 2, 1, log(4)], [1, 0.5, 2, 1, log(21)]])
-    )
+    found = features(two, np.array([2.0, 2.0]), ["bm25"], ENGINE_POST, known(1.0))
+    assert found == pytest.approx(np.array([[1, 0.5, 2, 1, 0, 0, log(4)], [1, 0.5, 2, 1, 0, 0, log(21)]]))
+
+
+def test_of_words_in_common_the_first_is_not_seen() -> None:
+    texts = ("the great pyramid", "no pyramid , no scheme", "the pyramid scheme again", "bread")
+    found = [Candidate(Suggestion(text, 0.0, "x", title="a scheme again"), {}) for text in texts]
+    x = features(found, np.zeros(4), ["bm25"], (Post(1, Kind.STORY, "a pyramid scheme again"),), known(1.0))
+    assert x[:, -2] == pytest.approx([0, log(2), log(3), 0])
+    assert x[:, -3] == pytest.approx([2 / np.sqrt(12)] * 4)  # three of four words, of which one is left out
 
 
 @pytest.mark.parametrize("settings", [{"precision": 0.0}, {"precision": 1.5}, {"contexts": 0}])
@@ -130,7 +158,7 @@ def test_it_is_silent_where_it_does_not_know(trigger: Trigger) -> None:
 def test_a_replier_that_trusts_shows_no_two_alike(trigger: Trigger) -> None:
     replier = Replier.trusting(trigger, config=ReplyConfig(threshold=0.0))
     assert replier.trusts and replier.threshold == 0
-    scores = [reply.score for reply in replier.reply(ENGINE_POST)]
+    scores = [round(reply.score, 2) for reply in replier.reply(ENGINE_POST)]  # of equally good ones the newer is first
     assert scores == sorted(scores, reverse=True)
     assert sum("plug7" in reply.text for reply in replier.reply(ENGINE_POST)) == 1
     assert replier.reply((Post(1, text="日本語のテキスト"),)) == []

@@ -146,6 +146,17 @@ class Query:
     draft: str = ""
 
 
+@dataclass(frozen=True, slots=True)
+class Case:
+    """The case that a reply comes from: what was asked there, and what came of it."""
+
+    asked: str  # what was answered, of a long post the beginning
+    asked_at: int | None  # seconds since 1970-01-01 UTC
+    opening: str  # what the thread is about, in a line
+    solved: tuple[str, ...] = ()  # what is known of how the reply did, in words, the surest first
+    same_person_as: int | None = None  # the place, from 1, of the first reply of the list that the same person wrote
+
+
 class Origin(NamedTuple):
     """Where a post comes from."""
 
@@ -153,6 +164,8 @@ class Origin(NamedTuple):
     own: str  # the post's id there
     url: str | None  # where to read it
     time: int | None  # seconds since 1970-01-01 UTC
+    author: bytes | None = None  # keyed hash of the name
+    case: Case | None = None  # of a reply: what it answered
 
 
 @dataclass(frozen=True, slots=True)
@@ -169,6 +182,7 @@ class Suggestion:
     source: str = ""  # the place it comes from
     time: int | None = None  # when it was written, seconds since 1970-01-01 UTC
     generated: bool = False  # a model made it, word by word: nobody wrote it
+    case: Case | None = None  # what was asked where it was written, and what came of it
 
 
 def unquoted(text: str) -> str:

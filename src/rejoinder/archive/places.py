@@ -75,16 +75,17 @@ def origin(archive: Archive, number: int) -> Origin | None:
     """Where a post comes from; None for a post that is not here."""
     row = next(
         archive.query(
-            "SELECT post.source, post.time, origin.own, origin.link FROM post LEFT JOIN origin USING (id) WHERE id = ?", [number]
+            "SELECT source, time, author, own, link FROM post LEFT JOIN origin USING (id) WHERE id = ?",
+            [number],
         ),
         None,
     )
     if row is None:
         return None
-    source, time, own, link = row
+    source, time, author, own, link = row
     found = next((known for known in places(archive) if known.number == source), None)
     own = str(number) if own is None else own
-    return Origin(found.name if found else "", own, link or (found.url(own) if found else None), time)
+    return Origin(found.name if found else "", own, link or (found.url(own) if found else None), time, author)
 
 
 def notices(archive: Archive) -> str:

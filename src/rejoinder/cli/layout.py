@@ -5,7 +5,9 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections.abc import Sequence
+from datetime import UTC, datetime
 
+_OLD = 2  # years from which on a reply says how old it is
 _GAP = "  "  # between two columns of a table
 _NARROW = 24  # a last column that would get less than this goes below its row
 _NUMBER = re.compile(r"[+\-\u2212±]?[\d.,]+( ?[%\w]{1,3})?|\u2013|\?|")
@@ -22,6 +24,15 @@ def visible(text: str) -> str:
     if text.isascii() and text.isprintable():
         return text
     return "".join(f"<U+{ord(c):04X}>" if _hides(text, place) else c for place, c in enumerate(text))
+
+
+def days_ago(time: int | None, now: datetime | None = None) -> str:
+    """The day of a moment in seconds since 1970-01-01 UTC, and from two years on how long ago it was; empty for None."""
+    if time is None:
+        return ""
+    then = datetime.fromtimestamp(time, UTC)
+    years = ((now or datetime.now(UTC)) - then).days // 365
+    return then.date().isoformat() + (f" ({years} years ago)" if years >= _OLD else "")
 
 
 def _hides(text: str, place: int) -> bool:

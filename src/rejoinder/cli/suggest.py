@@ -5,7 +5,6 @@ from __future__ import annotations
 import textwrap
 from contextlib import nullcontext
 from dataclasses import asdict
-from datetime import UTC, datetime
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -14,7 +13,7 @@ import typer
 
 from rejoinder.cli.archive import or_sample
 from rejoinder.cli.input import read_stdin, read_text
-from rejoinder.cli.layout import visible, wrap
+from rejoinder.cli.layout import days_ago, visible, wrap
 from rejoinder.cli.options import Home, Json, workspace
 from rejoinder.cli.output import note, print_json, say, terminal_width, text_width
 from rejoinder.errors import SourceError, UsageError
@@ -26,6 +25,7 @@ if TYPE_CHECKING:
     from rejoinder.post import Post, Suggestion
 
 _SHOWN = 420  # characters of a reply shown unless --full
+_ASKED = 200  # characters shown of what it answered
 
 Item = Annotated[
     int | None,
@@ -186,19 +186,37 @@ def _show(place: int, suggestion: Suggestion, full: bool, *, sure: bool) -> None
     for line in text.split("\n"):
         lines += [line] if line.startswith("  ") else wrap(line, width)  # code stays as it is
     typer.echo(f"{place:2}. " + "\n    ".join(lines).replace("\n    \n", "\n\n"))
-    source = "nobody wrote this" if suggestion.generated else "not from a post"
-    if suggestion.post is not None:
-        where = "".join(f", {visible(known)}" for known in _origin(suggestion))
-        source = f"post {suggestion.post}, a reply to “{visible(suggestion.title)}”{where}"
     score = f"{suggestion.score:.0%} likely on topic" if sure else f"{suggestion.score:.2f}"
-    said = wrap(f"    {suggestion.rung} · {score} · {source}", terminal_width())
-    typer.echo(typer.style("\n".join(said) + "\n", dim=True))
+    if suggestion.post is None:
+        told = [f"{suggestion.rung} · nobody wrote this" if suggestion.generated else f"{suggestion.rung} · not from a post"]
+    else:
+        told = [f"{suggestion.rung} · {score} · post {suggestion.post}{_origin(suggestion)}", *_case(suggestion)]
+    for line in told:
+        typer.echo(typer.style("\n".join(wrap(f"    {line}", terminal_width())), dim=True))
+    typer.echo("")
 
 
-def _origin(suggestion: Suggestion) -> list[str]:
-    """The day of a reply, and where to read it; the place's name where it has no page."""
-    day = datetime.fromtimestamp(suggestion.time, UTC).date().isoformat() if suggestion.time else ""
-    return [known for known in (day, suggestion.url or suggestion.source) if known]
+def _origin(suggestion: Suggestion) -> str:
+    """The day of a reply and how long ago that was, and where to read it; the place's name where it has no page."""
+    known = (days_ago(suggestion.time), suggestion.url or suggestion.source)
+    return "".join(f", {visible(one)}" for one in known if one)
+
+
+def _case(suggestion: Suggestion) -> list[str]:
+    """What was asked there, and what came of it."""
+    case = suggestion.case
+    if case is None:
+        return [f"a reply to “{visible(suggestion.title)}”"]
+    asked = textwrap.shorten(visible(case.asked), _ASKED, placeholder=" …")
+    when = f", {days_ago(case.asked_at)}" if case.asked_at and days_ago(case.asked_at) != days_ago(suggestion.time) else ""
+    lines = [f"asked there{when}: “{asked}”"]
+    if case.opening and case.opening[:_ASKED] not in case.asked:
+        lines.append(f"in “{visible(case.opening)}”")
+    if case.solved:
+        lines.append("; ".join(case.solved))
+    if case.same_person_as is not None:
+        lines.append(f"by the same person as {case.same_person_as}")
+    return lines
 
 
 def _context(

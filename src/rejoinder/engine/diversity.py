@@ -8,7 +8,7 @@ have in common (Jaccard 1901), l how much being good counts against being new.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Hashable, Sequence
 
 from rejoinder.text.words import words
 
@@ -33,6 +33,20 @@ def diverse(texts: Sequence[str], values: Sequence[float], k: int, trade: float)
         for place in left:
             nearest[place] = max(nearest[place], likeness(said[place], said[best]))
     return chosen
+
+
+def apart(people: Sequence[Hashable | None]) -> list[int]:
+    """The places of what people wrote, in their order but so that nobody (None: not known who) has two in a row.
+
+    Where that cannot be, the later ones are left out.
+    """
+    left, order = list(range(len(people))), list[int]()
+    last: Hashable | None = None
+    while (found := next((place for place in left if people[place] is None or people[place] != last), None)) is not None:
+        left.remove(found)
+        order.append(found)
+        last = people[found]
+    return order
 
 
 def likeness(one: frozenset[str], other: frozenset[str]) -> float:

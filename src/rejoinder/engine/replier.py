@@ -14,19 +14,21 @@ from collections.abc import Callable, Mapping, Sequence
 from copy import copy
 from dataclasses import dataclass, replace
 from math import log
-from typing import Annotated, Self
+from typing import Annotated, NamedTuple, Self
 
 from rejoinder.config import At, Checked, PositiveInt, Share
-from rejoinder.engine.diversity import diverse
+from rejoinder.engine.diversity import apart, diverse
 from rejoinder.engine.filters import Repetition, same_thread, unfit
 from rejoinder.engine.generation import ReplyGenerator
 from rejoinder.errors import UsageError
+from rejoinder.models.canned import Canned, courtesy
 from rejoinder.models.interfaces import ReplyRanker, ReplySource
 from rejoinder.models.trigger import Trigger
 from rejoinder.post import Origin, Post, Suggestion
 
 _AT_RANDOM = log(1 / 99)  # a ranker's log odds (nats) of a reply that is no better than 99 drawn at random
 _LOOKED_AT = 10  # candidates that are looked at for each reply wanted
+_SPARE = 2  # found for each reply wanted, as nobody has two in a row
 
 
 @dataclass(frozen=True)
@@ -38,6 +40,13 @@ class ReplyConfig(Checked):
     longest: int | None = 200  # words of a reply worth suggesting; None for any length
     trade: Share = 0.8  # how much being good counts against being new, in [0, 1]
     threshold: Annotated[float | None, At(least=0, most=1)] = None  # p below which nothing is shown; None: the trigger's own
+
+
+class Attributed(NamedTuple):
+    """A suggestion, and who wrote it."""
+
+    suggestion: Suggestion
+    author: bytes | None
 
 
 class Replier:
@@ -96,7 +105,8 @@ class Replier:
         """At most `k` replies to the last post of `context` (root first), best first; then at most `k` that a model made.
 
         The two are counted apart: their scores cannot be compared, and what people wrote is not pushed out by what nobody did.
-        None repeats the context or another, holds an e-mail address or only a link, or comes from the same thread.
+        None repeats the context or another, holds an e-mail address or only a link, or comes from the same thread; nobody
+        has two in a row. Thanks and greetings are answered by a `canned` rung, or by nothing.
 
         Raises:
             UsageError: the last post has no words.
@@ -104,6 +114,9 @@ class Replier:
         if not context or not context[-1].body.strip():
             raise UsageError("nothing to reply to: the post has no words")
         wanted = self.config.k if k is None else k
+        if kind := courtesy(context[-1].own_text):
+            canned = self._sources.get("canned")
+            return [canned.to_courtesy(kind)] if isinstance(canned, Canned) else []
         repetition = Repetition(context)
         if self._trigger is not None:
             shown = self._trusted(self._trigger, context, repetition, wanted)
@@ -111,18 +124,22 @@ class Replier:
             ordered = self._ordered(context)
             shown = []
             for made in (False, True):
-                shown += self._filtered([s for s in ordered if s.generated == made], context, repetition, wanted)
+                found = self._filtered([s for s in ordered if s.generated == made], context, repetition, _SPARE * wanted)
+                shown += _of_people(found)[:wanted]
         if self._generated is not None:
-            shown += self._filtered(self._made(self._generated, context), context, repetition, wanted)
+            made_here = self._filtered(self._made(self._generated, context), context, repetition, wanted)
+            shown += [one.suggestion for one in made_here]
         return shown
 
     def _trusted(self, trigger: Trigger, context: Sequence[Post], repetition: Repetition, wanted: int) -> list[Suggestion]:
-        """Those of all candidates that are likely to be on topic, and differ; the score is that probability."""
+        """Those of all candidates that are likely to be on topic, and differ; of equally good ones the newer first."""
         likely = [s for s in trigger.propose(context, self.config.candidates) if s.score >= self.threshold]
         best = likely[: _LOOKED_AT * wanted]
-        order = diverse([s.text for s in best], [s.score for s in best], len(best), self.config.trade)
-        shown = self._filtered([best[place] for place in order], context, repetition, wanted)
-        return sorted(shown, key=lambda s: -s.score)
+        order = diverse([s.text for s in best], [trigger.worth(s) for s in best], len(best), self.config.trade)
+        found = self._filtered([best[place] for place in order], context, repetition, _SPARE * wanted)
+        found.sort(key=lambda one: (-round(trigger.worth(one.suggestion), 2), -(one.suggestion.time or 0)))
+        marked = [one._replace(suggestion=_marked(one.suggestion, trigger.marks(one.suggestion).said)) for one in found]
+        return _of_people(marked)[:wanted]
 
     def _made(self, generated: ReplyGenerator, context: Sequence[Post]) -> list[Suggestion]:
         """What a model makes, in the order of the ranker, without what a reply drawn at random would beat."""
@@ -135,9 +152,9 @@ class Replier:
 
     def _filtered(
         self, candidates: Sequence[Suggestion], context: Sequence[Post], repetition: Repetition, wanted: int
-    ) -> list[Suggestion]:
-        """The first so many that may be shown."""
-        shown: list[Suggestion] = []
+    ) -> list[Attributed]:
+        """The first so many that may be shown, with where they come from."""
+        shown: list[Attributed] = []
         for candidate in candidates:
             if len(shown) >= wanted:
                 break
@@ -145,8 +162,8 @@ class Replier:
             if reason is None:
                 found = self._origin(candidate.post) if candidate.post is not None else None
                 if found is not None:
-                    candidate = replace(candidate, url=found.url, source=found.source, time=found.time)
-                shown.append(candidate)
+                    candidate = replace(candidate, url=found.url, source=found.source, time=found.time, case=found.case)
+                shown.append(Attributed(candidate, found.author if found else None))
         return shown
 
     def _ordered(self, context: Sequence[Post]) -> list[Suggestion]:
@@ -170,3 +187,21 @@ class Replier:
             for s, score in zip(proposed, scores, strict=True)
         ]
         return sorted(scored, key=lambda s: (s.post is None, -s.score)) + made
+
+
+def _marked(suggestion: Suggestion, said: tuple[str, ...]) -> Suggestion:
+    """The suggestion with what is known of how it did."""
+    return replace(suggestion, case=replace(suggestion.case, solved=said)) if suggestion.case and said else suggestion
+
+
+def _of_people(shown: Sequence[Attributed]) -> list[Suggestion]:
+    """In their order, but so that nobody has two in a row; later ones of the same person say so."""
+    kept = [shown[place] for place in apart([one.author for one in shown])]
+    first: dict[bytes, int] = {}
+    found = []
+    for place, (suggestion, author) in enumerate(kept, start=1):
+        before = first.setdefault(author, place) if author is not None else place
+        if suggestion.case is not None and before < place:
+            suggestion = replace(suggestion, case=replace(suggestion.case, same_person_as=before))
+        found.append(suggestion)
+    return found

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from rejoinder.archive.places import origin
+from rejoinder.archive.cases import case_of
 from rejoinder.engine.generation import ReplyGenerator
 from rejoinder.engine.replier import Replier, ReplyConfig
 from rejoinder.home.workspace import Workspace
@@ -48,10 +48,10 @@ def replier(
 
 
 def origin_in(space: Workspace) -> Callable[[int], Origin | None]:
-    """What tells where a post of that home comes from."""
+    """What tells where a reply of that home comes from, and what it answered."""
 
     def told(number: int) -> Origin | None:
         with space.open_archive() as archive:
-            return origin(archive, number)
+            return case_of(archive, number)
 
     return told

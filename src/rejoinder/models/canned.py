@@ -31,6 +31,15 @@ _AGREE_WORDS = frozenset(
     "yes yep agree agreed thanks thank exactly good great nice true right correct indeed cool interesting love works helps "
     "congratulations congrats awesome this".split()
 )
+_WELCOME = frozenset("welcome problem pleasure worries np glad".split())
+_GREETINGS = frozenset("hi hello hey hiya greetings morning afternoon evening".split())
+_THANKS = frozenset("thanks thank thx cheers ty".split())
+_BESIDE = frozenset(
+    "good a lot so much very many you all everyone there folks guys again for the your this that it help helped reply answer "
+    "info in advance indeed that's worked works perfect great i appreciate and to have nice day".split()
+)
+_LONGEST_COURTESY = 12  # words
+_SAY = {"thanks": "You're welcome.", "greeting": "Hello!"}
 
 
 @dataclass(frozen=True)
@@ -90,6 +99,21 @@ class Canned(ReplySource):
     def propose(self, context: Sequence[Post], k: int) -> list[Suggestion]:
         """The first `k` of the list; the score is the logarithm of the share of replies that say this, in nats."""
         return [Suggestion(text, score, "canned") for text, score in self.replies[: max(k, 0)]]
+
+    def to_courtesy(self, kind: str) -> Suggestion:
+        """What is said to thanks, or to a greeting: as this archive says it, where it does."""
+        usual = _WELCOME if kind == "thanks" else _GREETINGS
+        found = next((text for text, _ in self.replies if usual & {*words(text)}), _SAY[kind])
+        return Suggestion(found, 1.0, "canned")
+
+
+def courtesy(text: str) -> str:
+    """Whether a post only gives `thanks`, or is but a `greeting`; else the empty string."""
+    said = words(text)
+    for kind, such in (("thanks", _THANKS), ("greeting", _GREETINGS)):
+        if such & {*said} and len(said) <= _LONGEST_COURTESY and such | _BESIDE >= {*said} and "?" not in text:
+            return kind
+    return ""
 
 
 def _fit_to_show(text: str, longest: int) -> bool:

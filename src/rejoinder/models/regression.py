@@ -5,12 +5,17 @@ Explained in docs/tour/02-why-we-want-it-to-flow.md.
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+from math import log
+from typing import Self
+
 import numpy as np
 from numpy.typing import NDArray
 
 _ROUNDS = 50
 _STILL = 1e-8  # Newton's method ends when no weight moves by more
 _AT_ONCE = 256  # lists at a time
+_SHRINK = 1.0  # how strongly the weights of a `Regression` are drawn to saying nothing
 
 Floats = NDArray[np.float64]
 
@@ -62,9 +67,35 @@ def logistic(x: Floats, y: Floats, mass: Floats, shrink: float, prior: Floats) -
     return weights
 
 
+@dataclass(frozen=True)
+class Regression:
+    """A logistic regression over F standardised features."""
+
+    centre: Floats  # (F,)
+    spread: Floats  # (F,)
+    weights: Floats  # (F+1,) the last is b
+
+    @classmethod
+    def of(cls, x: Floats, y: Floats) -> Self:
+        """Of (N, F) features and (N,) 0 or 1."""
+        centre, spread = x.mean(axis=0), np.maximum(x.std(axis=0), 1e-6)
+        share = (y.sum() + 1) / (len(y) + 2)
+        prior = np.concatenate([np.zeros(x.shape[1]), [log(share / (1 - share))]])
+        return cls(centre, spread, logistic(_design(x, centre, spread), y, np.ones(len(y)), _SHRINK, prior))
+
+    def __call__(self, x: Floats) -> Floats:
+        """(N,) p for (N, F) features."""
+        return sigmoid(_design(x, self.centre, self.spread) @ self.weights)
+
+
 def sigmoid(z: Floats) -> Floats:
     """1 / (1 + e^-z) of each."""
     return np.asarray(1 / (1 + np.exp(-np.clip(z, -500, 500))))
+
+
+def _design(x: Floats, centre: Floats, spread: Floats) -> Floats:
+    """(N, F+1): features of one scale, and a column of ones."""
+    return np.concatenate([(x - centre) / spread, np.ones((len(x), 1))], axis=1)
 
 
 def _choice(x: NDArray[np.float32], weights: Floats, shrink: float, prior: Floats) -> tuple[float, Floats, Floats]:

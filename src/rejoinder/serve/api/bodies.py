@@ -99,6 +99,16 @@ class ReplyBody(Body):
     all: bool = False  # also what is not likely to be on topic
 
 
+class CaseAnswer(BaseModel):
+    """What was asked where a reply was written, and what came of it."""
+
+    asked: str
+    asked_at: int | None
+    opening: str  # what the thread is about
+    solved: list[str]  # what is known of how the reply did, the surest first
+    same_person_as: int | None  # the place, from 1, of the first reply here that the same person wrote
+
+
 class ReplyAnswer(BaseModel):
     """A reply, and where it comes from."""
 
@@ -112,6 +122,7 @@ class ReplyAnswer(BaseModel):
     source: str  # the place it comes from
     time: int | None
     generated: bool
+    case: CaseAnswer | None
 
 
 class RepliesAnswer(BaseModel):

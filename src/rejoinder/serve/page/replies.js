@@ -2,10 +2,11 @@
 
 import * as api from "./api.js";
 import { copyButton } from "./copy.js";
-import { byId, called, day, likely, link, make, percent, visible } from "./typing/elements.js";
+import { byId, called, day, likely, link, make, percent, shortened, visible } from "./typing/elements.js";
 import { postText } from "./posttext.js";
 
 const MOST = 5;
+const ASKED = 240; // characters shown of what a reply answered
 
 export class Replies {
   #status = byId("replies-status");
@@ -67,10 +68,12 @@ export class Replies {
   #item(reply, sure, noticed) {
     const put = make("button", { type: "button" }, "Put in the draft");
     put.addEventListener("click", () => this.#composer.insert(visible(reply.text)));
-    const probable = sure && !reply.generated ? `${likely(reply.score).toLowerCase()} on topic, ${percent(reply.score)}` : `score ${reply.score.toFixed(2)}`;
+    const retrieved = sure && !reply.generated && reply.post !== null;
+    const probable = retrieved ? `${likely(reply.score).toLowerCase()} on topic, ${percent(reply.score)}` : `score ${reply.score.toFixed(2)}`;
     return make(
       "li",
       { className: reply.generated ? "reply generated" : "reply" },
+      asked(reply),
       ...postText(reply.text),
       make("footer", {}, make("span", {}, `${reply.rung} · ${probable}`), this.#origin(reply), noticed ? null : copyButton(() => visible(reply.text)), noticed ? null : put),
     );
@@ -82,7 +85,22 @@ export class Replies {
     if (reply.post === null || reply.post === undefined) return make("span", {}, "not from a post");
     const open = make("button", { type: "button", className: "source" }, called(reply.post, reply.source));
     open.addEventListener("click", () => this.#look(reply.post));
-    const about = [reply.title ? `, a reply to “${reply.title}”` : "", reply.time ? `, ${day(reply.time)}` : ""];
-    return make("span", {}, open, ...about, reply.url ? " · " : "", reply.url ? link(reply.url, "where it stands") : "");
+    return make("span", {}, open, reply.time ? `, ${longAgo(reply.time)}` : "", reply.url ? " · " : "", reply.url ? link(reply.url, "where it stands") : "");
   }
+}
+
+/** What was asked there, and what came of it. */
+function asked(reply) {
+  const known = reply.case;
+  if (!known) return reply.title ? make("p", { className: "asked" }, `Asked there: “${visible(reply.title)}”`) : null;
+  const when = known.asked_at ? ` (${day(known.asked_at)})` : "";
+  const person = known.same_person_as ? `By the same person as reply ${known.same_person_as}. ` : "";
+  const solved = known.solved.length ? make("strong", {}, known.solved.join("; ")) : "";
+  return make("p", { className: "asked" }, `Asked there${when}: “${shortened(visible(known.asked), ASKED)}” ${person}`, solved);
+}
+
+/** The day, and from two years on how long ago that was. */
+function longAgo(seconds) {
+  const years = Math.floor((Date.now() / 1000 - seconds) / (365 * 86400));
+  return years >= 2 ? `${day(seconds)} (${years} years ago)` : day(seconds);
 }
