@@ -261,7 +261,7 @@ def test_an_error_of_the_system_is_told_in_its_words(
     def broken() -> None:
         raise error
 
-    monkeypatch.setattr(sys.modules["rejoinder.cli"], "app", broken)
+    monkeypatch.setattr(sys.modules["rejoinder.cli"], "build", lambda names: broken)
     ran = rejoinder("info")
     assert (ran.code, ran.err) == (2, f"rejoinder: {said}\n")
 

@@ -9,6 +9,7 @@ from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 from time import sleep
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -345,6 +346,21 @@ def test_what_stands_against_nets_is_as_strong_as_can_be() -> None:
         False, True, True, False, False, False,
     )  # fmt: skip
     assert "kneser_ney with cache" not in [entry.name for entry in entries(("kneser_ney",), {"kneser_ney": {"cache": 9}})]
+
+
+@pytest.mark.parametrize(("on", "split", "stale", "taken"), [
+    ("train", "hash", False, True), ("all", "hash", False, False),
+    ("train", "time", False, False), ("train", "hash", True, False),
+])  # fmt: skip
+def test_what_was_made_here_of_a_given_net_is_a_row_only_where_it_has_read_no_test_post(
+    on: str, split: str, stale: bool, taken: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    manifest = {"parts": {"kneser_ney": "1", "pretrained": "2"}, "on": on, "split": split}
+    facts = {"manifest": manifest, "stale": stale, "forgot": False, "outdated": False, "directory": Path()}
+    home: Any = SimpleNamespace(home=Path(), fitted_or_none={"word_mixture": SimpleNamespace(**facts)}.get)
+    monkeypatch.setattr("rejoinder.climb.entries.identity", lambda directory: "3")
+    found = [entry for entry in entries(None, {}, home) if entry.home]
+    assert [(one.name, one.net, one.identity) for one in found] == [("word_mixture", True, "3")] * taken
 
 
 def test_a_compressor_and_what_others_trained_are_measured_beside_the_rungs(

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from rejoinder.archive.split import Method
 from rejoinder.config import Settings, as_dict, resolve
 from rejoinder.home.workspace import Workspace
 from rejoinder.ladder.compression import ORDER
@@ -60,10 +61,13 @@ class Entry:
         return LADDER[self.rung].what + (where if self.shipped else "")
 
 
-def entries(names: Iterable[str] | None, settings: Settings, home: Workspace | None = None) -> list[Entry]:
+def entries(
+    names: Iterable[str] | None, settings: Settings, home: Workspace | None = None, split: Method = "hash"
+) -> list[Entry]:
     """The rows for rungs of these names, from the cheapest up; if None, all that need not be named, and those that are there.
 
-    Those are the package's, and those that a `home` was given, which others trained.
+    Those are the package's, and those that a `home` was given, which others trained; what was made of these and of train posts of
+    another `split`, or of all posts, has read test posts and is left out.
 
     Whether nets are worth it is the question, so what stands against them is as strong as can be: counts with a cache, too, and
     where a fusion has nets in it, another one without them before it. Where nothing is named, a compressor ends the list.
@@ -89,7 +93,7 @@ def entries(names: Iterable[str] | None, settings: Settings, home: Workspace | N
         found.append(Entry(name, name, dict(settings.get(name, {})), parts))
         if name == "kneser_ney" and not config.cache:
             found.append(Entry(_WITH_CACHE, name, {**settings.get(name, {}), **_CACHE}, (name,)))
-    return found + ([*_shipped(), *_given(home), Entry("PPMd", "PPMd", reference=True)] if names is None else [])
+    return found + ([*_shipped(), *_given(home, split), Entry("PPMd", "PPMd", reference=True)] if names is None else [])
 
 
 def _config(name: str, settings: Settings) -> Any:
@@ -105,10 +109,16 @@ def _shipped() -> list[Entry]:
     return [Entry(f"{name} (package)", name, parts=parts.get(name, ()), shipped=True) for name in names]
 
 
-def _given(home: Workspace | None) -> list[Entry]:
-    added = [name for name, line in LADDER.items() if line.added]
-    there = [found for name in added if home and (found := home.fitted_or_none(name)) is not None]
-    return [Entry(one.rung, one.rung, shipped=True, home=home.home, identity=identity(one.directory)) for one in there if home]
+def _given(home: Workspace | None, split: Method) -> list[Entry]:
+    found: list[Entry] = []
+    for name in [name for name, line in LADDER.items() if line.added] if home else []:
+        there = home.fitted_or_none(name) if home else None
+        if home is None or there is None or there.forgot or there.outdated:
+            continue
+        parts, kept = tuple(there.manifest.get("parts", {})), there.manifest
+        if not parts or (kept["on"] == "train" and kept["split"] == split and not there.stale):
+            found.append(Entry(name, name, {}, parts, shipped=True, home=home.home, identity=identity(there.directory)))
+    return found
 
 
 def full_config(entry: Entry) -> dict[str, Any]:

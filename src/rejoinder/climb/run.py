@@ -72,7 +72,7 @@ def climb(space: Workspace, config: ClimbConfig, settings: Settings, progress: P
 
 
 def _climb(space: Workspace, config: ClimbConfig, settings: Settings, progress: Progress) -> Report:
-    wanted = entries(config.rungs, settings, space)
+    wanted = entries(config.rungs, settings, space, config.split)
     root = folder(space.home, FOLDER)
     with space.open_archive() as archive:
         archive.settle()
