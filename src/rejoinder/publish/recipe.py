@@ -35,12 +35,15 @@ from rejoinder.ladder.text_evaluation import post_nats
 from rejoinder.models import LADDER, Can, parts_of, rung, those_that
 from rejoinder.models.directory import identity, seal
 from rejoinder.models.interfaces import Job, LanguageModel, Progress, Suggester, silent
+from rejoinder.models.kneser_ney import KneserNey
 from rejoinder.post import Post, Thread, unquoted
 from rejoinder.publish.arrays import learn_tokenizer, write_arrays
+from rejoinder.publish.copies import guard
 from rejoinder.publish.counting import fit_counts
 from rejoinder.publish.reading import FilesCorpus
 from rejoinder.publish.workplace import check_place, workplace
 from rejoinder.text.cleaning import stripped
+from rejoinder.text.crude import crude_hashes
 from rejoinder.text.fingerprints import Fingerprints
 from rejoinder.text.lexicon import Lexicon
 from rejoinder.text.phrases import Phrases
@@ -51,6 +54,7 @@ from rejoinder.text.writers import by_writer
 CARD_PAGE, POSTS = "MODEL_CARD.md", "posts.npy"
 TOKENIZER = "tokenizer"  # its table beside those of the rungs
 GATES = GateConfig(keystrokes=12_000, one_in=5, likely=2_000, seconds=900.0)  # what is shown to everybody stands on more
+GUARD = 6_000_000  # bytes of the copy guard of models that have read several files
 _SCORED = 500  # posts that a figure is taken on
 _LEFT_OUT = (
     "lines with an e-mail address or a telephone number, attribution lines, trailers, list footers, signatures, quotes",
@@ -256,13 +260,22 @@ class _Kitchen:
         if not recipe.phrases:
             phrases = None
         elif name == first:
-            phrases = Phrases.build(self.corpus.posts("train"))
+            phrases = self._phrases(model)
         else:
             kept = self.space.fitted(first)
             phrases = Phrases.load(kept.directory) if kept is not None else None
         gate = gate_of(model, self.corpus, facts["seed"], phrases, config=GATES)
         beside = [phrases.save] if phrases is not None and name == first else []
         self.space.keep(model, wanted | known, gate.save, *beside)
+
+    def _phrases(self, model: Suggester) -> Phrases:
+        """Whose words these are, and which words may be offered: no crude ones."""
+        if isinstance(self.corpus, FilesCorpus) and isinstance(model, KneserNey):
+            found = guard(self.corpus.sources, model, GUARD, self.work, self.progress)
+            found = replace(found, lexicon=Lexicon.build(self.corpus.posts("train")))
+        else:
+            found = Phrases.build(self.corpus.posts("train"))
+        return replace(found, lexicon=found.lexicon and found.lexicon.without(crude_hashes()))
 
     def card(self, recipe: Recipe, facts: Mapping[str, Any], hashes: int) -> dict[str, Any]:
         """The facts of what was made."""

@@ -51,6 +51,11 @@ class Lexicon:
             return True
         return self._has(word) or (word.endswith(_POSSESSIVE) and self._has(word.removesuffix(_POSSESSIVE)))
 
+    def without(self, hashes: Iterable[int]) -> Self:
+        """The same but for the words of these hashes of 64 bits, and whatever shares their upper half."""
+        gone = np.array([value >> 32 for value in hashes], dtype=np.uint32)
+        return type(self)(self.hashes[~np.isin(self.hashes, gone)])
+
     def _has(self, word: str) -> bool:
         value = _hash(word)
         place = int(np.searchsorted(self.hashes, np.uint32(value)))

@@ -5,6 +5,8 @@ nobody's; where no author is known, a post and the same sent again, word for wor
 author's own runs every other one is kept, and one between where its neighbour is nobody's: a copy of COPIED = RUN + 1 words
 holds two runs, side by side, so if either is one author's, one that is kept is in it.
 
+Where so much was read that these are too many, `rejoinder.publish.copies` chooses the ones that a model would make.
+
 The runs themselves are not kept. They are a Bloom filter (Bloom 1970): for each run HASHES bits of an array are set, at
 places made from a 64-bit hash of the run. A text whose bits are all set is called a copy, which for a text nobody wrote happens
 at a rate of (1 - e^(-k n / m))^k, k hashes, n runs, m bits: about 1 run in 2,000 with 16 bits a run. A copy is never missed.
@@ -17,7 +19,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Self
 
@@ -65,11 +67,15 @@ class Phrases:
         runs, owners, even = _all_runs(reader.passing(posts))
         own = runs[_worth_keeping(runs, owners, even)]
         kept = np.unique(own)
-        size = max(_BITS * len(kept), 64)
-        marked = np.zeros(-(-size // 8) * 8, dtype=np.bool_)
-        for first in range(0, len(kept), _AT_ONCE):
-            marked[_places(kept[first : first + _AT_ONCE], len(marked), HASHES)] = True
-        return cls(np.packbits(marked), len(kept), lexicon=Lexicon(reader.hashes))
+        return replace(cls.of(kept, _BITS * len(kept)), lexicon=Lexicon(reader.hashes))
+
+    @classmethod
+    def of(cls, runs: NDArray[np.uint64], size: int) -> Self:
+        """The filter of these runs, (N,) hashes, in about `size` bits."""
+        marked = np.zeros(-(-max(size, 64) // 8) * 8, dtype=np.bool_)
+        for first in range(0, len(runs), _AT_ONCE):
+            marked[_places(runs[first : first + _AT_ONCE], len(marked), HASHES)] = True
+        return cls(np.packbits(marked), len(runs))
 
     @classmethod
     def unknown(cls) -> Self:
@@ -90,7 +96,7 @@ class Phrases:
 
     def _spans(self, found: list[str]) -> list[tuple[int, int]]:
         spans: list[tuple[int, int]] = []
-        for start in np.flatnonzero(self._holds(_runs(_word_hashes(found, {})))).tolist():
+        for start in np.flatnonzero(self._holds(run_hashes(_word_hashes(found, {})))).tolist():
             if spans and start <= spans[-1][1]:
                 spans[-1] = (spans[-1][0], start + RUN)
             else:
@@ -162,7 +168,7 @@ def _all_runs(posts: Iterable[Post]) -> tuple[NDArray[np.uint64], NDArray[np.uin
             place = np.arange(len(hashes)) - np.repeat(starts, lengths)  # of each word in its post
             inside = place + RUN <= np.repeat(lengths, lengths)
             count = len(hashes) - RUN + 1
-            runs.append(_runs(np.array(hashes, dtype=np.uint64))[inside[:count]])
+            runs.append(run_hashes(np.array(hashes, dtype=np.uint64))[inside[:count]])
             owners.append(np.repeat(np.array(writers, dtype=np.uint64), lengths)[inside])
             even.append((place % 2 == 0)[inside])
         for collected in (hashes, lengths, writers):
@@ -208,7 +214,7 @@ def _word_hashes(found: list[str], known: dict[str, int]) -> NDArray[np.uint64]:
     return np.array([known[word] for word in found], dtype=np.uint64)
 
 
-def _runs(hashes: NDArray[np.uint64]) -> NDArray[np.uint64]:
+def run_hashes(hashes: NDArray[np.uint64]) -> NDArray[np.uint64]:
     """(N - RUN + 1,) a hash of each run of (N,) word hashes: a polynomial, then mixed."""
     count = max(len(hashes) - RUN + 1, 0)
     total = np.zeros(count, dtype=np.uint64)
