@@ -3,8 +3,8 @@
     python bench/copies.py --models src/rejoinder/bundle/models --rung mixture [--config configs/bundle_talk.toml] [--work DIR]
 
 From random places of training posts, given what they answer, the model goes on: half of the texts sampled, half always with the
-likeliest token. A copy is COPIED words in a row that the model made itself and that stand in one thread alone of all that was read
-(authors are not known). After: what `Phrases.before_copy` leaves, as every door shows it. Without --config it was Hacker News alone.
+likeliest token. A copy is COPIED words in a row that the model made itself and that stand in one thread alone of all that was
+read (authors are not known). After: what `Phrases.before_copy` leaves, as every door shows it.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
 """Which runs of words a model must not pass off as its own, where it has read so much that not all can be kept.
 
-`rejoinder.text.phrases` keeps the runs that one author alone wrote; of 92 million words these would take 90 MB. Of all of them only
-those are kept that a model would itself make: the most probable ones, as many as there is room for. How probable a run is, a model
-that counts says, given what stands before it in its post:
+`rejoinder.text.phrases` keeps the runs that one author alone wrote; of 92 million words these would take 90 MB. So only those are
+kept that a model would itself make: the most probable ones, as many as there is room for. How probable a run is, a model that
+counts says, given what stands before it in its post:
 
     s(run) = sum over the tokens t of the run's words of ln p(t | what stands before it)
 
