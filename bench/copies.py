@@ -12,6 +12,7 @@ from __future__ import annotations
 import tempfile
 from collections.abc import Iterable, Iterator
 from pathlib import Path
+from typing import cast
 
 import numpy as np
 from figures import DATA, arguments, report
@@ -87,7 +88,7 @@ def main() -> None:
     }
     args = arguments(__doc__ or "", **options)
     space = Workspace(Path(args.models), models=Path(args.models))
-    model = space.load(args.rung)
+    model = cast(LanguageModel, space.load(args.rung))
     guards = [space.fitted(name) for name in ("kneser_ney", args.rung)]
     guard = next(found for at in guards if at is not None and (found := Phrases.load(at.directory)) is not None)
     configs = read_configs(Path(args.config)) if args.config else [ReadConfig("hn.jsonl.gz")]
