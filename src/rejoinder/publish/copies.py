@@ -191,11 +191,11 @@ class TokenScores:
 
     def __init__(self, index: Sequence[Followers]) -> None:
         """Sort the index by token within each context."""
-        self._index = index
+        self._index = [level for level in index if len(level.token)]  # nobody wrote a post as long as the others
         self._size = len(index[0].token)
         self._keys: list[NDArray[np.int64]] = []
         self._order: list[NDArray[np.int64]] = []
-        for level in index[1:]:
+        for level in self._index[1:]:
             keys = level.contexts() * self._size + level.token
             order = np.argsort(keys)
             self._keys.append(keys[order])
@@ -227,8 +227,6 @@ class TokenScores:
         """(N,) the place of the n-gram that ends at each token, given that of the (n - 1)-gram that ends before it."""
         before = np.concatenate([[-1], shorter[:-1]])
         keys, order = self._keys[n - 2], self._order[n - 2]
-        if not len(keys):
-            return np.full(len(tokens), -1)
         wanted = before * self._size + tokens
         at = np.minimum(np.searchsorted(keys, wanted), len(keys) - 1)
         return np.where(old & (before >= 0) & (keys[at] == wanted), order[at], -1)
