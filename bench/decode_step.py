@@ -24,9 +24,11 @@ from rejoinder.home.workspace import Workspace
 from rejoinder.models.lstm.cell import CellWeights, Layer
 from rejoinder.models.lstm.config import LSTMConfig
 from rejoinder.models.lstm.rung import LSTM
+from rejoinder.models.lstm.stack import AnyWeights, Attention, FeedForward, ProjectedLayer, StackWeights
 from rejoinder.text.tokenizer import WordTokenizer
 
 _BLOCK = 20
+STACK = LSTMConfig(residual=True, layers=2, hidden=768, attention=128, feedforward=1024, recall=0, eight_bits=True)
 READS: dict[str, Callable[[NDArray[np.float32]], Any]] = {
     "sum": lambda buffer: buffer.view(np.int64).sum(),
     "max": lambda buffer: buffer.max(),
@@ -34,26 +36,34 @@ READS: dict[str, Callable[[NDArray[np.float32]], Any]] = {
 }
 
 
-def stand_in(directory: Path) -> None:
-    """A saved model of random weights: 8,192 tokens, default settings."""
-    config = LSTMConfig()
+def stand_in(directory: Path, config: LSTMConfig) -> None:
+    """A saved model of random weights and 8,192 tokens."""
     rng = np.random.default_rng(0)
-    words = WordTokenizer([f"w{number}" for number in range(8192)])
+    words = WordTokenizer([f"w{number}" for number in range(8192 - 3)])
 
     def random(*shape: int) -> NDArray[np.float32]:
         return rng.normal(0, 0.05, shape).astype(np.float32)
 
-    sizes = [config.embedding, *[config.hidden] * (config.layers - 1)]
-    layers = [
-        Layer(random(size, 4 * config.hidden), random(config.hidden, 4 * config.hidden), random(4 * config.hidden))
-        for size in sizes
-    ]
-    embedding = random(words.vocabulary, config.embedding)
-    weights = CellWeights(embedding, tuple(layers), random(config.hidden, config.embedding), random(words.vocabulary))
+    size, gates = config.embedding, 4 * config.hidden
+    embedding, bias = random(words.vocabulary, size), random(words.vocabulary)
+    weights: AnyWeights
+    if config.residual:
+        cells = tuple(
+            ProjectedLayer(random(size, gates), random(size, gates), random(config.hidden, size), random(gates))
+            for _ in range(config.layers)
+        )
+        query, key, value = (random(size, config.attention) for _ in range(3))
+        head = Attention(query, key, value, random(config.attention, size))
+        wide = FeedForward(random(size, config.feedforward), random(config.feedforward, size))
+        weights = StackWeights(embedding, cells, head, wide, random(size, size), bias)
+    else:
+        sizes = [size, *[config.hidden] * (config.layers - 1)]
+        plain = tuple(Layer(random(below, gates), random(config.hidden, gates), random(gates)) for below in sizes)
+        weights = CellWeights(embedding, plain, random(config.hidden, size), bias)
     LSTM.from_weights(config, words, weights).save(directory)
 
 
-def find(home: str, directory: str, scratch: Path) -> Path:
+def find(home: str, directory: str, scratch: Path, config: LSTMConfig) -> Path:
     """The directory of the model to measure."""
     if home:
         fitted = Workspace(Path(home)).fitted("lstm")
@@ -61,7 +71,7 @@ def find(home: str, directory: str, scratch: Path) -> Path:
             raise SystemExit(f"the rung `lstm` is not fitted in {home}")
         return fitted.directory
     if not directory:
-        stand_in(scratch)
+        stand_in(scratch, config)
     return Path(directory) if directory else scratch
 
 
@@ -78,7 +88,10 @@ def measure(model: LSTM, rounds: int, *, as_json: bool) -> None:
     size = sum(array.size for array in model.weights.arrays().values())
     buffer = rng.integers(1, 9, size // 2 * 2).astype(np.float32)
     tokens = iter(rng.integers(0, model.tokenizer.size, (20 * rounds, 8)).tolist())
-    states = [model.start(())] * 8
+    state = model.start(())
+    for token in rng.integers(0, model.tokenizer.size, 300).tolist():  # as after a draft of that length
+        state = model.advance(state, token)
+    states = [state] * 8
 
     def advance() -> None:
         states[0] = model.advance(states[0], next(tokens)[0])
@@ -125,10 +138,11 @@ def main() -> None:
         "rounds": (int, 500, "steps, each followed by reads"),
         "home": (str, "", "a home with a fitted `lstm`"),
         "directory": (str, "", "a model directory"),
+        "stack": (int, 0, "1: a deeper cell of random weights, of the shape that is trained for the package"),
     }
     args = arguments(__doc__ or "", **options)
     with tempfile.TemporaryDirectory() as scratch:
-        directory = find(args.home, args.directory, Path(scratch))
+        directory = find(args.home, args.directory, Path(scratch), STACK if args.stack else LSTMConfig())
         opening = []
         for _ in range(7):
             began = perf_counter()

@@ -30,8 +30,8 @@ from pathlib import Path
 import numpy as np
 from rejoinder.errors import ModelError
 from rejoinder.models.interfaces import Job
-from rejoinder.models.lstm.cell import CellWeights
 from rejoinder.models.lstm.config import LSTMConfig
+from rejoinder.models.lstm.stack import weights_from
 from rejoinder.models.lstm.train import CellTraining, Reading
 from rejoinder.text.streams import Stream
 
@@ -45,14 +45,14 @@ text = Stream(np.array(row, np.uint16), rng.random(len(row)) < 0.9, np.arange(0,
 dev = Stream(text.tokens[:200], text.scored[:200], text.offsets[:6])
 config = LSTMConfig(
     embedding=6, hidden=8, batch=B, steps=T, epochs=1, least_steps=1, learning_rate=0.05, warmup=2, drawn=0,
-    input_dropout=0.0, output_dropout=0.0, mixed=False,
+    input_dropout=0.0, output_dropout=0.0, mixed=False, **given["net"],
 )
 directory = Path(given["directory"]) if given["directory"] else None
 run = CellTraining(Reading(text, dev, np.ones(V, np.int64), (V - 2, V - 1)), config, 5, Job(Path(), checkpoints=directory))
 if not run.step:  # the backends draw different numbers, so the weights come from NumPy
     arrays = run.network.weights_now().arrays()
     random = {name: rng.normal(0, 0.3, array.shape).astype(np.float32) for name, array in sorted(arrays.items())}
-    run.network.set_weights_to(CellWeights.from_arrays(random))
+    run.network.set_weights_to(weights_from(random))
 losses, step = [], run._step
 
 def noted():
@@ -74,7 +74,7 @@ class Child:
     """One process that trains; `result` waits for what it found."""
 
     def __init__(self, backend: str, environment: dict[str, str], **given: Any) -> None:
-        wanted = {"text": 0, "steps": STEPS, "directory": "", "stop": None, **given}
+        wanted = {"text": 0, "steps": STEPS, "directory": "", "stop": None, "net": {}, **given}
         kept = {name: value for name, value in os.environ.items() if not name.startswith(("REJOINDER_", "JAX_", "XLA_"))}
         self.process = subprocess.Popen(
             [sys.executable, "-c", CHILD, json.dumps(wanted)],
@@ -101,9 +101,9 @@ class Child:
             self.process.communicate()
 
 
-def alone(backend: str) -> dict[str, Any]:
+def alone(backend: str, net: dict[str, Any]) -> dict[str, Any]:
     """What one process finds."""
-    child = Child(backend, {})
+    child = Child(backend, {}, net=net)
     try:
         return child.result()
     finally:
@@ -124,23 +124,37 @@ def team(given: Sequence[dict[str, Any]], *, fails: bool = False) -> list[Any]:
             child.end()
 
 
+STACK = {"residual": True, "layers": 2, "attention": 4, "reach": 7, "feedforward": 8, "muon": True, "average": 0.9}
+
+
+@pytest.fixture(scope="module", params=[{}, STACK], ids=["plain", "stack"])
+def net(request: pytest.FixtureRequest) -> dict[str, Any]:
+    """Settings of the net that is trained."""
+    settings: dict[str, Any] = request.param
+    return settings
+
+
 @pytest.fixture(scope="module")
-def curve() -> dict[str, Any]:
+def curve(net: dict[str, Any]) -> dict[str, Any]:
     """The losses of one process on JAX."""
-    found = alone("jax")
+    found = alone("jax", net)
     assert len(found["losses"]) == STEPS
     assert found["losses"][-1] < 0.9 * found["losses"][0]  # it learns, so that there is something to differ in
     return found
 
 
 @needs_jax
-def test_two_processes_give_the_curve_of_one_even_if_stopped_and_begun_again(curve: dict[str, Any], tmp_path: Path) -> None:
+def test_two_processes_give_the_curve_of_one_even_if_stopped_and_begun_again(
+    net: dict[str, Any], curve: dict[str, Any], tmp_path: Path
+) -> None:
     homes = [str(tmp_path / "0"), str(tmp_path / "1")]
-    begun = team([{"directory": homes[0]}, {"directory": homes[1], "stop": 8}])  # told to stop, one stops the other
+    begun = team(
+        [{"directory": homes[0], "net": net}, {"directory": homes[1], "stop": 8, "net": net}]
+    )  # told to stop, one stops the other
     assert [len(found["losses"]) for found in begun] == [8, 8]
     assert list(Path(homes[0]).glob("*.safetensors"))
     assert not Path(homes[1]).exists()  # so the other has to be given where it was
-    ended = team([{"directory": home} for home in homes])
+    ended = team([{"directory": home, "net": net} for home in homes])
     for first, last in zip(begun, ended, strict=True):
         np.testing.assert_allclose([*first["losses"], *last["losses"]], curve["losses"], rtol=1e-4)
         assert last["dev"] == pytest.approx(curve["dev"], rel=1e-4)
@@ -154,10 +168,10 @@ def test_processes_that_would_train_on_different_things_say_so() -> None:
 
 @needs_jax
 @pytest.mark.parametrize("backend", ["tensorflow", "torch"])
-def test_every_backend_gives_the_same_losses(backend: str, curve: dict[str, Any]) -> None:
+def test_every_backend_gives_the_same_losses(backend: str, net: dict[str, Any], curve: dict[str, Any]) -> None:
     if importlib.util.find_spec(backend) is None:
         pytest.skip(f"the backend needs the package {backend}, which is not installed")
-    found = alone(backend)
+    found = alone(backend, net)
     np.testing.assert_allclose(found["losses"], curve["losses"], rtol=1e-4)
     assert found["dev"] == pytest.approx(curve["dev"], rel=1e-4)
 

@@ -93,8 +93,9 @@ def projected_cells(added: Tensor, kept: Tensor, recurrent: Tensor, projection: 
     def gradient(*upstream: Tensor, **_: Any) -> Any:
         """Of the outputs alone: nothing is learned through the cells that the next window begins with."""
         before, *rest, u = seen
+        wanted = upstream[0][0] if isinstance(upstream[0], tuple) else upstream[0]  # JAX hands over one tuple, TensorFlow each
         (dh, dc), (dz, dout) = _along(
-            backward, (ops.zeros_like(h, kind), ops.zeros_like(c)), (_rows(upstream[0]), _rows(kept), *rest), backwards=True
+            backward, (ops.zeros_like(h, kind), ops.zeros_like(c)), (_rows(wanted), _rows(kept), *rest), backwards=True
         )
         dz, dout = _stacked(dz), _stacked(dout)
         return dz, ops.zeros_like(kept), _product(before, dz), _product(u, dout), ops.cast(dh, h.dtype), dc
