@@ -11,8 +11,8 @@ products in bfloat16. The rivals as one would write them:
 
 Ours is the trainer with its settings, dropout included. By default most of its steps estimate the sum of the softmax, which is
 less work, and the last ones (`lstm.whole`) take the whole sum; both are timed, and the figure of the default is of both in that
-proportion. Its ratio to the rivals is one of tokens a second, not of equal work: that is the other ratio, whole against whole. The
-deeper cell is of another shape and learns by Muon: its figure is one of tokens a second, too.
+proportion. Its ratio to the rivals is one of tokens a second, not of equal work: that is the other ratio, whole against whole.
+The deeper cell is of another shape and learns by Muon: its figure is one of tokens a second, too.
 
 Every turn is a process of its own. The turns come round robin; a ratio is of two turns of the same round. The rate of a turn is
 that of its middle step, so that a pause does not count. What is achieved of the machine:
