@@ -55,13 +55,16 @@ def make(tokenizer: Tokenizer, **shape: Any) -> LSTM:
     rng = np.random.default_rng(5)
 
     def random(*sizes: int) -> Any:
-        return rng.normal(0, 0.5, sizes).astype(np.float32)
+        return rng.normal(0, 0.5 if len(sizes) == 1 else 1.2 * sizes[0] ** -0.5, sizes).astype(np.float32)
 
-    layers = tuple(ProjectedLayer(random(6, 32), random(6, 32), random(8, 6), random(32)) for _ in range(config.layers))
-    head = Attention(random(6, 4), random(6, 4), random(6, 4), random(4, 6)) if config.attention else None
-    wide = FeedForward(random(6, config.feedforward), random(config.feedforward, 6)) if config.feedforward else None
-    vocabulary = tokenizer.vocabulary
-    weights = StackWeights(random(vocabulary, 6), layers, head, wide, random(6, 6), random(vocabulary))
+    e, gates, a, wide = config.embedding, 4 * config.hidden, config.attention, config.feedforward
+    layers = tuple(
+        ProjectedLayer(random(e, gates), random(e, gates), random(config.hidden, e), random(gates)) for _ in range(config.layers)
+    )
+    head = Attention(random(e, a), random(e, a), random(e, a), random(a, e)) if a else None
+    forward = FeedForward(random(e, wide), random(wide, e)) if wide else None
+    vectors = rng.normal(0, 0.3, (tokenizer.vocabulary, e)).astype(np.float32)
+    weights = StackWeights(vectors, layers, head, forward, random(e, e), random(tokenizer.vocabulary))
     return LSTM.from_weights(config, tokenizer, weights)
 
 
@@ -120,6 +123,30 @@ def test_numpy_one_step_and_a_whole_text_agree(tokenizer: Tokenizer, shape: dict
     whole = model._decoder.start_after([tokenizer.post, *tokens, tokens[0]])
     assert np.abs(whole.r - state.r).max() <= 1e-5 and np.abs(whole.c - state.c).max() <= 1e-5
     assert np.allclose(model.log_probs(whole), model.log_probs(state), atol=1e-5)
+
+
+def test_products_in_8_bits_come_near_and_one_text_is_as_among_many(tokenizer: Tokenizer, tmp_path: Path) -> None:
+    """Sizes that blocks of 16, 32 and 64 divide; the oracle is the same weights, multiplied whole."""
+    shape = {"embedding": 48, "hidden": 64, "layers": 2, "attention": 32, "feedforward": 64, "eight_bits": True}
+    near = make(tokenizer, **shape, eight_bit_products=True)
+    whole = make(tokenizer, **shape)
+    tokens = [tokenizer.post, *tokenizer.encode(TEXT)]
+    expected = spelled_out(whole, tokens)
+    np.testing.assert_allclose(whole.log_probs(whole._decoder.start_after(tokens)), expected[-1], atol=1e-4)
+    near.save(tmp_path)
+    for model in (near, LSTM.load(tmp_path)):
+        states = [model.start(())]
+        for token in tokens[1:]:
+            states.append(model.advance(states[-1], token))
+        found = model.log_probs_many(states)
+        able = np.isfinite(found[0])
+        off = (found[:, able] - expected[:, able]).std()
+        assert 1e-5 < off < 0.03 * expected[:, able].std()  # it is another arithmetic, and not far off
+        assert abs(np.exp(found.astype(np.float64)).sum(axis=1) - 1).max() <= 1e-4
+        alone = np.stack([model.log_probs(state) for state in states])
+        assert np.abs(found[:, able] - alone[:, able]).max() <= 1e-4
+        scored = model.score_tokens(states[0], tokens[1:])
+        assert np.abs(scored - found[np.arange(len(tokens) - 1), tokens[1:]]).max() <= 0.1
 
 
 @pytest.mark.parametrize("shape", SHAPES, ids=str)

@@ -32,6 +32,7 @@ class LSTMConfig(Checked, of="lstm"):
     sharpness: NonNegativeFloat = 1.3  # how much more a place counts that is more like the present one
     half: bool = True  # weights on disk in half precision
     eight_bits: bool = False  # matrices on disk in 8 bits, whatever `half` says
+    eight_bit_products: bool = False  # of a stack: multiplied in 8 bits, too, when it runs
     # the training
     vectors: str | None = None  # a file of word vectors that the tokens' begin from, in a format of word2vec; None: random
     epochs: PositiveFloat = 6  # passes over the train part, or a part of one
@@ -71,7 +72,7 @@ class LSTMConfig(Checked, of="lstm"):
 
 def network_settings(config: LSTMConfig) -> dict[str, object]:
     """What a checkpoint must agree with before training may go on from it: all but where and how often it is written."""
-    free = {"half", "eight_bits", "context", "recall", "sharpness", "checkpoint_minutes", "measure"}
+    free = {"half", "eight_bits", "eight_bit_products", "context", "recall", "sharpness", "checkpoint_minutes", "measure"}
     free |= {"vectors"}  # what they say is told apart by itself
     if config.schedule == "constant":
         free |= {"epochs", "least_steps", "ending", "whole"}  # it may go on for longer, and be ended

@@ -24,9 +24,10 @@ from rejoinder.models.lstm.cell import CellWeights, Floats
 MEMORY = "memory"
 OUTPUT = "output"
 _OPSET, _IR = 17, 8  # the LSTM operator has been the same since opset 14; old enough for every runtime we allow
+DOMAIN = "com.microsoft"  # of ONNX Runtime's own operators
 _OUTSIDE = "weights"  # where a graph believes its weights to be; no such file is ever opened
 
-Arrays = Mapping[str, NDArray[np.float32]]
+Arrays = Mapping[str, NDArray[Any]]
 Shape = Sequence[int | str]  # a name where the size is free
 
 
@@ -123,17 +124,21 @@ def make_file(
     graph = helper.make_graph(
         nodes, "lstm", [value(*each) for each in inputs.items()], [value(*each) for each in outputs.items()], initializers
     )
-    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", _OPSET)], ir_version=_IR, producer_name="rejoinder")
+    opsets = [helper.make_opsetid("", _OPSET)]
+    if any(array.dtype == np.uint8 for array in arrays.values()):
+        opsets.append(helper.make_opsetid(DOMAIN, 1))
+    model = helper.make_model(graph, opset_imports=opsets, ir_version=_IR, producer_name="rejoinder")
     return bytes(model.SerializeToString(deterministic=True))
 
 
-def _outside(name: str, array: NDArray[np.float32]) -> Any:
+def _outside(name: str, array: NDArray[Any]) -> Any:
     """A weight that is named and sized in the graph, and lies elsewhere."""
     from onnx import StringStringEntryProto, TensorProto
+    from onnx.helper import np_dtype_to_tensor_dtype
 
     return TensorProto(
         name=name,
-        data_type=TensorProto.FLOAT,
+        data_type=np_dtype_to_tensor_dtype(array.dtype),
         dims=array.shape,
         data_location=TensorProto.EXTERNAL,
         external_data=[StringStringEntryProto(key="location", value=_OUTSIDE)],

@@ -47,7 +47,7 @@ class LSTM(Recalling):
         never = (tokenizer.post, tokenizer.reply)
         self._decoder: Decoder | StackDecoder
         if isinstance(weights, StackWeights):
-            self._decoder = StackDecoder(weights, graphs, never, config.reach)
+            self._decoder = StackDecoder(weights, graphs, never, config)
         else:
             self._decoder = Decoder(weights, graphs, never, config.recall)
 
@@ -72,7 +72,10 @@ class LSTM(Recalling):
         Raises:
             MissingExtra: the package `onnx` is not installed.
         """
-        graphs = build_stack_graphs(weights) if isinstance(weights, StackWeights) else build_graphs(weights)
+        if isinstance(weights, StackWeights):
+            graphs = build_stack_graphs(weights, eight_bits=config.eight_bit_products)
+        else:
+            graphs = build_graphs(weights)
         return cls(config, tokenizer, rounded(weights, config), graphs)
 
     def save(self, directory: Path) -> None:

@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rejoinder.models.interfaces import NOTHING, LogProbs, Recalled
+from rejoinder.models.lstm.config import LSTMConfig
 from rejoinder.models.lstm.graph import MEMORY, OUTPUT
 from rejoinder.models.lstm.recall import Past
 from rejoinder.models.lstm.runtime import AT_ONCE, fixed, joined, open_graph
@@ -50,8 +51,8 @@ class StackState:
 class StackDecoder:
     """Weights and graphs, opened. One serves any number of texts and threads: it holds no text itself."""
 
-    def __init__(self, weights: StackWeights, graphs: Mapping[str, bytes], never: Sequence[int], reach: int) -> None:
-        """Open the graphs with these weights, as `Decoder` does; the head looks `reach` places back.
+    def __init__(self, weights: StackWeights, graphs: Mapping[str, bytes], never: Sequence[int], config: LSTMConfig) -> None:
+        """Open the graphs with these weights, as `Decoder` does.
 
         Raises:
             DamagedModel: a graph is none, or of other shapes.
@@ -59,8 +60,8 @@ class StackDecoder:
         self.graphs = dict(graphs)
         self.vocabulary, self.size = weights.embedding.shape
         self._head = 0 if weights.attention is None else weights.attention.key.shape[1]
-        self._reach = reach
-        arrays = stack_graph_weights(weights, never)
+        self._reach = config.reach
+        arrays = stack_graph_weights(weights, never, eight_bits=config.eight_bit_products)
         self._memory, self._output = (open_graph(name, self.graphs[name], arrays[name]) for name in (MEMORY, OUTPUT))
         layers = len(weights.layers)
         self._r, self._c = fixed(np.zeros((layers, self.size), np.float32)), fixed(np.zeros((layers, weights.hidden), np.float32))

@@ -20,7 +20,7 @@ from rejoinder.models.lstm.cell import Floats
 
 Arrays = Mapping[str, NDArray[Any]]
 _MOST = 127
-_SCALE = ".scale"
+SCALE = ".scale"  # after the name of what it is the scale of
 _BY_ROW = "embedding"  # all others are by column
 
 
@@ -34,7 +34,7 @@ def packed(named: Mapping[str, Floats]) -> dict[str, NDArray[Any]]:
         wide = np.asarray(array, np.float32)
         scale = _short(np.abs(wide).max(axis=_along(name)) / np.float32(_MOST))
         arrays[name] = np.rint(wide / _spread(name, scale)).astype(np.int8)
-        arrays[name + _SCALE] = scale
+        arrays[name + SCALE] = scale
     return arrays
 
 
@@ -46,11 +46,11 @@ def unpacked(arrays: Arrays) -> dict[str, Floats]:
     """
     named: dict[str, Floats] = {}
     for name, array in arrays.items():
-        if name.endswith(_SCALE):
+        if name.endswith(SCALE):
             continue
         if array.dtype != np.int8:
             named[name] = array
-        elif (scale := arrays.get(name + _SCALE)) is None or scale.dtype != np.float32:
+        elif (scale := arrays.get(name + SCALE)) is None or scale.dtype != np.float32:
             raise DamagedModel(f"the array {name} has no scale; fit again: rejoinder fit lstm")
         elif array.ndim != 2 or scale.shape != (array.shape[1 - _along(name)],):
             raise DamagedModel(f"the array {name} is {array.shape} and its scale {scale.shape}; fit again: rejoinder fit lstm")
