@@ -29,25 +29,26 @@ _POST, _REPLY = 300, 220  # characters shown
 _HEAD = """# Replies, before and after
 
 Twenty posts of the embedded archive's test part, drawn at random with seed {seed}; no model has read their threads. Below each
-the first three replies **before** (`bm25` alone) and **after** (the base install: {after}); all are posts of other threads. Nothing
-is left out or chosen: good and bad replies stand as they came. Long ones are cut. The percentage is how likely a reply is to be on
-topic, as a person would say; what is less likely than 60% is not shown. Made by `python bench/before_after.py`.
+the first three replies **before** (`bm25` alone) and **after** (the base install: {after}); all are posts of
+other threads. Nothing is left out or chosen: good and bad replies stand as they came. Long ones are cut. The percentage is how
+likely a reply is to be on topic, as a person would say; what is less likely than 60% is not shown. Made by
+`python bench/before_after.py`.
 
 The archive is small, 120 threads, so that often it holds nothing that would fit.
 
 ## On a real archive, read blind
 
-The first reply to 100 posts of Hacker News' test part, drawn at random, base install, 20,000 replies to choose from; shuffled with
-those of the version before, so that the reader did not know which was whose (`bench/replies_blind.py`; one reader):
+The first reply to 100 posts of Hacker News' test part, drawn at random, base install, 20,000 replies to choose from; shuffled
+with those of the version before, so that the reader did not know which was whose (`bench/replies_blind.py`; one reader):
 
 | | shown | useful | on topic | silly |
 | --- | --- | --- | --- | --- |
 | before | 44 | 10 | 20 | 14 |
 | now | 17 | 4 | 11 | 2 |
 
-*Useful* is on topic and says something about what was asked. So of what is shown 88% is on topic, where it was 68%, and 12% is silly,
-where it was 32%; at the price of more silence, and fewer useful replies in all. Aimed at were half of the posts, and 5% silly: 20,000
-replies do not hold enough that fits. `--all` shows the rest.
+*Useful* is on topic and says something about what was asked. So of what is shown 88% is on topic, where it was 68%, and 12% is
+silly, where it was 32%; at the price of more silence, and fewer useful replies in all. Aimed at were half of the posts, and 5%
+silly: 20,000 replies do not hold enough that fits. `--all` shows the rest.
 """
 
 
