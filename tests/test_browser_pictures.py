@@ -37,7 +37,7 @@ def test_ghost_text_in_a_box_like_githubs(context: BrowserContext, folder: Path,
         field.page.emulate_media(color_scheme=scheme)
         field.page.keyboard.type("Which ver", delay=10)
         field.sees("sion do you use, and what does it say when it crashes?")
-        until(lambda: field.look()["words"])
+        until(lambda: len(field.look()["words"]) == 3)
         left, top, right, bottom = field.look()["boxes"][-1]
         assert 0 <= left < right <= size["width"] and 0 < top < bottom <= size["height"]
         field.page.screenshot(path=folder / f"browser-{name}-{scheme}.png")

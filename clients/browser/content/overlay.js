@@ -101,6 +101,8 @@ export class Overlay {
     const ground = groundOf(caret.ground);
     Object.assign(this.#text.style, { opacity: "0.62", backgroundColor: ground, boxDecorationBreak: "clone" });
     this.#text.textContent = ghost;
+    const drift = caret.y - (this.#text.getClientRects()[0]?.top ?? caret.y); // letters of one line stand on one line
+    this.#ghost.style.top = `${parseFloat(this.#ghost.style.top) + drift}px`;
     const { left, top, width: wide, height: high } = caret.inside;
     const below = caret.isLine ? top + high : Math.max(top + high, top + high + this.#ghost.offsetHeight); // it may go on below the field
     this.#clip.style.clipPath = `polygon(${left}px ${top}px, ${left + wide}px ${top}px, ${left + wide}px ${below}px, ${left}px ${below}px)`;
@@ -123,7 +125,8 @@ export class Overlay {
     const { inside } = caret;
     const { offsetHeight: high, offsetWidth: wide } = this.#strip;
     // under the line, where the field has room for it; else above the field, since below it are the buttons that send
-    const under = caret.y + caret.height + GAP;
+    const drawn = this.#clip.style.display === "none" ? [] : [...this.#text.getClientRects()];
+    const under = Math.max(caret.y + caret.height, ...drawn.map(({ bottom }) => bottom)) + GAP;
     const above = inside.top - high - GAP;
     const fits = !caret.isLine && under + high <= Math.min(inside.top + inside.height, innerHeight);
     const top = fits ? under : above >= 0 ? above : inside.top + inside.height + GAP;
