@@ -52,11 +52,14 @@ def figures(name: str, seen: Sequence[Replay], threads: np.ndarray, *, as_json: 
     report(f"{name}: suggestions", [sum(len(one.suggestions) for one in seen)], "", as_json=as_json)
     of("suggestions right", lambda one: one.right)
     of("their first word right", lambda one: one.first)
-    of("right, inside a word", lambda one: one.right, lambda one: not one.after_space)
-    of("right, after a space", lambda one: one.right, lambda one: one.after_space)
-    of("first word right, after a space", lambda one: one.first, lambda one: one.after_space)
-    of("two words and more, after a space", lambda one: one.words > 1, lambda one: one.after_space)
-    share("places after a space with a suggestion", [float(one.covered) for one in seen], [float(one.spaces) for one in seen])
+    of("right, of those that appear inside a word", lambda one: one.right, lambda one: not one.after_space)
+    of("right, of those that appear after a space", lambda one: one.right, lambda one: one.after_space)
+    spaces = [float(one.spaced.sum()) for one in seen]
+    covered = [float((one.spaced & one.shown).sum()) for one in seen]
+    share("places after a space with a suggestion", covered, spaces)
+    share("right at these", [float((one.spaced & one.whole).sum()) for one in seen], covered)
+    share("first word right at these", [float((one.spaced & one.shown & one.right).sum()) for one in seen], covered)
+    of("two words and more, of those that appear after a space", lambda one: one.words > 1, lambda one: one.after_space)
     share("keystrokes saved", [n - one.keys for n, one in zip(keystrokes, seen, strict=True)], keystrokes)
     net = [n - one.keys - COST * one.untaken for n, one in zip(keystrokes, seen, strict=True)]
     share(f"keystrokes saved, {COST:g} counted for each not taken", net, keystrokes)

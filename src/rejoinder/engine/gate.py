@@ -15,8 +15,9 @@ right to its end: somebody looks at it. Reading a word takes a fixation of 225 t
 (Dhakal et al. 2018), so that C is 1; who asked for quiet wants to be disturbed seldom (3), who is eager reads along anyway (1/2).
 
 Shown is what saves most, if it saves anything, of the texts that are probable enough for where the caret is, after a space or in
-a word: their first word and all of them as probable as the gate's floors there. The floors are the lowest with which, on dev, of
-all suggestions as a person sees them (see `rejoinder.engine.replay`) as many were right as the gate promises.
+a word: their first word and all of them as probable as the gate's floors there. The floors are the lowest with which, on dev, as
+many were right as the gate promises: of the suggestions that appear in words, each counted once as a person sees it (see
+`rejoinder.engine.replay`), and of those that are there after a space.
 """
 
 from __future__ import annotations
@@ -77,7 +78,7 @@ class Floors(NamedTuple):
 COST = {Gate.QUIET: 3.0, Gate.NORMAL: 1.0, Gate.EAGER: 0.5}  # C above, keystrokes
 PROMISED = {  # shares of the suggestions, after a space and in a word, on dev
     Gate.QUIET: (Floors(0.84, 0.81), Floors(0.84, 0.81)),
-    Gate.NORMAL: (Floors(0.59, 0.52), Floors(0.71, 0.68)),
+    Gate.NORMAL: (Floors(0.58, 0.49), Floors(0.71, 0.68)),
     Gate.EAGER: (Floors(0.48, 0.38), Floors(0.58, 0.52)),
 }
 _UNKNOWN = {gate: (Floors(p, p),) * 2 for gate, p in ((Gate.QUIET, 0.85), (Gate.NORMAL, 0.7), (Gate.EAGER, 0.5))}
@@ -229,7 +230,8 @@ class _Replayed:
         for keystroke, lines in zip(self._seen, self._rated, strict=True):
             best = choose(lines, floors[keystroke.place]) if lines else None
             text = best[1].text if best is not None else ""
-            if best is not None and keystroke.place is place and (keystroke.first or before != text):
+            fresh = keystroke.first or before != text or place is CaretAt.SPACE
+            if best is not None and keystroke.place is place and fresh:
                 number, first, whole = number + 1, first + best[0].right, whole + best[1].right
             before = text[1:] if text[:1] == keystroke.follows else ""
         return _Told(number, first, whole)

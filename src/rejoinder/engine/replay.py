@@ -13,7 +13,7 @@ Explained in docs/tour/03-the-problem-we-are-trying-to-solve.md.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
@@ -57,8 +57,7 @@ class Replay:
     keys: int  # pressed under the policy
     untaken: int = 0  # suggestions seen on the way under the policy, of which nothing was taken
     suggestions: tuple[Shown, ...] = ()
-    spaces: int = 0  # of the keystrokes, those after white space or at the beginning
-    covered: int = 0  # of these, those at which a suggestion was shown
+    spaced: NDArray[np.bool_] = field(default_factory=lambda: np.empty(0, np.bool_))  # (N,) after white space, or at the beginning
 
     @property
     def savings(self) -> float:
@@ -81,11 +80,9 @@ def replay(session: TypingSession, text: str, gate: Gate = Gate.NORMAL) -> Repla
     columns = np.array(rows, dtype=np.float64).reshape(-1, 6).T
     shown, right, among, everything = (column.astype(np.bool_) for column in columns[:4])
     keys, untaken = press(ghosts, _fresh(text, ghosts), takes)
-    spaced = [_is_spaced(text[:place]) for place in range(len(text))]
-    seen = tuple(suggestions(text, ghosts))
-    covered = sum(bool(ghost) and space for ghost, space in zip(ghosts, spaced, strict=True))
-    letters = columns[5].astype(np.int64)
-    return Replay(shown, right, among, everything, columns[4], letters, keys, untaken, seen, sum(spaced), covered)
+    spaced = np.array([_is_spaced(text[:place]) for place in range(len(text))], np.bool_)
+    letters, seen = columns[5].astype(np.int64), tuple(suggestions(text, ghosts))
+    return Replay(shown, right, among, everything, columns[4], letters, keys, untaken, seen, spaced)
 
 
 def suggestions(text: str, ghosts: Sequence[str]) -> Iterator[Shown]:
