@@ -296,8 +296,10 @@ def test_a_personal_model_is_heard_where_it_knows_the_context(mixture: Mixture) 
     state, known, alone = mine.start(()), own.start(()), mixture.start(())
     for token in mixture.tokenizer.encode("the dough"):
         state, known, alone = mine.advance(state, token), own.advance(known, token), mixture.advance(alone, token)
-    share = mixture.config.personal
+    share, (likeliest, right) = mixture.config.personal, own.likeliest(known)
     expected = (1 - share) * np.exp(mixture.log_probs(alone)) + share * np.exp(own.log_probs(known))
+    expected = (1 - right) * expected
+    expected[likeliest] += right
     assert np.exp(mine.log_probs(state)) == pytest.approx(expected, abs=1e-6)
     of = mixture.tokenizer.encode(" of")[0]
     assert mine.log_probs(state)[of] > mixture.log_probs(alone)[of] + 1

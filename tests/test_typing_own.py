@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+from math import inf
 from pathlib import Path
 
+import numpy as np
 import pytest
 from test_typing import NO_LIMIT, SPARK
 from typer.testing import CliRunner
@@ -14,6 +16,9 @@ from rejoinder.cli import app
 from rejoinder.engine.typing import Engine
 from rejoinder.errors import SourceError, UsageError
 from rejoinder.home import own_text
+from rejoinder.home.open_home import OpenHome
+from rejoinder.home.workspace import Workspace
+from rejoinder.post import Post
 from rejoinder.text.tokenizer import Tokenizer
 
 OWN = "my zebra eats quinoa every day"
@@ -61,6 +66,59 @@ def test_own_words_are_offered_and_no_longer_once_erased(tmp_path: Path) -> None
     assert known > 0.3 and known > 2 * chance()
 
 
+def test_how_often_it_was_right_worked_out_by_hand() -> None:
+    """Of the least sure 1 of 3 was right, of the surest 8 of 8; each level is drawn to the one before it by one try."""
+    outcomes = np.zeros((2, own_text.ORDER, 5))
+    outcomes[:, 2, 0], outcomes[:, 4, 4] = (3, 1), (8, 8)
+    shares = own_text._shares(outcomes)
+    assert shares[2, 0] == (1 + 0.25) / 4 and shares[2, 1] == 0.25  # the level before, where nothing was tried
+    assert shares[4, 4] == pytest.approx((8 + 8.25 / 9) / 9) and shares[3, 4] == pytest.approx(8.25 / 9)
+    assert not own_text._shares(np.zeros((2, own_text.ORDER, 5))).any()
+
+
+def test_what_was_written_three_times_is_offered_whole_and_no_more_once_erased(tmp_path: Path) -> None:
+    """By the models in the package, at the normal gate."""
+    opened = OpenHome(Workspace(tmp_path), lambda line: None)
+
+    def ghost(draft: str) -> str:
+        opened.refresh()
+        return opened.open_typing((Post(0),), ()).suggest(draft, deadline=inf).ghost
+
+    draft = "That is all for now. Kind reg"
+    before = ghost(draft)
+    for text in (
+        "See you there. Kind regards, Ada Quill",
+        "It works now. Kind regards, Ada Quill",
+        "No hurry. Kind regards, Ada Quill",
+    ):
+        own_text.remember(tmp_path, text)
+    assert ghost(draft) == "ards, Ada Quill" and "Quill" not in before
+    assert own_text.most_used(own_text.remembered(tmp_path))[0] == ("Kind regards, Ada Quill", 3)
+    own_text.erase(tmp_path)
+    assert ghost(draft) == before
+
+
+def test_it_weighs_more_the_more_often_it_was_right() -> None:
+    tokenizer = Tokenizer.train([OWN, SPARK] * 9, 400)
+
+    def right(text: str) -> float:
+        own, state = own_text.count_own(text, tokenizer), None
+        state = own.start(())
+        for token in tokenizer.encode("my zebra eats"):
+            state = own.advance(state, token)
+        return own.likeliest(state)[1]
+
+    shares = [right("\n\n".join([OWN] * times)) for times in (1, 2, 4, 8)]
+    assert shares[0] == 0.0 and shares == sorted(shares) and 0.5 < shares[1] < shares[-1] < 1
+
+
+def test_the_phrases_used_most_by_hand() -> None:
+    """`as far as I know` saves most: 3 more times 15 letters; what stands in it is not told again, nor what comes once."""
+    text = "as far as I know\nas far as I know it\nso far so good, so far\nas far as I know\n> as far as I know\nas far as I know"
+    assert own_text.most_used(text) == [("as far as I know", 4), ("so far", 2)]
+    assert own_text.most_used(text, 1) == [("as far as I know", 4)] and own_text.most_used("once only") == []
+
+
 def test_the_command_adds_shows_and_erases(tmp_path: Path) -> None:
     def run(*arguments: str, given: str | None = None) -> str:
         done = CliRunner().invoke(app, ["own", *arguments, "--home", str(tmp_path)], input=given, catch_exceptions=False)
@@ -73,6 +131,9 @@ def test_the_command_adds_shows_and_erases(tmp_path: Path) -> None:
     assert "3 words" in run("add", "--file", str(file)) and "5 words" in run("add", "-", given="and this\n")
     assert run("show") == "written by me\n\nand this\n"
     assert json.loads(run("show", "--json"))["words"] == 5
+    run("add", "written by me")
+    assert run("phrases").split() == ["2", "written", "by", "me"]
+    assert json.loads(run("phrases", "-n", "1", "--json")) == [{"text": "written by me", "times": 2}]
     assert "is erased" in run("erase") and "Nothing" in run("erase")
     with pytest.raises(UsageError, match="one of"):
         CliRunner().invoke(app, ["own", "add", "--home", str(tmp_path)], catch_exceptions=False)

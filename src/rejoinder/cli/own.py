@@ -53,6 +53,20 @@ def show(home: Home = None, as_json: Json = False) -> None:
         typer.echo(text.rstrip("\n") or "Nothing is remembered.")
 
 
+@own_app.command("phrases")
+def phrases(
+    count: Annotated[int, typer.Option("-n", min=1, max=1_000, help="How many.")] = 20, home: Home = None, as_json: Json = False
+) -> None:
+    """Print the phrases you use most, of what is remembered."""
+    from rejoinder.home.own_text import most_used, remembered
+
+    found = most_used(remembered(workspace(home).home), count)
+    if as_json:
+        print_json([{"text": text, "times": times} for text, times in found])
+    else:
+        typer.echo("\n".join(f"{times:>5}  {text}" for text, times in found) or "Nothing is remembered that comes twice.")
+
+
 @own_app.command("erase")
 def erase_all(home: Home = None) -> None:
     """Forget all text of one's own that typing help learned from."""

@@ -57,7 +57,9 @@ class Replay:
     keys: int  # pressed under the policy
     untaken: int = 0  # suggestions seen on the way under the policy, of which nothing was taken
     suggestions: tuple[Shown, ...] = ()
-    spaced: NDArray[np.bool_] = field(default_factory=lambda: np.empty(0, np.bool_))  # (N,) after white space, or at the beginning
+    spaced: NDArray[np.bool_] = field(
+        default_factory=lambda: np.empty(0, np.bool_)
+    )  # (N,) after white space, or at the beginning
 
     @property
     def savings(self) -> float:

@@ -21,7 +21,7 @@ from rejoinder.engine.token_healing import HealedDraft, TokenTable
 from rejoinder.engine.voice_scheduler import Voice, VoiceScheduler
 from rejoinder.engine.word_rules import WordRules
 from rejoinder.errors import ConfigError
-from rejoinder.models.interfaces import Counting, LanguageModel
+from rejoinder.models.interfaces import LanguageModel, Personal
 from rejoinder.models.mixture import with_personal
 from rejoinder.post import Post
 from rejoinder.text.phrases import Phrases
@@ -107,7 +107,7 @@ class Engine:
         context: Sequence[Post] = (),
         *,
         blocked: Collection[str] = (),
-        own: Collection[Counting] = (),
+        own: Collection[Personal] = (),
         own_words: Collection[str] = (),
     ) -> TypingSession:
         """A session for one draft that answers `context`.

@@ -30,7 +30,7 @@ from rejoinder.home.voices import Note, Voices, phrases_of, typist, voices
 from rejoinder.home.workspace import Workspace
 from rejoinder.models import LADDER, PACKAGE, Can, rung
 from rejoinder.models.directory import given_up
-from rejoinder.models.interfaces import Counting, LanguageModel, Suggester
+from rejoinder.models.interfaces import LanguageModel, Personal, Suggester
 from rejoinder.models.loading import without_damaged
 from rejoinder.models.lstm.rung import LSTM
 from rejoinder.post import Kind, Post, Suggestion
@@ -193,11 +193,11 @@ class OpenHome:
         counts, words = self._own() if own else ((), frozenset())
         return engine.open(context, blocked=blocked, own=counts, own_words=words)
 
-    def _own(self) -> tuple[tuple[Counting, ...], frozenset[str]]:
+    def _own(self) -> tuple[tuple[Personal, ...], frozenset[str]]:
         """Counts of what the person wrote, by the tokenizer of each voice, and its words, where that is remembered."""
         return self._once("own", self._count_own)  # type: ignore[no-any-return]
 
-    def _count_own(self) -> tuple[tuple[Counting, ...], frozenset[str]]:
+    def _count_own(self) -> tuple[tuple[Personal, ...], frozenset[str]]:
         tokenizers = {model.tokenizer.fingerprint(): model.tokenizer for model in self.engine.voices.values()}
         counts = [own_model(self.home.home, tokenizer) for tokenizer in tokenizers.values()]
         return tuple(one for one in counts if one is not None), frozenset(words(remembered(self.home.home)))

@@ -1,5 +1,9 @@
 """A personal model: what one person wrote, counted, and mixed into any rung that predicts.
 
+How far it is trusted is found out by the text itself, read again in order, a piece at a time, by the counts of what came before:
+how often what the person went on with most often was what came, by how many tokens of the context were known and how sure the
+counts were. So it weighs more the more often it was right, and what is erased leaves nothing behind.
+
 The text is either a file of the person's own, which is only read, or what they asked to be remembered: one plain file in the home
 folder, readable by them alone, which they can look at and erase (`rejoinder own`). No model of it is ever written: counting
 takes a moment, and what is erased is gone from everywhere.
@@ -8,26 +12,69 @@ takes a moment, and what is erased is gone from everywhere.
 from __future__ import annotations
 
 import re
+from collections import Counter
+from collections.abc import Sequence
+from math import exp
 from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
 
 from rejoinder.errors import SourceError, UsageError
 from rejoinder.files import leftovers, write_atomically
 from rejoinder.home.lock import OWN, locked
-from rejoinder.models.interfaces import LanguageModel
+from rejoinder.models.interfaces import LanguageModel, Personal
 from rejoinder.models.kneser_ney import KneserNey, KneserNeyConfig
 from rejoinder.models.mixture import Mixture, with_personal
 from rejoinder.post import Post
 from rejoinder.text.ngrams import count_ngrams
-from rejoinder.text.tensors import post_tokens
+from rejoinder.text.tensors import TokenArrays, post_tokens
 from rejoinder.text.tokenizer import AnyTokenizer
 
-ORDER = 3  # tokens of the longest n-grams: a few pages of text hold little more
+ORDER = 5  # tokens of the longest n-grams
 FILE = "personal.txt"  # in the home folder
 MOST = 1_000_000  # characters remembered; the oldest posts go first
+_PIECES = 8  # the text is read again in so many, at most
+_READ = 3_000  # tokens of a piece that are read again, at most
+_LEVELS = 5  # of how sure the counts are
+_KNOWN = 2  # tokens of the context that must be known, at least
+_DOUBT = 1.0  # times that what is known of less sure counts, or of all contexts, counts for
 _BETWEEN_POSTS = re.compile(r"\n\s*\n")
 
 
-def count_own(text: str, tokenizer: AnyTokenizer) -> KneserNey:
+class OwnText(KneserNey, Personal):
+    """Counts of one person's text, and how often they were right in it."""
+
+    right: NDArray[np.float64] = np.zeros((ORDER, _LEVELS))  # by tokens of the context that are known, and level
+
+    def likeliest(self, state: Any) -> tuple[int, float]:
+        """What the person went on with most often, and how often such a token was right; (-1, 0) where too little is known."""
+        token, level = self._first(state)
+        return (token, float(self.right[len(state.nodes), level])) if token >= 0 else (-1, 0.0)
+
+    def _first(self, state: Any) -> tuple[int, int]:
+        """The token that came most often after the longest context known, and how sure that is; (-1, 0) if that is short."""
+        if len(state.nodes) < _KNOWN:
+            return -1, 0
+        followers = self.index[len(state.nodes)]
+        first = int(followers.first[state.nodes[-1]])
+        return int(followers.token[first]), min(int(exp(float(followers.log_prob[first])) * _LEVELS), _LEVELS - 1)
+
+    def outcomes(self, posts: Sequence[Sequence[int]]) -> NDArray[np.float64]:
+        """(2, ORDER, _LEVELS): how often there was a likeliest token in texts that were not counted, and how often it came."""
+        found = np.zeros((2, ORDER, _LEVELS))
+        for tokens in posts:
+            state = self.start(())
+            for token in tokens:
+                likeliest, level = self._first(state)
+                if likeliest >= 0:
+                    found[:, len(state.nodes), level] += 1, likeliest == token
+                state = self.advance(state, token)
+        return found
+
+
+def count_own(text: str, tokenizer: AnyTokenizer) -> OwnText:
     """The model of plain text whose blank lines part one post from the next; lines that quote others (">") are left out.
 
     Raises:
@@ -36,10 +83,60 @@ def count_own(text: str, tokenizer: AnyTokenizer) -> KneserNey:
     paragraphs = [found.strip() for found in _BETWEEN_POSTS.split(text)]
     posts = [Post(number, text=paragraph) for number, paragraph in enumerate(paragraphs, start=1)]
     arrays = post_tokens(posts, tokenizer)
-    if not len(arrays.posts):
+    number = len(arrays.posts)
+    if not number:
         raise UsageError("a personal model needs text of your own: there are no words besides quotes")
+    pieces, outcomes = min(_PIECES, number), np.zeros((2, ORDER, _LEVELS))
+    for piece in range(1, pieces):
+        first, last = number * piece // pieces, number * (piece + 1) // pieces
+        last = min(last, int(np.searchsorted(arrays.offsets, arrays.offsets[first] + _READ, side="right")))
+        later = [
+            arrays.tokens[arrays.offsets[n] + 1 : arrays.offsets[n + 1]].tolist() for n in range(first, max(last, first + 1))
+        ]
+        outcomes += _counted(_beginning(arrays, first), tokenizer).outcomes(later)
+    made = _counted(arrays, tokenizer)
+    made.right = _shares(outcomes)
+    return made
+
+
+def _beginning(arrays: TokenArrays, posts: int) -> TokenArrays:
+    return TokenArrays(arrays.tokens[: arrays.offsets[posts]], arrays.offsets[: posts + 1], arrays.posts[:posts])
+
+
+def _counted(arrays: TokenArrays, tokenizer: AnyTokenizer) -> OwnText:
     counts = count_ngrams(arrays, ORDER, tokenizer.vocabulary)
-    return KneserNey.from_counts(KneserNeyConfig(order=ORDER), tokenizer, counts)
+    return OwnText.from_counts(KneserNeyConfig(order=ORDER), tokenizer, counts)
+
+
+def _shares(outcomes: NDArray[np.float64]) -> NDArray[np.float64]:
+    """(ORDER, _LEVELS) how often the likeliest was right; little is known of what was seldom tried, that of its like counts then.
+
+    A level begins with what is known of the less sure one before it, over all contexts; each length of the context with that.
+    """
+    tried, came = outcomes.sum(axis=1)  # (_LEVELS,)
+    of_level = np.empty(_LEVELS)
+    before = 0.0
+    for level in range(_LEVELS):
+        before = of_level[level] = (came[level] + _DOUBT * before) / (tried[level] + _DOUBT)
+    return np.asarray((outcomes[1] + _DOUBT * of_level) / (outcomes[0] + _DOUBT))
+
+
+def most_used(text: str, most: int = 20) -> list[tuple[str, int]]:
+    """The phrases that a person uses most: runs of two to six words, how often each was written, the most letters saved first.
+
+    A run that only stands inside a longer one as often is left out.
+    """
+    counts = Counter[str]()
+    for line in text.splitlines():
+        said = line.split() if not line.lstrip().startswith(">") else []
+        counts.update(" ".join(said[first : first + size]) for size in range(2, 7) for first in range(len(said) - size + 1))
+    found: list[tuple[str, int]] = []
+    for phrase, times in sorted(counts.items(), key=lambda item: (-(item[1] - 1) * len(item[0]), item[0])):
+        if times < 2 or len(found) == most:
+            break
+        if not any(phrase in longer or longer in phrase for longer, _ in found):
+            found.append((phrase, times))
+    return found
 
 
 def with_own(name: str, model: LanguageModel, text: str) -> Mixture:
@@ -99,7 +196,7 @@ def _sweep(home: Path) -> None:
         left.unlink(missing_ok=True)
 
 
-def own_model(home: Path, tokenizer: AnyTokenizer) -> KneserNey | None:
+def own_model(home: Path, tokenizer: AnyTokenizer) -> OwnText | None:
     """The model of what is remembered; None where no words are."""
     try:
         return count_own(remembered(home), tokenizer)

@@ -166,6 +166,14 @@ class Counting(LanguageModel):
         return self.score_tokens(state, tokens), lengths
 
 
+class Personal(Counting):
+    """Counts of what one person wrote, which know how often they were right."""
+
+    @abstractmethod
+    def likeliest(self, state: State) -> tuple[int, float]:
+        """The token that came next most often, and how often such a one was right; (-1, 0) where too little is known."""
+
+
 class ReplySource(Suggester, Protocol):
     """A rung that can propose whole replies."""
 

@@ -14,7 +14,10 @@ until nothing moves. N(b) counts the tokens; `above` is the coarser bucket (all 
 above these equal weights), which counts as c = `shrink` tokens, so that a bucket that hardly occurs has the weights of its like.
 
 A personal model, counted from what one person wrote, has the share `personal` wherever it met the last token too, and the
-mixture the rest (as in Smart Compose, Chen et al. 2019).
+mixture the rest (as in Smart Compose, Chen et al. 2019); of that, what the person went on with most often takes the share of
+times such a token was right before (`Personal.likeliest`), so that it weighs more the more often it was right:
+
+    p'(w) = (1 - s) ((1 - personal) p(w) + personal own(w)) + s [w is the likeliest]
 
 It learns nothing about words itself; without dev tokens all weights are equal.
 
@@ -43,6 +46,7 @@ from rejoinder.models.interfaces import (
     Job,
     LanguageModel,
     LogProbs,
+    Personal,
     Recalled,
     Recalling,
     Suggester,
@@ -97,7 +101,7 @@ class Mixture(LanguageModel):
         config: MixtureConfig,
         parts: Mapping[str, Suggester],
         weights: MixtureWeights | None = None,
-        own: Counting | None = None,
+        own: Personal | None = None,
     ) -> None:
         """Use `fit`, `load` or `of_one`; without `weights` all are equal.
 
@@ -147,7 +151,7 @@ class Mixture(LanguageModel):
         """M, how many are mixed: the models, and what is recalled."""
         return len(self._parts) + (self._recaller is not None)
 
-    def with_personal(self, model: Counting) -> Self:
+    def with_personal(self, model: Personal) -> Self:
         """The same mixture with a model of what one person wrote.
 
         Raises:
@@ -209,11 +213,12 @@ class Mixture(LanguageModel):
         log_probs, lengths, certainty = self._measure(state, tokens)
         probs = (self._weights.at(lengths, certainty) * np.exp(log_probs)).sum(axis=1)
         if self._own:
-            known, share = state.own, np.empty(len(tokens))
+            own = np.exp(self._own.score_tokens(state.own, tokens).astype(np.float64))
+            known = state.own
             for place, token in enumerate(tokens):
-                share[place] = self._own_share(known)
+                share, (likeliest, right) = self._own_share(known), self._own.likeliest(known)
+                probs[place] = (1 - right) * ((1 - share) * probs[place] + share * own[place]) + right * (token == likeliest)
                 known = self._own.advance(known, token)
-            probs = (1 - share) * probs + share * np.exp(self._own.score_tokens(state.own, tokens).astype(np.float64))
         with np.errstate(divide="ignore"):
             return np.asarray(np.log(probs), dtype=np.float32)
 
@@ -233,7 +238,10 @@ class Mixture(LanguageModel):
         np.add.at(probs, recalled.tokens, weights[-1] * recalled.shares)
         share = self._own_share(state.own)
         if self._own and share:
-            probs = (1 - share) * probs + share * np.exp(self._own.log_probs(state.own).astype(np.float64))
+            likeliest, right = self._own.likeliest(state.own)
+            own = np.exp(self._own.log_probs(state.own).astype(np.float64))
+            probs = (1 - right) * ((1 - share) * probs + share * own)
+            probs[likeliest] += right
         with np.errstate(divide="ignore"):
             return np.asarray(np.log(probs), dtype=np.float32)
 
@@ -267,7 +275,7 @@ class Mixture(LanguageModel):
         return np.stack(scored + recalled, axis=1).astype(np.float64), lengths, certainty
 
 
-def with_personal(name: str, model: LanguageModel, own: Counting) -> Mixture:
+def with_personal(name: str, model: LanguageModel, own: Personal) -> Mixture:
     """The rung of that name with a model of what one person wrote mixed in.
 
     Raises:
