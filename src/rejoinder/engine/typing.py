@@ -16,6 +16,7 @@ from rejoinder.config import At, Checked, NonNegativeFloat, PositiveInt
 from rejoinder.engine.best_first import Caret, SearchConfig, SearchResult, Word, search
 from rejoinder.engine.gate import Calibration, CaretAt, Gate, GhostText, Rated, case_of, choose
 from rejoinder.engine.ghost import DisplayFilter, Extension
+from rejoinder.engine.manners import at_line_end, is_foreign, is_prose
 from rejoinder.engine.prefix_cache import Deadline, DeadlinePassed, LatencyEstimate, PrefixCache, never
 from rejoinder.engine.token_healing import HealedDraft, TokenTable
 from rejoinder.engine.voice_scheduler import Voice, VoiceScheduler
@@ -127,7 +128,9 @@ class Engine:
             voices.append(Voice(name, self._tables[name], self.gates[name], cache))
         rules = WordRules(context, self.phrases, own_words, blocked)
         shown = DisplayFilter(context, rules.blocked, self.phrases)
-        return TypingSession(VoiceScheduler(voices, self.config.reserve, self.config.calm), rules, shown, self.config)
+        return TypingSession(
+            VoiceScheduler(voices, self.config.reserve, self.config.calm), rules, shown, self.phrases, self.config
+        )
 
 
 def _likely(probability: float, words: int) -> bool:
@@ -138,10 +141,13 @@ def _likely(probability: float, words: int) -> bool:
 class TypingSession:
     """One draft, from keystroke to keystroke."""
 
-    def __init__(self, scheduler: VoiceScheduler, rules: WordRules, shown: DisplayFilter, config: TypingConfig) -> None:
+    def __init__(
+        self, scheduler: VoiceScheduler, rules: WordRules, shown: DisplayFilter, phrases: Phrases | None, config: TypingConfig
+    ) -> None:
         """Use `Engine.open`."""
         self._scheduler = scheduler
         self._rules = rules
+        self._phrases = phrases
         self._shown = shown
         self._config = config
         self._search = SearchConfig(config.words, config.steps, config.least)
@@ -150,15 +156,17 @@ class TypingSession:
     def suggest(
         self,
         draft: str,
+        after: str = "",
         *,
         gate: Gate = Gate.NORMAL,
         deadline: float | None = None,
         cancelled: Callable[[], bool] = never,
     ) -> Typed:
-        """What to show at the end of `draft`.
+        """What to show at the end of `draft`: nothing where no help belongs (see `rejoinder.engine.manners`).
 
         Args:
-            draft: all that is written so far, the caret at its end.
+            draft: all that is written up to the caret.
+            after: what stands after it, up to the end of the line at least.
             gate: how sure ghost text must be.
             deadline: when the answer is due, by time.perf_counter(), seconds; none: the config's time from now on.
             cancelled: asked before each step; once it says so, the answer is what was found till then.
@@ -167,6 +175,8 @@ class TypingSession:
         if not self._lock.acquire(timeout=min(max(due.left, 0.0), TIMEOUT_MAX)):
             return Typed("", 0.0, (), self._scheduler.voices[0].name, True)
         try:
+            if not at_line_end(after) or is_foreign(draft, self._phrases):
+                return Typed("", 0.0, (), self._scheduler.voices[0].name, False)
             return self._suggest(draft, gate, due)
         finally:
             self._lock.release()
@@ -182,6 +192,8 @@ class TypingSession:
         if not found:
             return Typed("", 0.0, (), voice.name, spoken.cut)
         words = tuple(NextWord(word.text, voice.calibration(word.probability, case_of(healed, word.text))) for word in found)
+        if gate is not Gate.EAGER and not is_prose(draft):
+            return Typed("", words[0].probability, words, voice.name, spoken.cut)
         ghost, whole = self._ghost(voice, voice.at(healed, rules, deadline), draft, found, gate)
         return Typed(ghost, words[0].probability, words, voice.name, spoken.cut or not whole)
 

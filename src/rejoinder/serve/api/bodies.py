@@ -60,6 +60,7 @@ class SuggestBody(Body):
     """A keystroke."""
 
     draft: Text  # up to the caret
+    after: Text = ""  # what stands after it, to the end of the line at least: only closers and blanks count as the end
     session: Annotated[str, Field(min_length=1, max_length=128)] | None = None
     context: Context | None = None
     gate: Literal["quiet", "normal", "eager"] = "normal"

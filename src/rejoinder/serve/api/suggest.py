@@ -66,7 +66,9 @@ async def _searched(services: Services, body: SuggestBody, session: Session, num
 
     def ask(typing: TypingSession) -> Typed:
         share = services.quick.share * (deadline - MARGIN - perf_counter())
-        return typing.suggest(end_of(body.draft), gate=Gate(body.gate), deadline=perf_counter() + share, cancelled=unwanted)
+        return typing.suggest(
+            end_of(body.draft), body.after, gate=Gate(body.gate), deadline=perf_counter() + share, cancelled=unwanted
+        )
 
     def job() -> Typed | None:
         if unwanted():

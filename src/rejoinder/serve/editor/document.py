@@ -12,6 +12,8 @@ from __future__ import annotations
 import re
 from typing import NamedTuple
 
+from rejoinder.engine.manners import at_line_end
+
 _KINDS = {
     "markdown": "text",
     "plaintext": "text",
@@ -37,10 +39,11 @@ class Draft(NamedTuple):
 def read_document(language: str, text: str, caret: int) -> Draft | None:
     """The draft in `text` with the caret before its character `caret`; None where no help belongs.
 
-    That is in languages which are not prose, inside a line, and on lines that are not the writer's own.
+    That is in languages which are not prose, inside a line (where only closing brackets, quotes and markers follow it has ended),
+    and on lines that are not the writer's own.
     """
     kind = _KINDS.get(language)
-    if kind is None or text[caret : caret + 1] not in ("", "\n", "\r"):
+    if kind is None or not at_line_end(text[caret : caret + _LONGEST]):
         return None
     above = text[:caret].replace("\r\n", "\n")
     line = above.rpartition("\n")[2]

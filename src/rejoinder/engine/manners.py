@@ -1,0 +1,60 @@
+"""Where help with prose belongs: at the end of a line, in prose, and in a language that the voice knows.
+
+at the end     closing brackets, quotes, markers and blanks may stand after the caret, up to the end of the line: an editor, or
+               the person, put them there before what goes between them
+in prose       not inside a fence of code or a span of it, an address or a number: nobody's counts know what comes next there
+known          the draft's last words are words that two people wrote in what the models read: of one's own language nine in ten
+               and more, also among names and jargon; of another language of the same letters half at most. So each word tells
+               for or against, and it takes a few that are not known, since most people write the language they read. Words that
+               begin with a capital and are not known may be names, and tell nothing
+"""
+
+from __future__ import annotations
+
+import re
+from math import log
+
+from rejoinder.text.phrases import Phrases
+
+_CLOSERS = re.compile(r"""[ \t)\]}>"'”’»›*_`~]*""")
+_FENCE = re.compile(r"^ {0,3}(?:```|~~~)", re.MULTILINE)
+_BEGUN = re.compile(r"\S*\Z")
+_ADDRESS = re.compile(r"://|\bwww\.|@|[\\/]\S*[\\/.]|\d", re.IGNORECASE)
+_WORD = re.compile(r"[^\W\d_]+(?:['’][^\W\d_]+)*")
+_TAIL = 240  # characters of the draft that are looked at
+_LAST = 16  # words
+_LONG = 3  # letters of a word that tells anything
+_PRIOR = 3.0  # log odds that the draft is in the voice's language
+_KNOWN, _UNKNOWN = log(0.92 / 0.5), log(0.10 / 0.5)  # what a word adds to them
+
+
+def at_line_end(after: str) -> bool:
+    """Whether only closers and blanks stand between the caret and the end of its line; `after`: the text after the caret."""
+    line = re.split("[\r\n]", after, maxsplit=1)[0]
+    return _CLOSERS.fullmatch(line) is not None
+
+
+def is_prose(draft: str) -> bool:
+    """Whether the end of a draft is prose, and no code, address or number."""
+    if len(_FENCE.findall(draft)) % 2:
+        return False
+    line = draft.rpartition("\n")[2]
+    begun = _BEGUN.search(line)
+    return line.count("`") % 2 == 0 and not (begun and _ADDRESS.search(begun[0]))
+
+
+def is_foreign(draft: str, phrases: Phrases | None) -> bool:
+    """Whether the last words of a draft are rather of another language than of that in which `phrases` has its words."""
+    if phrases is None or phrases.lexicon is None:
+        return False
+    tail = draft[-_TAIL:]
+    whole = tail[: len(tail) - len(_BEGUN.search(tail)[0])] if tail[-1:].strip() else tail  # type: ignore[index]
+    odds = _PRIOR
+    for word in _WORD.findall(whole)[-_LAST:]:
+        if len(word) < _LONG:
+            continue
+        if phrases.knows(word.casefold().replace("’", "'")):
+            odds += _KNOWN
+        elif word[0].islower():
+            odds += _UNKNOWN
+    return odds < 0
