@@ -126,6 +126,7 @@ def test_into_another_language_nothing_is_said_and_english_with_names_and_jargon
     assert silenced(FOREIGN) > 0.9 and all(is_foreign(draft, phrases) for draft in FOREIGN)
     assert silenced(ENGLISH) < 0.05 and not any(is_foreign(draft, phrases) for draft in ENGLISH)
     assert not is_foreign(FOREIGN[0], None)
+    assert not is_foreign(FOREIGN[0], Phrases.build([Post(1, text="a small home")]))  # which knows few words of any language
 
 
 def test_no_english_word_goes_into_french(tmp_path: object) -> None:

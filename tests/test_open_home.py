@@ -40,7 +40,7 @@ def test_own_text_that_is_erased_while_it_is_counted_is_not_heard(tmp_path: Path
         return counted[-1]
 
     monkeypatch.setattr(open_home, "own_model", slowly)
-    assert opened._own() == opened._own() == (None, frozenset())
+    assert opened._own() == opened._own() == ((), frozenset())
     assert counted[0] is not None and counted[1:] == [None]
 
 

@@ -299,7 +299,7 @@ class Slow:
         self.cancelled: dict[str, bool] = {}  # what nobody waited for any more, and whether that was before its deadline
         self.left: list[float] = []  # seconds
 
-    def suggest(self, draft: str, *, gate: Any, deadline: float, cancelled: Callable[[], bool]) -> Typed:
+    def suggest(self, draft: str, after: str, *, gate: Any, deadline: float, cancelled: Callable[[], bool]) -> Typed:
         self.left.append(deadline - perf_counter())
         self.begun.set()
         ends = perf_counter() + self.seconds

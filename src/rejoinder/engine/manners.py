@@ -23,6 +23,7 @@ _ADDRESS = re.compile(r"://|\bwww\.|@|[\\/]\S*[\\/.]|\d", re.IGNORECASE)
 _WORD = re.compile(r"[^\W\d_]+(?:['’][^\W\d_]+)*")
 _TAIL = 240  # characters of the draft that are looked at
 _LAST = 16  # words
+_VOCABULARY = 10_000  # words that a list must have, so that what is not on it tells anything
 _LONG = 3  # letters of a word that tells anything
 _PRIOR = 3.0  # log odds that the draft is in the voice's language
 _KNOWN, _UNKNOWN = log(0.92 / 0.5), log(0.10 / 0.5)  # what a word adds to them
@@ -45,8 +46,9 @@ def is_prose(draft: str) -> bool:
 
 def is_foreign(draft: str, phrases: Phrases | None) -> bool:
     """Whether the last words of a draft are rather of another language than of that in which `phrases` has its words."""
-    if phrases is None or phrases.lexicon is None:
-        return False
+    lists = [one.lexicon for one in (phrases, phrases.beside) if one and one.lexicon] if phrases else []
+    if phrases is None or max((len(known.hashes) for known in lists), default=0) < _VOCABULARY:
+        return False  # who has read little knows few words of any language
     tail = draft[-_TAIL:]
     whole = tail[: len(tail) - len(_BEGUN.search(tail)[0])] if tail[-1:].strip() else tail  # type: ignore[index]
     odds = _PRIOR
