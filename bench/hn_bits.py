@@ -2,24 +2,27 @@
 
     python bench/hn_bits.py --rungs kneser_ney,lstm,mixture --home DIR [--config FILE] [--posts 500]
     python bench/hn_bits.py --rungs kneser_ney,lstm,mixture --models src/rejoinder/bundle/models      those in the package
+    python bench/hn_bits.py --models ... --recipe configs/bundle_talk.toml [--work DIR]    also on each file of a recipe
 
 Every test post is scored given what it answers: its own words and END, over the UTF-8 bytes of its own words. What is not fitted
 is fitted first, on the train part alone. Intervals are over threads; differences are paired, on the same posts. Then every reply
 is scored twice, given its own context and given that of a reply drawn at random from another thread.
+
+With `--recipe` there is a line for each file that it reads: some of its test posts, cleaned as its register asks.
 """
 
 from __future__ import annotations
 
 import sys
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from itertools import combinations
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from figures import arguments, real_archive, report_interval
+from figures import DATA, arguments, real_archive, report_interval
 from numpy.typing import NDArray
 
 from rejoinder.archive.places import place
@@ -28,10 +31,11 @@ from rejoinder.archive.sources.hackernews import SOURCE as HACKER_NEWS
 from rejoinder.config import read_settings, resolve
 from rejoinder.home.fitting import FitConfig, fit
 from rejoinder.home.workspace import Workspace
-from rejoinder.ladder.metrics import bootstrap_bits, bootstrap_change, by_thread
+from rejoinder.ladder.metrics import Estimate, bootstrap_bits, bootstrap_change, by_thread
 from rejoinder.ladder.text_evaluation import post_nats
 from rejoinder.models import LADDER, parts_of, rung
-from rejoinder.post import Post
+from rejoinder.post import Post, Thread
+from rejoinder.publish.reading import read_configs, reading
 from rejoinder.publish.recipe import clean
 
 Context = tuple[Post, ...]
@@ -77,12 +81,23 @@ def prepare(space: Workspace, names: list[str], config: str) -> dict[str, Any]:
 def read_test(space: Workspace, most: int, *, cleaned: bool = False) -> Scored:
     """The test posts that have words of their own; `most` of them, drawn at random, unless that is 0."""
     with space.open_archive() as archive:
-        threads = [clean(thread) if cleaned else thread for thread in held_out(archive)]
+        return drawn([clean(thread) if cleaned else thread for thread in held_out(archive)], most)
+
+
+def drawn(threads: Iterable[Thread], most: int) -> Scored:
+    """The posts of `threads` that have words of their own; `most` of them, drawn at random, unless that is 0."""
     found = [(post, thread.answered(post), thread.key) for thread in threads for post in thread.posts if post.own_text]
     scored = Scored([p for p, _, _ in found], [c for _, c, _ in found], np.array([key for _, _, key in found]))
     if not 0 < most < len(found):
         return scored
     return scored.only(np.sort(np.random.default_rng(0).permutation(len(found))[:most]).tolist())
+
+
+def bits(nats: NDArray[np.float64], scored: Scored) -> Estimate:
+    """Bits per byte of posts, (P,) nats paid for each, with an interval over threads."""
+    size = np.array([len(post.own_text.encode("utf-8", "replace")) for post in scored.posts], dtype=np.float64)
+    paid, count = by_thread(scored.threads, nats, size)
+    return bootstrap_bits(paid, count.astype(np.int64), np.random.default_rng(0))
 
 
 def other_contexts(replies: Scored) -> list[Context]:
@@ -111,6 +126,9 @@ def main() -> None:
         "config": (str, "", "a TOML file of settings for what is to be fitted"),
         "models": (str, "", "a directory that `rejoinder bundle` made from the same file: measure these, on cleaned posts"),
         "posts": (int, 0, "test posts at most, drawn at random; 0 for all"),
+        "recipe": (str, "", "a recipe of several files: figures on the test posts of each"),
+        "work": (str, "", "where the files of that recipe were read to, if they were"),
+        "each": (int, 300, "test posts of each of these files at most"),
     }
     args = arguments(__doc__ or "", **options)
     with tempfile.TemporaryDirectory() as scratch:
@@ -120,13 +138,11 @@ def main() -> None:
         made = Workspace(Path(args.models), models=Path(args.models)) if args.models else None
         models = {name: made.load(name) for name in names} if made else prepare(space, names, args.config)
         test = read_test(space, args.posts, cleaned=made is not None)
-        size = np.array([len(post.own_text.encode("utf-8", "replace")) for post in test.posts])
         paid: dict[str, NDArray[np.float64]] = {}
         for name, model in models.items():
-            nats, count = by_thread(test.threads, score(model, test.posts, test.contexts), size.astype(np.float64))
-            paid[name] = nats
-            found = bootstrap_bits(nats, count.astype(np.int64), np.random.default_rng(0))
-            report_interval(f"{name}, {len(test.posts):,} test posts", found, "bits/byte", as_json=args.json)
+            nats = score(model, test.posts, test.contexts)
+            paid[name] = by_thread(test.threads, nats, nats)[0]
+            report_interval(f"{name}, {len(test.posts):,} test posts", bits(nats, test), "bits/byte", as_json=args.json)
         for first, second in combinations(paid, 2):
             change = bootstrap_change(paid[second], paid[first], np.random.default_rng(0))
             report_interval(f"{second} below {first}, share", change, "", as_json=args.json)
@@ -138,6 +154,15 @@ def main() -> None:
             change = bootstrap_change(own, other, np.random.default_rng(0))
             what = f"{name}, {len(replies.posts):,} replies, own context below another's, share"
             report_interval(what, change, "", as_json=args.json)
+        if args.recipe:
+            configs = read_configs(Path(args.recipe))
+            with reading(configs, DATA, Path(args.work) if args.work else Path(scratch) / "files") as corpus:
+                for source in corpus.sources:
+                    some = drawn(source.test(), args.each)
+                    for name, model in models.items():
+                        found = bits(score(model, some.posts, some.contexts), some)
+                        what = f"{name}, {len(some.posts):,} test posts of {source.config.called}"
+                        report_interval(what, found, "bits/byte", as_json=args.json)
 
 
 if __name__ == "__main__":
