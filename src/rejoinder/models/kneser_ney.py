@@ -38,8 +38,8 @@ from rejoinder.errors import DamagedModel, ModelError
 from rejoinder.models.cache import Cache, fit_weights
 from rejoinder.models.directory import load_array, load_config, save_array, save_config
 from rejoinder.models.interfaces import Counting, Job, LogProbs, Suggester
-from rejoinder.models.interpolation import Grams, as_index, as_trie, prune
-from rejoinder.models.packing import BYTES, CONTEXT_BYTES, TOP_BYTES, is_packed, load_packed, rounded, save_packed
+from rejoinder.models.interpolation import Grams, as_index, as_trie
+from rejoinder.models.packing import is_packed, load_packed, save_packed, within
 from rejoinder.models.smoothing import Followers, build_index, read_off
 from rejoinder.post import Post
 from rejoinder.text.ngrams import DEFAULT_MEMORY, Level, NgramCounts, Room, count_ngrams, merge, subtract
@@ -174,8 +174,7 @@ class KneserNey(Counting):
     @classmethod
     def pruned(cls, config: KneserNeyConfig, tokenizer: AnyTokenizer, levels: Sequence[Grams]) -> Self:
         """The model of the n-grams that matter most, within `config.size` bytes; it keeps no counts."""
-        costs = [BYTES + CONTEXT_BYTES] * (len(levels) - 1) + [TOP_BYTES]
-        return cls(config, tokenizer, as_index(rounded(prune(levels, costs, config.size))))
+        return cls(config, tokenizer, as_index(within(levels, config.size)))
 
     def changed(self, removed: TokenArrays, added: TokenArrays) -> Self:
         """The model without some of its posts and with others: equal to a fit on what is then there, to the bit.

@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 
 from rejoinder.errors import DamagedModel
 from rejoinder.models.directory import load_array, save_array
-from rejoinder.models.interpolation import Floats, Grams, suffixes_of, with_backoffs
+from rejoinder.models.interpolation import Floats, Grams, prune, suffixes_of, with_backoffs
 from rejoinder.models.smoothing import Followers
 
 VALUES = 256
@@ -41,6 +41,26 @@ def rounded(levels: Sequence[Grams]) -> list[Grams]:
         log_prob = values[np.searchsorted(middle, level.log_prob)] if len(values) else level.log_prob
         found.append(Grams(level.parent, level.token, log_prob, level.backoff, level.count))
     return with_backoffs(found, suffixes_of(found))
+
+
+def within(levels: Sequence[Grams], size: int) -> list[Grams]:
+    """The n-grams that matter most, `rounded`, as many as take at most `size` bytes."""
+    budget = float(size)
+    while True:
+        found = rounded(prune(levels, [BYTES] * (len(levels) - 1) + [TOP_BYTES], budget))
+        took = packed_size(found)
+        if took <= size:
+            return found
+        budget *= 0.99 * size / took
+
+
+def packed_size(levels: Sequence[Grams]) -> int:
+    """About how many bytes `save_packed` writes."""
+    contexts = [len(np.unique(above.parent)) for above in levels[1:]] + [0]
+    above_first = sum(TOP_BYTES * len(level.token) + 4 * VALUES for level in levels[1:])
+    first = 6 * len(levels[0].token)  # its probabilities take 4 bytes each
+    followed = sum(len(level.token) for level in levels[:-1])
+    return first + above_first + (BYTES - TOP_BYTES) * followed + CONTEXT_BYTES * sum(contexts)
 
 
 def _values(log_prob: Floats) -> Floats:
