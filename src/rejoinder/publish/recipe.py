@@ -1,7 +1,7 @@
 """The recipe of models that are given away: what they learn from is cleaned first, and a card says what they are.
 
     DIRECTORY/RUNG/0001/       a fitted rung, as in a home folder
-    DIRECTORY/posts.npy        64-bit hashes of the posts seen, so that figures can be taken on others
+    DIRECTORY/posts.npy        hashes of the posts seen, so that figures can be taken on others
     DIRECTORY/card.json        data, settings, figures, time; MODEL_CARD.md says the same for people
     DIRECTORY.work/            token arrays and checkpoints while it is being made, with our mark
 
@@ -343,7 +343,7 @@ def write_card(directory: Path, card: Mapping[str, Any]) -> None:
         "",
         *(f"- {what}" for what in card["left_out"]),
         "",
-        f"`{POSTS}` holds {data['hashes']:,} 64-bit hashes of posts seen, to tell them from others; no words.",
+        f"`{POSTS}` holds {data['hashes']:,} hashes of posts seen, 2 bytes each, to tell them from others; no words.",
         "",
         "**Limits.** They repeat the views and errors of what they read, know one kind of forum in one language, and what they "
         "say need not be true. Cleaning goes by patterns: names within sentences stay. For one's own drafts, not for posting.",
