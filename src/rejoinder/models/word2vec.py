@@ -27,6 +27,7 @@ from rejoinder.config import At, Checked, NonNegativeInt, PositiveInt
 from rejoinder.errors import ModelError, missing_extra
 from rejoinder.models.interfaces import Job, Progress
 from rejoinder.models.similarity import Similarity
+from rejoinder.text.static_embeddings import is_static, static_vectors
 from rejoinder.text.vector_files import read_vectors
 from rejoinder.text.vectors import WordVectors
 from rejoinder.text.word_arrays import WordArrays
@@ -50,7 +51,9 @@ class Word2VecConfig(Checked, of="word2vec"):
     learning_rate: Annotated[float, At(above=0, most=1)] = 0.025  # at the beginning; it falls in a straight line to almost 0
     buckets: NonNegativeInt = 32_768  # for the letters of unseen words; 0: these have no vector
     workers: Annotated[int | None, At(least=1)] = None  # cores that learn at once; None: all; 1: equal seeds, equal fits
-    file: str | None = None  # of vectors made elsewhere, in a format of word2vec, taken in place of learning (`size` is theirs)
+    file: str | None = (
+        None  # of vectors made elsewhere, as word2vec or model2vec writes them, in place of learning (`size`: theirs)
+    )
 
 
 class Word2Vec(Similarity):
@@ -114,11 +117,13 @@ def train(arrays: WordArrays, config: Word2VecConfig, seed: int, workdir: Path, 
 def made_elsewhere(file: Path, arrays: WordArrays, most: int) -> WordVectors:
     """The vectors in `file`, with the counts of `arrays`: the `most` frequent words there, then in the order of the file.
 
+    Of a folder with static embeddings (model2vec's), whose vectors are those of pieces of words: the words of `arrays`.
+
     Raises:
         SourceError: the file cannot be read.
         ModelError: it knows too few of the words of `arrays`.
     """
-    found = read_vectors(file)
+    found = static_vectors(file, arrays.words) if is_static(file) else read_vectors(file)
     counts = np.zeros(len(found.words), np.int64)
     for word, count in zip(arrays.words, arrays.counts, strict=True):
         if (place := found.place(word)) is not None:
