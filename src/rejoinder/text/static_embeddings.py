@@ -63,7 +63,7 @@ def static_vectors(directory: Path, words: Sequence[str]) -> WordVectors:
     """
     vectors = read_static(directory, words)
     known = np.flatnonzero(vectors.any(axis=1))
-    return WordVectors([words[place] for place in known], vectors[known], np.zeros(len(known), np.int64))
+    return WordVectors([words[place] for place in known.tolist()], vectors[known], np.zeros(len(known), np.int64))
 
 
 def _table(arrays: dict[str, NDArray[Any]]) -> Floats:
