@@ -115,10 +115,12 @@ class Executor:
         """Lists for each pair; with little time more pairs tell more."""
         return DRAWS if self.budget is None or self.budget >= _LONG else FEW_DRAWS
 
-    def run(self, what: str, work: Work, limits: Limits | None = None, seconds: float = math.inf) -> Done | OutOfTime:
-        """What comes of a task, in so many seconds at most."""
+    def run(
+        self, what: str, work: Work, limits: Limits | None = None, seconds: float = math.inf, left: float | None = None
+    ) -> Done | OutOfTime:
+        """What comes of a task, in so many seconds at most, and in what is `left` of the budget; None: but for the report."""
         self.progress(what, 0, None)
-        limit = min(seconds, self.left(ALL))
+        limit = min(seconds, self.left(ALL) if left is None else left)
         task = Task(self.experiment, work, limits or Limits())
         stopped = None if limit == math.inf else max(limit, 1.0)
         return run(task, stopped, lambda doing, done, total: self.progress(f"{what}: {doing}", done, total))
@@ -294,7 +296,8 @@ class Executor:
         found = [self.trials[name] for name in pair]
         rungs, models = zip(*((one.entry.rung, one.model()) for one in found), strict=True)
         work = tasks.Compare(kind, rungs, models, self.chosen.key, tuple(places), pairs, self.draws)
-        done = self.run(f"where {' and '.join(pair)} differ", work)
+        left = self.left() / 2  # of the two kinds each has as much
+        done = self.run(f"where {' and '.join(pair)} differ", work, Limits(_limit(left / 2)), left, self.left())
         if not isinstance(done, Compared):
             return []
         self.compared.append(done.key)

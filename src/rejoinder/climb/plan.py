@@ -6,17 +6,18 @@
     fit what is made of others     in the order of the ladder; what learns from the data itself on no more than they did
     measure                        every rung on the same held-out posts and pairs, each with an equal share of the time
     fit the shares between         for the learning curves, the cheapest first, with what time is left
+    compare the two best           on some posts where they differ, with what each said
 
 Without a budget nothing is cut short.
 """
 
 from __future__ import annotations
 
-from rejoinder.climb.executor import ALL, PATIENT, SHARES, EntryProgress, Executor, fraction
+from rejoinder.climb.executor import PATIENT, SHARES, EntryProgress, Executor, fraction
 from rejoinder.ladder.report import LeftOut
 from rejoinder.models import LADDER
 
-_FITTING, _COMPOSING, _MEASURING = 0.36, 0.66, 0.84  # of the budget, by when each must be over
+_FITTING, _COMPOSING, _MEASURING, _CURVED = 0.36, 0.66, 0.84, 0.92  # of the budget, by when each must be over
 _OVER = 2.0  # times its equal share of the time, that one rung may take to be fitted
 _FIRST = 0.25  # of a rung's time, that a fit of an eighth may take
 _LEFT = 25.0  # seconds that are left for each of the others that are made of others
@@ -93,7 +94,7 @@ def _fill_curves(executor: Executor, trials: list[EntryProgress]) -> None:
     for _, place, share in sorted(wanted):
         trial = able[place]
         predicted = trial.seconds(share)
-        if 1.2 * predicted + 3 > executor.left(ALL):
+        if 1.2 * predicted + 3 > executor.left(_CURVED):
             executor.skipped.append(LeftOut(f"{trial.entry.name} on {fraction(share)} of the data", "the budget"))
             continue
         executor.fit(trial, share, 3 * predicted + 5 if executor.budget else float("inf"))

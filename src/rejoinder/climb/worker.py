@@ -203,7 +203,8 @@ class Worker:
         with self._archive() as archive:
             threads = list(held_out(archive, self.split))
         if work.pairs is None:
-            found = typing_examples(loaded, HeldOut.load(self.root / work.posts, threads), work.places, self._phrases(work))
+            held = HeldOut.load(self.root / work.posts, threads)
+            found = typing_examples(loaded, held, work.places, self._phrases(work), self._until())
         else:
             pool, asked = pool_of(threads, self.root / work.posts), Asked(work.pairs, 0, work.draws, True, self.seed)
             rows = asked.order(pool)[list(work.places)].tolist()

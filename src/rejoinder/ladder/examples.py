@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from time import monotonic
 
 import numpy as np
 from numpy.typing import NDArray
@@ -70,14 +71,21 @@ def widest(ahead: NDArray[np.float64], most: int = MOST) -> list[int]:
 
 
 def typing_examples(
-    models: Sequence[LanguageModel], held: HeldOut, places: Sequence[int], phrases: Phrases | None = None
+    models: Sequence[LanguageModel],
+    held: HeldOut,
+    places: Sequence[int],
+    phrases: Phrases | None = None,
+    until: float = float("inf"),
 ) -> list[Example]:
     """What two language models pay for the posts at `places`, and how they would go on at some places of each.
 
-    `phrases` says whose words they have read, so that what is shown is what a person would see.
+    `phrases` says whose words they have read, so that what is shown is what a person would see; no more posts are begun after the
+    `monotonic` second `until`.
     """
-    found = []
+    found: list[Example] = []
     for place in places:
+        if found and monotonic() > until:
+            break
         post, context = held.posts[place], held.contexts[place]
         text, size = post.own_text, len(post.own_text.encode("utf-8", "replace"))
         one, other = (post_nats(model, post, context) / (np.log(2) * size) for model in models)
