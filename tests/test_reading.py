@@ -11,10 +11,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from rejoinder.errors import ConfigError, SourceError
+from rejoinder.models.kneser_ney import KneserNey
 from rejoinder.publish.arrays import NONE, learn_tokenizer, write_arrays
+from rejoinder.publish.bundling import BundleConfig, bundle
 from rejoinder.publish.reading import TALK, ReadConfig, read_configs, reading
 from rejoinder.publish.selection import Selection, held_out_runs
 from rejoinder.text.crude import is_crude
+from rejoinder.text.phrases import Phrases
 from rejoinder.text.registers import title_only, words_only
 from rejoinder.text.tensors import open_tokens
 
@@ -162,3 +165,21 @@ def test_tables_that_name_no_files_are_told(tmp_path: Path) -> None:
             read_configs(recipe)
     with pytest.raises(SourceError, match="no such file"), reading([ReadConfig("a.gz")], tmp_path, tmp_path / "work"):
         pass
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_a_bundle_of_several_files_is_whole_and_is_not_made_twice(tmp_path: Path) -> None:
+    data = tmp_path / "data"
+    data.mkdir()
+    config = BundleConfig(read=tuple(files(data)))
+    recipe = {"tokenizer": {"size": 320}, "kneser_ney": {"order": 3, "posts": 2, "prune_from": 2, "size": 100_000}}
+    card = bundle(data, recipe, tmp_path / "made", config)
+    assert card["data"]["name"] == "talk, news" and card["rungs"]["kneser_ney"]["bits_per_byte"]["dev"]
+    assert card == bundle(data, recipe, tmp_path / "made", config)  # with the same times: nothing was fitted again
+    model = next((tmp_path / "made" / "kneser_ney").iterdir())
+    phrases = Phrases.load(model)
+    assert phrases is not None and phrases.lexicon is not None and phrases.array.nbytes <= 6_000_000
+    assert "kettle" in phrases.lexicon and "bullshit" not in phrases.lexicon
+    assert KneserNey.load(model).tokenizer.vocabulary <= 320
+    with pytest.raises(SourceError, match="no such folder"):
+        bundle(data / "talk.jsonl", recipe, tmp_path / "other", config)

@@ -40,7 +40,7 @@ _RECORD = np.dtype([("run", "<u8"), ("thread", "<u8")])
 
 
 def guard(sources: Sequence[ReadCorpus], model: KneserNey, size: int, work: Path, progress: Progress = silent) -> Phrases:
-    """The filter, in about `size` bytes, of the likeliest runs that one thread alone holds.
+    """The filter, in at most `size` bytes, of the likeliest runs that one thread alone holds.
 
     Args:
         sources: what was read; their token arrays are written.
@@ -64,7 +64,7 @@ def guard(sources: Sequence[ReadCorpus], model: KneserNey, size: int, work: Path
     alone = _alone(found, np.memmap(file, dtype=_RECORD, mode="r") if file.stat().st_size else np.empty(0, _RECORD))
     file.unlink()
     best = np.argsort(-score[alone], kind="stable")[:room]
-    return Phrases.of(np.sort(found[alone][best]), size * 8)
+    return Phrases.of(np.sort(found[alone][best]), BITS * len(best))
 
 
 @dataclass(frozen=True)

@@ -358,7 +358,7 @@ def _write_tokens(recipe: Recipe, corpus: CleanCorpus | FilesCorpus, progress: P
     if (corpus.tokens / TOKENIZER_FILE).is_file():
         return
     if isinstance(corpus, FilesCorpus):
-        learned = corpus.tokens.with_suffix(".json")
+        learned = corpus.tokens.parent / f"{TOKENIZER}-{recipe.tokenizer.size}-{recipe.tokenizer.posts}.json"
         if not learned.is_file():
             progress("learning the tokenizer", 0, None)
             learn_tokenizer(corpus, recipe.tokenizer.size, recipe.tokenizer.posts).save(learned)

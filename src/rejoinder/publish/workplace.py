@@ -32,7 +32,7 @@ def workplace(directory: Path) -> Iterator[Path]:
     try:
         yield work
     finally:
-        if all(path.name == MARK for path in work.iterdir()):
+        if work.is_dir() and all(path.name == MARK for path in work.iterdir()):  # whoever works within may have removed it
             remove(work)
 
 
