@@ -11,6 +11,9 @@ import numpy as np
 import pytest
 from conftest import make_corpus
 
+from rejoinder.archive.cases import case_of
+from rejoinder.archive.places import place
+from rejoinder.archive.store import Archive
 from rejoinder.cli.layout import days_ago
 from rejoinder.engine.diversity import apart
 from rejoinder.engine.replier import Replier, ReplyConfig
@@ -115,6 +118,20 @@ def test_where_nothing_is_known_nothing_is_said(tmp_path: Path) -> None:
     posts = (post._replace(solved=None, author=None) for post in forum())
     found = Solved.of(make_corpus(tmp_path, posts))
     assert found.facts == {"target": "", "weights": {}} and {*found.likely.tolist()} == {0.5}
+
+
+def test_a_case_is_what_was_asked_when_and_whether_the_reply_was_accepted(tmp_path: Path) -> None:
+    with Archive.open(tmp_path / "archive.db", create=True) as archive:
+        place(archive, "help")
+        long = said(4, "It stops " * 100, OTHER, parent=2)
+        archive.add([opening(answer=2), said(2, "Clean the cache.", HELPER), said(3, "Use another.", OTHER), long])
+        archive.add([said(5, "Where ?", HELPER, parent=4), said(6, "Lost.", HELPER, parent=99)])
+        found = {number: case_of(archive, number) for number in (2, 3, 5, 6, 7)}
+    accepted, other, deep = (found[number].case for number in (2, 3, 5))  # type: ignore[union-attr]
+    assert accepted == Case("The build fails\n\nIt stops at step 3.", 1, "The build fails", ("accepted as the answer",))
+    assert other is not None and other.solved == () and found[3] is not None and found[3].author == OTHER
+    assert deep is not None and deep.asked_at == 4 and len(deep.asked) <= 600 and deep.asked.endswith(" …")
+    assert found[6] is not None and found[6].case is None and found[7] is None
 
 
 # --- as a person sees it -----------------------------------------------------------------------------------------------

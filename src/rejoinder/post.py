@@ -146,6 +146,9 @@ class Query:
     draft: str = ""
 
 
+ACCEPTED = "accepted as the answer"  # the surest of what is known of how a reply did
+
+
 @dataclass(frozen=True, slots=True)
 class Case:
     """The case that a reply comes from: what was asked there, and what came of it."""

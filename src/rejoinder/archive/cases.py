@@ -6,12 +6,16 @@ import textwrap
 from typing import TYPE_CHECKING
 
 from rejoinder.archive.places import origin
-from rejoinder.post import Case, Kind, Origin, Post
+from rejoinder.post import ACCEPTED, Case, Kind, Origin, Post
 
 if TYPE_CHECKING:
     from rejoinder.archive.store import Archive
 
 _ASKED, _OPENING = 600, 120  # characters of what was answered, and of what the thread is about
+_PLACE = """
+    SELECT parent, thread, solved OR EXISTS (SELECT 1 FROM post AS asked WHERE asked.answer = post.id)
+    FROM post LEFT JOIN place USING (id) WHERE id = ?
+"""
 _SAID = "SELECT kind, title, text, time FROM post WHERE id = ?"
 
 
@@ -20,11 +24,12 @@ def case_of(archive: Archive, number: int) -> Origin | None:
     found = origin(archive, number)
     if found is None:
         return None
-    parent, thread = next(archive.query("SELECT parent, thread FROM post LEFT JOIN place USING (id) WHERE id = ?", [number]))
+    parent, thread, accepted = next(archive.query(_PLACE, [number]))
     asked, opening = (_post(archive, one) for one in (parent, thread))
     if not asked.body:
         return found
-    case = Case(_short(asked.own_text, _ASKED), asked.time, _short(opening.title or opening.own_text, _OPENING))
+    about = _short(opening.title or opening.own_text, _OPENING)
+    case = Case(_short(asked.own_text, _ASKED), asked.time, about, (ACCEPTED,) if accepted else ())
     return found._replace(case=case)
 
 

@@ -34,7 +34,7 @@ from rejoinder.errors import DamagedModel
 from rejoinder.files import write_json
 from rejoinder.models.directory import load_array, load_json, save_array
 from rejoinder.models.regression import Regression
-from rejoinder.post import Post, Thread
+from rejoinder.post import ACCEPTED, Post, Thread
 from rejoinder.text.words import words
 
 FEATURES = ("thanked", "closed", "score", "answers", "trusted", "quoted", "asks", "words")
@@ -63,7 +63,7 @@ class Mark(IntFlag):
 
 
 _SAID = {
-    Mark.ACCEPTED: "accepted as the answer",
+    Mark.ACCEPTED: ACCEPTED,
     Mark.THANKED: "the asker came back: solved",
     Mark.CLOSED: "the thread was closed as solved",
 }
