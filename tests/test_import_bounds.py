@@ -28,14 +28,15 @@ from rejoinder.post import Post
 
 MB = 1_000_000
 PEAK = """
-import sys
+import resource, sys
 from pathlib import Path
 from rejoinder.errors import RejoinderError
 from rejoinder.home.importing import import_files
 from rejoinder.home.workspace import Workspace
 told = list(import_files(Workspace(Path(sys.argv[1])), [Path(sys.argv[2])]))
-status = Path("/proc/self/status").read_text()  # what `getrusage` says counts the process that started this one
+status = Path("/proc/self/status").read_text()  # what `getrusage` says of us counts the process that started this one
 peak = int(status.partition("VmHWM:")[2].split()[0]) * 1024
+peak = max(peak, resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss * 1024 if sys.argv[3:] else 0)  # of who reads ahead
 print(sum(done.counts.taken for done in told), sum(len(done.errors) for done in told), peak)
 """
 
@@ -45,6 +46,31 @@ def imported(file: Path, home: Path) -> tuple[int, int, int]:
     done = subprocess.run([sys.executable, "-c", PEAK, str(home), str(file)], capture_output=True, text=True, check=True)
     taken, errors, peak = map(int, done.stdout.split())
     return taken, errors, peak
+
+
+ENVELOPE = "From a@b Thu Jan  1 00:00:00 1970\nFrom: a@b\nMessage-ID: <{}@b>\nSubject: x\n\n"
+FIELD = '<field name="post_id">{}</field><field name="topic_id">1</field><field name="post_text">'
+NODE = '{{"number": {}, "url": "https://github.com/a/b/issues/1", "title": "x", "body": "'
+LONG = {  # a file with one good record and one that has no end: how it begins, what stands before and behind each text
+    "a.mbox": ("", ENVELOPE, "\n\n"),
+    "a.xml": ('<d><table_data name="phpbb_posts">', f"<row>{FIELD}", "</field></row>"),
+    "a.json": ('{"data": {"repository": {"issues": {"nodes": [', NODE, '"}, '),
+}
+
+
+@pytest.mark.parametrize("name", LONG)
+def test_a_text_without_an_end_is_never_held(name: str, tmp_path: Path) -> None:
+    begins, before, behind = LONG[name]
+    with (tmp_path / name).open("w") as file:
+        file.write(begins + before.format(1) + "a good one" + behind + before.format(2))
+        for _ in range(200):
+            file.write("word " * (MB // 5))
+    done = subprocess.run(
+        [sys.executable, "-c", PEAK, str(tmp_path / "home"), str(tmp_path / name), "children"],
+        capture_output=True, text=True, check=True,
+    )  # fmt: skip
+    taken, _, peak = map(int, done.stdout.split())
+    assert taken >= 1 and peak < 350 * MB
 
 
 def wide(data: Path, size: int) -> None:

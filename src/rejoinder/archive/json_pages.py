@@ -1,16 +1,22 @@
-"""Small JSON files that are one value, such as the answers of an API: read whole, or, where one breaks off, as far as it goes."""
+"""Small JSON files that are one value, such as the answers of an API: read whole, or, where one breaks off, as far as it goes.
+
+Of a file that is not small no more than its beginning is read, as if it broke off there.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import suppress
+from io import BytesIO
 from pathlib import Path
 from typing import Any
 
-from rejoinder.archive.json_records import Row, load_json
+from rejoinder.archive.json_records import LARGEST_WHOLE, Row, load_json
 from rejoinder.archive.source import Skipped
 from rejoinder.archive.streams import UNREADABLE, open_stream
 from rejoinder.errors import SourceError
+
+_AT_ONCE = 2**23  # bytes for the parser, which begins a text anew with each piece of it
 
 
 def load_as_far(path: Path) -> tuple[Any, SourceError | None]:
@@ -27,7 +33,8 @@ def load_as_far(path: Path) -> tuple[Any, SourceError | None]:
 
         builder = ObjectBuilder()
         with suppress(ijson.JSONError, ValueError, RecursionError, *UNREADABLE), open_stream(path) as file:
-            for event, value in ijson.basic_parse(file, use_float=True):
+            data = BytesIO(file.read(LARGEST_WHOLE))
+            for event, value in ijson.basic_parse(data, use_float=True, buf_size=_AT_ONCE):
                 builder.event(event, value)
         found = getattr(builder, "value", None)
         if not found:

@@ -21,7 +21,7 @@ from rejoinder.errors import SourceError
 
 LONGEST_LINE = 16 * 2**20  # bytes; a longer line or record is skipped, and never held in memory as a whole
 _PATIENCE = 1_000  # a file whose first so many records are all bad is not what it was taken for
-_LARGEST_WHOLE = 64 * 2**20  # bytes of a file that is read as one value
+LARGEST_WHOLE = 64 * 2**20  # bytes of a file that is read as one value
 _CHUNK = 2**18  # bytes
 _TAIL = 16  # characters at the end of a buffer that may be half of a word, a number or an escape
 _LONG = f"longer than {LONGEST_LINE // 2**20} MiB"
@@ -66,9 +66,9 @@ def load_json(path: Path) -> Any:
     """
     try:
         with open_stream(path) as file:
-            data = file.read(_LARGEST_WHOLE + 1)
-        if len(data) > _LARGEST_WHOLE:
-            raise SourceError(f"{path}: one JSON value of more than {_LARGEST_WHOLE // 2**20} MiB is not read")
+            data = file.read(LARGEST_WHOLE + 1)
+        if len(data) > LARGEST_WHOLE:
+            raise SourceError(f"{path}: one JSON value of more than {LARGEST_WHOLE // 2**20} MiB is read only so far")
         return json.loads(data.decode("utf-8-sig", "replace"))
     except (ValueError, RecursionError, *UNREADABLE) as error:
         raise SourceError(f"{path}: not JSON ({' '.join(str(error).split())[:120]}). Nothing was imported") from error

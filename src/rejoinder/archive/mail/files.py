@@ -25,7 +25,7 @@ def split_mbox(lines: Iterable[bytes]) -> Iterator[tuple[bytes, int]]:
     """Each mail of an mbox with the number of its first line (from 1), its "From " line included.
 
     Args:
-        lines: the file's lines, with their ends.
+        lines: the file's lines, with their ends, those too long to be held in pieces.
     """
     mail: list[bytes] = []
     size = first = 0

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import suppress
+from functools import partial
 from pathlib import Path
 
 from rejoinder.archive.mail.files import looks_like_mbox, split_mbox, unescaped
@@ -17,6 +18,7 @@ from rejoinder.archive.streams import UNREADABLE, open_stream
 from rejoinder.errors import SourceError
 
 _CHUNK = 2**20  # bytes
+_LONGEST_LINE = 2**20  # bytes; a longer one is read in pieces
 
 
 class Mbox(Source):
@@ -38,7 +40,7 @@ class Mbox(Source):
         """
         mailbox = Mailbox(hasher, ids_in(_chunks(path)))
         with open_stream(path) as file:
-            mails = split_mbox(file)
+            mails = split_mbox(iter(partial(file.readline, _LONGEST_LINE), b""))
             while True:
                 try:
                     found = next(mails, None)

@@ -11,11 +11,12 @@ from collections.abc import Iterator, Mapping
 from functools import partial
 from html import unescape
 from pathlib import Path
-from xml.etree import ElementTree
+from xml.parsers import expat
 
 from rejoinder.archive.peek import peek
 from rejoinder.archive.source import Hasher, Item, Record, Skipped, Source, guarded
 from rejoinder.archive.streams import UNREADABLE, open_stream
+from rejoinder.archive.values import LONGEST_TEXT, BadValue
 from rejoinder.errors import SourceError
 from rejoinder.post import State
 
@@ -25,6 +26,8 @@ _LINK = re.compile(r"<!-- [mwle] --><a [^>]*href=\"([^\"]*)\"[^>]*>.*?</a><!-- [
 _TAG = re.compile(r"<[^<>]*>")
 _UID = re.compile(r"(\[[^\[\]]*?):[a-z0-9]{5,10}(?=\])")
 _VISIBLE = {"0": State.DEAD, "2": State.DELETED, "3": State.DEAD}
+_CHUNK = 2**18  # bytes
+_LARGEST_TOKEN = 16 * 2**20  # bytes of a tag with its attributes, which the parser holds as a whole
 _TABLE = re.compile(r"(?:^|_)posts$")
 Row = dict[str, str]
 
@@ -58,24 +61,70 @@ SOURCE = PhpBB()
 
 
 def _rows(path: Path) -> Iterator[Row]:
-    """The rows of the posts' table: of PHPUnit's datasets (columns, then values), or of mysqldump (named fields)."""
-    if "<!ENTITY" in peek(path).text:
-        raise SourceError(f"{path}: XML with entities of its own is not read")
-    table, columns = "", list[str]()
+    """The rows of the posts' table: of PHPUnit's datasets (columns, then values), or of mysqldump (named fields).
+
+    Raises:
+        SourceError: the file cannot be read, is not XML or breaks off, after its complete rows.
+    """
+    tables = _Tables()
     try:
         with open_stream(path) as file:
-            for event, element in ElementTree.iterparse(file, ("start", "end")):  # noqa: S314 - entities are refused, and expat bounds the rest
-                if event == "start" and element.tag in ("table", "table_data", "table_structure"):
-                    table, columns = element.get("name", ""), []
-                elif event == "end" and element.tag == "column":
-                    columns.append(element.text or "")
-                elif event == "end" and element.tag == "row":
-                    if _TABLE.search(table):
-                        fields = [(one.get("name", ""), one.text or "") for one in element.iter("field")]
-                        yield dict(fields) or dict(zip(columns, (one.text or "" for one in element.iter("value")), strict=False))
-                    element.clear()
-    except (ElementTree.ParseError, *UNREADABLE) as error:
+            read = 0
+            while data := file.read(_CHUNK):
+                read += len(data)
+                tables.parser.Parse(data)
+                yield from tables.taken()
+                if read - tables.parser.CurrentByteIndex > _LARGEST_TOKEN:
+                    raise SourceError(f"{path}: breaks off: a tag of more than {_LARGEST_TOKEN // 2**20} MiB")
+            tables.parser.Parse(b"", True)
+    except (expat.ExpatError, BadValue, *UNREADABLE) as error:
+        yield from tables.taken()
         raise SourceError(f"{path}: breaks off: {error}") from error
+
+
+class _Tables:
+    """The rows of posts' tables that were parsed, of each text no more than tells that it is too long for a post."""
+
+    def __init__(self) -> None:
+        self.parser = expat.ParserCreate()
+        self.parser.StartElementHandler, self.parser.EndElementHandler = self._start, self._end
+        self.parser.CharacterDataHandler, self.parser.EntityDeclHandler = self._data, self._entity
+        self._rows: list[Row] = []
+        self._table, self._columns = "", list[str]()
+        self._fields: Row = {}
+        self._values: list[str] = []
+        self._name, self._text, self._left = "", list[str](), 0
+
+    def taken(self) -> list[Row]:
+        """The rows since the last time."""
+        rows, self._rows = self._rows, []
+        return rows
+
+    def _start(self, tag: str, attributes: dict[str, str]) -> None:
+        if tag in ("table", "table_data", "table_structure"):
+            self._table, self._columns = attributes.get("name", ""), []
+        elif tag == "row":
+            self._fields, self._values = {}, []
+        self._name, self._text, self._left = attributes.get("name", ""), [], LONGEST_TEXT + 1
+
+    def _data(self, data: str) -> None:
+        if self._left > 0:
+            self._text.append(data[: self._left])
+            self._left -= len(data)
+
+    def _end(self, tag: str) -> None:
+        text, self._text = "".join(self._text), []
+        if tag == "column":
+            self._columns.append(text)
+        elif tag == "field":
+            self._fields[self._name] = text
+        elif tag in ("value", "null"):
+            self._values.append(text)
+        elif tag == "row" and _TABLE.search(self._table):
+            self._rows.append(self._fields or dict(zip(self._columns, self._values, strict=False)))
+
+    def _entity(self, *_: object) -> None:
+        raise BadValue("XML with entities of its own is not read")
 
 
 def _item(row: Mapping[str, str], first: dict[str, str], hasher: Hasher, where: str) -> Item:
