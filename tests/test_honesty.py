@@ -28,13 +28,13 @@ from rejoinder.home.fitting import FitConfig
 from rejoinder.home.trial import draw_trial
 from rejoinder.home.workspace import Workspace
 from rejoinder.ladder.heldout import HeldOut
-from rejoinder.ladder.report import PartSize
+from rejoinder.ladder.report import Figure, PartSize
 from rejoinder.models import trigger
 from rejoinder.models.interfaces import Job
 from rejoinder.models.judge import Judge, Likeness
 from rejoinder.models.regression import Regression
 from rejoinder.models.trigger import Trigger, TriggerConfig
-from rejoinder.post import Kind, Post, Suggestion
+from rejoinder.post import Kind, Post, Suggestion, Thread
 from rejoinder.publish.recipe import Recipe, make
 from rejoinder.text.fingerprints import Fingerprints
 
@@ -164,6 +164,19 @@ def test_what_the_package_has_read_is_left_out_and_repeats_are_told_apart(
     assert all(told[post.id] for thread in threads for post in thread.posts if post.text == "Thank you .")
 
 
+def test_a_thread_of_which_a_post_was_read_is_left_out_whole(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of three threads one is read by a post of twelve words, one by thanks, which stand in many threads, one not at all."""
+    threads = []
+    for key in (1, 2, 3):
+        root, asked, thanks = unlike(key), unlike(key + 10)._replace(parent=100_000 + key), Post(key, text="Thank you .")
+        threads.append(Thread(key, (root, asked, thanks)))
+    Fingerprints.of([threads[0].posts[1].text, "Thank you ."]).save(tmp_path / "posts.npy")
+    monkeypatch.setattr(worker, "Workspace", SimpleNamespace(shipped=lambda: SimpleNamespace(home=tmp_path)))
+    assert worker.threads_read(threads).tolist() == [1]
+    np.save(tmp_path / worker.READ, worker.threads_read(threads))
+    assert {*worker.pool_of(threads, tmp_path).threads.tolist()} == {2, 3}
+
+
 # --- intervals -------------------------------------------------------------------------------------------------------
 
 
@@ -207,3 +220,17 @@ def test_paired_gains_are_over_threads(analysis: Analysis) -> None:
     assert (gain.value, gain.low, gain.high) == (pytest.approx(0.125), pytest.approx(0, abs=1e-9), pytest.approx(0.5))
     found = analysis.gain("replies", "bm25", "pmi_svd")
     assert (found.value, found.low, found.high) == (0.0, -1.0, 1.0)
+
+
+def test_steps_and_ties_are_corrected_for_how_many_there_are(analysis: Analysis, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Three rungs, two steps: each at 97.5%."""
+    asked: set[float] = set()
+
+    def watched(kind: Any, upper: str, lower: str, level: float = 0.95) -> Figure:
+        asked.add(round(level, 9))
+        return Figure(0.0, -1.0, 1.0, 100)
+
+    monkeypatch.setattr(analysis, "names", lambda kind: ["unigram", "markov", "unigram"])
+    monkeypatch.setattr(analysis, "gain", watched)
+    assert len(analysis.steps()) == 4 and analysis.ties("typing") == (("markov", "unigram", "unigram"),)
+    assert asked == {0.975}
