@@ -6,6 +6,7 @@ import zipfile
 from pathlib import Path
 
 import pytest
+import tiny_bert
 import tiny_gguf
 from conftest import make_archive, toy_posts
 from typer.testing import CliRunner
@@ -102,3 +103,15 @@ def test_names_that_are_not_known(tmp_path: Path) -> None:
         adding.remove_added(Workspace(tmp_path / "home"), "kneser_ney")
     with pytest.raises(UsageError, match="there is no"):
         adding.remove_added(Workspace(tmp_path / "home"), "pretrained")
+
+
+def test_an_encoder_of_sentences_is_added_and_forgetting_leaves_it(home: Path) -> None:
+    said = run("model", "add", "sentence", "--file", str(tiny_bert.shared()), home=home)
+    assert "added: `sentence_encoder`" in said
+    space = Workspace(home)
+    assert space.fitted("sentence") is not None
+    assert "dough" in run("reply", "--rung", "sentence", "--all", "cold bread dough", home=home)
+    run("forget", "11", "--yes", home=home)
+    assert space.fitted("sentence") is None and space.fitted("sentence_encoder") is not None
+    run("model", "remove", "sentence_encoder", home=home)
+    assert space.fitted("sentence_encoder") is None

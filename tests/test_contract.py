@@ -13,6 +13,7 @@ from typing import Any
 import llm_server
 import numpy as np
 import pytest
+import tiny_bert
 import tiny_gguf
 from conftest import OUTSIDE, toy_posts
 
@@ -32,6 +33,7 @@ SMALL: dict[str, dict[str, Any]] = {
     "trigger": {"models": ("bm25",)},
     "llm": {"base_url": llm_server.shared().url},
     "pretrained": {"file": str(tiny_gguf.shared())},
+    "sentence_encoder": {"file": str(tiny_bert.shared())},
 }
 # settings that differ from the defaults, so that save and load cannot pass by forgetting them
 OTHER: dict[str, dict[str, Any]] = {
@@ -95,6 +97,8 @@ OTHER: dict[str, dict[str, Any]] = {
         "ends": 0.1,
         "longest": 5,
     },
+    "sentence_encoder": {**SMALL["sentence_encoder"], "longest": 9, "threads": 1},
+    "sentence": {"title": 0.3},
     "word_mixture": {"models": ("markov", "pretrained"), "lengths": 3, "shrink": 9.0, "dev_tokens": 500},
     "mixture": {
         "models": ("kneser_ney", "markov"),

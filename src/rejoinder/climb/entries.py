@@ -12,7 +12,7 @@ from rejoinder.archive.split import Method
 from rejoinder.config import Settings, as_dict, resolve
 from rejoinder.home.workspace import Workspace
 from rejoinder.ladder.compression import ORDER
-from rejoinder.models import LADDER, NOTHING, Can, is_net, parts_of, rung
+from rejoinder.models import LADDER, NOTHING, Can, is_net, parts_of, rung, unasked
 from rejoinder.models.directory import identity
 
 _WITHOUT_NETS, _WITH_CACHE = "fusion without nets", "kneser_ney with cache"
@@ -76,8 +76,7 @@ def entries(
         UsageError: no such rung.
         ConfigError: a setting is wrong.
     """
-    unnamed = [name for name, line in LADDER.items() if line.learns]
-    wanted = unnamed if names is None else [name for name in dict.fromkeys(names) if rung(name)]
+    wanted = unasked() if names is None else [name for name in dict.fromkeys(names) if rung(name)]
     measured = Can.PREDICT | Can.PROPOSE | Can.RANK
     found: list[Entry] = []
     chosen: set[str] = set()

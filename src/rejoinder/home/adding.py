@@ -23,9 +23,9 @@ import numpy as np
 
 from rejoinder import __version__
 from rejoinder.config import as_dict, resolve
-from rejoinder.errors import SourceError, UsageError
+from rejoinder.errors import NothingToLearn, SourceError, UsageError
 from rejoinder.files import tree_size
-from rejoinder.home.fitting import WORDS, FitConfig, fit
+from rejoinder.home.fitting import MADE_OF_ADDED, FitConfig, fit
 from rejoinder.home.holders import SCRATCH, folder, is_ours, remove
 from rejoinder.home.lock import locked
 from rejoinder.home.workspace import Fitted, Workspace
@@ -84,9 +84,8 @@ def add(space: Workspace, name: str, settings: Mapping[str, Any], progress: Prog
     if space.is_empty:
         _keep(space, name, settings, progress)
     else:
-        counts = space.fitted_or_none("kneser_ney")
-        with_words = [WORDS] if name == "pretrained" and counts is not None and not counts.forgot else []
-        for error in fit(space, [name, *with_words], FitConfig(), {name: settings}, progress).values():
+        failed = fit(space, [name, *_made_of(space, name)], FitConfig(), {name: settings}, progress)
+        for error in (error for error in failed.values() if not isinstance(error, NothingToLearn)):
             raise error
     found = space.fitted(name)
     assert found is not None  # noqa: S101 - it was kept
@@ -102,6 +101,16 @@ def _keep(space: Workspace, name: str, settings: Mapping[str, Any], progress: Pr
     when = datetime.now(UTC).isoformat(timespec="seconds")
     facts = {"data": "", "revision": 0, "on": "train", "split": "hash", "seed": 0, "code": __version__, "seconds": 0.0}
     space.keep(model, {"rung": name, "config": as_dict(config), **facts, "fitted": when}, Phrases.unknown().save)
+
+
+def _made_of(space: Workspace, added: str) -> list[str]:
+    """The rungs that are made of an added one, and that the home has all else for."""
+
+    def is_there(name: str) -> bool:
+        found = space.fitted_or_none(name)
+        return name == added or (found is not None and not found.forgot)
+
+    return [name for name in MADE_OF_ADDED if added in LADDER[name].parts and all(map(is_there, LADDER[name].parts))]
 
 
 @contextmanager
@@ -183,7 +192,7 @@ def remove_added(space: Workspace, name: str) -> int:
     """
     if not rung(name).added:
         raise UsageError(f"`{name}` was not added; added are {', '.join(one for one, line in LADDER.items() if line.added)}")
-    made_of_it = [one for one, line in LADDER.items() if line.added and name in line.parts]
+    made_of_it = [one for one in MADE_OF_ADDED if name in LADDER[one].parts]
     freed = 0
     with locked(space.home, "fit"):
         for directory in (space.models / one for one in (name, *made_of_it)):

@@ -40,7 +40,7 @@ from rejoinder.text.tokenizer import AnyTokenizer
 
 On = Literal["train", "all"]
 DAILY = ("bm25", "kneser_ney", "mixture", "canned", "fusion", "trigger")  # what the two jobs need, what is of use soonest first
-WORDS = "word_mixture"  # what a home fits, too, where a pretrained net was added
+MADE_OF_ADDED = ("word_mixture", "sentence")  # what a home fits, too, where their nets were added
 _ENOUGH = 50_000  # characters of dev to weigh models on
 _WEIGHED = 60_000  # dev tokens that the weights of a mixture with the package's cell are fitted on: a cell takes its time
 
@@ -102,11 +102,19 @@ def fit(
 
 def to_fit(space: Workspace, names: Iterable[str] | None, config: FitConfig) -> tuple[str, ...]:
     """The names of the rungs that `fit` fits: a tokenizer learned anew makes every language model that is fitted here anew."""
-    added = (WORDS,) if space.fitted_or_none("pretrained") is not None else ()
-    named = (*DAILY, *added) if names is None else tuple(names)
+    named = _daily(space) if names is None else tuple(names)
     if names is None or not config.retrain_tokenizer:
         return named
     return tuple(dict.fromkeys([*named, *(name for name in those_that(Can.PREDICT) if space.fitted_or_none(name))]))
+
+
+def _daily(space: Workspace) -> tuple[str, ...]:
+    """What a home fits where nobody names rungs: also what is made of nets that were added to it."""
+    before, after = DAILY[: DAILY.index("fusion")], DAILY[DAILY.index("fusion") :]
+    able = [
+        name for name in MADE_OF_ADDED if all(space.fitted_or_none(part) for part in LADDER[name].parts if LADDER[part].added)
+    ]
+    return (*before, *able, *after)
 
 
 @dataclass

@@ -143,6 +143,23 @@ OURS: dict[str, Rung] = {
         extra="train",
         verbatim=True,
     ),
+    "sentence_encoder": Rung(
+        "rejoinder.models.sentence.encoder:SentenceEncoder",
+        NOTHING,
+        "an encoder of sentences that others trained",
+        extra="pretrained",
+        net=True,
+        added=True,
+    ),
+    "sentence": Rung(
+        "rejoinder.models.sentence.rung:Sentence",
+        Can.PROPOSE | Can.RANK,
+        "the same by that encoder's vectors of whole posts",
+        parts=("sentence_encoder",),
+        extra="pretrained",
+        net=True,
+        verbatim=True,
+    ),
     "dual_encoder": Rung(
         "rejoinder.models.dual_encoder.rung:DualEncoder",
         Can.PROPOSE | Can.RANK,
@@ -278,6 +295,11 @@ def parts_of(name: str, config: Any, fitted: Collection[str] = ()) -> tuple[str,
     if line.made_of and not config.models:
         return tuple(part for part in before if part in fitted and LADDER[part].can & ~LADDER[part].aside & line.made_of)
     return tuple(sorted(config.models, key=before.index)) if line.made_of else config.models
+
+
+def unasked() -> list[str]:
+    """The names of the rungs that there are without asking or adding anything, from the cheapest up."""
+    return [name for name, line in LADDER.items() if line.learns and not any(LADDER[part].added for part in line.parts)]
 
 
 def without_extras() -> list[str]:

@@ -1,0 +1,1 @@
+"""A sentence encoder that others trained, run by a graph of our own, and posts compared by its vectors."""
