@@ -24,6 +24,7 @@ def run(*arguments: str, home: Path) -> str:
     found = CliRunner().invoke(app, [*arguments, "--home", str(home)])
     if found.exception is not None and not isinstance(found.exception, SystemExit):
         raise found.exception
+    assert found.exit_code == 0, found.output
     return found.output
 
 
@@ -64,7 +65,7 @@ def test_a_home_without_posts_speaks_by_the_net_that_was_added(tmp_path: Path) -
 
 def test_forgetting_leaves_what_learned_nothing_here(home: Path) -> None:
     run("model", "add", "--file", str(tiny_gguf.shared()), home=home)
-    run("forget", "11", "--yes", home=home)
+    run("forget", "--item", "11", home=home)
     found = Workspace(home).fitted("pretrained")
     assert found is not None and not found.forgot
 
@@ -111,7 +112,7 @@ def test_an_encoder_of_sentences_is_added_and_forgetting_leaves_it(home: Path) -
     space = Workspace(home)
     assert space.fitted("sentence") is not None
     assert "dough" in run("reply", "--rung", "sentence", "--all", "cold bread dough", home=home)
-    run("forget", "11", "--yes", home=home)
+    run("forget", "--item", "11", home=home)
     assert space.fitted("sentence") is None and space.fitted("sentence_encoder") is not None
     run("model", "remove", "sentence_encoder", home=home)
     assert space.fitted("sentence_encoder") is None

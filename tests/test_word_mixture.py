@@ -43,7 +43,7 @@ def test_where_both_have_one_tokenizer_nothing_is_lost_in_translation(toy: Archi
     model = WordMixture(WordMixtureConfig(models=("kneser_ney", "markov")), parts)
     plain = parts["kneser_ney"].start(())
     for state, token in states_of(model, TEXT):
-        said = model._translated(state, np.exp(parts["markov"].log_probs(state.net).astype(np.float64)))
+        said, _ = model._translated(state, np.exp(parts["markov"].log_probs(state.net).astype(np.float64)))
         assert said == pytest.approx(np.exp(parts["kneser_ney"].log_probs(plain).astype(np.float64)), abs=1e-6)
         plain = parts["kneser_ney"].advance(plain, token)
 
@@ -55,7 +55,7 @@ def test_a_word_the_home_is_sure_of_is_spelled_as_the_net_does(words: WordMixtur
         state = words.advance(state, token)
     for token in words.tokenizer.encode(" plug"):
         net = np.exp(words._net.log_probs(state.net).astype(np.float64))
-        said = words._translated(state, net)
+        said, _ = words._translated(state, net)
         assert said.sum() == pytest.approx(1, abs=1e-9)
         assert said[token] > 0.7
         state = words.advance(state, token)

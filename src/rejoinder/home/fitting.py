@@ -105,7 +105,9 @@ def to_fit(space: Workspace, names: Iterable[str] | None, config: FitConfig) -> 
     named = _daily(space) if names is None else tuple(names)
     if names is None or not config.retrain_tokenizer:
         return named
-    return tuple(dict.fromkeys([*named, *(name for name in those_that(Can.PREDICT) if space.fitted_or_none(name))]))
+    return tuple(
+        dict.fromkeys([*named, *(name for name in those_that(Can.PREDICT) if LADDER[name].learns and space.fitted_or_none(name))])
+    )
 
 
 def _daily(space: Workspace) -> tuple[str, ...]:

@@ -7,7 +7,7 @@ s says what of c's probability falls to t: all of it where t begins c, as the ne
 they share it as the net finds them probable. Within a word q is what the home says of words that begin with what is there, over
 every way in which its own tokens may cover that. So q sums to one, as p does.
 
-w is that of a bucket: how long a context the home knows, at the start of a word or within. It is fitted on dev, by EM:
+w is that of a bucket: how long a context the home knows, and how probable its likeliest token is. It is fitted on dev, by EM:
 
     r(t) = w q(t) / ((1 - w) p_net(t) + w q(t))             w = (sum over t of r(t) + c w_all) / (N + c)
 
@@ -41,6 +41,7 @@ _LONGEST = 48  # bytes of a word; more are taken for several
 _WAYS = 24  # tokens of the home that may go on with an unfinished word, the likeliest, whose spelling is looked at
 _MOST = 0.95  # of a weight, so that nothing the net finds possible is impossible
 _STEPS = 50  # of EM
+_SURE = np.array([0.1, 0.3, 0.6])  # where one level of the home's certainty ends
 
 Floats = NDArray[np.float64]
 
@@ -60,7 +61,7 @@ class WordMixtureConfig(Checked, of="word_mixture"):
     models: tuple[str, ...] = ("kneser_ney", "pretrained")  # whose words are mixed: of the home, and of the net
     lengths: PositiveInt = 5  # of known contexts that have weights of their own
     shrink: PositiveFloat = 50.0  # tokens that the weight of all counts for
-    dev_tokens: PositiveInt = 12_000  # of dev, about, that the weights are fitted on
+    dev_tokens: PositiveInt = 6_000  # of dev, about, that the weights are fitted on
 
     def __post_init__(self) -> None:
         """Check names and ranges."""
@@ -76,7 +77,7 @@ class WordMixture(LanguageModel):
     Config: ClassVar[type] = WordMixtureConfig
 
     def __init__(self, config: WordMixtureConfig, parts: Mapping[str, Suggester], weights: Floats | None = None) -> None:
-        """Use `fit` or `load`; `weights`: (2, lengths) of the home, at the start of a word and within; without, a tenth.
+        """Use `fit` or `load`; `weights`: (levels of certainty, lengths) of the home; without, a tenth.
 
         Raises:
             ModelError: a part is missing.
@@ -88,7 +89,7 @@ class WordMixture(LanguageModel):
         self._home, self._net = (cast(LanguageModel, parts[name]) for name in config.models)
         self.tokenizer = self._net.tokenizer
         self._counts = Can.COUNT in rung(config.models[0]).can
-        self._weights = np.full((2, config.lengths), 0.1) if weights is None else weights
+        self._weights = np.full((len(_SURE) + 1, config.lengths), 0.1) if weights is None else weights
         self._going_on = lru_cache(maxsize=4096)(self._spelled_on)
 
     @classmethod
@@ -101,8 +102,8 @@ class WordMixture(LanguageModel):
             context, post = posts[int(place)]
             tokens = [*made.tokenizer.encode(post.own_text), made.tokenizer.end]
             seen += [
-                (made._bucket(state), float(net[token]), float(home[token]))
-                for token, (state, net, home) in zip(tokens, made._both(made.start(context), tokens), strict=True)
+                (bucket, float(net[token]), float(home[token]))
+                for token, (net, home, bucket) in zip(tokens, made._both(made.start(context), tokens), strict=True)
             ]
             job.progress("weighing words on dev", min(len(seen), config.dev_tokens), config.dev_tokens)
             if len(seen) >= config.dev_tokens:
@@ -123,7 +124,7 @@ class WordMixture(LanguageModel):
         """
         config = load_config(directory, "word_mixture", WordMixtureConfig)
         weights = np.array(load_array(directory, "weights"))
-        if weights.shape != (2, config.lengths) or not ((weights >= 0) & (weights <= 1)).all():
+        if weights.shape != (len(_SURE) + 1, config.lengths) or not ((weights >= 0) & (weights <= 1)).all():
             raise DamagedModel(f"{directory}: the weights are none; fit again: rejoinder fit word_mixture")
         return cls(config, parts, weights)
 
@@ -154,16 +155,16 @@ class WordMixture(LanguageModel):
     def score_tokens(self, state: WordState, tokens: Sequence[int]) -> NDArray[np.float32]:
         """(N,) float32, nats; the net reads the whole text in a few runs."""
         found = np.empty(len(tokens), np.float32)
-        for place, (before, net, home) in enumerate(self._both(state, tokens)):
-            w, token = self._weights.flat[self._bucket(before)], tokens[place]
+        for place, (net, home, bucket) in enumerate(self._both(state, tokens)):
+            w, token = self._weights.flat[bucket], tokens[place]
             found[place] = np.log((1 - w) * np.exp(np.float64(net[token])) + w * home[token])
         return found
 
-    def _both(self, state: WordState, tokens: Sequence[int]) -> Iterator[tuple[WordState, LogProbs, Floats]]:
-        """Before each of `tokens`: the state, but for the net's; what the net says (nats); what the home says (probabilities)."""
+    def _both(self, state: WordState, tokens: Sequence[int]) -> Iterator[tuple[LogProbs, Floats, int]]:
+        """Before each of `tokens`: what the net says (nats); what the home says (probabilities); the bucket."""
         rows = self._net.rows_before(state.net, tokens)
         for token, row in zip(tokens, rows, strict=True):
-            yield state, row, self._translated(state, np.exp(row.astype(np.float64)))
+            yield row, *self._translated(state, np.exp(row.astype(np.float64)))
             state = self._after(state, token, state.net)
 
     def _after(self, state: WordState, token: int, net: Any) -> WordState:
@@ -184,25 +185,26 @@ class WordMixture(LanguageModel):
     def _text(self, state: WordState) -> bytes:
         return self.tokenizer.decode_bytes(state.begun)
 
-    def _bucket(self, state: WordState) -> int:
-        known = cast(Counting, self._home).seen(state.home) if self._counts else 0
-        return self.config.lengths * bool(state.begun) + min(known, self.config.lengths - 1)
+    def _bucket(self, home: Any, said: Floats) -> int:
+        known = cast(Counting, self._home).seen(home) if self._counts else 0
+        return self.config.lengths * int(np.searchsorted(_SURE, said.max())) + min(known, self.config.lengths - 1)
 
     def _mixed(self, state: WordState, row: LogProbs) -> LogProbs:
         net = np.exp(row.astype(np.float64))
-        w = self._weights.flat[self._bucket(state)]
+        said, bucket = self._translated(state, net)
+        w = self._weights.flat[bucket]
         with np.errstate(divide="ignore"):
-            return np.asarray(np.log((1 - w) * net + w * self._translated(state, net)), np.float32)
+            return np.asarray(np.log((1 - w) * net + w * said), np.float32)
 
     # --- from the home's tokens to the net's ---------------------------------------------------------------------
 
-    def _translated(self, state: WordState, net: Floats) -> Floats:
-        """(V,) float64: q, where the net's own probabilities are `net`; these where the home can say nothing."""
+    def _translated(self, state: WordState, net: Floats) -> tuple[Floats, int]:
+        """(V,) float64: q, where the net's own probabilities are `net` (these, where the home can say nothing); the bucket."""
         found = np.zeros_like(net)
         try:
             text = self._text(state).decode()
         except UnicodeDecodeError:  # within a character
-            return net
+            return net, 0
         home, ids = state.home, self._home.tokenizer
         pieces = ids.encode(text) if text else []
         reached = 1.0
@@ -219,7 +221,8 @@ class WordMixture(LanguageModel):
             shares = np.where(of_token[tokens] > 0, weight / of_token[tokens], 0.0)
         found += reached * np.bincount(targets, row[tokens] * shares, len(net))
         total = found.sum()
-        return found / total if total > 0 else net
+        said = found / total if total > 0 else net
+        return said, self._bucket(home, said)
 
     def _add_longer(self, found: Floats, row: Floats, begun: bytes, tokens: tuple[int, ...]) -> None:
         """Add what tokens of the home have that begin with `begun` and go on: each falls to the net's next piece of that word."""
@@ -268,7 +271,7 @@ def _spellings(tokenizer: Any, pieces: Sequence[bytes]) -> list[list[int]]:
 
 
 def fit_shares(seen: Sequence[tuple[int, float, float]], config: WordMixtureConfig) -> Floats:
-    """(2, lengths) float64: the weight of the home in every bucket.
+    """(levels, lengths) float64: the weight of the home in every bucket.
 
     Args:
         seen: of each dev token its bucket, the net's log probability (nats), and the home's probability.
@@ -280,10 +283,11 @@ def fit_shares(seen: Sequence[tuple[int, float, float]], config: WordMixtureConf
     everywhere = np.zeros_like(bucket)
     for _ in range(_STEPS):
         whole = _step(whole, everywhere, net, home, whole, 0.0)
-    found = np.repeat(whole, 2 * config.lengths)
+    buckets = (len(_SURE) + 1) * config.lengths
+    found = np.repeat(whole, buckets)
     for _ in range(_STEPS):
         found = _step(found, bucket, net, home, whole, config.shrink)
-    return np.asarray(np.minimum(found, _MOST).reshape(2, config.lengths))
+    return np.asarray(np.minimum(found, _MOST).reshape(-1, config.lengths))
 
 
 def _step(weights: Floats, bucket: NDArray[np.int64], net: Floats, home: Floats, above: Floats, shrink: float) -> Floats:
