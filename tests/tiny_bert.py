@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 from safetensors.numpy import save_file
 
+TOPICS = ("bread", "dough", "cold", "flour", "engine", "stall", "fuel")
 LAYERS, WIDTH, INNER, HEADS, LONGEST, EPSILON = 2, 32, 48, 4, 40, 1e-12
 
 
@@ -49,7 +50,9 @@ def write(folder: Path, seed: int = 0, scale: float = 0.05, prefix: str = "", **
         shapes |= {f"{at}intermediate.dense.weight": (INNER, WIDTH), f"{at}intermediate.dense.bias": (INNER,)}
         shapes |= {f"{at}output.dense.weight": (WIDTH, INNER), f"{at}output.dense.bias": (WIDTH,)}
     weights = {name: rng.standard_normal(shape).astype(np.float32) * scale for name, shape in shapes.items()}
-    weights["embeddings.word_embeddings.weight"] *= 1 / scale
+    words = weights["embeddings.word_embeddings.weight"]
+    words *= 1 / scale
+    words[[place for place, piece in enumerate(pieces) if piece not in TOPICS]] = words[0]  # what is about nothing is alike
     for at in ("embeddings.", *(f"encoder.layer.{n}.{one}." for n in range(LAYERS) for one in ("attention.output", "output"))):
         weights[f"{at}LayerNorm.weight"] = (1 + rng.standard_normal(WIDTH) * scale).astype(np.float32)
         weights[f"{at}LayerNorm.bias"] = (rng.standard_normal(WIDTH) * scale).astype(np.float32)

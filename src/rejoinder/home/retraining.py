@@ -39,7 +39,8 @@ def forget_and_retrain(
     Raises:
         RejoinderError: as `forget_everywhere` does; nothing was changed.
     """
-    before = {name: found.manifest for name in LADDER if (found := space.fitted_or_none(name)) is not None}
+    ladder = [name for name, line in LADDER.items() if line.parts or not line.added]  # nets of others stay as they are
+    before = {name: found.manifest for name in ladder if (found := space.fitted_or_none(name)) is not None}
     foreign = tuple(name for name, was in before.items() if was["on"] == ELSEWHERE)
     ours = [name for name in before if name not in foreign]
     space.open_archive().close()  # is there one?
