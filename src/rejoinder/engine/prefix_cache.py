@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Callable, Sequence
+from concurrent.futures import Executor, Future
 from math import inf
 from time import perf_counter
 from typing import Any
@@ -121,6 +122,7 @@ class PrefixCache:
         self._root = Node(None, -1)
         self._written = inf  # tokens from the root that count as written; those beyond them are made while looking ahead
         self._head, self._head_tokens = "", list[int]()
+        self._reading: tuple[list[int], Future[tuple[Any, Any]]] | None = None  # tokens that are read in the background
 
     def __del__(self) -> None:
         """Let go of states and rows at once: nodes know each other, and would wait for the collector with all they hold."""
@@ -150,6 +152,46 @@ class PrefixCache:
         unread += len(tokens) - node.depth
         begun = self._root.state is not None or unread < len(tokens)
         return unread * self.latency.step + (0.0 if begun else self.latency.start)
+
+    @property
+    def begun(self) -> bool:
+        """Whether what is answered has been read."""
+        return self._root.state is not None
+
+    def read_ahead(self, tokens: Sequence[int], reader: Executor) -> None:
+        """Have what is answered and `tokens` read in the background; until that is done nothing else may be asked."""
+        node, path = self._root, list(tokens)
+        known, read = node.state, 0
+        for place, token in enumerate(path):
+            if (child := node.children.get(token)) is None:
+                break
+            node = child
+            if node.state is not None and node.made == 0:
+                known, read = node.state, place + 1
+        self._reading = path, reader.submit(self._read_all, self._root.state, known, path[read:])
+
+    def _read_all(self, start: Any, known: Any, rest: Sequence[int]) -> tuple[Any, Any]:
+        """The states before the first token and after `rest`, which goes on from the state `known`, or from the first."""
+        start = self.model.start(self._context) if start is None else start
+        return start, self.model.read_on(start if known is None else known, rest)
+
+    def take_in(self) -> bool:
+        """Whether nothing is being read in the background; what was is known from now on."""
+        if self._reading is None:
+            return True
+        path, reading = self._reading
+        if not reading.done():
+            return False
+        self._reading = None
+        self._root.state, state = reading.result()
+        node = self._root
+        for token in path:
+            node = node.children.setdefault(token, Node(node, token))
+        if node is not self._root:
+            node.state, node.made, node.row, node.facts = state, 0, None, {}
+            self._touch(node)
+            self._hold(self._heads, node, _HEADS)
+        return True
 
     def reach(self, tokens: Sequence[int], deadline: Deadline) -> Node:
         """The node after `tokens`. What is looked at from there counts as written, until `look_ahead_from`.

@@ -7,6 +7,7 @@ keystroke costs only what it adds. Which model speaks is for `VoiceScheduler` to
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from threading import TIMEOUT_MAX, Lock
 from time import perf_counter
@@ -22,6 +23,7 @@ from rejoinder.engine.token_healing import HealedDraft, TokenTable
 from rejoinder.engine.voice_scheduler import Voice, VoiceScheduler
 from rejoinder.engine.word_rules import WordRules
 from rejoinder.errors import ConfigError
+from rejoinder.models import is_slow
 from rejoinder.models.interfaces import LanguageModel, Personal
 from rejoinder.models.mixture import with_personal
 from rejoinder.post import Post
@@ -101,6 +103,7 @@ class Engine:
         self.gates = {name: gates.get(name, Calibration()) for name in voices}
         self._latencies = {name: LatencyEstimate() for name in voices}
         tables = {tokenizer: TokenTable(tokenizer) for tokenizer in {model.tokenizer for model in voices.values()}}
+        self._reader = ThreadPoolExecutor(1, "reading")  # starts no thread before one is needed
         self._tables = {name: tables[model.tokenizer] for name, model in voices.items()}
 
     def open(
@@ -125,11 +128,15 @@ class Engine:
             counts = next((one for one in own if one.tokenizer.fingerprint() == same), None)
             heard = model if counts is None else with_personal(name, model, counts)
             cache = PrefixCache(heard, context, self.config.kept, self._latencies[name])
-            voices.append(Voice(name, self._tables[name], self.gates[name], cache))
+            voices.append(Voice(name, self._tables[name], self.gates[name], cache, is_slow(name)))
         rules = WordRules(context, self.phrases, own_words, blocked)
         shown = DisplayFilter(context, rules.blocked, self.phrases)
         return TypingSession(
-            VoiceScheduler(voices, self.config.reserve, self.config.calm), rules, shown, self.phrases, self.config
+            VoiceScheduler(voices, self.config.reserve, self.config.calm, self._reader),
+            rules,
+            shown,
+            self.phrases,
+            self.config,
         )
 
 

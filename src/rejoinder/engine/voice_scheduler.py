@@ -1,5 +1,7 @@
 """Who speaks at a keystroke: the best voice that there is time for.
 
+A slow voice, such as a pretrained net, takes seconds for a long text: it reads in the background, and is asked once it has read.
+
 The voices stand from the best to the cheapest. One is passed over where the time left is too short for it from the start, as it
 is when many are typing; where one found nothing in time the next is asked, for which a little time was kept. How late answers
 came lately says how much time the best voice must have (`LatencyEstimate`).
@@ -8,7 +10,9 @@ came lately says how much time the best voice must have (`LatencyEstimate`).
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from concurrent.futures import Executor
 from dataclasses import dataclass, field
+from math import inf
 from time import perf_counter
 
 from rejoinder.engine.best_first import Caret, SearchResult
@@ -28,6 +32,7 @@ class Voice:
     table: TokenTable
     calibration: Calibration
     cache: PrefixCache
+    slow: bool = False  # what it has to read is read in the background
 
     def at(self, draft: HealedDraft, rules: CaretRules, deadline: Deadline) -> Caret:
         """The end of a draft, for this voice to go on from."""
@@ -51,23 +56,27 @@ class Spoken:
 class VoiceScheduler:
     """The voices of one draft, the best first."""
 
-    def __init__(self, voices: Sequence[Voice], reserve: float, calm: float) -> None:
+    def __init__(self, voices: Sequence[Voice], reserve: float, calm: float, reader: Executor | None = None) -> None:
         """Set up.
 
         Args:
             voices: at least one.
             reserve: seconds kept for a cheaper voice.
             calm: keystrokes of a voice, as they were lately, that the time left must hold for it to be begun.
+            reader: who reads in the background; none: whoever is asked reads.
         """
         self.voices = tuple(voices)
         self._reserve = reserve
         self._calm = calm
+        self._reader = reader
 
     def ask(self, head: str, search: Search, deadline: Deadline) -> Spoken:
         """Let the voices search in turn until one has an answer or nobody waits any more; `head`: the draft that must be read."""
         spoken, crowded = Spoken(self.voices[0]), deadline.left <= 0
         for voice in self.voices:
             last = voice is self.voices[-1]
+            if not last and self._is_reading(voice, head, deadline):
+                continue
             unread = 0.0 if last else voice.cache.time_to_read(voice.cache.tokens(head))
             if not last and not self._has_time(voice, unread, deadline):
                 continue
@@ -84,6 +93,19 @@ class VoiceScheduler:
         (best.late if crowded else best.in_time)()
         return spoken
 
+    def _is_reading(self, voice: Voice, head: str, deadline: Deadline) -> bool:
+        """Whether a slow voice has not yet read what comes before the word at the caret; then it does so in the background."""
+        if not voice.slow or self._reader is None:
+            return False
+        if not voice.cache.take_in():
+            return True
+        tokens = voice.cache.tokens(head)
+        if deadline.left == inf or (voice.cache.begun and self._has_time(voice, voice.cache.time_to_read(tokens), deadline)):
+            return False
+        voice.cache.read_ahead(tokens, self._reader)
+        return True
+
     def _has_time(self, voice: Voice, unread: float, deadline: Deadline) -> bool:
         """Whether there is time to read what is unread (seconds) and for some keystrokes, more where answers came late."""
-        return deadline.left >= voice.latency.backoff * (unread + self._calm * voice.latency.keystroke)
+        calm = 1.0 if voice.slow else self._calm
+        return deadline.left >= voice.latency.backoff * (unread + calm * voice.latency.keystroke)

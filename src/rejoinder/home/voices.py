@@ -19,7 +19,7 @@ from rejoinder.errors import ModelError, NotFitted
 from rejoinder.home.trial import Trial, read_trial
 from rejoinder.home.workspace import Fitted, Workspace
 from rejoinder.ladder.metrics import bootstrap_change
-from rejoinder.models import LADDER, PACKAGE, Can, rung, those_that
+from rejoinder.models import LADDER, PACKAGE, Can, is_slow, those_that
 from rejoinder.models.directory import identity
 from rejoinder.models.interfaces import LanguageModel
 from rejoinder.text.phrases import Phrases
@@ -31,7 +31,7 @@ if TYPE_CHECKING:  # one of them is asked for, seldom all: `rejoinder complete` 
 Note = Callable[[str], None]  # told, in a sentence, what a person may want to know
 FEWEST = 20  # threads measured on; fewer say nothing
 _QUICK = ("kneser_ney", "markov")  # the rungs that know a next word in less than a millisecond
-_MAKERS = ("lstm", "mixture")  # the rungs that make replies: the mixture is a little better, and takes twice as long
+_MAKERS = ("pretrained", "lstm", "mixture")  # the rungs that make replies, those that were added first
 
 
 @dataclass(frozen=True)
@@ -54,7 +54,7 @@ class Voices:
     @cached_property
     def typists(self) -> tuple[str, ...]:
         """Who finishes sentences, the best first: where the best is slow, the best of the others answers while it reads."""
-        slow = [name for name in self.names if rung(name).added]
+        slow = [name for name in self.names if is_slow(name)]
         others = [name for name in self.names if name not in slow]
         return tuple(dict.fromkeys((self.best, *(others[:1] if self.best in slow else ()), self.quick)))
 

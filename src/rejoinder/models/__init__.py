@@ -274,6 +274,12 @@ def is_net(name: str, parts: Iterable[str]) -> bool:
     return LADDER[name].net or any(rung(part).net for part in parts)
 
 
+def is_slow(name: str) -> bool:
+    """Whether a rung takes too long for a long text to be read at a keystroke."""
+    line = LADDER.get(name.removeprefix(PACKAGE))
+    return line is not None and line.added
+
+
 def those_that(can: Can, *, asked: bool = False) -> list[str]:
     """The names of the rungs with that capability, from the cheapest up; with `asked`, those too that must be named for it."""
     return [name for name, line in LADDER.items() if can in line.can and (asked or not (line.asked or can & line.aside))]

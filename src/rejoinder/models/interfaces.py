@@ -118,6 +118,12 @@ class LanguageModel(Suggester, ABC):
         rows = self.rows_before(state, tokens)
         return np.array([row[token] for row, token in zip(rows, tokens, strict=True)], np.float32)
 
+    def read_on(self, state: State, tokens: Sequence[int]) -> State:
+        """The state after several tokens."""
+        for token in tokens:
+            state = self.advance(state, token)
+        return state
+
     def rows_before(self, state: State, tokens: Sequence[int]) -> Iterator[LogProbs]:
         """(V,) float32, nats: what may come before each of `tokens`, the first after `state`, the next after the first."""
         for token in tokens:

@@ -160,6 +160,13 @@ class WordMixture(LanguageModel):
             found[place] = np.log((1 - w) * np.exp(np.float64(net[token])) + w * home[token])
         return found
 
+    def read_on(self, state: WordState, tokens: Sequence[int]) -> WordState:
+        """The state after several tokens; the net reads them in a few runs."""
+        net = self._net.read_on(state.net, tokens)
+        for token in tokens:
+            state = self._after(state, token, net)
+        return state._replace(net=net)
+
     def _both(self, state: WordState, tokens: Sequence[int]) -> Iterator[tuple[LogProbs, Floats, int]]:
         """Before each of `tokens`: what the net says (nats); what the home says (probabilities); the bucket."""
         rows = self._net.rows_before(state.net, tokens)
