@@ -52,6 +52,13 @@ def test_a_net_is_added_used_and_taken_away(home: Path) -> None:
     assert not (home / "models" / "pretrained").exists()
 
 
+def test_a_net_is_added_from_a_wheel_beside_posts(home: Path, tmp_path: Path) -> None:
+    with zipfile.ZipFile(tmp_path / "net-1.whl", "w") as out:
+        out.write(tiny_gguf.shared(), "some/net.gguf")
+    run("model", "add", "--file", str(tmp_path / "net-1.whl"), home=home)
+    assert Workspace(home).fitted("pretrained") is not None
+
+
 def test_a_home_without_posts_speaks_by_the_net_that_was_added(tmp_path: Path) -> None:
     run("model", "add", "--file", str(tiny_gguf.shared()), home=tmp_path / "empty")
     space = Workspace(tmp_path / "empty")

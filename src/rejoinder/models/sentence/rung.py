@@ -11,10 +11,10 @@ Explained in docs/ladder/sentence.md.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import ClassVar, Self, cast
+from typing import ClassVar, Protocol, Self, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -27,6 +27,7 @@ from rejoinder.models.directory import load_array, load_config, save_array, save
 from rejoinder.models.interfaces import Job, ReplyRanker, ReplySource, Scores, Suggester
 from rejoinder.models.nearest import Nearest, dots
 from rejoinder.models.replies import Replies, nearest_answers
+from rejoinder.models.sentence.bert_graph import EncoderShape
 from rejoinder.post import Post, Suggestion
 
 _ENCODER = "sentence_encoder"
@@ -41,6 +42,15 @@ class SentenceConfig(Checked, of="sentence"):
     title: NonNegativeFloat = 0.0  # weight of the thread's title beside the post that is answered
 
 
+class TextEncoder(Protocol):
+    """What makes a vector of a text."""
+
+    shape: EncoderShape
+
+    def vectors(self, texts: Iterable[str]) -> NDArray[np.float32]:
+        """(N, D) float32 of length 1; 0 for a text without words."""
+
+
 class Sentence(ReplySource, ReplyRanker):
     """The posts that were answered, as vectors."""
 
@@ -50,10 +60,8 @@ class Sentence(ReplySource, ReplyRanker):
         self, config: SentenceConfig, parts: Mapping[str, Suggester], nearest: Nearest, replies: Replies, known: KnownVectors
     ) -> None:
         """Use `fit` or `load`. `nearest` has a vector for each answered post of `replies`, `known` one for each reply."""
-        from rejoinder.models.sentence.encoder import SentenceEncoder
-
         self.config = config
-        self._encoder = cast(SentenceEncoder, _part(parts))
+        self._encoder = cast(TextEncoder, _part(parts))
         self._nearest, self._replies, self._known = nearest, replies, known
 
     @classmethod
@@ -63,9 +71,7 @@ class Sentence(ReplySource, ReplyRanker):
         Raises:
             ModelError: there is no encoder, or there are no replies (NothingToLearn).
         """
-        from rejoinder.models.sentence.encoder import SentenceEncoder
-
-        encoder = cast(SentenceEncoder, _part(job.parts))
+        encoder = cast(TextEncoder, _part(job.parts))
         replies, parents, said = Replies.build(corpus)
         texts = list(dict.fromkeys([*parents, *said]))
         vectors = np.empty((len(texts), encoder.shape.width), np.float16)
