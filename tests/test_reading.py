@@ -12,14 +12,17 @@ from hypothesis import strategies as st
 
 from rejoinder.errors import ConfigError, SourceError
 from rejoinder.models.kneser_ney import KneserNey
+from rejoinder.post import Post
 from rejoinder.publish.arrays import NONE, learn_tokenizer, write_arrays
 from rejoinder.publish.bundling import BundleConfig, bundle
 from rejoinder.publish.reading import TALK, ReadConfig, read_configs, reading
 from rejoinder.publish.selection import Selection, held_out_runs
-from rejoinder.text.crude import is_crude
+from rejoinder.text.crude import crude_hashes, is_crude
+from rejoinder.text.lexicon import Lexicon
 from rejoinder.text.phrases import Phrases
 from rejoinder.text.registers import title_only, words_only
 from rejoinder.text.tensors import open_tokens
+from rejoinder.text.tokenizer import Tokenizer
 
 SAID = "The kettle on the stove was still warm when we came back from the long walk around the lake."
 
@@ -94,6 +97,18 @@ def test_posts_with_a_coarse_word_are_not_read_and_none_is_offered() -> None:
     assert chosen.take("What a piece of work this is.") and not chosen.is_clean("Bullshit jobs")
     assert is_crude("Bullshit") and is_crude("crap") and not is_crude("kettle")
     assert chosen.take("Well, crap, that was that.")  # read, but never offered
+
+
+def test_a_list_of_words_without_the_crude_ones() -> None:
+    words = Lexicon.build([Post(1, text="crap and kettles"), Post(2, text="kettles and crap")])
+    assert "crap" in words and "crap" not in words.without(crude_hashes()) and "kettles" in words.without(crude_hashes())
+
+
+def test_the_pieces_learned_first_are_a_tokenizer_of_their_own() -> None:
+    whole = Tokenizer.train(["the kettle on the stove, the tea in the pot"] * 3, 300)
+    first = whole.first(270)
+    assert first.vocabulary == 270 and first.bytes[:267] == whole.bytes[:267] and whole.first(9999) is whole
+    assert first.decode(first.encode("the kettle")) == "the kettle"
 
 
 def lines(posts: list[dict[str, object]]) -> str:
