@@ -62,7 +62,6 @@ MUTANTS = (
     ),
     Mutant("posts that were read are kept", "climb/worker.py", "left = held.only(np.flatnonzero(~read))", "left = held"),
     Mutant("threads that were read are ranked", "climb/worker.py", "if thread.key not in read)", "if True)"),
-    Mutant("a post of a few words tells of its thread", "climb/worker.py", "len(text.split()) >= _TELLING and ", ""),
     Mutant(
         "steps are not corrected for their number",
         "climb/analysis.py",

@@ -54,7 +54,6 @@ from rejoinder.text.phrases import Phrases
 from rejoinder.text.tensors import open_tokenizer, open_tokens, train_tokenizer, write_tokens
 
 READ = "read.npy"
-_TELLING = 8  # words of a post by which it is known that its thread was read
 _CONSIDERED = 3_000  # held-out posts, of which some are left out
 _GATED = 0.2  # of the time of a measurement, that its gate is fitted in
 _SAID_EVERY = 0.25  # seconds
@@ -262,17 +261,12 @@ def _package() -> Workspace:
 
 
 def threads_read(threads: Iterable[Thread]) -> np.ndarray[Any, np.dtype[np.int64]]:
-    """The keys of the threads of which the models of the package have learned a post: who has read one may have read all.
-
-    A post of a few words, such as thanks, stands in many threads, and tells nothing.
-    """
+    """The keys of the threads of which the models of the package have learned a post: who has read one may have read all."""
     space = Workspace.shipped()
     if space is None:
         return np.empty(0, np.int64)
     known = Fingerprints.load(space.home / "posts.npy")
-    own = ((thread.key, [post.own_text for post in thread.posts]) for thread in threads)
-    found = [key for key, texts in own if any(len(text.split()) >= _TELLING and known.holds(text) for text in texts)]
-    return np.array(found, np.int64)
+    return np.array([thread.key for thread in threads if known.holds_any(thread.posts)], np.int64)
 
 
 def pool_of(threads: Iterable[Thread], chosen: Path) -> Pool:
