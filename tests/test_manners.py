@@ -8,7 +8,7 @@ import pytest
 from test_typing import NO_LIMIT, SPARK, words
 from typists import parrot
 
-from rejoinder.engine.manners import at_line_end, is_foreign, is_prose
+from rejoinder.engine.manners import LanguageCheck, at_line_end, is_prose
 from rejoinder.engine.typing import Engine, Gate
 from rejoinder.home.open_home import OpenHome
 from rejoinder.home.workspace import Workspace
@@ -116,17 +116,17 @@ def test_into_another_language_nothing_is_said_and_english_with_names_and_jargon
     assert space is not None
     found = space.fitted("kneser_ney")
     assert found is not None
-    phrases = Phrases.load(found.directory)
+    is_foreign = LanguageCheck(Phrases.load(found.directory))
 
     def silenced(drafts: list[str]) -> float:
         ends = [(draft, place) for draft in drafts for place, letter in enumerate(draft, 1) if letter == " "]
-        looked = [is_foreign(draft[:place], phrases) for draft, place in ends if len(draft[:place].split()) >= 5]
+        looked = [is_foreign(draft[:place]) for draft, place in ends if len(draft[:place].split()) >= 5]
         return sum(looked) / len(looked)
 
-    assert silenced(FOREIGN) > 0.9 and all(is_foreign(draft, phrases) for draft in FOREIGN)
-    assert silenced(ENGLISH) < 0.05 and not any(is_foreign(draft, phrases) for draft in ENGLISH)
-    assert not is_foreign(FOREIGN[0], None)
-    assert not is_foreign(FOREIGN[0], Phrases.build([Post(1, text="a small home")]))  # which knows few words of any language
+    assert silenced(FOREIGN) > 0.9 and all(is_foreign(draft) for draft in FOREIGN)
+    assert silenced(ENGLISH) < 0.05 and not any(is_foreign(draft) for draft in ENGLISH)
+    assert not LanguageCheck(None)(FOREIGN[0])
+    assert not LanguageCheck(Phrases.build([Post(1, text="a small home")]))(FOREIGN[0])  # which knows few words of any language
 
 
 def test_no_english_word_goes_into_french(tmp_path: object) -> None:

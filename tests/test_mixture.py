@@ -321,6 +321,29 @@ def test_a_text_is_scored_with_the_personal_model_too(mixture: Mixture) -> None:
         (state,) = mine.advance_many([state], [token])
 
 
+def test_every_mixture_sums_to_one_whatever_was_read(mixture: Mixture, parts: dict[str, Any]) -> None:
+    """One model, several with recall, both with a personal model: the probabilities of the whole vocabulary, in float64."""
+    own = count_own("\n\n".join([OWN] * 4), mixture.tokenizer)
+    mixtures = [
+        mixture,
+        mixture.with_personal(own),
+        Mixture.of_one("unigram", parts["unigram"]),
+        with_own("unigram", parts["unigram"], OWN),
+    ]
+    rng, likeliest = np.random.default_rng(0), 0.0
+    for one in mixtures:
+        state = one.start((Post(7, text="the dough of my grandmother"),))
+        for token in [
+            *one.tokenizer.encode("the dough of my grandmother is"),
+            *rng.integers(0, one.tokenizer.vocabulary, 40).tolist(),
+        ]:
+            rows = [one.log_probs(state), *one.log_probs_many([state, one.ahead(state, 1)])]
+            assert all(abs(np.exp(row.astype(np.float64)).sum() - 1) <= 1e-4 for row in rows)
+            likeliest = max(likeliest, own.likeliest(state.own)[1]) if one is mixtures[1] else likeliest
+            state = one.advance(state, token)
+    assert likeliest > 0.5  # what the person writes was heard with all its weight
+
+
 def test_quotes_are_not_ones_own_words(mixture: Mixture) -> None:
     own = count_own(OWN, mixture.tokenizer)
     state = own.start(())

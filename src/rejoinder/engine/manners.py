@@ -44,19 +44,35 @@ def is_prose(draft: str) -> bool:
     return line.count("`") % 2 == 0 and not (begun and _ADDRESS.search(begun[0]))
 
 
-def is_foreign(draft: str, phrases: Phrases | None) -> bool:
+class LanguageCheck:
     """Whether the last words of a draft are rather of another language than of that in which `phrases` has its words."""
-    lists = [one.lexicon for one in (phrases, phrases.beside) if one and one.lexicon] if phrases else []
-    if phrases is None or max((len(known.hashes) for known in lists), default=0) < _VOCABULARY:
-        return False  # who has read little knows few words of any language
-    tail = draft[-_TAIL:]
-    whole = tail[: len(tail) - len(_BEGUN.search(tail)[0])] if tail[-1:].strip() else tail  # type: ignore[index]
-    odds = _PRIOR
-    for word in _WORD.findall(whole)[-_LAST:]:
-        if len(word) < _LONG:
-            continue
-        if phrases.knows(word.casefold().replace("’", "'")):
-            odds += _KNOWN
-        elif word[0].islower():
-            odds += _UNKNOWN
-    return odds < 0
+
+    def __init__(self, phrases: Phrases | None) -> None:
+        """Without a list of words, or with a short one, nothing is foreign: who has read little knows few words of any."""
+        lists = [one.lexicon for one in (phrases, phrases.beside) if one and one.lexicon] if phrases else []
+        able = max((len(known.hashes) for known in lists), default=0) >= _VOCABULARY
+        self._phrases = phrases if able else None
+        self._last = "", False  # the whole words looked at last, and what they are
+
+    def __call__(self, draft: str) -> bool:
+        """Whether the end of `draft` is; a word that is being typed does not count yet."""
+        if self._phrases is None:
+            return False
+        tail = draft[-_TAIL:]
+        begun = _BEGUN.search(tail)
+        whole = tail[: begun.start()] if begun else tail
+        if whole != self._last[0]:
+            self._last = whole, self._odds(whole, self._phrases) < 0
+        return self._last[1]
+
+    @staticmethod
+    def _odds(text: str, phrases: Phrases) -> float:
+        odds = _PRIOR
+        for word in _WORD.findall(text)[-_LAST:]:
+            if len(word) < _LONG:
+                continue
+            if phrases.knows(word.casefold().replace("’", "'")):
+                odds += _KNOWN
+            elif word[0].islower():
+                odds += _UNKNOWN
+        return odds

@@ -17,7 +17,7 @@ from rejoinder.config import At, Checked, NonNegativeFloat, PositiveInt
 from rejoinder.engine.best_first import Caret, SearchConfig, SearchResult, Word, search
 from rejoinder.engine.gate import Calibration, CaretAt, Gate, GhostText, Rated, case_of, choose
 from rejoinder.engine.ghost import DisplayFilter, Extension
-from rejoinder.engine.manners import at_line_end, is_foreign, is_prose
+from rejoinder.engine.manners import LanguageCheck, at_line_end, is_prose
 from rejoinder.engine.prefix_cache import Deadline, DeadlinePassed, LatencyEstimate, PrefixCache, never
 from rejoinder.engine.token_healing import HealedDraft, TokenTable
 from rejoinder.engine.voice_scheduler import Voice, VoiceScheduler
@@ -154,7 +154,7 @@ class TypingSession:
         """Use `Engine.open`."""
         self._scheduler = scheduler
         self._rules = rules
-        self._phrases = phrases
+        self._is_foreign = LanguageCheck(phrases)
         self._shown = shown
         self._config = config
         self._search = SearchConfig(config.words, config.steps, config.least)
@@ -182,7 +182,7 @@ class TypingSession:
         if not self._lock.acquire(timeout=min(max(due.left, 0.0), TIMEOUT_MAX)):
             return Typed("", 0.0, (), self._scheduler.voices[0].name, True)
         try:
-            if not at_line_end(after) or is_foreign(draft, self._phrases):
+            if not at_line_end(after) or self._is_foreign(draft):
                 return Typed("", 0.0, (), self._scheduler.voices[0].name, False)
             return self._suggest(draft, gate, due)
         finally:

@@ -11,6 +11,7 @@ takes a moment, and what is erased is gone from everywhere.
 
 from __future__ import annotations
 
+import logging
 import re
 from collections import Counter
 from collections.abc import Sequence
@@ -24,6 +25,7 @@ from numpy.typing import NDArray
 from rejoinder.errors import SourceError, UsageError
 from rejoinder.files import leftovers, write_atomically
 from rejoinder.home.lock import OWN, locked
+from rejoinder.models import smoothing
 from rejoinder.models.interfaces import LanguageModel, Personal
 from rejoinder.models.kneser_ney import KneserNey, KneserNeyConfig
 from rejoinder.models.mixture import Mixture, with_personal
@@ -104,8 +106,16 @@ def _beginning(arrays: TokenArrays, posts: int) -> TokenArrays:
 
 
 def _counted(arrays: TokenArrays, tokenizer: AnyTokenizer) -> OwnText:
-    counts = count_ngrams(arrays, ORDER, tokenizer.vocabulary)
-    return OwnText.from_counts(KneserNeyConfig(order=ORDER), tokenizer, counts)
+    counts, log = count_ngrams(arrays, ORDER, tokenizer.vocabulary), logging.getLogger(smoothing.__name__)
+    log.addFilter(_nothing)  # a page of text is too little for its own discounts, every time it is read
+    try:
+        return OwnText.from_counts(KneserNeyConfig(order=ORDER), tokenizer, counts)
+    finally:
+        log.removeFilter(_nothing)
+
+
+def _nothing(_: logging.LogRecord) -> bool:
+    return False
 
 
 def _shares(outcomes: NDArray[np.float64]) -> NDArray[np.float64]:
