@@ -5,24 +5,33 @@ from __future__ import annotations
 import gzip
 import json
 import stat
+from concurrent.futures import ThreadPoolExecutor
 from itertools import islice
 from pathlib import Path
+from threading import Event
 from typing import Any
 
 import numpy as np
 import pytest
 from conftest import find_real_data
+from typer.testing import CliRunner
 
 from rejoinder.archive.places import place
 from rejoinder.archive.source import Record, Skipped
 from rejoinder.archive.sources.hackernews import read_record
 from rejoinder.archive.store import Archive, Counts
+from rejoinder.cli import app
+from rejoinder.corpus import Corpus
 from rejoinder.errors import ArchiveBusy, ArchiveError, NotFitted, StaleModel, UnknownPost
+from rejoinder.home.arpa import import_arpa
 from rejoinder.home.fitting import FitConfig, fit
 from rejoinder.home.forgetting import forget_everywhere
+from rejoinder.home.holders import clear
 from rejoinder.home.sample import SAMPLE
 from rejoinder.home.workspace import Workspace
 from rejoinder.models import LADDER, without_extras
+from rejoinder.models.interfaces import Job
+from rejoinder.models.unigram import Unigram, UnigramConfig
 from rejoinder.post import Post
 
 SMALL = FitConfig(vocabulary=1_000)
@@ -321,3 +330,97 @@ def test_a_place_is_forgotten_with_every_byte_and_does_not_come_back(tmp_path: P
         assert archive.add(posts, at=place(archive, "quincunx-list")).reasons == {"forgotten on request": 300}
     with pytest.raises(UnknownPost, match=r"no source `nowhere` in the archive .*, which has test, quincunx-list"):
         forget_everywhere(space, [], None, "nowhere")
+
+
+def test_models_behind_links_are_erased_as_far_as_they_are_ours_and_what_is_left_is_named(tmp_path: Path) -> None:
+    home, elsewhere = tmp_path / "home", tmp_path / "elsewhere"
+    space = space_of(home, RECORDS[:300])
+    assert not fit(space, ["canned", "bm25", "unigram"], FitConfig(on="all", vocabulary=400), {})
+    elsewhere.mkdir()
+    (home / "models" / "bm25").rename(elsewhere / "bm25")  # a folder of models that lies on another disk
+    (home / "models" / "bm25").symlink_to(elsewhere / "bm25")
+    (elsewhere / "bm25" / "thesis.txt").write_text("not rejoinder's")
+    (home / "models" / "canned" / "0001").rename(elsewhere / "canned")  # one model, behind a link of its own
+    (home / "models" / "canned" / "0001").symlink_to(elsewhere / "canned")
+    outcome = forget_everywhere(space, [], "author7")
+    assert (outcome.removed, outcome.marked) == (["bm25"], ["unigram"])  # whatever came before did not stop the rest
+    assert sorted(outcome.left) == [str(home / "models" / name) for name in ("bm25/thesis.txt", "canned/0001")]
+    assert [path.name for path in (elsewhere / "bm25").iterdir()] == ["thesis.txt"]
+    assert (elsewhere / "canned" / "manifest.json").is_file()  # never through a link that stands for a folder of ours
+    assert forget_everywhere(space, [], "author7").left == outcome.left
+
+
+def test_what_was_fitted_while_somebody_was_forgotten_is_not_used(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    space, reading, waits = space_of(tmp_path, RECORDS[:300]), Event(), Event()
+    fit_unigram = Unigram.fit
+
+    def slowly(corpus: Corpus, config: UnigramConfig, *, rng: np.random.Generator, job: Job) -> Unigram:
+        found = fit_unigram(corpus, config, rng=rng, job=job)
+        reading.set()
+        assert waits.wait(60)  # until forgetting has begun
+        return found
+
+    monkeypatch.setattr(Unigram, "fit", slowly)
+    with ThreadPoolExecutor(2) as pool:
+        fitted = pool.submit(fit, space, ["unigram", "bm25"], FitConfig(on="all", vocabulary=400), {})
+        assert reading.wait(60)
+        forgotten = pool.submit(forget_everywhere, Workspace(tmp_path), [], "author7", None, lambda line: waits.set())
+        assert not fitted.result(60)
+        outcome = forgotten.result(60)
+    assert (outcome.marked, outcome.removed) == (["unigram"], ["bm25"])
+    with pytest.raises(StaleModel):
+        space.load("unigram")
+    assert not [path for path in tmp_path.rglob("*") if path.is_file() and path.name.startswith("tokens")]
+
+
+def test_whoever_fits_after_it_reads_only_what_remains(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    space, erasing, waits = space_of(tmp_path, RECORDS[:300]), Event(), Event()
+
+    def slowly(home: Path) -> list[Path]:
+        erasing.set()
+        assert waits.wait(60)  # until a fit has begun
+        return clear(home)
+
+    monkeypatch.setattr("rejoinder.home.forgetting.clear", slowly)
+    with ThreadPoolExecutor(2) as pool:
+        forgotten = pool.submit(forget_everywhere, Workspace(tmp_path), [], "author7")
+        assert erasing.wait(60)
+        fitted = pool.submit(
+            fit, space, ["unigram"], FitConfig(on="all", vocabulary=400), {}, lambda what, done, all_of_it: waits.set()
+        )
+        assert forgotten.result(60).posts and not fitted.result(60)
+    fresh = space_of(tmp_path / "fresh", [record for record in RECORDS[:300] if record["by"] != "author7"])
+    assert not fit(fresh, ["unigram"], FitConfig(on="all", vocabulary=400), {})
+    assert arrays(space, "unigram") == arrays(fresh, "unigram")
+
+
+def test_a_fit_that_fails_after_forgetting_is_told_by_the_exit_status(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    space = space_of(tmp_path, RECORDS[:300])
+    assert not fit(space, ["unigram", "bm25"], FitConfig(on="all", vocabulary=400), {})
+
+    def fails(*_: object, **__: object) -> None:
+        raise NotFitted("no room left")
+
+    monkeypatch.setattr(Unigram, "fit", fails)
+    ran = CliRunner().invoke(app, ["forget", "--author", "author7", "--retrain-tokenizer", "--json", "--home", str(tmp_path)])
+    said = json.loads(ran.stdout)
+    assert ran.exit_code == 2 and said["failed"] == {"unigram": "no room left"} and said["posts"] > 0
+    assert "rejoinder: unigram: no room left" in ran.stderr
+    assert space.fitted("unigram") is not None and space.fitted("bm25") is not None
+    with pytest.raises(StaleModel):
+        space.load("unigram")
+
+
+def test_a_model_of_another_tool_is_left_as_it_is_and_named(tmp_path: Path) -> None:
+    space = space_of(tmp_path, RECORDS[:300])
+    assert not fit(space, ["unigram"], FitConfig(on="all", vocabulary=400), {})
+    (tmp_path / "theirs.arpa").write_text(
+        "\\data\\\nngram 1=4\n\n\\1-grams:\n-99\t<s>\n-0.5\t</s>\n-0.5\tdough\n-0.6\t<unk>\n\n\\end\\\n", encoding="utf-8"
+    )
+    import_arpa(space, tmp_path / "theirs.arpa")
+    before = {path: path.read_bytes() for path in (tmp_path / "models" / "kneser_ney").rglob("*") if path.is_file()}
+    ran = CliRunner().invoke(app, ["forget", "--author", "author7", "--retrain-tokenizer", "--home", str(tmp_path)])
+    assert ran.exit_code == 0, ran.output
+    assert "kneser_ney came from a file of another tool (`arpa import`), and is not fitted again" in ran.stderr
+    assert {path: path.read_bytes() for path in before} == before
+    assert space.load("kneser_ney") and "unigram" in ran.stdout

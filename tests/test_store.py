@@ -35,7 +35,7 @@ from rejoinder.archive.split import Split, hash_split
 from rejoinder.archive.store import Archive, Counts
 from rejoinder.archive.threads import NONE, Links, find_threads
 from rejoinder.errors import ArchiveBusy, ArchiveError, SourceError, UnknownPost, UsageError
-from rejoinder.post import Kind, Origin, Post, State, Thread
+from rejoinder.post import LONGEST_CONTEXT, Kind, Origin, Post, State, Thread
 
 PROPERTY = settings(max_examples=25, deadline=None, derandomize=True, database=None)
 
@@ -429,7 +429,13 @@ def test_a_thread_5_000_deep_is_one_thread_and_one_path(archive: Archive) -> Non
     assert {key for key, _, _ in placed(archive).values()} == {1}
     assert [post.id for post in archive.path_to(5_000)] == list(range(1, 5_001))
     thread = Thread(1, contents(archive))
-    assert [post.id for post in thread.context(archive.post(5_000))] == list(range(1, 5_000))
+    deepest = archive.post(5_000)
+    assert [post.id for post in thread.context(deepest, limit=5_000)] == list(range(1, 5_000))
+    assert [post.id for post in thread.context(deepest)] == [
+        1,
+        *range(4_800, 5_000),
+    ]  # what a chat of years asks for else: n * n / 2
+    assert sum(len(pair.context) for pair in thread.pairs()) < 5_000 * (LONGEST_CONTEXT + 1)
 
 
 @pytest.mark.parametrize("number", [9, 0, -1, 2**63, 10**30])

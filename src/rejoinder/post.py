@@ -15,6 +15,8 @@ from dataclasses import dataclass, field
 from enum import IntEnum, StrEnum
 from typing import NamedTuple
 
+LONGEST_CONTEXT = 200  # posts; people go deeper only in chats, and no model reads so far back
+
 
 class Kind(StrEnum):
     """What a post is, in the words of the Hacker News API."""
@@ -111,12 +113,14 @@ class Thread:
     def context(self, post: Post, limit: int | None = None) -> tuple[Post, ...]:
         """The posts that `post` answers, from root to parent, as far as they are known.
 
-        `limit` keeps only the nearest so many. Posts without words (deleted ones) are passed over.
+        `limit` keeps only the nearest so many; without one, the nearest `LONGEST_CONTEXT` and the opening post before them: a
+        chat may be one thread as deep as it is long. Posts without words (deleted ones) are passed over.
         """
+        most = LONGEST_CONTEXT if limit is None else limit
         path: list[Post] = []
         seen = {post.id}
         parent = post.parent
-        while parent is not None and parent not in seen and (limit is None or len(path) < limit):
+        while parent is not None and parent not in seen and len(path) < most:
             seen.add(parent)
             above = self._by_id.get(parent)
             if above is None:
@@ -124,6 +128,9 @@ class Thread:
             if above.body:
                 path.append(above)
             parent = above.parent
+        root = self.opening
+        if limit is None and len(path) == most and root is not None and root.body and root.id not in seen:
+            path.append(root)
         return tuple(reversed(path))
 
     def answered(self, post: Post) -> tuple[Post, ...]:

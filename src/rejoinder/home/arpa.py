@@ -17,9 +17,10 @@ from rejoinder.models.arpa import read_arpa, write_arpa
 from rejoinder.models.kneser_ney import KneserNey
 from rejoinder.text.phrases import Phrases
 from rejoinder.text.tensors import TOKENIZER_FILE
-from rejoinder.text.tokenizer import load_tokenizer
+from rejoinder.text.tokenizer import WordTokenizer, load_tokenizer
 
 ELSEWHERE = "elsewhere"  # what the manifest of such a model says that it was fitted on
+_NEVER_BEHIND = 2**62  # the revision of a model of other tokens than ours: nothing that is here, or forgotten, was in it
 
 
 def export_arpa(space: Workspace, file: Path) -> KneserNey:
@@ -49,7 +50,9 @@ def import_arpa(space: Workspace, file: Path) -> KneserNey:
         model = read_arpa(file, load_tokenizer(ours) if ours.is_file() else None)
     except ModelError:
         model = read_arpa(file)
-    facts = {"on": ELSEWHERE, "split": "hash", "seed": 0, "data": "", "revision": space.revision, "code": __version__}
+    of_ours = not isinstance(model.tokenizer, WordTokenizer)  # perhaps an `arpa export` of this home
+    revision = space.revision if of_ours else _NEVER_BEHIND
+    facts = {"on": ELSEWHERE, "split": "hash", "seed": 0, "data": "", "revision": revision, "code": __version__}
     when = datetime.now(UTC).isoformat(timespec="seconds")
     manifest = {"rung": "kneser_ney", "config": as_dict(model.config), **facts, "seconds": 0.0, "fitted": when}
     with locked(space.home, "arpa import"):

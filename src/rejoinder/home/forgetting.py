@@ -89,8 +89,14 @@ def _forget_rung(space: Workspace, name: str, forgotten: Forgotten, outcome: Out
         outcome.left += map(str, remove(broken) if is_ours(broken) else [broken])
     if name == "kneser_ney" and _subtract(space, forgotten):
         outcome.exact.append(name)
-    elif any(is_ours(path) for path in directory.iterdir()) and LADDER[name].learns:
+    elif any(is_ours(path) for path in directory.iterdir()) and LADDER[name].learns and _may_know(space, name):
         outcome.marked.append(name)
+
+
+def _may_know(space: Workspace, name: str) -> bool:
+    """Whether a model may hold what was forgotten, as one that cannot be read may; not if another tool made it of its own words."""
+    found = space.fitted_or_none(name)
+    return found is None or found.forgot
 
 
 def _remove_rung(space: Workspace, name: str, outcome: Outcome) -> None:
