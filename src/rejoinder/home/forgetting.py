@@ -94,7 +94,7 @@ def _forget_rung(space: Workspace, name: str, forgotten: Forgotten, outcome: Out
 
 
 def _may_know(space: Workspace, name: str) -> bool:
-    """Whether a model may hold what was forgotten, as one that cannot be read may; not if another tool made it of its own words."""
+    """Whether a model may hold what was forgotten, as one that cannot be read may; one of another tool does not."""
     found = space.fitted_or_none(name)
     return found is None or found.forgot
 
