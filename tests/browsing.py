@@ -20,12 +20,13 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
-from playwright.sync_api import BrowserContext, Error, Frame, Page, Playwright, Worker
+from playwright.sync_api import BrowserContext, Error, Frame, Page, Playwright, Worker, expect
 
 PAGES = Path(__file__).resolve().parent / "browser_pages"
 CLIENT = PAGES.parents[1] / "clients" / "browser"
 SENTENCE = "The problem with this is that nobody knows where it ends."
 STRICT = "default-src 'none'; script-src 'self' 'nonce-page'; style-src 'none'; trusted-types; require-trusted-types-for 'script'"
+PATIENCE = 90.0  # seconds: a machine may have other things to do
 ARGUMENTS = ("--headless=new", "--no-sandbox", "--disable-features=DisableLoadExtensionCommandLineSwitch")
 
 
@@ -187,6 +188,8 @@ def chromium_with(playwright: Playwright, extension: Path, profile: Path, **opti
         if system is not None or os.environ.get("REJOINDER_BROWSER") == "required":
             raise
         pytest.skip(f"no Chromium, which `make browser` looks for ({error.message.splitlines()[0]})")
+    context.set_default_timeout(1_000 * PATIENCE)
+    expect.set_options(timeout=1_000 * PATIENCE)
     yield context
     context.close()
 
@@ -211,7 +214,7 @@ def switch_on(context: BrowserContext, site: str = "127.0.0.1", *, learn: bool =
     )
 
 
-def until(true: Any, told: str = "it never came", seconds: float = 15.0) -> Any:
+def until(true: Any, told: str = "it never came", seconds: float = PATIENCE) -> Any:
     """Wait for something that the browser does; what `true` says then."""
     ends = monotonic() + seconds
     while not (found := true()):
