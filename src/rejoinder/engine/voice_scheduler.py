@@ -107,5 +107,5 @@ class VoiceScheduler:
 
     def _has_time(self, voice: Voice, unread: float, deadline: Deadline) -> bool:
         """Whether there is time to read what is unread (seconds) and for some keystrokes, more where answers came late."""
-        calm = 1.0 if voice.slow else self._calm
-        return deadline.left >= voice.latency.backoff * (unread + calm * voice.latency.keystroke)
+        needed = voice.latency.step if voice.slow else self._calm * voice.latency.keystroke  # what it has found by then is shown
+        return deadline.left >= voice.latency.backoff * (unread + needed)
