@@ -2,9 +2,9 @@
 
     python bench/pretrained_typing.py --home DIR [--posts 20] [--pause 0.15]
 
-The home has posts, counts and a net (`rejoinder fit`, `rejoinder model add smollm2`). The first 200 characters of test posts are typed
-as answers to what they answer, a keystroke every `--pause` seconds, with the deadline that typing has; the best voice is the net, mixed
-or alone. Figures: a keystroke's p50 and p99, the share of keystrokes that the net answered, the resident memory at the end.
+The home has posts, counts and a net (`rejoinder fit`, `rejoinder model add smollm2`). The first 200 characters of test posts are
+typed as answers to what they answer, a keystroke every `--pause` seconds, with the deadline that typing has; the best voice is
+the net, mixed or alone. Figures: a keystroke's p50 and p99, the share that the net answered, the resident memory at the end.
 """
 
 from __future__ import annotations
