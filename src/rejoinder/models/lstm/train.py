@@ -209,7 +209,7 @@ class CellTraining:
         variables = self.network.trainable_variables
         last = [numbers(variable) for variable in variables]
         for variable, average in zip(variables, self.network.optimizer._model_variables_moving_average, strict=True):
-            variable.assign(average)
+            variable.assign(numbers(average))  # the numbers: a variable of JAX's would wait for the other processes
         try:
             yield
         finally:
