@@ -15,7 +15,7 @@ from rejoinder.cli.archive import or_sample
 from rejoinder.cli.input import read_stdin, read_text
 from rejoinder.cli.layout import days_ago, visible, wrap
 from rejoinder.cli.options import Home, Json, workspace
-from rejoinder.cli.output import note, print_json, say, terminal_width, text_width
+from rejoinder.cli.output import note, print_json, say, text_width
 from rejoinder.errors import SourceError, UsageError
 
 if TYPE_CHECKING:
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from rejoinder.post import Post, Suggestion
 
 _SHOWN = 420  # characters of a reply shown unless --full
-_ASKED = 200  # characters shown of what it answered
+_ASKED = 120  # characters shown of what it answered
 
 Item = Annotated[
     int | None,
@@ -100,8 +100,9 @@ def reply(
         say("None to suggest: nothing in the archive is near enough.")
         if answering.threshold:
             say(f"What is less than {answering.threshold:.0%} likely to be on topic is not shown; --all shows it.")
+    asked_before: dict[str, int] = {}
     for place, suggestion in enumerate(replies, start=1):
-        _show(place, suggestion, full, sure=answering.trusts and not suggestion.generated)
+        _show(place, suggestion, asked_before, full, sure=answering.trusts and not suggestion.generated)
     if notice:
         typer.echo("\n".join(wrap(notice, text_width())))
 
@@ -177,7 +178,7 @@ def complete(
         typer.echo(typer.style(f"    {name}, {continuation.score:.2f} nats a token", dim=True))
 
 
-def _show(place: int, suggestion: Suggestion, full: bool, *, sure: bool) -> None:
+def _show(place: int, suggestion: Suggestion, asked_before: dict[str, int], full: bool, *, sure: bool) -> None:
     text, width = visible(suggestion.text), text_width() - 4
     if not full and len(text) > _SHOWN:
         cut = text[:_SHOWN].rsplit(" ", 1)[0]
@@ -190,9 +191,10 @@ def _show(place: int, suggestion: Suggestion, full: bool, *, sure: bool) -> None
     if suggestion.post is None:
         told = [f"{suggestion.rung} · nobody wrote this" if suggestion.generated else f"{suggestion.rung} · not from a post"]
     else:
-        told = [f"{suggestion.rung} · {score} · post {suggestion.post}{_origin(suggestion)}", *_case(suggestion)]
+        from_where = f"{suggestion.rung} · {score} · post {suggestion.post}{_origin(suggestion)}"
+        told = [from_where, *_case(place, suggestion, asked_before)]
     for line in told:
-        typer.echo(typer.style("\n".join(wrap(f"    {line}", terminal_width())), dim=True))
+        typer.echo(typer.style("\n".join(wrap(f"    {line}", text_width(), hang=2)), dim=True))
     typer.echo("")
 
 
@@ -202,15 +204,16 @@ def _origin(suggestion: Suggestion) -> str:
     return "".join(f", {visible(one)}" for one in known if one)
 
 
-def _case(suggestion: Suggestion) -> list[str]:
-    """What was asked there, and what came of it."""
+def _case(place: int, suggestion: Suggestion, asked_before: dict[str, int]) -> list[str]:
+    """What was asked there, and what came of it; `asked_before` holds where in the list each question was shown first."""
     case = suggestion.case
     if case is None:
         return [f"a reply to “{visible(suggestion.title)}”"]
     asked = textwrap.shorten(visible(case.asked), _ASKED, placeholder=" …")
     when = f", {days_ago(case.asked_at)}" if case.asked_at and days_ago(case.asked_at) != days_ago(suggestion.time) else ""
-    lines = [f"asked there{when}: “{asked}”"]
-    if case.opening and case.opening[:_ASKED] not in case.asked:
+    first = asked_before.setdefault(case.asked, place)
+    lines = [f"asked there{when}: “{asked}”" if first == place else f"asked there: the same as for {first}"]
+    if first == place and case.opening and case.opening[:_ASKED] not in case.asked:
         lines.append(f"in “{visible(case.opening)}”")
     if case.solved:
         lines.append("; ".join(case.solved))
