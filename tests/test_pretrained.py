@@ -139,6 +139,19 @@ def test_a_long_text_read_at_once_is_what_its_tokens_are_one_by_one(small: Pretr
     assert small.log_probs(at_once)[: small.text] == pytest.approx(small.log_probs(state)[: small.text], abs=0.2)
 
 
+@pytest.mark.skipif(not Path("/proc/self/smaps").is_file(), reason="the system does not tell what of a file is in memory")
+def test_what_the_graphs_packed_is_in_memory_once(tmp_path: Path) -> None:
+    """Once a net is open, none of its weights' file is in memory; what comes next is the same for it."""
+    tiny_gguf.write(tmp_path / "net.gguf", Sizes(kind="Q8_0"))
+    made = opened(tmp_path / "net.gguf", tmp_path)
+    made.save(tmp_path)
+    model = Pretrained.load(tmp_path)
+    maps = Path("/proc/self/smaps").read_text().split(str(tmp_path / WEIGHTS_FILE))[1:]
+    resident = [int(one.split("Rss:")[1].split()[0]) for one in maps]  # kB of each mapping of it
+    assert resident and sum(resident) == 0
+    assert np.array_equal(model.log_probs(model.start(CONTEXT)), made.log_probs(made.start(CONTEXT)))
+
+
 def test_the_past_is_bounded(tmp_path: Path) -> None:
     tiny_gguf.write(tmp_path / "small.gguf", Sizes(longest=256))
     model = opened(tmp_path / "small.gguf", tmp_path, reach=64)

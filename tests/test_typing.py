@@ -18,10 +18,13 @@ from hypothesis import strategies as st
 from typists import Fake, all_words, dice, parrot
 
 from rejoinder.engine import prefix_cache, typing, voice_scheduler
+from rejoinder.engine.best_first import SearchResult
 from rejoinder.engine.gate import Calibration
+from rejoinder.engine.prefix_cache import Deadline, PrefixCache
 from rejoinder.engine.replay import seam_fault
-from rejoinder.engine.token_healing import HealedDraft
+from rejoinder.engine.token_healing import HealedDraft, TokenTable
 from rejoinder.engine.typing import Engine, Gate, TypingConfig, TypingSession
+from rejoinder.engine.voice_scheduler import Voice, VoiceScheduler
 from rejoinder.errors import ConfigError
 from rejoinder.home.workspace import Workspace
 from rejoinder.models import Can
@@ -295,6 +298,33 @@ def test_where_time_is_short_the_cheaper_voice_speaks(clock: Clock) -> None:
     for _ in range(9):  # what it has read is kept, so that it catches up
         typed = typist.suggest("Check the spark")
     assert (typed.rung, typed.cut) == ("slow", False)
+
+
+@pytest.mark.parametrize(
+    ("keystrokes", "cut", "left", "backoffs"),
+    [
+        ((9.0, 0.0, 0.0), {"middle"}, 0.05, [4.0, 2.0, 1.0]),  # the best took no time: it is no slower for what the next did
+        ((9.0, 9.0, 0.0), {"quick"}, 0.05, [4.0, 1.0, 2.0]),
+        ((0.0, 0.0, 0.0), {"best", "middle"}, 0.05, [8.0, 1.0, 1.0]),  # the best took what the next then lacked
+        ((9.0, 0.0, 0.0), set(), 0.05, [3.96, 1.0, 1.0]),  # who was passed over is tried again after a while: 4 x 0.99
+        ((0.0, 0.0, 0.0), {"quick"}, -0.01, [8.0, 1.0, 1.0]),  # it waited too long: the voice that costs most makes room
+    ],
+)
+def test_the_first_that_was_asked_answers_for_what_is_late(
+    clock: Clock, keystrokes: tuple[float, ...], cut: set[str], left: float, backoffs: list[float]
+) -> None:
+    caches = [PrefixCache(parrot(words(), SPARK), (), 4) for _ in keystrokes]
+    names = ("best", "middle", "quick")
+    voices = [Voice(name, TokenTable(words()), Calibration(), cache) for name, cache in zip(names, caches, strict=True)]
+    for cache, keystroke in zip(caches, keystrokes, strict=True):
+        cache.latency.keystroke = keystroke
+    caches[0].latency.backoff = 4.0
+
+    def search(voice: Voice, _: Deadline) -> SearchResult:
+        return SearchResult([], cut=voice.name in cut, begun=True)
+
+    VoiceScheduler(voices, 0.002, 1.0).ask("Check ", search, Deadline(clock.now + left))
+    assert [cache.latency.backoff for cache in caches] == pytest.approx(backoffs)
 
 
 def test_no_step_is_begun_that_would_end_late(clock: Clock) -> None:

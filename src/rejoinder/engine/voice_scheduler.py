@@ -72,26 +72,39 @@ class VoiceScheduler:
 
     def ask(self, head: str, search: Search, deadline: Deadline) -> Spoken:
         """Let the voices search in turn until one has an answer or nobody waits any more; `head`: the draft that must be read."""
-        spoken, crowded = Spoken(self.voices[0]), deadline.left <= 0
-        for voice in self.voices:
+        spoken, first, late = Spoken(self.voices[0]), -1, deadline.left <= 0
+        if late:
+            first = 0  # the voice that costs most is to make room for what waits
+        for place, voice in enumerate(self.voices):
             last = voice is self.voices[-1]
             if not last and self._is_reading(voice, head, deadline):
                 continue
             unread = 0.0 if last else voice.cache.time_to_read(voice.cache.tokens(head))
             if not last and not self._has_time(voice, unread, deadline):
                 continue
+            first = place if first < 0 else first
             began = perf_counter()
             found = search(voice, deadline if last else deadline.earlier(self._reserve))
             voice.latency.observe("keystroke", max(perf_counter() - began - unread, 0.0))
             spoken = Spoken(voice, found, spoken.cut or found.cut)
             if deadline.cancelled():
                 break
-            crowded = crowded or (found.cut and found.begun)
+            late = late or (found.cut and found.begun)
             if found.words or not found.cut:
                 break
-        best = self.voices[0].latency
-        (best.late if crowded else best.in_time)()
+        self._note(first, late)
         return spoken
+
+    def _note(self, first: int, late: bool) -> None:
+        """Remember whether an answer was late. The `first` voice that was asked took the time that those after it lacked.
+
+        Those before it were passed over and took none: they are no slower for it, and are tried again after a while.
+        """
+        if late:
+            self.voices[first].latency.late()
+        else:
+            for voice in self.voices[: first + 1]:
+                voice.latency.in_time()
 
     def _is_reading(self, voice: Voice, head: str, deadline: Deadline) -> bool:
         """Whether a slow voice has not yet read what comes before the word at the caret; then it does so in the background."""

@@ -34,7 +34,7 @@ from rejoinder.models.pretrained.gguf_file import NetShape, read_gguf
 from rejoinder.models.pretrained.graph import NET, OUTPUT, build_graphs
 from rejoinder.models.pretrained.pieces import tokenizer_of
 from rejoinder.models.pretrained.runtime import Net, NetState
-from rejoinder.models.pretrained.weights import Arrays, load_arrays, net_arrays, save_arrays
+from rejoinder.models.pretrained.weights import Arrays, let_go, load_arrays, net_arrays, save_arrays
 from rejoinder.post import Post
 from rejoinder.text.tokenizer import Tokenizer, load_tokenizer
 
@@ -164,7 +164,10 @@ class Pretrained(LanguageModel, ReplyRanker):
             raise DamagedModel(f"{directory} is not what was written ({error}); fit it again: {_ADD}") from error
         tokenizer = load_tokenizer(directory / TOKENIZER_FILE)
         assert isinstance(tokenizer, Tokenizer)  # noqa: S101 - it was one when it was written
-        return cls(config, shape, facts, tokenizer, (load_arrays(directory), graphs))
+        arrays = load_arrays(directory)
+        found = cls(config, shape, facts, tokenizer, (arrays, graphs))
+        let_go(arrays)
+        return found
 
     # --- the next token ------------------------------------------------------------------------------------------
 

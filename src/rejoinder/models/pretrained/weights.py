@@ -11,6 +11,7 @@ A matrix NAME in part P is NAME.P.W (float32), or NAME.P.B, .d and .c (see `rejo
 from __future__ import annotations
 
 import json
+import mmap
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -105,6 +106,23 @@ def load_arrays(directory: Path) -> Arrays:
         return {name: _array(data, header[name]) for name in names}
     except (OSError, SafetensorError, ValueError, KeyError, TypeError) as error:
         raise DamagedModel(f"{file} is missing or damaged ({error}); fit it again: rejoinder model add") from error
+
+
+def let_go(arrays: Arrays) -> None:
+    """Give back the memory that reading memory-mapped arrays took; what is read again comes from the file.
+
+    The runtime packs most weights anew as it opens a graph, so that without this they lie in memory twice.
+    """
+    mapped = {id(found): found for found in map(_mapping, arrays.values()) if isinstance(found, mmap.mmap)}
+    if hasattr(mmap, "MADV_DONTNEED"):  # not on Windows
+        for one in mapped.values():
+            one.madvise(mmap.MADV_DONTNEED)
+
+
+def _mapping(array: Any) -> Any:
+    while isinstance(array, np.ndarray):
+        array = array.base
+    return array
 
 
 def _array(data: NDArray[np.uint8], told: Mapping[str, Any]) -> NDArray[Any]:
