@@ -315,16 +315,16 @@ def test_the_first_that_was_asked_answers_for_what_is_late(
 ) -> None:
     caches = [PrefixCache(parrot(words(), SPARK), (), 4) for _ in keystrokes]
     names = ("best", "middle", "quick")
-    voices = [Voice(name, TokenTable(words()), Calibration(), cache) for name, cache in zip(names, caches, strict=True)]
-    for cache, keystroke in zip(caches, keystrokes, strict=True):
-        cache.latency.keystroke = keystroke
+    voices = [Voice(name, TokenTable(words()), Calibration(), one) for name, one in zip(names, caches, strict=True)]
+    for place, keystroke in enumerate(keystrokes):
+        caches[place].latency.keystroke = keystroke
     caches[0].latency.backoff = 4.0
 
     def search(voice: Voice, _: Deadline) -> SearchResult:
         return SearchResult([], cut=voice.name in cut, begun=True)
 
     VoiceScheduler(voices, 0.002, 1.0).ask("Check ", search, Deadline(clock.now + left))
-    assert [cache.latency.backoff for cache in caches] == pytest.approx(backoffs)
+    assert [one.latency.backoff for one in caches] == pytest.approx(backoffs)
 
 
 def test_no_step_is_begun_that_would_end_late(clock: Clock) -> None:
