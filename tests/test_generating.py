@@ -15,7 +15,7 @@ from typer.testing import CliRunner
 from rejoinder.archive.places import place
 from rejoinder.archive.reader import ArchiveCorpus
 from rejoinder.cli import app
-from rejoinder.engine.generation import GenerateConfig, ReplyGenerator, goes_round
+from rejoinder.engine.generation import GenerateConfig, ReplyGenerator, cases_in, goes_round, guarded
 from rejoinder.engine.replier import Replier
 from rejoinder.engine.sampling import SampleConfig
 from rejoinder.errors import ConfigError
@@ -23,7 +23,7 @@ from rejoinder.home.fitting import FitConfig, fit
 from rejoinder.home.workspace import Workspace
 from rejoinder.models.interfaces import Job, LanguageModel
 from rejoinder.models.kneser_ney import KneserNey, KneserNeyConfig
-from rejoinder.post import Kind, Post, Suggestion
+from rejoinder.post import Case, Kind, Post, Suggestion
 from rejoinder.text.phrases import Phrases
 from rejoinder.text.sentences import finished
 from rejoinder.text.tokenizer import WordTokenizer
@@ -33,6 +33,24 @@ QUESTION = (Post(1, Kind.STORY, "Why does the engine stall ?"),)
 NOBODYS = Phrases.build([])
 PLAIN = "You should look at the fuel filter first ."
 OTHER = "It may well be an old spark plug again ."
+
+
+def test_what_a_case_says_is_not_passed_off_as_new() -> None:
+    """Both texts are as likely; one stands in a case that the model was given to read, and it has more than COPIED words."""
+    told = "You should look at the old fuel filter first , then at the plug ."
+    made = ReplyGenerator("it", Saying({told: 0.5, OTHER: 0.5}), NOBODYS)
+    assert {one.text for one in made.propose(QUESTION, 2)} == {told, OTHER}
+    assert [one.text for one in made.propose(QUESTION, 2, [("Why did it stall ?", told)])] == [OTHER]
+    assert guarded(NOBODYS, [("", told)]).copied(told) and not NOBODYS.copied(told)
+
+
+def test_cases_are_those_of_what_people_wrote() -> None:
+    case = Case("Why did it stall ?", None, "")
+    shown = [Suggestion(text, 0.0, "it", case=case) for text in "abc"]
+    assert cases_in([Suggestion("made", 0.0, "it", generated=True, case=case), Suggestion("bare", 0.0, "it"), *shown]) == [
+        ("Why did it stall ?", "a"),
+        ("Why did it stall ?", "b"),
+    ]
 
 
 class Saying(LanguageModel):

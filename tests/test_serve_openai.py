@@ -299,6 +299,20 @@ def test_a_chat_in_a_stream(client: TestClient) -> None:
         assert mine[-1]["finish_reason"] == choice["finish_reason"]
 
 
+def test_a_model_that_reads_cases_is_given_some_of_the_archive(
+    client: TestClient, model: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    read: list[Any] = []
+    monkeypatch.setattr(type(model), "reads_cases", True)
+    monkeypatch.setattr(type(model), "start_reply", lambda self, context, cases=(): read.append(cases) or self.start(context))
+    complete(client, "chat/completions", messages=[{"role": "user", "content": "Why does my engine stall ?"}], max_tokens=3)
+    [cases] = read
+    opened = client.app.state.services.opened  # type: ignore[attr-defined]
+    with opened.archive() as archive:
+        said = {text for (text,) in archive.query("SELECT text FROM post WHERE text IS NOT NULL")}
+    assert 1 <= len(cases) <= 2 and all(answered in said for _, answered in cases)
+
+
 def test_nothing_to_answer(client: TestClient) -> None:
     for messages in ([{"role": "system", "content": "Be kind."}], [{"role": "user", "content": " "}]):
         answer = client.post("/v1/chat/completions", json={"model": MODEL, "messages": messages})

@@ -14,7 +14,7 @@ from __future__ import annotations
 
 from bisect import bisect_left
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
@@ -22,7 +22,7 @@ from rejoinder.config import Checked, PositiveInt, Share
 from rejoinder.engine.filters import Repetition, unfit
 from rejoinder.engine.sampling import NO_REPEAT, SampleConfig, SampledText, sample, text_of
 from rejoinder.errors import ConfigError
-from rejoinder.models.interfaces import LanguageModel
+from rejoinder.models.interfaces import Cases, LanguageModel
 from rejoinder.post import Post, Suggestion
 from rejoinder.text.phrases import Phrases
 from rejoinder.text.sentences import finished
@@ -31,6 +31,7 @@ from rejoinder.text.words import ADDRESS, shingles, words
 
 MARK = "generated"
 _RUN = 3  # words of a run that may not come again and again
+_CASES = 2
 _NOTHING = (Post(0),)  # a context without words
 
 
@@ -67,23 +68,26 @@ class ReplyGenerator:
         self._phrases = phrases
         self._seed = seed
 
-    def propose(self, context: Sequence[Post], k: int) -> list[Suggestion]:
-        """At most `k` replies to the last post of `context`, best first, with the score above (nats a token)."""
+    def propose(self, context: Sequence[Post], k: int, cases: Cases = ()) -> list[Suggestion]:
+        """At most `k` replies to the last post of `context`, best first, with the score above (nats a token).
+
+        `cases`: what was answered to the like, for a model that reads it. What copies that is turned away.
+        """
         if k < 1:
             return []
-        rng = np.random.default_rng(self._seed)
-        made = sample(self._model, self._model.start(context), self.config.samples, self.config.sampling, rng)
+        rng, phrases = np.random.default_rng(self._seed), guarded(self._phrases, cases)
+        made = sample(self._model, self._model.start_reply(context, cases), self.config.samples, self.config.sampling, rng)
         drafts = {finished(text_of(self._model.tokenizer, one.tokens), whole=one.ended): one for one in made}
-        drafts = {text: one for text, one in drafts.items() if self.fault(text) is None}
-        repetition = Repetition(context)
+        drafts = {text: one for text, one in drafts.items() if self.fault(text, phrases) is None}
+        repetition = Repetition([*context, *(Post(0, text=text) for case in cases for text in case)])
         found: list[Suggestion] = []
         for value, text in sorted(zip(self._scores(drafts), drafts, strict=True), reverse=True):
             if len(found) < k and repetition(text) is None:
                 found.append(Suggestion(text, value, self.name, generated=True))
         return found
 
-    def fault(self, text: str) -> str | None:
-        """Why a made text should not be shown, or None."""
+    def fault(self, text: str, phrases: Phrases | None = None) -> str | None:
+        """Why a made text should not be shown, or None; `phrases`: whose words were read, else those the model was fitted on."""
         found = words(text)
         if ADDRESS.search(text):
             return "a link"
@@ -91,7 +95,7 @@ class ReplyGenerator:
             return "too short, or nothing finished"
         if goes_round(found, self.config.repeated):
             return "goes round in circles"
-        if self._phrases.copied(text):
+        if (phrases or self._phrases).copied(text):
             return "copied from one author"
         return unfit(text, self.config.longest)
 
@@ -101,10 +105,21 @@ class ReplyGenerator:
         whole = list(zip(drafts.values(), sizes, strict=True))
         found = np.array([sum(one.each[:size]) for one, size in whole])
         if self.config.on_topic:
-            start = self._model.start(_NOTHING)
+            start = self._model.start_reply(_NOTHING)
             anywhere = [self._model.score_tokens(start, one.tokens[:size]).sum(dtype=np.float64) for one, size in whole]
             found = found - self.config.on_topic * np.array(anywhere)
         return [float(value) / max(size, 1) for value, size in zip(found, sizes, strict=True)]
+
+
+def cases_in(shown: Sequence[Suggestion]) -> list[tuple[str, str]]:
+    """What was asked and answered where the first replies come from that people wrote: a few, for a model that reads cases."""
+    return [(one.case.asked, one.text) for one in shown if one.case is not None and not one.generated][:_CASES]
+
+
+def guarded(phrases: Phrases, cases: Cases) -> Phrases:
+    """`phrases`, and beside them those of the answers of `cases`: what a model has just read it may say again."""
+    said = [Post(-1 - place, text=answered) for place, (_, answered) in enumerate(cases)]
+    return replace(Phrases.build(said), beside=phrases) if said else phrases
 
 
 def _reach(tokenizer: AnyTokenizer, tokens: Sequence[int], characters: int) -> int:

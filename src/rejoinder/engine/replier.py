@@ -19,10 +19,10 @@ from typing import Annotated, NamedTuple, Self
 from rejoinder.config import At, Checked, PositiveInt, Share
 from rejoinder.engine.diversity import apart, diverse
 from rejoinder.engine.filters import Repetition, same_thread, unfit
-from rejoinder.engine.generation import ReplyGenerator
+from rejoinder.engine.generation import ReplyGenerator, cases_in
 from rejoinder.errors import UsageError
 from rejoinder.models.canned import Canned, courtesy
-from rejoinder.models.interfaces import ReplyRanker, ReplySource
+from rejoinder.models.interfaces import Cases, ReplyRanker, ReplySource
 from rejoinder.models.trigger import Trigger
 from rejoinder.post import Origin, Post, Suggestion
 
@@ -127,7 +127,7 @@ class Replier:
                 found = self._filtered([s for s in ordered if s.generated == made], context, repetition, _SPARE * wanted)
                 shown += _of_people(found)[:wanted]
         if self._generated is not None:
-            made_here = self._filtered(self._made(self._generated, context), context, repetition, wanted)
+            made_here = self._filtered(self._made(self._generated, context, cases_in(shown)), context, repetition, wanted)
             shown += [one.suggestion for one in made_here]
         return shown
 
@@ -141,9 +141,9 @@ class Replier:
         marked = [one._replace(suggestion=_marked(one.suggestion, trigger.marks(one.suggestion).said)) for one in found]
         return _of_people(marked)[:wanted]
 
-    def _made(self, generated: ReplyGenerator, context: Sequence[Post]) -> list[Suggestion]:
+    def _made(self, generated: ReplyGenerator, context: Sequence[Post], cases: Cases) -> list[Suggestion]:
         """What a model makes, in the order of the ranker, without what a reply drawn at random would beat."""
-        made = generated.propose(context, self.config.candidates)
+        made = generated.propose(context, self.config.candidates, cases)
         if self._trigger is None or not made:
             return made
         scores = self._trigger.ranker.score_replies(context, [suggestion.text for suggestion in made])

@@ -18,10 +18,10 @@ from typing import Any, TypeVar, cast
 from rejoinder.archive.html import clean
 from rejoinder.archive.places import names, notices
 from rejoinder.archive.store import Archive
-from rejoinder.engine.generation import ReplyGenerator
+from rejoinder.engine.generation import ReplyGenerator, cases_in
 from rejoinder.engine.replier import Replier, ReplyConfig
 from rejoinder.engine.typing import Engine, TypingSession
-from rejoinder.errors import ArchiveError, ModelError, UsageError
+from rejoinder.errors import ArchiveError, ModelError, NotFitted, UsageError
 from rejoinder.home.own_text import FILE, own_model, remembered
 from rejoinder.home.replies import replier
 from rejoinder.home.sample import REPLYING, sample
@@ -240,6 +240,14 @@ class OpenHome:
             return answering, answering.reply(context, k)
 
         return without_damaged(answered)
+
+    def cases(self, context: Sequence[Post]) -> list[tuple[str, str]]:
+        """What was asked and answered in the archive that is likely of the same, for a net that reads it before it answers."""
+        if not context or not context[-1].body.strip():
+            return []
+        with suppress(NotFitted):
+            return cases_in(self.reply(context, 2, generate=False, everything=False)[1])
+        return []
 
     def _generated(self, speaks: Voices) -> ReplyGenerator:
         return ReplyGenerator(speaks.maker, self.model(speaks.maker), self.phrases(speaks.maker))

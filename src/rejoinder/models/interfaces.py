@@ -25,6 +25,7 @@ if TYPE_CHECKING:  # a tokenizer takes a while to load, and not every command ne
     from rejoinder.text.tokenizer import AnyTokenizer
     from rejoinder.text.vectors import WordVectors
 
+Cases = Sequence[tuple[str, str]]  # what was asked, and what somebody answered
 LogProbs = NDArray[np.float32]  # (V,) natural logarithms; their exponentials sum to 1
 Scores = NDArray[np.float64]  # (C,) one for each candidate, higher is better
 State = Any  # what a language model knows of the text so far: a value, never changed in place
@@ -77,6 +78,7 @@ class LanguageModel(Suggester, ABC):
     """A rung that predicts the next token, over a vocabulary of V. The first three methods say how; the others have defaults."""
 
     tokenizer: AnyTokenizer
+    reads_cases: ClassVar[bool] = False
 
     @abstractmethod
     def start(self, context: Sequence[Post]) -> State:
@@ -89,6 +91,13 @@ class LanguageModel(Suggester, ABC):
     @abstractmethod
     def log_probs(self, state: State) -> LogProbs:
         """(V,) float32: the natural logarithm of each token's probability of coming next."""
+
+    def start_reply(self, context: Sequence[Post], cases: Cases = ()) -> State:
+        """The state before the first token of a reply that is to be made to `context`, which some read in a way of their own.
+
+        Those whose `reads_cases` is true read `cases`, too. What comes of it may say these again: whoever shows it must look.
+        """
+        return self.start(context)
 
     def ahead(self, state: State, made: int) -> State:
         """`state`, of whose tokens the last `made` were made by a decoder looking ahead: no cache takes them for written.

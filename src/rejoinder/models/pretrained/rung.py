@@ -29,7 +29,8 @@ from rejoinder.corpus import Corpus
 from rejoinder.errors import ConfigError, DamagedModel, SourceError
 from rejoinder.files import write_atomically, write_json
 from rejoinder.models.directory import load_config, load_json, save_config
-from rejoinder.models.interfaces import Job, LanguageModel, LogProbs, ReplyRanker, Scores, Suggester
+from rejoinder.models.interfaces import Cases, Job, LanguageModel, LogProbs, ReplyRanker, Scores, Suggester
+from rejoinder.models.pretrained.chat import CLOSES, OPENS, is_chat, turns
 from rejoinder.models.pretrained.gguf_file import NetShape, read_gguf
 from rejoinder.models.pretrained.graph import NET, OUTPUT, build_graphs
 from rejoinder.models.pretrained.pieces import tokenizer_of
@@ -41,6 +42,7 @@ from rejoinder.text.tokenizer import Tokenizer, load_tokenizer
 TOKENIZER_FILE, _FACTS_FILE = "tokenizer.json", "net.json"
 _NEVER = -20.7  # nats, 1e-9: what a byte has that the file knows no piece for, so that no text is impossible
 _LETTERS = 8  # characters of a token at most, on the whole: what is cut off of a long context before it is read
+_SPELLED = 4  # characters of a token, about
 _ADD = "rejoinder model add"
 
 
@@ -70,22 +72,20 @@ class NetFacts:
     first: int  # the row read before any other
     unknown: int  # the row of what it does not know
 
-    def row(self, mark: str, text: int) -> int | None:
-        """The row of a mark, where there are so many `text` pieces."""
-        return text + self.marks.index(mark) if mark in self.marks else None
-
 
 class PretrainedState(NamedTuple):
     """What the net read, and whether the last of it was a line break: a value."""
 
     net: NetState
     broke: bool = True
+    chat: bool = False  # in a turn of its own, which a mark ends and no line break
 
 
 class Pretrained(LanguageModel, ReplyRanker):
     """A net, its tokenizer, and how a discussion is read to it."""
 
     Config: ClassVar[type] = PretrainedConfig
+    reads_cases: ClassVar[bool] = True
 
     def __init__(
         self,
@@ -191,11 +191,11 @@ class Pretrained(LanguageModel, ReplyRanker):
     def advance_many(self, states: Sequence[PretrainedState], tokens: Sequence[int]) -> list[PretrainedState]:
         """The same for B states at once."""
         found = self._net.advance([state.net for state in states], self._rows_of(tokens))
-        return [PretrainedState(net, self._is_break(token)) for net, token in zip(found, tokens, strict=True)]
+        return [self._after(*one) for one in zip(states, found, tokens, strict=True)]
 
     def log_probs(self, state: PretrainedState) -> LogProbs:
         """(V,) float32, nats."""
-        found: LogProbs = self._as_tokens(self._net.log_probs(state.net)[None], np.array([state.broke]))[0]
+        found: LogProbs = self._as_tokens(self._net.log_probs(state.net)[None], np.array([state.broke or state.chat]))[0]
         return found
 
     def log_probs_many(self, states: Sequence[PretrainedState]) -> NDArray[np.float32]:
@@ -203,11 +203,11 @@ class Pretrained(LanguageModel, ReplyRanker):
         if not states:
             return np.empty((0, self.tokenizer.vocabulary), np.float32)
         rows = self._net.log_probs_many([state.net for state in states])
-        return self._as_tokens(rows, np.array([state.broke for state in states]))
+        return self._as_tokens(rows, np.array([state.broke or state.chat for state in states]))
 
     def rows_before(self, state: PretrainedState, tokens: Sequence[int]) -> Iterator[LogProbs]:
         """(V,) float32, nats, before each of `tokens`, the first after `state`; they are read in a few runs."""
-        broke, done = np.array([state.broke, *map(self._is_break, tokens)], bool), 0
+        broke, done = np.array([state.broke, *map(self._is_break, tokens)], bool) | state.chat, 0
         for rows in self._net.score(state.net, self._rows_of(tokens)):
             yield from self._as_tokens(rows, broke[done : done + len(rows)])
             done += len(rows)
@@ -216,11 +216,28 @@ class Pretrained(LanguageModel, ReplyRanker):
         """The state after several tokens, read in a few runs."""
         if not len(tokens):
             return state
-        return PretrainedState(self._net.follow(state.net, self._rows_of(tokens)), self._is_break(tokens[-1]))
+        return self._after(state, self._net.follow(state.net, self._rows_of(tokens)), tokens[-1])
 
-    def read_rows(self, rows: Sequence[int]) -> PretrainedState:
-        """The state after these rows alone, marks among them, as a chat has them."""
-        return PretrainedState(self._net.follow(self._net.empty, rows))
+    def _after(self, state: PretrainedState, net: NetState, token: int) -> PretrainedState:
+        return PretrainedState(net, self._is_break(token), state.chat)
+
+    def start_reply(self, context: Sequence[Post], cases: Cases = ()) -> PretrainedState:
+        """As `start`; a net that was taught to answer in a chat reads one (see `rejoinder.models.pretrained.chat`)."""
+        if not is_chat(self.facts.chat_template, self.facts.marks):
+            return self.start(context)
+        rows = [row for role, text in turns(context, cases, _SPELLED * self.config.context) for row in self._turn(role, text)]
+        return PretrainedState(self._net.follow(self._net.empty, [*rows, *self._opening("assistant")]), chat=True)
+
+    def _turn(self, role: str, text: str) -> list[int]:
+        """The rows of what somebody said."""
+        said = self._rows_of(self.tokenizer.encode(text))
+        return [*self._opening(role), *said, self._mark(CLOSES), *self._break]
+
+    def _opening(self, role: str) -> list[int]:
+        return [self._mark(OPENS), *self._rows_of(self.tokenizer.encode(f"{role}\n"))]
+
+    def _mark(self, mark: str) -> int:
+        return self.text + self.facts.marks.index(mark)
 
     def _as_tokens(self, rows: NDArray[np.float32], broke: NDArray[np.bool_]) -> NDArray[np.float32]:
         """(N, V) float32, nats: our tokens instead of the rows of the net, at N places, where `broke` after a line break."""

@@ -33,7 +33,7 @@ from rejoinder.corpus import Corpus
 from rejoinder.errors import ConfigError, DamagedModel, ModelError
 from rejoinder.models import LADDER, PACKAGE, Can, rung
 from rejoinder.models.directory import load_array, load_config, save_array, save_config
-from rejoinder.models.interfaces import Counting, Job, LanguageModel, LogProbs, Suggester
+from rejoinder.models.interfaces import Cases, Counting, Job, LanguageModel, LogProbs, Suggester
 from rejoinder.post import Post
 
 _SPACES = b" \n\t\r"
@@ -75,6 +75,7 @@ class WordMixture(LanguageModel):
     """Two models and, for each bucket, the weight of the home's."""
 
     Config: ClassVar[type] = WordMixtureConfig
+    reads_cases: ClassVar[bool] = True
 
     def __init__(self, config: WordMixtureConfig, parts: Mapping[str, Suggester], weights: Floats | None = None) -> None:
         """Use `fit` or `load`; `weights`: (levels of certainty, lengths) of the home; without, a tenth.
@@ -133,6 +134,10 @@ class WordMixture(LanguageModel):
     def start(self, context: Sequence[Post]) -> WordState:
         """What both know before the first token."""
         return WordState(self._net.start(context), self._home.start(context))
+
+    def start_reply(self, context: Sequence[Post], cases: Cases = ()) -> WordState:
+        """What both know where a reply begins; a net that was taught to answer in a chat reads one."""
+        return WordState(self._net.start_reply(context, cases), self._home.start(context))
 
     def advance(self, state: WordState, token: int) -> WordState:
         """The state after one more token."""

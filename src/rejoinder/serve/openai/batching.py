@@ -17,7 +17,7 @@ import numpy as np
 from rejoinder.engine.detokenizer import Detokenizer
 from rejoinder.engine.sampling import NO_REPEAT, SampleConfig, SampledToken, Sampler
 from rejoinder.errors import UsageError
-from rejoinder.models.interfaces import LanguageModel, best
+from rejoinder.models.interfaces import Cases, LanguageModel, best
 from rejoinder.post import Kind, Post
 from rejoinder.serve.http.excerpts import end_of, nearest_posts
 from rejoinder.serve.openai.bodies import Message, Sampled
@@ -59,14 +59,13 @@ class Prefill:
     tokens: int = 0  # that were read
 
 
-def prefill(model: LanguageModel, context: Sequence[Post], draft: str) -> Prefill:
-    """The state after a draft that answers `context`; of a long one, after its end."""
+def prefill(model: LanguageModel, context: Sequence[Post], draft: str, cases: Cases | None = None) -> Prefill:
+    """The state after a draft that answers `context`; of a long one, after its end. In a chat with `cases`, if only none."""
     owed = b" " if draft.endswith(" ") else b""
     tokens = model.tokenizer.encode(end_of(draft[:-1] if owed else draft))[-MOST_READ:]
     posts = nearest_posts(context)
-    state = model.start(posts)
-    for token in tokens:
-        state = model.advance(state, token)
+    begun = model.start(posts) if cases is None else model.start_reply(posts, cases)
+    state = model.read_on(begun, tokens)
     read = sum(len(model.tokenizer.encode(post.body)) for post in posts)
     return Prefill(state, draft, owed, read + len(tokens))
 

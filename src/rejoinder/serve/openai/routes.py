@@ -16,6 +16,7 @@ import orjson
 from fastapi import APIRouter, Request
 from fastapi.responses import Response, StreamingResponse
 
+from rejoinder.engine.generation import guarded
 from rejoinder.errors import NotFitted
 from rejoinder.home.open_home import OpenHome
 from rejoinder.home.voices import Voices
@@ -132,7 +133,9 @@ async def chat_completions(body: ChatBody, request: Request) -> Response:
         found = await services.read(lambda: choices(opened.replier_of(name), context, body))
         return await _answer(request, body, shape, _Reply(found, words_of([post.body for post in context])))
     _, served = await services.read(lambda: _language_model(name, services))
-    start = await services.slow(lambda: prefill(served.model, context, draft))
+    cases = await services.slow(lambda: opened.cases(context)) if served.model.reads_cases else []
+    served = served._replace(phrases=guarded(served.phrases, cases))
+    start = await services.slow(lambda: prefill(served.model, context, draft, cases))
     longest = _longest(body.most, _DEFAULT_CHAT_TOKENS, services)
     return await _answer(
         request, body, shape, _Completion(CompletionBatch(served, [start], body, longest, body.top_logprobs), [], start.tokens)
