@@ -38,7 +38,9 @@ OTHER = "It may well be an old spark plug again ."
 def test_what_a_case_says_is_not_passed_off_as_new() -> None:
     """Both texts are as likely; one stands in a case that the model was given to read, and it has more than COPIED words."""
     told = "You should look at the old fuel filter first , then at the plug ."
-    made = ReplyGenerator("it", Saying({told: 0.5, OTHER: 0.5}), NOBODYS)
+    model = Saying({told: 0.5, OTHER: 0.5})
+    model.reads_cases = True  # type: ignore[misc]
+    made = ReplyGenerator("it", model, NOBODYS)
     assert {one.text for one in made.propose(QUESTION, 2)} == {told, OTHER}
     assert [one.text for one in made.propose(QUESTION, 2, [("Why did it stall ?", told)])] == [OTHER]
     assert guarded(NOBODYS, [("", told)]).copied(told) and not NOBODYS.copied(told)

@@ -75,6 +75,7 @@ class ReplyGenerator:
         """
         if k < 1:
             return []
+        cases = cases if self._model.reads_cases else ()
         rng, phrases = np.random.default_rng(self._seed), guarded(self._phrases, cases)
         made = sample(self._model, self._model.start_reply(context, cases), self.config.samples, self.config.sampling, rng)
         drafts = {finished(text_of(self._model.tokenizer, one.tokens), whole=one.ended): one for one in made}
