@@ -25,6 +25,7 @@ class Asked:
     path: str
     query: Mapping[str, list[str]]
     headers: Mapping[str, str]
+    body: bytes = b""
 
     def one(self, name: str, otherwise: str = "") -> str:
         return self.query.get(name, [otherwise])[0]
@@ -43,7 +44,10 @@ def answer(value: object, status: int = 200, **headers: str) -> Answer:
 
 
 class Service:
-    """A server that answers as a function does, to GET alone; `asked` is all it was asked, `faults` are given first."""
+    """A server that answers as a function does, to GET, and at `/graphql` to POST alone; `asked` is all it was asked.
+
+    `faults` are given first.
+    """
 
     def __init__(self, answers: Callable[[Asked], Answer]) -> None:
         self.asked: list[Asked] = []
@@ -53,15 +57,21 @@ class Service:
         class Handler(BaseHTTPRequestHandler):
             def do_GET(self) -> None:
                 parts = urlsplit(self.path)
-                asked = Asked(self.command, parts.path, parse_qs(parts.query), {k.lower(): v for k, v in self.headers.items()})
+                headers = {name.lower(): text for name, text in self.headers.items()}
+                body = self.rfile.read(int(headers.get("content-length", 0)))
+                asked = Asked(self.command, parts.path, parse_qs(parts.query), headers, body)
                 service.asked.append(asked)
                 given = service.faults.pop(0) if service.faults else answers(asked)
+                if (self.command == "POST") != parts.path.endswith("/graphql"):
+                    given = Answer(405, b"{}")
                 self.send_response(given.status)
                 for name, text in {"Content-Type": "application/json", **given.headers}.items():
                     self.send_header(name, text)
                 self.send_header("Content-Length", str(len(given.body)))
                 self.end_headers()
                 self.wfile.write(given.body)
+
+            do_POST = do_GET
 
             def log_message(self, *_: Any) -> None:
                 pass

@@ -222,7 +222,7 @@ def test_a_repository_is_read_page_by_page_and_again_only_what_changed(tmp_path:
     repository = Repository()
     with Service(repository) as service:
         repository.url = service.url
-        command = ("github", "tea/pot", "--api", service.url, "--token-file", secret, "--pause", 0)
+        command = ("github", "tea/pot", "--api", service.url, "--token-file", secret, "--pause", 0, "--no-discussions")
         first = fetched(run, tmp_path, *command)
         assert first["new"] == 8
         assert links(tmp_path)["tea/pot#2/11"] == "tea/pot#2"
@@ -232,6 +232,119 @@ def test_a_repository_is_read_page_by_page_and_again_only_what_changed(tmp_path:
         again = fetched(run, tmp_path, *command)
         assert (again["lines"], again["new"]) == (1, 1)
         assert "s3cret" not in (tmp_path / "archive.db").read_bytes().decode("latin-1")
+
+
+class Discussions:
+    """A repository that has discussions alone, asked by GraphQL: 2 to a page, of comments and replies too."""
+
+    def __init__(self) -> None:
+        self.threads = [self.thread(number) for number in range(1, 6)]
+
+    def said(self, number: int, where: int) -> dict[str, Any]:
+        link = f"https://github.com/tea/pot/discussions/{where}"
+        return {
+            "id": f"D_{number}", "databaseId": number, "url": f"{link}#discussioncomment-{number}" if number > 9 else link,
+            "body": f"Said {number}.", "createdAt": f"2026-11-0{where}T00:00:00Z", "author": {"login": "ada"},
+        }  # fmt: skip
+
+    def thread(self, number: int) -> dict[str, Any]:
+        comments = [{**self.said(10 * number + one, number), "isAnswer": one == 2} for one in range(number)]
+        for comment in comments:
+            comment["replies"] = [self.said(10 * comment["databaseId"] + one, number) for one in range(3)]
+        more = {"title": f"Tea {number}", "updatedAt": f"2026-11-0{number}T12:00:00Z", "isAnswered": number > 2}
+        return {**self.said(number, number), **more, "number": number, "comments": comments}
+
+    def page(self, found: list[dict[str, Any]], after: str | None) -> dict[str, Any]:
+        start = int(after or 0)
+        nodes = [{**one, **{name: self.page(one[name], None) for name in ("comments", "replies") if name in one}} for one in found]
+        more = {"hasNextPage": start + 2 < len(found), "endCursor": str(start + 2)}
+        return {"nodes": nodes[start : start + 2], "pageInfo": more}
+
+    def __call__(self, asked: Asked) -> Answer:
+        if asked.path.startswith("/api/v3/repos/"):
+            return answer([])
+        if asked.path != "/api/graphql" or asked.headers.get("authorization") != "Bearer s3cret":
+            return answer({}, 404)
+        said = json.loads(asked.body)
+        named, after = said["variables"], said["variables"]["after"]
+        if "id" in named:
+            below = [*self.threads, *(comment for one in self.threads for comment in one["comments"])]
+            holder = next(one for one in below if one["id"] == named["id"])
+            name = "comments" if "... on Discussion " in said["query"] else "replies"
+            return answer({"data": {"node": {name: self.page(holder[name], after)}}})
+        if (named["owner"], named["name"]) != ("tea", "pot"):
+            wrong = {"type": "NOT_FOUND", "message": "Could not resolve to a Repository."}
+            return answer({"data": {"repository": None}, "errors": [wrong]})
+        latest = sorted(self.threads, key=lambda one: one["updatedAt"], reverse=True)
+        return answer({"data": {"repository": {"discussions": self.page(latest, after)}}})
+
+
+RATE_SPENT = answer({"errors": [{"type": "RATE_LIMITED", "message": "Wait."}]}, X_RateLimit_Remaining="0", X_RateLimit_Reset="1")
+
+
+def test_discussions_are_read_whole_and_again_only_those_that_changed(tmp_path: Path, secret: Path, run: Rejoinder) -> None:
+    held = Discussions()
+    with Service(held) as service:
+        command = ("github", "tea/pot", "--api", f"{service.url}/api/v3", "--token-file", secret, "--pause", 0)
+        service.faults = [answer([]), answer([]), answer([]), answer({}, 403, Retry_After="0"), RATE_SPENT]
+        first = fetched(run, tmp_path, *command)
+        assert (first["new"], first["skipped"]) == (5 + 15 + 45, 0)  # 1 + 2 + ... + 5 comments, 3 replies to each
+        found = links(tmp_path)
+        assert found["tea/pot#3"] is None and found["tea/pot#3/32"] == "tea/pot#3" and found["tea/pot#3/322"] == "tea/pot#3/32"
+        assert url_of(tmp_path, "tea/pot#3/322") == "https://github.com/tea/pot/discussions/3#discussioncomment-322"
+        assert fetched(run, tmp_path, *command)["lines"] == 0
+        held.threads[1]["comments"].append({**held.said(29, 2), "isAnswer": False, "replies": []})
+        assert fetched(run, tmp_path, *command)["lines"] == 0  # nothing says that it changed
+        held.threads[1]["updatedAt"] = "2026-11-09T00:00:00Z"
+        again = fetched(run, tmp_path, *command)
+        assert (again["new"], again["lines"]) == (1, 10)
+        assert run("fetch", "github", "tea/cup", *command[2:], "--home", tmp_path).err.count("Could not resolve") == 1
+    with Archive.open(tmp_path / "archive.db") as archive:
+        solved = {own for (own,) in archive.query("SELECT own FROM origin JOIN post USING (id) WHERE solved = 1")}
+    assert solved == {f"tea/pot#{number}" for number in (3, 4, 5)} | {f"tea/pot#{number}/{number}2" for number in (3, 4, 5)}
+
+
+def test_discussions_that_break_off_are_gone_on_with(tmp_path: Path, secret: Path, run: Rejoinder) -> None:
+    held = Discussions()
+    with Service(held) as service:
+        command = ("github", "tea/pot", "--api", f"{service.url}/api/v3", "--token-file", secret, "--pause", 0)
+        first = len(links_after(run, tmp_path / "a", command))
+        service.asked.clear()
+        once = [held(Asked("GET", "/api/v3/repos/x", {}, {}))] * 3
+        begun = json.dumps({"query": "query", "variables": {"owner": "tea", "name": "pot", "after": None}}).encode()
+        page = held(Asked("POST", "/api/graphql", {}, {"authorization": "Bearer s3cret"}, begun))
+        small = json.loads(page.body)
+        small["data"]["repository"]["discussions"]["nodes"] = []  # a page of nothing that needs no further question
+        service.faults = [*once, answer(small), answer({}, 404)]
+        ran = run("fetch", *command, "--home", tmp_path / "b")
+        assert ran.code == 2 and "there is nothing there" in ran.err
+        assert len(links_after(run, tmp_path / "b", command)) == first - 2 - 9 - 27  # the two of the page that came empty
+        afters = [json.loads(one.body)["variables"]["after"] for one in service.asked if b"orderBy" in one.body]
+        assert afters == [None, "2", "2", "4"]
+
+
+def links_after(run: Rejoinder, home: Path, command: tuple[object, ...]) -> dict[str, str | None]:
+    fetched(run, home, *command)
+    return links(home)
+
+
+def test_discussions_want_a_token(tmp_path: Path, run: Rejoinder, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("GITHUB_TOKEN", raising=False)
+    with Service(lambda _: answer([])) as service:
+        ran = run("fetch", "github", "tea/pot", "--api", service.url, "--pause", 0, "--home", tmp_path)
+        assert ran.code == 0 and "without a token GitHub gives no discussions" in ran.err
+        assert [asked.verb for asked in service.asked] == ["GET"] * 3
+
+
+def test_graphql_is_asked_nothing_that_could_write() -> None:
+    with Service(lambda _: answer({"data": {"a": 1}})) as service, Reader(service.url, QUICK) as reader:
+        assert reader.question(f"{service.url}/graphql", "query { a }") == {"a": 1}
+        for query, address in [
+            ("mutation { a }", service.url), ("query a { b } mutation c { d }", service.url), ("query { a }", "https://x.org")
+        ]:  # fmt: skip
+            with pytest.raises(ValueError, match="only queries are asked"):
+                reader.question(f"{address}/graphql", query)
+        assert len(service.asked) == 1
 
 
 # --- Zulip ---------------------------------------------------------------------------------------------------------

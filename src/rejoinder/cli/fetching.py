@@ -65,15 +65,17 @@ def fetch_discourse(
 def fetch_github(
     repository: Annotated[str, typer.Argument(metavar="OWNER/REPO")],
     token_file: TokenFile = None,
+    no_discussions: Annotated[bool, typer.Option("--no-discussions", help="Leave its discussions out.")] = False,
     api: Annotated[str | None, typer.Option(metavar="URL", help="Another address of the API.", show_default=False)] = None,
     source: Place = None,
     pause: Pause = 1.0,
     home: Home = None,
     as_json: Json = False,
 ) -> None:
-    """Read the issues, pull requests and comments of a repository. Again: only what changed.
+    """Read a repository's issues, pull requests, discussions and comments. Again: only what changed.
 
-    Without a token (--token-file, or GITHUB_TOKEN in the environment) GitHub answers 60 requests an hour.
+    Without a token (--token-file, or GITHUB_TOKEN in the environment) GitHub answers 60 requests an hour, and gives no
+    discussions. The token needs no right but to read.
 
     \b
     Example:
@@ -86,8 +88,12 @@ def fetch_github(
         raise UsageError(f"expected OWNER/REPO; got {repository!r}")
     token = _secret(token_file, "--token-file") if token_file else os.environ.get("GITHUB_TOKEN")
     access = Access({"Authorization": f"Bearer {token}"} if token else {})
+    too = bool(token) and not no_discussions
+    what = f"issues, pull requests{', discussions' if too else ''} and comments of {repository}"
+    if not token and not no_discussions:
+        note("without a token GitHub gives no discussions: they are left out")
     with Reader(api or github.OFFICIAL, _manners(pause), access) as reader:
-        _fetch(f"issues, pull requests and comments of {repository}", lambda _, mark: github.changed(reader, repository, mark),
+        _fetch(what, lambda _, mark: github.changed(reader, repository, mark, discussions=too),
                github.SOURCE, source or "github", home, as_json, repository)  # fmt: skip
 
 

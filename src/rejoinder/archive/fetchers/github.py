@@ -1,7 +1,6 @@
 """GitHub: the issues and pull requests of a repository, and all comments on them, as its REST API gives them.
 
-Each list is asked for in the order of what changed, since the last change that was read; discussions are only to be had by
-GraphQL, which is spoken by POST, and are left out.
+Each list is asked for in the order of what changed, since the last change that was read; discussions come by GraphQL.
 """
 
 from __future__ import annotations
@@ -9,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
+from rejoinder.archive.fetchers import github_discussions
 from rejoinder.archive.fetchers.http import Reader
 from rejoinder.archive.fetchers.run import Bookmark, FetchedPage
 from rejoinder.archive.sources.github import SOURCE as SOURCE
@@ -18,8 +18,8 @@ OFFICIAL = "https://api.github.com"
 _LISTS = ("issues", "issues/comments", "pulls/comments")
 
 
-def changed(reader: Reader, repository: str, bookmark: Bookmark) -> Iterator[FetchedPage]:
-    """What changed since the last run, list by list, the oldest change first."""
+def changed(reader: Reader, repository: str, bookmark: Bookmark, *, discussions: bool) -> Iterator[FetchedPage]:
+    """What changed since the last run, list by list, the oldest change first; the discussions last, if they are wanted."""
     for name in _LISTS:
         since = bookmark.get(name)
         query = {"state": "all" if name == "issues" else None, "sort": "updated", "direction": "asc", "since": since}
@@ -29,6 +29,8 @@ def changed(reader: Reader, repository: str, bookmark: Bookmark) -> Iterator[Fet
             last = max((str(row.get("updated_at", "")) for row in rows if isinstance(row, dict)), default="")
             bookmark = {**bookmark, name: max(last, bookmark.get(name) or "") or None}
             yield FetchedPage(_new(rows, since), bookmark)
+    if discussions:
+        yield from github_discussions.changed(reader, repository, bookmark)
 
 
 def _new(rows: list[Any], since: str | None) -> list[Any]:

@@ -1,6 +1,7 @@
 """Asking a service over HTTP, with manners: one request at a time, pauses between them, longer ones where it asks for them.
 
-Only GET is ever spoken, to the one host that was named; a token is sent to no other, and never in the clear.
+Only GET is spoken, to the one host that was named, and for GraphQL, which knows nothing else, questions by POST that can change
+nothing. A token is sent to no other host, and never in the clear.
 """
 
 from __future__ import annotations
@@ -101,25 +102,39 @@ class Reader:
         """
         return self._get(str(httpx.URL(f"{self.base}{path}", params=_given(query)))).value
 
-    def _get(self, address: str) -> JsonAnswer:
+    def question(self, address: str, query: str, **variables: object) -> Any:
+        """The data that GraphQL answers to a query, at an address of the same host.
+
+        Raises:
+            SourceError: as `get` does; or the service says what is wrong with the question, or that it may not be asked.
+            ValueError: it is no query, and might change something; or another host is asked.
+        """
+        if not query.startswith("query") or "mutation" in query or httpx.URL(address).host != self.host:
+            raise ValueError(f"only queries are asked, of {self.host} alone")
+        asked = json.dumps({"query": query, "variables": variables}).encode()
+        value = self._get(address, asked).value
+        data = value.get("data") if isinstance(value, dict) else None
+        if not isinstance(data, dict) or not all(found is not None for found in data.values()):
+            raise SourceError(f"{address}: {_complaint(value)}")
+        return data
+
+    def _get(self, address: str, question: bytes | None = None) -> JsonAnswer:
         wait, problem = self._manners.backoff, ""
         shown = address.partition("?")[0]
         for attempt in range(1, self._manners.attempts + 1):
             time.sleep(max(self._last + self._manners.pause - time.monotonic(), 0.0))
             asked: float | None = None
             try:
-                status, headers, body = self._read(address)
+                status, headers, body = self._read(address, question)
             except httpx.HTTPError as error:
                 problem = "no answer in time" if isinstance(error, httpx.TimeoutException) else f"no answer ({error})"
             else:
                 if status == 200:
-                    try:
-                        return JsonAnswer(json.loads(body), _next(headers))
-                    except (ValueError, RecursionError):
-                        kind = headers.get("content-type", "of unknown type")
-                        raise SourceError(f"{shown}: an answer that is not JSON ({kind}); is the address right?") from None
+                    answer = JsonAnswer(_value(body, headers, shown), _next(headers))
+                    if question is None or "RATE_LIMITED" not in _error_types(answer.value):
+                        return answer
                 asked = _asked(headers)
-                spent = status in (403, 429) and headers.get(_RATE_LEFT) == "0"
+                spent = status == 200 or (status in (403, 429) and headers.get(_RATE_LEFT) == "0")
                 if status != 429 and status < 500 and not spent and not (status == 403 and asked is not None):
                     raise SourceError(f"{shown}: {_refused(status, headers)}")
                 problem = f"status {status}"
@@ -133,9 +148,10 @@ class Reader:
             wait *= 2
         raise SourceError(f"{shown}: {problem} ({self._manners.attempts} attempts); the same command goes on from here")
 
-    def _read(self, address: str) -> tuple[int, httpx.Headers, bytes]:
+    def _read(self, address: str, question: bytes | None) -> tuple[int, httpx.Headers, bytes]:
         body = bytearray()
-        with self._client.stream("GET", address) as response:
+        verb, kind = ("GET", {}) if question is None else ("POST", {"Content-Type": "application/json"})
+        with self._client.stream(verb, address, content=question, headers=kind) as response:
             for chunk in response.iter_bytes():
                 body += chunk
                 if len(body) > LARGEST_ANSWER:
@@ -145,6 +161,29 @@ class Reader:
 
 def _given(query: Mapping[str, object]) -> dict[str, Any]:
     return {name: value for name, value in query.items() if value is not None}
+
+
+def _value(body: bytes, headers: httpx.Headers, address: str) -> Any:
+    try:
+        return json.loads(body)
+    except (ValueError, RecursionError):
+        kind = headers.get("content-type", "of unknown type")
+        raise SourceError(f"{address}: an answer that is not JSON ({kind}); is the address right?") from None
+
+
+def _errors(value: Any) -> list[dict[str, Any]]:
+    """What GraphQL says is wrong; it does so under status 200."""
+    errors = value.get("errors") if isinstance(value, dict) else None
+    return [error for error in errors if isinstance(error, dict)] if isinstance(errors, list) else []
+
+
+def _error_types(value: Any) -> set[str]:
+    return {str(error.get("type")) for error in _errors(value)}
+
+
+def _complaint(value: Any) -> str:
+    said = " ".join(str(error.get("message")) for error in _errors(value)) or f"expected data; got {str(value)[:60]!r}"
+    return said[:300]
 
 
 def _next(headers: httpx.Headers) -> str | None:
