@@ -256,7 +256,9 @@ class Discussions:
 
     def page(self, found: list[dict[str, Any]], after: str | None) -> dict[str, Any]:
         start = int(after or 0)
-        nodes = [{**one, **{name: self.page(one[name], None) for name in ("comments", "replies") if name in one}} for one in found]
+        nodes = [
+            {**one, **{name: self.page(one[name], None) for name in ("comments", "replies") if name in one}} for one in found
+        ]
         more = {"hasNextPage": start + 2 < len(found), "endCursor": str(start + 2)}
         return {"nodes": nodes[start : start + 2], "pageInfo": more}
 
