@@ -35,6 +35,15 @@ CASES = {  # (markup, source): text
     ("discourse", "[quote]a[quote]b[/quote]c[/quote]d"): "> a\n\n> b\n\n> c\n\nd",
     ("discourse", '[details="More"]\nwords\n[/details]'): "words",
     ("discourse", "```\n[quote]\n```"): "  [quote]",
+    ("discourse", "![a teapot|690x207, 50%](upload://x.png) pours"): "a teapot pours",
+    ("discourse", "`![a|9x9](c)` ![a|b](c)"): "![a|9x9](c) a|b",
+    ("html", '<aside class="quote"><div class="title">ada:</div><blockquote>Boil it.</blockquote></aside>Why?'): (
+        "> Boil it.\n\nWhy?"
+    ),
+    ("html", '<a class="lightbox" href="x"><img alt="pot"><div class="meta">pot.png 9 KB</div></a>It pours.'): "pot\nIt pours.",
+    ("html", '<div class="title">Tea</div><div class="meta">leaf</div>'): "Tea\n\nleaf",
+    ("html", '<aside class="onebox"><a href="https://x.y">x.y</a></aside>So it is.'): "> https://x.y\n\nSo it is.",
+    ("bbcode", "[flash=9,9]https://x.y/z[/flash]"): "https://x.y/z",
     ("slack", "<@U123>: what of <@U5|ada>?"): "what of?",
     ("slack", "`x` <!here> <#C1|tea>"): "`x`  #tea",
     ("discord", "<@!5>, hello <@&7> <#9>"): "hello",
@@ -47,6 +56,21 @@ def test_markup_becomes_the_text_that_was_worked_out_by_hand(markup: str, source
     assert [line[:2] == "> " for line in to_text(source, markup).splitlines() if line.strip("> ")] == [
         line[:2] == "> " for line in CASES[markup, source].splitlines() if line.strip("> ")
     ]
+
+
+LISTS = {  # (markup, source): text, to the letter
+    ("html", "<ol><li><p>warm</p><p>the pot</p></li><li><p>pour</p></li></ol>"): "1. warm\n\nthe pot\n\n2. pour",
+    ("html", '<ol start="4"><li>a<ul><li>b</li></ul></li><li value="9">c</li><li>d</li></ol>'): "4. a\n\n- b\n\n9. c\n10. d",
+    ("html", "<ul><li></li><li><pre>x = 1</pre></li><li><p>y</p></li></ul><p>z</p>"): "  x = 1\n\n- y\n\nz",
+    ("html", '<li>a</li><ol start="-1e9"><li value="x">b</li></ol>'): "- a\n\n1. b",
+    ("markdown", "2. two\n\n3. three\n\nend"): "2. two\n\n3. three\n\nend",
+    ("markdown", "> * quoted\n\nmine"): "> - quoted\n\nmine",
+}
+
+
+@pytest.mark.parametrize(("markup", "source"), sorted(LISTS))
+def test_an_item_of_a_list_begins_with_its_sign_or_number(markup: str, source: str) -> None:
+    assert to_text(source, markup) == LISTS[markup, source]
 
 
 PROSE = st.lists(st.text(st.characters(codec="utf-8", categories=["L", "Nd"]), min_size=1, max_size=9), min_size=1, max_size=30)

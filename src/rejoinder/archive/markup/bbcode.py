@@ -12,7 +12,8 @@ _TAG = re.compile(r"\[(/?)(\*|[a-z]+\d?)((?:[=:\s][^\]\n]*)?)\]", re.IGNORECASE)
 _UID = re.compile(r":[0-9a-z]{5,8}$")
 _SMILEY = re.compile(r"<!-- s(\S+) --><img[^>]*><!-- s\S+ -->")  # as phpBB keeps them
 _DROPPED = frozenset(
-    "b i u s color size font center left right justify indent sub sup highlight spoiler list img email tt attachment".split()
+    "b i u s color size font center left right justify indent sub sup highlight spoiler list img email tt attachment "
+    "flash".split()
 )
 
 

@@ -33,6 +33,9 @@ _LINES = frozenset("li tr dt dd summary figcaption caption option".split())
 _MENTIONS = frozenset("mention user-mention mention-group user-group-mention".split())
 _MENTION = re.compile(r"^(?:\0[:,]? *)+| ?\0")  # at the beginning, with what parts it from the words
 _CELLS = frozenset(("td", "th"))
+_NUMBER = re.compile(r"\d{1,6}")
+_FRAMES = {"title": ("aside", "quote"), "meta": ("a", "lightbox")}  # of Discourse, by what they stand in: whose words a quote
+# has, and a picture's size in bytes
 
 
 def html_text(source: str) -> str:
@@ -65,8 +68,9 @@ class _Text:
 
     lines: list[str] = field(default_factory=list)
     words: list[str] = field(default_factory=list)
+    lists: list[int | None] = field(default_factory=list)  # the number of the next item; None: they have none
+    item: str = ""  # what goes before the first words of the item that is being read
     quotes: int = 0
-    codes: int = 0
     gap: bool = False  # whether a blank line comes before the next one
 
     def end_line(self) -> None:
@@ -75,11 +79,26 @@ class _Text:
         line = " ".join(raw.split())
         if not line:
             return
+        line, self.item = self.item + line, ""
         self._add(f"> {line.lstrip('> ')}".rstrip() if self.quotes else line)
 
     def end_block(self) -> None:
         self.end_line()
         self.gap = True
+
+    def begin_item(self, number: str) -> None:
+        """An item of a list, which may say its number itself."""
+        self.end_line()
+        count = self.lists[-1] if self.lists else None
+        if count is None:
+            self.item = "- "
+        else:
+            count = int(number) if _NUMBER.fullmatch(number) else count
+            self.item, self.lists[-1] = f"{count}. ", count + 1
+
+    def end_item(self) -> None:
+        self.end_line()
+        self.item = ""
 
     def code(self, source: str) -> None:
         """A block of code, to the letter."""
@@ -109,7 +128,7 @@ def _read(body: LexborNode) -> str:
         node, left = stack.pop()
         tag = node.tag or ""
         if left:
-            _leave(text, tag, links)
+            _leave(text, node, tag, links)
         elif tag == "-text":
             text.words.append(node.text_content or "")
         elif tag == "pre":
@@ -117,6 +136,8 @@ def _read(body: LexborNode) -> str:
             text.code(node.text(deep=True))
         elif tag in ("a", "span") and _is_mention(node):
             text.words.append("\0")
+        elif tag == "div" and _is_frame(node):
+            text.end_line()
         elif tag not in _HIDDEN and not tag.startswith(("-", "!", "_")):
             _enter(text, node, tag, links)
             stack.append((node, True))
@@ -127,6 +148,21 @@ def _read(body: LexborNode) -> str:
                 child = child.next
             stack += reversed(children)
     return text.done()
+
+
+def _is_frame(node: LexborNode) -> bool:
+    """Whether the element holds what a forum put around a quote or a picture."""
+    outer = node.parent
+    for kind in (node.attributes.get("class") or "").split():
+        tag, within = _FRAMES.get(kind, ("", ""))
+        if outer is not None and outer.tag == tag and within in (outer.attributes.get("class") or "").split():
+            return True
+    return False
+
+
+def _is_quote(node: LexborNode, tag: str) -> bool:
+    """Whether the words in it are somebody else's: a quote, or what a forum shows of a page that is linked to."""
+    return tag == "blockquote" or (tag == "aside" and "onebox" in (node.attributes.get("class") or "").split())
 
 
 def _is_mention(node: LexborNode) -> bool:
@@ -142,21 +178,28 @@ def _enter(text: _Text, node: LexborNode, tag: str, links: list[tuple[str, int]]
         text.end_line()
     elif tag in _BLOCKS:
         text.end_block()
-        text.quotes += tag == "blockquote"
+        text.quotes += _is_quote(node, tag)
+        if tag in ("ol", "ul"):
+            start = node.attributes.get("start") or ""
+            text.lists.append(None if tag == "ul" else int(start) if _NUMBER.fullmatch(start) else 1)
+    elif tag == "li":
+        text.begin_item(node.attributes.get("value") or "")
     elif tag in _LINES:
         text.end_line()
-        if tag == "li":
-            text.words.append("- ")
     elif tag == "img":
         text.words.append(node.attributes.get("alt") or "")
     elif tag == "a":
         links.append((clean(node.attributes.get("href") or "").strip(), len(text.words)))
 
 
-def _leave(text: _Text, tag: str, links: list[tuple[str, int]]) -> None:
+def _leave(text: _Text, node: LexborNode, tag: str, links: list[tuple[str, int]]) -> None:
     if tag in _BLOCKS:
         text.end_block()
-        text.quotes -= tag == "blockquote"
+        text.quotes -= _is_quote(node, tag)
+        if tag in ("ol", "ul"):
+            text.lists.pop()
+    elif tag == "li":
+        text.end_item()
     elif tag in _LINES:
         text.end_line()
     elif tag in _CELLS:

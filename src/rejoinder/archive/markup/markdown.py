@@ -16,6 +16,7 @@ _RAW = re.compile(r"<(?!/?[a-zA-Z])|<(?=/?[a-zA-Z][\w.:-]*[^\w\s>/.:-])")
 
 _MENTION = re.compile(r"(?<![\w/.@&])@[A-Za-z0-9_](?:[\w.-]*\w)?+(?![\w/@])")
 _QUOTE = re.compile(r"\[quote(?:=[^\]\n]*)?\]|\[/quote\]", re.IGNORECASE)
+_SIZE = re.compile(r"\|\d{1,5}x\d{1,5}\b.*")  # `![a teapot|690x207, 50%](...)`, as Discourse writes it
 _FRAME = re.compile(r"\[/?(?:details|spoiler|poll|wrap|date|grid)\b[^\]\n]*\]", re.IGNORECASE)
 
 
@@ -62,7 +63,7 @@ def _reader(*, breaks: bool, tags: bool = True) -> MarkdownIt:
 
 def _image(_: Any, tokens: Sequence[Any], index: int, *__: Any) -> str:
     """A picture is the words that stand for it."""
-    return html.escape(tokens[index].content)
+    return html.escape(_SIZE.sub("", tokens[index].content))
 
 
 def _words(_: Any, tokens: Sequence[Any], index: int, *__: Any) -> str:
