@@ -152,6 +152,9 @@ OWN = {  # a mail's body: what its writer wrote
     "See.\n-------------- next part --------------\nAn HTML attachment was scrubbed...\nURL: <http://x.org/a.htm>\n": "See.",
     "> ______________________\n> tea mailing list\n> http://x.org/mailman/listinfo/tea\nMine, below it.\n": "Mine, below it.",
     " From here on.\n": "From here on.",
+    "... wrote:\n\n> Numbers?\n\nNone.": "None.",
+    "Well, Ada of Tea said:\n> Numbers?\nNot what we wrote:\n\nnothing.": "Not what we wrote:\n\nnothing.",
+    "I would try this:\n\n> a > b\n": "I would try this:",
 }
 
 

@@ -26,6 +26,7 @@ _ATTRIBUTION = re.compile(
     | \s*(?:>?\s*)?(?:[A-Z]\S{0,30}\s){1,4}(?:wrote|writes)\s*:\s*$""",
     re.VERBOSE,
 )
+_BEFORE_QUOTE = re.compile(r"\s{0,3}\S.{0,60}\b(?:wrote|writes|said|schrieb|escribió|a écrit)\s?:$")  # however it names whom
 _ATTRIBUTION_BEGINS = re.compile(r"\s*On\s.{8,150}(?:\d{4}|\d\d:\d\d|@|<)")
 _ATTRIBUTION_ENDS = re.compile(r".{0,120}\bwrote:\s*$")
 _ORIGINAL = re.compile(
@@ -58,7 +59,7 @@ def own_words(text: str) -> str:
     lines = [line.rstrip() if line.rstrip() != "--" else line[:3].ljust(2) for line in text.expandtabs(8).split("\n")]
     lines = [line[1:] if line.startswith(" From ") else line for line in lines]  # as mailers hide it from mbox files
     lines = _without_armour(lines)
-    marked = _mark_end(_mark_inside([_mark(line) for line in _join_attributions(lines)]))
+    marked = _mark_end(_mark_inside(_mark_above_quotes([_mark(line) for line in _join_attributions(lines)])))
     return _squeezed(unwrapped(_mark_originals(marked)))
 
 
@@ -111,6 +112,16 @@ def _mark(line: str) -> str:
     if quote and (">" in quote[0] or line.lstrip().startswith("| ")) and not quote[0].strip().isalpha():
         return f"> {line[quote.end() :]}".rstrip()
     return f"> {line}" if line.rstrip().endswith(":") and _ATTRIBUTION.match(line) else line
+
+
+def _mark_above_quotes(lines: list[str]) -> list[str]:
+    """A line that says who wrote what is quoted right below it, or below one blank line, as a quote."""
+    for place, line in enumerate(lines):
+        if line.endswith(":") and not line.startswith(">"):
+            below = next((one for one in lines[place + 1 : place + 3] if one), "")
+            if below.startswith(">") and _BEFORE_QUOTE.match(line):
+                lines[place] = f"> {line}"
+    return lines
 
 
 def _join_attributions(lines: list[str]) -> list[str]:
