@@ -14,8 +14,9 @@ from rejoinder.archive.html import clean
 MARKUPS = {  # name -> module and function
     "plain": "plain:plain_text",
     "html": "html:html_text",
-    "markdown": "markdown:markdown_text",  # a single line break is a space: Stack Exchange, Reddit
+    "markdown": "markdown:markdown_text",  # a single line break is a space: Stack Exchange
     "markdown-breaks": "markdown:markdown_breaks_text",  # a line break is one: GitHub, Zulip
+    "reddit": "markdown:reddit_text",
     "discourse": "markdown:discourse_text",
     "bbcode": "bbcode:bbcode_text",
     "slack": "chat:slack_text",

@@ -34,6 +34,7 @@ _MENTIONS = frozenset("mention user-mention mention-group user-group-mention".sp
 _MENTION = re.compile(r"^(?:\0[:,]? *)+| ?\0")  # at the beginning, with what parts it from the words
 _CELLS = frozenset(("td", "th"))
 _NUMBER = re.compile(r"\d{1,6}")
+_PREVIEWS = {"aside": "onebox", "div": "message_embed"}  # of a page that is linked to: Discourse's, Zulip's
 _FRAMES = {"title": ("aside", "quote"), "meta": ("a", "lightbox")}  # of Discourse, by what they stand in: whose words a quote
 # has, and a picture's size in bytes
 
@@ -162,7 +163,7 @@ def _is_frame(node: LexborNode) -> bool:
 
 def _is_quote(node: LexborNode, tag: str) -> bool:
     """Whether the words in it are somebody else's: a quote, or what a forum shows of a page that is linked to."""
-    return tag == "blockquote" or (tag == "aside" and "onebox" in (node.attributes.get("class") or "").split())
+    return tag == "blockquote" or (tag in _PREVIEWS and _PREVIEWS[tag] in (node.attributes.get("class") or "").split())
 
 
 def _is_mention(node: LexborNode) -> bool:

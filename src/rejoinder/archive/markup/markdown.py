@@ -16,6 +16,9 @@ _RAW = re.compile(r"<(?!/?[a-zA-Z])|<(?=/?[a-zA-Z][\w.:-]*[^\w\s>/.:-])")
 
 _MENTION = re.compile(r"(?<![\w/.@&])@[A-Za-z0-9_](?:[\w.-]*\w)?+(?![\w/@])")
 _QUOTE = re.compile(r"\[quote(?:=[^\]\n]*)?\]|\[/quote\]", re.IGNORECASE)
+_SPOILER = re.compile(r">!([^\n]*?)!<")
+_SMALL, _SMALL_WORD = re.compile(r"\^\(([^()\n]*)\)"), re.compile(r"(?<![^\s(\[])\^(?=[^\s^])")
+_REDDITOR = re.compile(r"(?<![\w/])/?u/[\w-]{3,20}(?![\w/])")
 _SIZE = re.compile(r"\|\d{1,5}x\d{1,5}\b.*")  # `![a teapot|690x207, 50%](...)`, as Discourse writes it
 _FRAME = re.compile(r"\[/?(?:details|spoiler|poll|wrap|date|grid)\b[^\]\n]*\]", re.IGNORECASE)
 
@@ -28,6 +31,19 @@ def markdown_text(source: str) -> str:
 def markdown_breaks_text(source: str) -> str:
     """The plain text of Markdown in which a line break is one."""
     return html_text(_reader(breaks=True).render(source))
+
+
+def reddit_text(source: str) -> str:
+    """The plain text of Reddit's Markdown, which also has `^(small) ^words`, `>!spoilers!<` and names such as `u/ada`."""
+    made: list[str] = []
+    fenced = False
+    for line in source.split("\n"):
+        fenced ^= line.lstrip().startswith(("```", "~~~"))
+        if not fenced and "`" not in line and not line.startswith(("    ", "\t")):
+            line = _SMALL_WORD.sub("", _SMALL.sub(r"\1", _SPOILER.sub(r"\1", line)))
+            line = _REDDITOR.sub('<span class="mention"></span>', line)
+        made.append(line)
+    return markdown_text("\n".join(made))
 
 
 def discourse_text(source: str) -> str:

@@ -88,7 +88,7 @@ def _record(row: Mapping[str, Any]) -> Record:
     return Record(
         id=f"{'t1' if comment else 't3'}_{own}" if own else None,
         text=unescape(text) if isinstance(text, str) and text not in _GONE else "",
-        markup="markdown",
+        markup="reddit",
         title=unescape(str(get("title") or "")),
         parent=parent,
         root=thread,
