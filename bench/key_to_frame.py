@@ -41,7 +41,7 @@ GHOSTS = """async () => {
     let key = 0;
     addEventListener("keydown", ({ timeStamp }) => (key = timeStamp), true);
     const look = (host) => {
-      const text = chrome.dom.openOrClosedShadowRoot(host).children[1].firstChild.lastChild;
+      const text = chrome.dom.openOrClosedShadowRoot(host).children[1].firstChild.children[1];
       new MutationObserver(() => key && requestAnimationFrame(() => ghosts.push(performance.now() - key)))
         .observe(text, { childList: true, characterData: true, subtree: true });
     };

@@ -229,11 +229,11 @@ LOOK = """async () => {
     const host = document.querySelector("rejoinder-ghost");
     if (host === null) return null;
     const [, clip, strip, said] = chrome.dom.openOrClosedShadowRoot(host).children;
-    const text = clip.firstChild.lastChild;
+    const [, text, rest] = clip.firstChild.children;
     const boxes = [...text.getClientRects()].map(({ left, top, right, bottom }) => [left, top, right, bottom]);
     const shown = strip.style.display === "none" ? [] : [...strip.children];
     const middle = ({ x, y, width, height }) => [x + width / 2, y + height / 2];
-    return { ghost: clip.style.display === "none" ? "" : text.textContent, boxes, said: said.textContent,
+    return { ghost: clip.style.display === "none" ? "" : text.textContent, boxes, rest: rest.textContent, said: said.textContent,
       words: shown.map((one) => one.textContent), places: shown.map((one) => middle(one.getBoundingClientRect())) };
   };
   const [tab] = await chrome.tabs.query({ active: true, lastFocusedWindow: true });

@@ -94,6 +94,23 @@ def test_a_word_at_a_time_and_the_editor_is_told_of_each(field: Field) -> None:
     assert field.read()["start"] == field.read()["end"] == len("The problem with this")
 
 
+def test_what_closes_the_line_counts_as_its_end(field: Field, voice: Voice) -> None:
+    typed(field, "”)")
+    for _ in "”)":
+        field.page.keyboard.press("ArrowLeft")
+    typed(field, BEGUN)
+    field.sees(SENTENCE[len(BEGUN) :])
+    assert field.look()["rest"] == "”)"  # what the ghost lies over
+    until(lambda: (voice.asked[-1]["draft"], voice.asked[-1]["after"]) == (BEGUN, "”)"))
+    field.page.keyboard.press("Tab")
+    holds(field, f"{SENTENCE}”)")
+    assert field.read()["start"] == field.read()["end"] == len(SENTENCE)
+    field.page.keyboard.press("ArrowLeft")  # a full stop is none
+    field.sees("")
+    field.page.wait_for_timeout(50)
+    assert SENTENCE[:-1] not in [one["draft"] for one in voice.asked]
+
+
 def test_what_is_waved_away_stays_away_and_keys_keep_their_meaning(field: Field) -> None:
     typed(field, BEGUN)
     field.sees(SENTENCE[len(BEGUN) :])

@@ -16,6 +16,7 @@ import pytest
 from playwright.sync_api import Browser, Error, Page, Route, expect, sync_playwright
 
 from rejoinder.archive.places import place
+from rejoinder.engine.manners import at_line_end
 from rejoinder.home.fitting import FitConfig, fit
 from rejoinder.home.workspace import Workspace
 from rejoinder.post import Kind, Post
@@ -30,6 +31,7 @@ HIDDEN = [  # and how it is shown
 ]
 SENTENCE = "The problem with this is that nobody knows where it ends."
 QUICK = 5  # milliseconds between keystrokes
+PATIENCE = 90_000  # milliseconds: a machine may have other things to do
 
 
 def posts() -> Iterator[Post]:
@@ -77,7 +79,8 @@ def address(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 def page(browser: Browser, address: str) -> Iterator[Page]:
     """The page, just opened. Whatever it throws fails the test."""
     context = browser.new_context(viewport={"width": 1100, "height": 900}, reduced_motion="reduce")
-    context.set_default_timeout(90_000)  # a machine may have other things to do
+    context.set_default_timeout(PATIENCE)
+    expect.set_options(timeout=PATIENCE)
     opened = context.new_page()
     thrown: list[str] = []
     opened.on("pageerror", lambda error: thrown.append(str(error)))
@@ -132,7 +135,7 @@ def write(page: Page, text: str) -> None:
 
 def until(page: Page, true: Callable[[], bool]) -> None:
     """Wait for something that the browser does."""
-    ends = monotonic() + 30
+    ends = monotonic() + PATIENCE / 1000
     while not true():
         assert monotonic() < ends, "it never came"
         page.wait_for_timeout(5)
@@ -281,6 +284,28 @@ def test_no_ghost_inside_a_line_but_one_word_above_others(page: Page) -> None:
     page.keyboard.press("End")
     until(page, lambda: ghost(page) == f" {'w' * 80}")
     assert page.evaluate(BOTTOM) == low  # what is below stays where it was
+
+
+def test_what_closes_the_line_counts_as_its_end_and_is_drawn_after_the_ghost(page: Page) -> None:
+    server = Server(page)
+    write(page, "”)")
+    for _ in "”)":
+        page.keyboard.press("ArrowLeft")
+    write(page, "The")
+    until(page, lambda: ghost(page) == SENTENCE[3:])
+    until(page, lambda: (server.asked[-1]["draft"], server.asked[-1]["after"]) == ("The", "”)"))
+    drawn = "getComputedStyle(document.getElementById('ghost'), '::after').content"
+    assert page.evaluate(drawn) == '"”)"'
+    page.keyboard.press("Tab")
+    assert draft(page) == f"{SENTENCE}”)" and caret(page) == [len(SENTENCE)] * 2
+    until(page, lambda: ghost(page) == "")
+    assert page.evaluate(drawn) == '""'
+
+
+def test_the_page_and_the_server_mean_the_same_by_what_closes_a_line(page: Page) -> None:
+    letters = [*map(chr, range(32, 127)), *"\t’”»›«‹“‘…—¡¿。」"]
+    closed = page.evaluate("async letters => { const { closes } = await import('./typing/draft.js'); return letters.map(closes); }", letters)
+    assert closed == [at_line_end(letter) for letter in letters]
 
 
 def test_an_answer_that_is_drawn_before_the_carets_move_is_told_hides_no_move(page: Page) -> None:

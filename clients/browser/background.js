@@ -37,10 +37,10 @@ async function handle(message, sender) {
 const KINDS = {
   state: (_, { learn, manners }) => ({ manners, learn }),
 
-  async suggest({ draft, patient, context, session, sequence }, { manners }) {
+  async suggest({ draft, after, patient, context, session, sequence }, { manners }) {
     const { gate, blocked } = manners;
     if (gate === "off") return null;
-    const body = { draft: String(draft).slice(-MOST), context: contextOf(context), gate, blocked, session: String(session).slice(0, 100), sequence: Number(sequence) };
+    const body = { draft: String(draft).slice(-MOST), after: String(after).slice(0, MOST), context: contextOf(context), gate, blocked, session: String(session).slice(0, 100), sequence: Number(sequence) };
     try {
       const said = await ask("/v1/suggest", { ...body, deadline_ms: patient ? PATIENT : QUICK });
       mark("");

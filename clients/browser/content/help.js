@@ -33,7 +33,7 @@ export class Help {
     this.#field = field;
     this.#overlay = overlay;
     this.#page = page;
-    this.#ghost = new Ghost((draft, patient) => this.#ask(draft, patient), () => this.#place(), page.manners);
+    this.#ghost = new Ghost((...asked) => this.#ask(...asked), () => this.#place(), page.manners);
     this.#learning = new Learning((text) => page.learns() && page.ask("keep", { text }).catch(() => {}));
     this.#text = field.text;
     this.#learning.began(this.#text);
@@ -74,7 +74,7 @@ export class Help {
 
   /** See how the field is now. */
   look() {
-    const seen = this.#composing ? { draft: null, atEnd: true } : this.#field.look();
+    const seen = this.#composing ? { draft: null } : this.#field.look();
     const draft = seen.draft?.trim() ? seen.draft : null; // an empty field is no question
     const isSame = draft === this.#last;
     if (isSame && this.#how === null) {
@@ -85,7 +85,7 @@ export class Help {
     const how = isSame ? "moved" : (this.#how ?? "moved");
     this.#how = null;
     this.#last = draft;
-    this.#ghost.look(draft, { atEnd: seen.atEnd, how });
+    this.#ghost.look(draft, { after: seen.after, atEnd: seen.atEnd, how });
   }
 
   /** Note the text as it was typed. A field that the page empties has been sent, and what it held is finished. */
@@ -135,8 +135,8 @@ export class Help {
     return true;
   }
 
-  #ask(draft, patient) {
-    return this.#page.ask("suggest", { draft, patient, context: this.#page.context(), session: this.#session, sequence: ++this.#sequence });
+  #ask(draft, after, patient) {
+    return this.#page.ask("suggest", { draft, after, patient, context: this.#page.context(), session: this.#session, sequence: ++this.#sequence });
   }
 
   /** Draw at the next frame, where everything is then. */
@@ -156,7 +156,7 @@ export class Help {
     const ghost = this.#field.hasRoomFor(text) ? text : "";
     const words = this.#page.manners().strip && !this.#composing ? this.#ghost.words : [];
     const caret = ghost || words.length ? this.#field.caret() : null;
-    this.#overlay.draw(ghost, words, caret === null ? null : { ...caret, ground: this.element });
+    this.#overlay.draw(ghost, words, caret === null ? null : { ...caret, closers: this.#ghost.closers, ground: this.element });
   }
 
   /** The page has moved. */

@@ -16,6 +16,7 @@ export class Overlay {
   #ghost = document.createElement("div");
   #room = document.createElement("span"); // as wide as what stands before the caret
   #text = document.createElement("span");
+  #rest = document.createElement("span"); // what closes the line, drawn again after the ghost that lies over it
   #strip = document.createElement("div");
   #mirror = document.createElement("div");
   #said = document.createElement("div");
@@ -38,7 +39,7 @@ export class Overlay {
     Object.assign(this.#said.style, UNSEEN);
     this.#said.role = "status";
     this.#said.ariaLive = "polite";
-    this.#ghost.append(this.#room, this.#text);
+    this.#ghost.append(this.#room, this.#text, this.#rest);
     this.#clip.append(this.#ghost);
     shadow.append(this.#mirror, this.#clip, this.#strip, this.#said);
     if ("popover" in this.#host) this.#host.popover = "manual";
@@ -99,8 +100,10 @@ export class Overlay {
     });
     this.#room.style.width = `${before}px`;
     const ground = groundOf(caret.ground);
-    Object.assign(this.#text.style, { opacity: "0.62", backgroundColor: ground, boxDecorationBreak: "clone" });
+    for (const part of [this.#text, this.#rest]) Object.assign(part.style, { backgroundColor: ground, boxDecorationBreak: "clone" });
+    this.#text.style.color = `color-mix(in srgb, ${style.color} 62%, transparent)`;
     this.#text.textContent = ghost;
+    this.#rest.textContent = visible(caret.closers);
     const drift = caret.y - (this.#text.getClientRects()[0]?.top ?? caret.y); // letters of one line stand on one line
     this.#ghost.style.top = `${parseFloat(this.#ghost.style.top) + drift}px`;
     const { left, top, width: wide, height: high } = caret.inside;

@@ -1,6 +1,6 @@
 /** A text area or a line of text, as help sees it. */
 
-import { draftAt } from "../typing/draft.js";
+import { atCaret } from "../typing/draft.js";
 
 const COPIED = [
   "boxSizing", "fontFamily", "fontSize", "fontStyle", "fontWeight", "fontStretch", "fontVariant", "fontKerning", "fontFeatureSettings", "letterSpacing", "wordSpacing",
@@ -24,10 +24,10 @@ export class PlainField {
     return this.element.value;
   }
 
-  /** What stands before the caret, null where no help belongs; whether nothing follows it. */
+  /** The text at the caret, as `atCaret` tells it. */
   look() {
     const { value, selectionStart, selectionEnd } = this.element;
-    return { draft: draftAt(value, selectionStart, selectionEnd), atEnd: selectionEnd === value.length };
+    return atCaret(value, selectionStart, selectionEnd);
   }
 
   /** Whether so much text still goes in. */

@@ -1,6 +1,7 @@
 /** An element that is edited (contenteditable), as help sees it: rich text editors, code editors, chats. Its tree is only read. */
 
-import { endsAt, textBefore } from "./richtext.js";
+import { closes } from "../typing/draft.js";
+import { lineAfter, textBefore } from "./richtext.js";
 
 export class RichField {
   /** @param {HTMLElement} element the outermost element that is edited */
@@ -12,13 +13,13 @@ export class RichField {
     return textBefore(this.element, this.element, this.element.childNodes.length);
   }
 
-  /** What stands before the caret, null where no help belongs; whether nothing follows it. */
+  /** The text at the caret, as `atCaret` tells it. */
   look() {
     const range = this.#range();
-    if (range === null || !range.collapsed) return { draft: null, atEnd: true };
-    const ends = endsAt(this.element, range.startContainer, range.startOffset);
-    const draft = ends.ofLine ? textBefore(this.element, range.startContainer, range.startOffset) : null;
-    return { draft, atEnd: ends.ofAll };
+    if (range === null || !range.collapsed) return { draft: null };
+    const { line, isLast } = lineAfter(this.element, range.startContainer, range.startOffset);
+    const draft = closes(line) ? textBefore(this.element, range.startContainer, range.startOffset) : null;
+    return { draft, after: line, atEnd: isLast };
   }
 
   hasRoomFor() {

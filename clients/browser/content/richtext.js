@@ -51,29 +51,29 @@ export function textBefore(root, container, offset) {
   return text;
 }
 
-/** Whether the place is at the end of a line, and whether it is at the end of all. */
-export function endsAt(root, container, offset) {
+/** The rest of the line at a place, and whether nothing but blanks comes after that line. */
+export function lineAfter(root, container, offset) {
   const known = new Map();
   const block = container === root && root.childNodes[offset] ? blockOf(root.childNodes[offset], root, known) : blockOf(container, root, known);
   const walker = document.createTreeWalker(root, NodeFilter.SHOW_ALL);
-  let node = container;
-  let line = true; // still on the line of the place
-  if (container instanceof Text) {
-    if (shown(container, offset).trim()) return { ofLine: false, ofAll: false };
-    walker.currentNode = container;
-    node = walker.nextNode();
-  } else {
-    node = container.childNodes[offset] ?? after(container, root);
-    if (node) walker.currentNode = node;
-  }
+  let line = "";
+  let isOver = false; // the line is
+  walker.currentNode = container;
+  let node = container instanceof Text ? container : (container.childNodes[offset] ?? after(container, root));
   for (; node !== null && node !== undefined; node = walker.nextNode()) {
-    if (node instanceof Text && shown(node).trim()) {
-      if (line && blockOf(node, root, known) === block) return { ofLine: false, ofAll: false };
-      return { ofLine: true, ofAll: false };
-    }
-    if (isBreak(node)) line = false;
+    walker.currentNode = node;
+    if (isBreak(node)) isOver = true;
+    if (!(node instanceof Text)) continue;
+    const text = shown(node, node === container ? offset : 0);
+    isOver ||= text.trim() !== "" && blockOf(node, root, known) !== block;
+    if (isOver && text.trim()) return { line, isLast: false };
+    if (isOver) continue;
+    const [own, ...others] = text.split("\n");
+    line += own;
+    if (others.some((other) => other.trim())) return { line, isLast: false };
+    isOver = others.length > 0;
   }
-  return { ofLine: true, ofAll: true };
+  return { line, isLast: true };
 }
 
 /** The next node that is not inside `node`. */

@@ -4,7 +4,7 @@
  */
 
 import { copied } from "./copy.js";
-import { draftAt } from "./typing/draft.js";
+import { atCaret } from "./typing/draft.js";
 import { byId, likely, percent, visible } from "./typing/elements.js";
 import { Ghost } from "./typing/ghost.js";
 import { actionOf, readable } from "./typing/keys.js";
@@ -31,7 +31,7 @@ export class Composer {
 
   /**
    * @param {Settings} settings
-   * @param {(draft: string, patient: boolean) => Promise<object>} suggest asks the server about a draft
+   * @param {(draft: string, after: string, patient: boolean) => Promise<object>} suggest asks the server about a draft
    */
   constructor(settings, suggest) {
     this.#settings = settings;
@@ -102,18 +102,17 @@ export class Composer {
     return `${selectionStart} ${selectionEnd} ${value}`;
   }
 
-  /** The draft up to the caret, null where no help is wanted: a keyboard of a phone that composes Latin words wants some. */
-  #draft() {
-    const phone = () => matchMedia("(pointer: coarse)").matches && LATIN.test(this.#composed);
-    if (this.#composed !== null && !phone()) return null;
-    return draftAt(this.#field.value, this.#field.selectionStart, this.#field.selectionEnd);
+  /** Whether help is wanted: while words are composed only a keyboard of a phone that composes Latin ones wants some. */
+  #isWanted() {
+    return this.#composed === null || (matchMedia("(pointer: coarse)").matches && LATIN.test(this.#composed));
   }
 
   /** The field has changed, or the caret has moved. */
   #look(how = "moved") {
     this.#looked = this.#signature(); // here and not in #draw: an answer may be drawn between a caret's move and its event
-    const atEnd = this.#field.selectionEnd === this.#field.value.length;
-    this.#ghost.look(this.#draft(), { atEnd, how, composing: this.#composed !== null });
+    const { value, selectionStart, selectionEnd } = this.#field;
+    const { draft, after, atEnd } = atCaret(value, selectionStart, selectionEnd);
+    this.#ghost.look(this.#isWanted() ? draft : null, { after, atEnd, how, composing: this.#composed !== null });
   }
 
   #changed(error) {
@@ -127,7 +126,8 @@ export class Composer {
     change(this.#before, value.slice(0, selectionEnd));
     change(this.#shown, visible(ghost));
     change(this.#after, `${value.slice(selectionEnd)}\u200b`); // gives a last empty line its height
-    byId("ghost").classList.toggle("inside", selectionEnd < value.length);
+    byId("ghost").dataset.closers = visible(this.#ghost.closers);
+    byId("ghost").classList.toggle("inside", value.indexOf("\n", selectionEnd) >= 0);
     byId("try").hidden = value !== "";
     byId("copy-draft").disabled = value === "";
     byId("long").hidden = value.length <= READ;

@@ -24,10 +24,10 @@ const PATIENT = 1000; // and when the writer waits
 const LONGEST = 100_000; // characters of a draft that the server takes; it reads the last 16,384
 const STEP = 50_000; // by which the beginning of a longer one moves on, so that what was read of it is of use for a while
 
-function suggest(draft, patient) {
+function suggest(draft, after, patient) {
   const { gate, blocked } = settings.manners;
   const begin = draft.length > LONGEST ? Math.ceil((draft.length - LONGEST) / STEP) * STEP : 0;
-  return api.suggest({ draft: draft.slice(begin), context, gate, blocked, deadline_ms: patient ? PATIENT : QUICK });
+  return api.suggest({ draft: draft.slice(begin), after: after.slice(0, LONGEST), context, gate, blocked, deadline_ms: patient ? PATIENT : QUICK });
 }
 
 const composer = new Composer(settings, suggest);

@@ -24,8 +24,18 @@ export const unfinished = (draft) => /\S*$/u.exec(draft)[0];
 /** A suggested word as it will stand in the draft: with the letters of it that are there already. */
 export const wholeWord = (draft, text) => (/^\s/u.test(text) ? text.trim() : unfinished(draft) + text.trimEnd());
 
-/** The draft up to the caret; null where no ghost belongs: something is selected, or the caret is inside a line. */
-export function draftAt(value, start, end) {
-  const atLineEnd = end === value.length || value[end] === "\n";
-  return start === end && atLineEnd ? value.slice(0, end) : null;
+// closing brackets, quotes, markers and blanks: `rejoinder.engine.manners` has the same
+const CLOSERS = /^[ \t)\]}>"'”’»›*_`~]*$/u;
+
+/** Whether only what closes stands in `line`, the rest of the caret's line: the caret is as good as at its end. */
+export const closes = (line) => CLOSERS.test(line);
+
+/**
+ * A text at its caret: `draft`, what stands before it, null where no ghost belongs (something is selected, or the caret is inside a
+ * line); `after`, what closes the caret's line; `atEnd`, whether nothing else follows.
+ */
+export function atCaret(value, start, end) {
+  const newline = value.indexOf("\n", end);
+  const after = value.slice(end, newline < 0 ? value.length : newline);
+  return { draft: start === end && closes(after) ? value.slice(0, end) : null, after, atEnd: newline < 0 && closes(after) };
 }

@@ -12,6 +12,7 @@ import { preferring } from "./glossary.js";
 import { LONGEST } from "./manners.js";
 
 const NOTHING = { draft: "", ghost: "", words: [], rung: "", probability: 0 };
+const NOWHERE = { draft: null, after: "", atEnd: true, composing: false };
 const PAUSE = 250; // milliseconds after which a writer who waits is given the answer there was no time for
 const TWICE = 400; // milliseconds within which a key is pressed twice
 const LATE = 300; // milliseconds in which a key may still be meant for a ghost that an answer has taken away
@@ -23,7 +24,7 @@ export class Ghost {
   #changed;
   #manners;
   #said = NOTHING; // the last answer, and of which draft
-  #seen = { draft: null, atEnd: true, composing: false };
+  #seen = NOWHERE;
   #quiet = false; // something was deleted, and nothing typed since
   #wrong = new Remembered(); // texts with the word that was suggested, and was not what the writer meant
   #hushed = new Remembered(); // drafts at which a ghost was waved away
@@ -33,27 +34,28 @@ export class Ghost {
   #goneAt = -Infinity; // when an answer last took a ghost away
 
   /**
-   * @param {(draft: string, patient: boolean) => Promise<object | null>} ask asks the server about a draft
+   * @param {(draft: string, after: string, patient: boolean) => Promise<object | null>} ask asks the server about a draft, and what closes its line
    * @param {(error: Error | null) => void} changed told when what is to be drawn may have changed, and what went wrong
    * @param {() => object} manners the manners that hold now
    */
   constructor(ask, changed, manners) {
     this.#changed = changed;
     this.#manners = manners;
-    this.#asking = new Asking((draft) => ask(draft, this.#patient), (draft, said) => this.#answered(draft, said));
+    this.#asking = new Asking((draft) => ask(draft, this.#seen.after, this.#patient), (draft, said) => this.#answered(draft, said));
   }
 
   /**
    * The field has changed, or the caret has moved.
    *
    * @param {string | null} draft what stands before the caret; null where no help is wanted
-   * @param {{atEnd?: boolean, how?: "typed" | "deleted" | "moved", composing?: boolean}} more whether nothing follows; what
-   *   happened; whether a keyboard is composing a word, so that nothing is drawn at the caret
+   * @param {{after?: string, atEnd?: boolean, how?: "typed" | "deleted" | "moved", composing?: boolean}} more what closes the line
+   *   after the caret; whether nothing else follows; what happened; whether a keyboard is composing a word, so that nothing is
+   *   drawn at the caret
    */
-  look(draft, { atEnd = true, how = "moved", composing = false } = {}) {
+  look(draft, { after = "", atEnd = true, how = "moved", composing = false } = {}) {
     if (how === "typed") this.#judge(draft);
     if (how !== "moved") this.#quiet = how === "deleted";
-    this.#seen = { draft, atEnd, composing };
+    this.#seen = { draft, after, atEnd, composing };
     this.#question(false);
   }
 
@@ -77,6 +79,11 @@ export class Ghost {
     const ghost = longest < LONGEST ? firstWords(whole, longest) : whole;
     if (ghost === "" || this.#wrong.has(draft + firstWord(ghost))) return "";
     return atEnd ? ghost : firstWord(ghost); // above other lines there is little room
+  }
+
+  /** What closes the line, and is to be drawn again after the ghost that lies over it; "" where there is no ghost. */
+  get closers() {
+    return this.text ? this.#seen.after.trimEnd() : "";
   }
 
   /** The words to choose from, at most three: what each adds, how it will stand there, how likely it is. */
@@ -122,7 +129,7 @@ export class Ghost {
   stop() {
     clearTimeout(this.#later);
     this.#asking.stop();
-    this.#seen = { draft: null, atEnd: true, composing: false };
+    this.#seen = NOWHERE;
     this.#changed(null);
   }
 
