@@ -20,7 +20,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
-from playwright.sync_api import BrowserContext, Error, Frame, Page, Playwright, Worker, expect
+from playwright.sync_api import Browser, BrowserContext, Error, Frame, Page, Playwright, Worker, expect
 
 PAGES = Path(__file__).resolve().parent / "browser_pages"
 CLIENT = PAGES.parents[1] / "clients" / "browser"
@@ -192,6 +192,20 @@ def chromium_with(playwright: Playwright, extension: Path, profile: Path, **opti
     expect.set_options(timeout=1_000 * PATIENCE)
     yield context
     context.close()
+
+
+@contextmanager
+def a_chromium(playwright: Playwright) -> Iterator[Browser]:
+    """The system's Chromium, else the one Playwright has fetched. Without: skipped, unless REJOINDER_BROWSER=required."""
+    system = next((path for name in ("chromium", "chromium-browser", "google-chrome") if (path := shutil.which(name))), None)
+    try:
+        launched = playwright.chromium.launch(executable_path=system, args=["--no-sandbox"])
+    except Error as error:
+        if system is not None or os.environ.get("REJOINDER_BROWSER") == "required":
+            raise
+        pytest.skip(f"no Chromium, which `make browser` looks for ({error.message.splitlines()[0]})")
+    yield launched
+    launched.close()
 
 
 def worker_of(context: BrowserContext) -> Worker:

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
-import shutil
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -13,7 +11,8 @@ from time import monotonic
 from typing import Any
 
 import pytest
-from playwright.sync_api import Browser, Error, Page, Route, expect, sync_playwright
+from browsing import a_chromium
+from playwright.sync_api import Browser, Page, Route, expect, sync_playwright
 
 from rejoinder.archive.places import place
 from rejoinder.engine.manners import at_line_end
@@ -45,17 +44,8 @@ def posts() -> Iterator[Post]:
 
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
-    """The system's Chromium, else the one Playwright has fetched. Without: skipped, unless REJOINDER_BROWSER=required."""
-    system = next((path for name in ("chromium", "chromium-browser", "google-chrome") if (path := shutil.which(name))), None)
-    with sync_playwright() as playwright:
-        try:
-            launched = playwright.chromium.launch(executable_path=system, args=["--no-sandbox"])
-        except Error as error:
-            if system is not None or os.environ.get("REJOINDER_BROWSER") == "required":
-                raise
-            pytest.skip(f"no Chromium, which `make browser` looks for ({error.message.splitlines()[0]})")
+    with sync_playwright() as playwright, a_chromium(playwright) as launched:
         yield launched
-        launched.close()
 
 
 @pytest.fixture(scope="module")
@@ -169,8 +159,10 @@ def test_the_real_engine_helps_and_no_letter_is_lost(page: Page) -> None:
 
 def test_the_page_says_in_words_which_archive_and_which_model_speak(page: Page, address: str) -> None:
     told = json.loads(page.request.get(f"{address}/v1/rungs").text())
-    reason = told["speaks"]["reason"].replace("`", "")
-    expect(page.locator("#speaks")).to_have_text(f"Replies from {told['forum']}. {reason[0].upper()}{reason[1:]}.")
+    who, _, why = told["speaks"]["reason"].replace("`", "").partition(" speaks: ")
+    assert who == "the package"
+    told_of = f"Replies come from {told['forum']}. Sentences are finished by the models in the package: {why}."
+    expect(page.locator("#speaks")).to_have_text(told_of)
 
 
 def test_a_typed_letter_that_agrees_trims_the_ghost_at_once(page: Page) -> None:
@@ -304,7 +296,9 @@ def test_what_closes_the_line_counts_as_its_end_and_is_drawn_after_the_ghost(pag
 
 def test_the_page_and_the_server_mean_the_same_by_what_closes_a_line(page: Page) -> None:
     letters = [*map(chr, range(32, 127)), *"\t’”»›«‹“‘…—¡¿。」"]
-    closed = page.evaluate("async letters => { const { closes } = await import('./typing/draft.js'); return letters.map(closes); }", letters)
+    closed = page.evaluate(
+        "async letters => { const { closes } = await import('./typing/draft.js'); return letters.map(closes); }", letters
+    )
     assert closed == [at_line_end(letter) for letter in letters]
 
 
@@ -557,7 +551,7 @@ def test_how_sure_the_model_is_stands_there_in_words_and_an_empty_draft_has_an_e
     page.click("#try-draft")
     assert draft(page) == "I think that the prob"
     expect(page.locator("#try")).to_be_hidden()
-    expect(page.locator("#spoke")).to_have_text("Probably: the next word, 70%, says mixture")
+    expect(page.locator("#spoke")).to_have_text("Next word: probably (70%, says mixture)")
 
 
 def test_where_a_reply_comes_from_opens_in_the_thread_and_what_is_answered_stays(page: Page) -> None:

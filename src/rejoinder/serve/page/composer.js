@@ -146,7 +146,7 @@ export class Composer {
       button.title = word ? `${percent(word.probability)} likely` : "";
     }
     const { rung, probability } = this.#ghost.said;
-    const sure = words.length || ghost ? `${likely(probability)}: the next word, ${percent(probability)}, says ${rung}` : "";
+    const sure = words.length || ghost ? `Next word: ${likely(probability).toLowerCase()} (${percent(probability)}, says ${rung})` : "";
     this.#spoke.textContent = this.#trouble || (rung ? sure : "");
   }
 

@@ -53,7 +53,7 @@ function answer(chosen, title, notice) {
 function answering(chosen, title, notice) {
   context = chosen;
   tell(notice);
-  byId("answering").replaceChildren(...(chosen === null ? ["Answers no post yet. Pick one from the thread, or just write."] : ["Answers ", make("strong", {}, title)]));
+  byId("answering").replaceChildren(...(chosen === null ? ["Answers no post yet: find one under “The thread”, or just write."] : ["Answers ", make("strong", {}, title)]));
   replies.clear();
   composer.refresh();
 }

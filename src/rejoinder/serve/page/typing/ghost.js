@@ -53,7 +53,7 @@ export class Ghost {
    *   drawn at the caret
    */
   look(draft, { after = "", atEnd = true, how = "moved", composing = false } = {}) {
-    if (how === "typed") this.#judge(draft);
+    if (how === "typed" && after === this.#seen.after) this.#judge(draft); // else the caret has moved as well
     if (how !== "moved") this.#quiet = how === "deleted";
     this.#seen = { draft, after, atEnd, composing };
     this.#question(false);
