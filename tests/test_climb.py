@@ -20,6 +20,7 @@ from rejoinder.archive.places import place
 from rejoinder.archive.reader import ArchiveCorpus
 from rejoinder.archive.split import Split, first_share, hash_split
 from rejoinder.climb import task_cache
+from rejoinder.climb.cost import _trained
 from rejoinder.climb.entries import Entry, entries, full_config, settings_of
 from rejoinder.climb.executor import EntryProgress
 from rejoinder.climb.run import FOLDER, ClimbConfig, climb
@@ -361,6 +362,14 @@ def test_what_was_made_here_of_a_given_net_is_a_row_only_where_it_has_read_no_te
     monkeypatch.setattr("rejoinder.climb.entries.identity", lambda directory: "3")
     found = [entry for entry in entries(None, {}, home) if entry.home]
     assert [(one.name, one.net, one.identity) for one in found] == [("word_mixture", True, "3")] * taken
+
+
+def test_what_a_net_was_trained_on_is_told_where_it_is_known() -> None:
+    def given(**config: str) -> Any:
+        return SimpleNamespace(manifest={"config": config})
+
+    assert _trained(given(trained="2 trillion tokens")) == "on 2 trillion tokens"
+    assert _trained(given(trained="")) == _trained(given()) == "by others"
 
 
 def test_a_compressor_and_what_others_trained_are_measured_beside_the_rungs(

@@ -49,7 +49,8 @@ def add(
     if rung == "sentence_encoder" and file is None:
         raise UsageError("name the folder of an encoder, with config.json, tokenizer.json, model.safetensors: --file DIR")
     known = None if name is None or rung != "pretrained" else adding.published(name)
-    chosen = read_settings(config, settings or (), LADDER).get(rung, {})
+    chosen = {"trained": known.trained} if known else {}
+    chosen |= read_settings(config, settings or (), LADDER).get(rung, {})
     if file is None and known is not None:
         note(f"fetching {known.told}")
     with progress() as report:

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from rejoinder.climb.executor import EntryProgress
-from rejoinder.home.workspace import Workspace
+from rejoinder.home.workspace import Fitted, Workspace
 from rejoinder.ladder.formatting import seconds as shown
 from rejoinder.ladder.report import Cost, Machine, Percentiles
 from rejoinder.models import LADDER
@@ -43,11 +43,17 @@ def _whole(trial: EntryProgress, trials: Mapping[str, EntryProgress]) -> set[str
     return {trial.entry.name}.union(*(_whole(trials[part], trials) for part in trial.entry.parts if part in trials))
 
 
+def _trained(given: Fitted) -> str:
+    """On what, as far as whoever added it knew, or by whom."""
+    found = given.manifest.get("config", {}).get("trained", "")
+    return f"on {found}" if found else "by others"
+
+
 def _cost_of_shipped(trial: EntryProgress) -> Cost:
     """The same of a model of the package: the time to fit is that of where it was made."""
     if trial.entry.home:
         there = Workspace(trial.entry.home).fitted(trial.entry.rung)
-        told = str(there.manifest.get("trained", "trained elsewhere, by others")) if there else ""
+        told = f"trained elsewhere, {_trained(there)}" if there else ""
         return Cost(disk_bytes=there.bytes if there else None, elsewhere=told, **_latencies(trial))
     space = Workspace.shipped()
     names = (trial.entry.rung, *trial.entry.parts)

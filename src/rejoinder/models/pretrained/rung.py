@@ -51,6 +51,7 @@ class PretrainedConfig(Checked, of="pretrained"):
     """Settings of the rung: which file, and how far the net reads."""
 
     file: str = ""  # the GGUF file
+    trained: str = ""  # on what it was trained, in words, as the report of the ladder says them
     context: PositiveInt = 300  # tokens of what is answered that it reads, the nearest
     reach: PositiveInt = 1024  # tokens that it looks back at, about
     threads: PositiveInt = 2  # of one run
