@@ -16,7 +16,7 @@ _RAW = re.compile(r"<(?!/?[a-zA-Z])|<(?=/?[a-zA-Z][\w.:-]*[^\w\s>/.:-])")
 
 _MENTION = re.compile(r"(?<![\w/.@&])@[A-Za-z0-9_](?:[\w.-]*\w)?+(?![\w/@])")
 _QUOTE = re.compile(r"\[quote(?:=[^\]\n]*)?\]|\[/quote\]", re.IGNORECASE)
-_SPOILER = re.compile(r">!([^\n]*?)!<")
+_SPOILER = re.compile(r">!((?:(?!>!)[^\n])*?)!<")
 _SMALL, _SMALL_WORD = re.compile(r"\^\(([^()\n]*)\)"), re.compile(r"(?<![^\s(\[])\^(?=[^\s^])")
 _REDDITOR = re.compile(r"(?<![\w/])/?u/[\w-]{3,20}(?![\w/])")
 _SIZE = re.compile(r"\|\d{1,5}x\d{1,5}\b.*")  # `![a teapot|690x207, 50%](...)`, as Discourse writes it
