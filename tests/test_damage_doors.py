@@ -18,6 +18,7 @@ from serving import make_home
 from typer.testing import CliRunner
 
 from rejoinder.cli import app
+from rejoinder.files import write_json
 from rejoinder.home.fitting import FitConfig, fit
 from rejoinder.home.library import Home
 from rejoinder.home.open_home import OpenHome
@@ -25,7 +26,7 @@ from rejoinder.home.trial import Trial
 from rejoinder.home.voices import FEWEST
 from rejoinder.home.workspace import Workspace
 from rejoinder.models import directory as sealed
-from rejoinder.models.directory import identity
+from rejoinder.models.directory import identity, seal
 from rejoinder.serve.editor.lsp import Completer, EditorOptions
 from rejoinder.serve.http.app import create_app
 
@@ -133,6 +134,23 @@ def test_the_others_reply(name: str, file: str, home: Workspace) -> None:
         said = client.post("/v1/reply", json={"context": {"text": QUESTION}, "all": True})
         assert said.status_code == 200 and said.json()["replies"]
         assert client.get("/v1/models").status_code == 200
+
+
+def test_a_trigger_of_an_earlier_version_costs_a_line_that_says_what_to_run(home: Workspace) -> None:
+    """As 0.1 wrote it: two JSON files, and none of the arrays that are there now."""
+    (there,) = (home.models / "trigger").glob("*")
+    facts, manifest = (json.loads((there / name).read_text()) for name in ("trigger.json", "manifest.json"))
+    config = {"models": list(facts["sources"]), "precision": 0.6, "contexts": 500}
+    weights = {"centre": [0.0] * 4, "spread": [1.0] * 4, "weights": [0.0] * 5}
+    shutil.rmtree(there)
+    there.mkdir()
+    write_json(there / "config.json", {"rung": "trigger", "config": config})
+    write_json(there / "trigger.json", {"sources": facts["sources"], "learned": weights, "threshold": 0.7, "figures": {}})
+    seal(there, {key: value for key, value in manifest.items() if key not in ("format", "files", "hashes")})
+    answer, told = run("reply", QUESTION, "--all", "--home", home.home)
+    assert answer["replies"]
+    (line,) = told
+    assert line.startswith("`trigger` is passed over") and line.endswith("rejoinder fit trigger")
 
 
 @pytest.mark.parametrize("large", [False, True])

@@ -73,6 +73,7 @@ def add(
 def remove(
     name: Annotated[str, typer.Argument(metavar="RUNG", help="Such as pretrained.", show_default=False)],
     home: Home = None,
+    as_json: Json = False,
 ) -> None:
     """Take a net away again, all its files.
 
@@ -84,4 +85,7 @@ def remove(
 
     space = workspace(home)
     freed = adding.remove_added(space, name)
+    if as_json:
+        print_json({"rung": name, "freed": freed})
+        return
     say(f"removed: `{name}`, {size(freed)} freed")

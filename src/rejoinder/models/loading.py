@@ -17,6 +17,7 @@ from typing import Any, TypeVar
 import numpy as np
 
 from rejoinder.errors import DamagedModel, MissingExtra, ModelError, RejoinderError
+from rejoinder.models import LADDER
 from rejoinder.models import directory as sealed
 from rejoinder.models.interfaces import Suggester
 
@@ -33,13 +34,14 @@ def load_model(rung: type[Suggester], directory: Path, parts: Mapping[str, Sugge
     try:
         model = rung.load(directory, parts)
     except RejoinderError as error:
-        sealed.give_up(directory, error)
-        raise
+        told = _with_command(error, directory)
+        sealed.give_up(directory, told)
+        raise told from error
     except BaseException as error:
         if not _may_be_damage(error):
             raise
         said = f"{type(error).__name__}: {' '.join(str(error).split())[:100]}"
-        damaged = DamagedModel(f"{directory} cannot be loaded ({said}); fit again")
+        damaged = _with_command(DamagedModel(f"{directory} cannot be loaded ({said}); fit again"), directory)
         sealed.give_up(directory, damaged)
         raise damaged from error
     if max(sealed.read_manifest(directory)["files"].values(), default=0) > sealed.SMALL:
@@ -56,6 +58,14 @@ def without_damaged(use: Callable[[], T]) -> T:
         except (ModelError, MissingExtra):
             if sealed.given_up() == before:
                 raise
+
+
+def _with_command(error: RejoinderError, directory: Path) -> RejoinderError:
+    """The error, with the command that fits again what lies there: files do not know which rung is made of them."""
+    name = sealed.read_manifest(directory).get("rung")
+    if not str(error).endswith("fit again") or name not in LADDER or not LADDER[name].learns:
+        return error
+    return DamagedModel(f"{error}: rejoinder fit {name}")
 
 
 def _may_be_damage(error: BaseException) -> bool:
