@@ -30,6 +30,7 @@ from hn_server import (
 from hypothesis import given
 
 from rejoinder.archive import fetch as fetching
+from rejoinder.archive import hackernews_api
 from rejoinder.archive.authors import author_hasher
 from rejoinder.archive.fetch import Wanted, fetch, remaining
 from rejoinder.archive.hackernews_api import LARGEST_ANSWER, ApiConfig, HackerNewsApi
@@ -226,6 +227,23 @@ def test_a_range_is_read_whole_over_several_rounds(
     server.items = forum(dict.fromkeys(range(1, 31)))
     read(Wanted(since=since(3)))
     assert ids(archive) == set(range(3, 31))
+
+
+@pytest.mark.parametrize("wanted", [Wanted(items=range(1, 61)), Wanted(since=datetime.fromtimestamp(0, UTC))])
+def test_a_round_ends_once_it_holds_so_much_text(
+    wanted: Wanted, read: Read, server: HackerNewsServer, archive: Archive, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(hackernews_api, "BATCH_SIZE", 10_000)
+    server.items = forum(dict.fromkeys(range(1, 61)))
+    for item in server.items.values():
+        assert item is not None
+        item["text"] = "word " * 600
+    done = [0]
+    counts = read(wanted, progress=lambda so_far, left: done.append(so_far), concurrency=3)
+    assert max(after - before for before, after in pairwise(done)) <= 4 + 2  # four make 12,000; two more were on their way
+    assert ids(archive) == set(range(1, 61)) and counts.new == counts.lines == 60
+    looked_at = 20 if wanted.since else 0  # for the first id of that date
+    assert server.requests.total() <= 60 + looked_at  # nothing is read again
 
 
 def test_an_item_inside_a_range_does_not_hide_the_rest_of_the_range(

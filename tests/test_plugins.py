@@ -4,15 +4,19 @@ from __future__ import annotations
 
 import logging
 import os
+import re
 import subprocess
 import sys
 from importlib.metadata import EntryPoint
 from pathlib import Path
 from typing import Any
 
+import httpx
 import pytest
 from conftest import toy_posts
 
+from rejoinder.archive.places import place
+from rejoinder.home.workspace import Workspace
 from rejoinder.models import GROUP, LADDER, Can, Ladder, Rung, plugin_rungs
 from rejoinder.models.interfaces import LanguageModel
 
@@ -119,3 +123,70 @@ def test_our_own_rungs_have_what_their_lines_say() -> None:
     for name, line in LADDER.items():
         line.check()
         assert (Can.PREDICT in line.can) == issubclass(line.load(), LanguageModel), name
+
+
+# --- said once -------------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def with_broken(tmp_path: Path) -> dict[str, str]:
+    """The environment of a process that finds a package whose rung and whose source cannot be loaded."""
+    told = tmp_path / "packages" / "broken_things-1.dist-info"
+    told.mkdir(parents=True)
+    (told / "METADATA").write_text("Metadata-Version: 2.1\nName: broken-things\nVersion: 1\n")
+    groups = {"rungs": "broken_rung = no_such_module:RUNG", "sources": "broken_source = no_such_module:Source"}
+    (told / "entry_points.txt").write_text("".join(f"[rejoinder.{group}]\n{line}\n" for group, line in groups.items()))
+    ours = {name: value for name, value in os.environ.items() if not name.startswith("REJOINDER_")}
+    return {**ours, "PYTHONPATH": os.pathsep.join([str(told.parent), *sys.path])}
+
+
+RUNG_LINE, SOURCE_LINE = "the plugin rung `broken_rung`", "the source `broken_source`"
+
+
+@pytest.mark.parametrize(
+    ("command", "code", "of_source"),
+    [
+        (["import", "posts.mbox", "more.mbox"], 0, False),
+        (["import", "odd.csv", "posts.mbox"], 2, True),
+        (["import", "posts.mbox", "--as", "broken_source"], 2, True),
+        (["import", "odd.csv", "--show", "2"], 2, True),
+        (["rungs"], 0, False),
+        (["fit", "canned", "broken_rung"], 2, False),
+        (["ladder", "unigram", "--budget", "none"], 0, False),  # each of its workers meets the rung, too
+    ],
+    ids=str,
+)
+def test_what_is_wrong_with_a_package_is_said_once(
+    command: list[str], code: int, of_source: bool, with_broken: dict[str, str], tmp_path: Path
+) -> None:
+    mail = "From a@b Mon Nov 14 10:00:00 2022\nFrom: A <a@b>\nMessage-ID: <{}@b>\nSubject: dough\n\nThe dough rests.\n\n"
+    for name in ("posts.mbox", "more.mbox"):
+        (tmp_path / name).write_text(mail.format(name))
+    (tmp_path / "odd.csv").write_text("a,b\n1,2\n")
+    if command[0] == "ladder":
+        with Workspace(tmp_path / "home").open_archive(create=True) as archive:
+            place(archive, "toy", hashed=False)
+            archive.add(toy_posts(400))
+    run = [sys.executable, "-m", "rejoinder", *command, "--home", str(tmp_path / "home")]
+    ran = subprocess.run(run, capture_output=True, text=True, cwd=tmp_path, env=with_broken, check=False)
+    assert ran.returncode == code, ran.stderr
+    told = ran.stdout + ran.stderr
+    assert told.count(RUNG_LINE) <= 1 and told.count(SOURCE_LINE) == of_source, told
+    assert told.count(RUNG_LINE) == 1 or command[0] == "import"
+
+
+def test_a_server_says_once_what_is_wrong_with_a_package(with_broken: dict[str, str], tmp_path: Path) -> None:
+    run = [sys.executable, "-m", "rejoinder", "serve", "--port", "0", "--home", str(tmp_path / "home")]
+    with (
+        (tmp_path / "said").open("w+") as said,
+        subprocess.Popen(run, stdout=subprocess.PIPE, stderr=said, text=True, env=with_broken) as server,
+    ):
+        assert server.stdout is not None
+        try:
+            address = next(found.group() for line in server.stdout if (found := re.search(r"http://[\w.]+:\d+", line)))
+            assert httpx.get(f"{address}/v1/models", timeout=60).status_code == 200  # by the second process
+        finally:
+            server.terminate()
+        server.wait()
+        said.seek(0)
+        assert said.read().count(RUNG_LINE) == 1

@@ -29,6 +29,7 @@ fetch_app = typer.Typer(help="Read posts from a service into the archive.", no_a
 
 
 def import_files(
+    context: typer.Context,
     paths: Annotated[list[str], typer.Argument(metavar="PATH...", help="Files, folders, zip or tar files, or patterns.")],
     source: Annotated[
         str | None,
@@ -61,12 +62,12 @@ def import_files(
     """
     import gc
 
-    from rejoinder.archive.registry import broken
     from rejoinder.archive.registry import source as named
     from rejoinder.home.importing import import_files as imported
 
     if form and fields:
         raise UsageError("give one of --as and --map")
+    context.call_on_close(_tell_of_broken_sources)  # however it ends
     gc.disable()  # posts make no cycles; looking for them costs a tenth of the time, and this process ends with the import
     forced = named(form) if form else _mapped(fields) if fields else None
     if show:
@@ -90,14 +91,19 @@ def import_files(
                     say(f"  threads: {done.form.threading}")
     if as_json:
         print_json({"files": results, "errors": [str(error) for error in errors]})
-    for problem in broken():
-        note(f"rejoinder: {problem}")
     for earlier in errors[:-1]:
         note(f"rejoinder: {earlier}")
     if errors:
         raise errors[-1]
     if not as_json:
         say("now: rejoinder fit")
+
+
+def _tell_of_broken_sources() -> None:
+    from rejoinder.archive.registry import broken
+
+    for problem in broken():
+        note(f"rejoinder: {problem}")
 
 
 def _mapped(fields: str) -> Source:

@@ -27,6 +27,7 @@ from pathlib import Path
 
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from rejoinder import models
 from rejoinder.home.workspace import Workspace
 from rejoinder.serve.http.config import ServeConfig
 from rejoinder.serve.http.failures import Failure, failure
@@ -186,6 +187,7 @@ def main() -> None:
     from rejoinder.serve.http.running import run
 
     logging.basicConfig(level=logging.WARNING, format="%(message)s")
+    logging.getLogger(models.__name__).addFilter(lambda record: False)  # of plugins the first process tells
     os.nice(_POLITE)
     file, home, settings = sys.argv[1:]
     config = ServeConfig(**json.loads(settings))
