@@ -571,6 +571,14 @@ def test_only_hacker_news_items_go_to_a_place_with_their_numbers(archive: Archiv
         place(archive, "hn", Mail())
 
 
+def test_rows_that_are_dropped_after_their_archive_was_closed_are_dropped_quietly(tmp_path: Path) -> None:
+    archive = Archive.open(tmp_path / "archive.db", create=True)
+    rows = archive.query("SELECT 1 UNION ALL SELECT 2")
+    assert next(rows) == (1,)
+    archive.close()
+    rows.close()  # type: ignore[attr-defined] # as the interpreter does when nobody holds them any more
+
+
 @pytest.mark.parametrize("version", range(1, len(MIGRATIONS)))
 @pytest.mark.parametrize("name", ["hn", "lists", None])
 def test_an_archive_of_an_earlier_version_is_brought_along_with_the_same_words(

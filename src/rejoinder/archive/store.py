@@ -135,7 +135,8 @@ class Archive:
     def query(self, sql: str, values: Iterable[Any] = ()) -> Iterator[Row]:
         """The rows of a SELECT; what varies comes as bound values."""
         with _errors(self.path):
-            yield from self._db.execute(sql, tuple(values))
+            for row in self._db.execute(sql, tuple(values)):  # noqa: UP028 - that closes the cursor, which fails after `close`
+                yield row
 
     def view(self) -> Self:
         """The archive as it is at this moment, whatever is written; a connection of its own, which ends with this one's."""

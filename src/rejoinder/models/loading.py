@@ -62,7 +62,7 @@ def without_damaged(use: Callable[[], T]) -> T:
 
 def _with_command(error: RejoinderError, directory: Path) -> RejoinderError:
     """The error, with the command that fits again what lies there: files do not know which rung is made of them."""
-    name = sealed.read_manifest(directory).get("rung")
+    name = str(sealed.read_manifest(directory).get("rung"))
     if not str(error).endswith("fit again") or name not in LADDER or not LADDER[name].learns:
         return error
     return DamagedModel(f"{error}: rejoinder fit {name}")
