@@ -9,7 +9,7 @@ import subprocess
 import sys
 from collections.abc import Awaitable, Callable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import pytest
 from lsprotocol import types
@@ -17,10 +17,11 @@ from pygls.lsp.client import LanguageClient
 from pygls.workspace import TextDocument
 from serving import make_home
 
+from rejoinder.engine.typing import Typed, TypingSession
 from rejoinder.home.forgetting import forget_everywhere
 from rejoinder.home.own_text import erase, remember
 from rejoinder.post import Post
-from rejoinder.serve.editor.document import Draft, read_document
+from rejoinder.serve.editor.document import Draft, Silence, read_document
 from rejoinder.serve.editor.frames import Frames
 from rejoinder.serve.editor.lsp import Completer, EditorOptions
 
@@ -112,8 +113,23 @@ def test_an_editor_is_helped(tmp_path: Path) -> None:
     said = in_editor(tmp_path, do)
     assert said.capabilities.inline_completion_provider
     assert said.capabilities.completion_provider
+    assert not said.capabilities.completion_provider.trigger_characters  # a list that opens by itself takes Enter
     assert isinstance(said.capabilities.text_document_sync, types.TextDocumentSyncOptions)
     assert said.capabilities.text_document_sync.change == types.TextDocumentSyncKind.Incremental
+
+
+def test_why_nothing_is_shown_is_told_once(tmp_path: Path) -> None:
+    """Once for each reason, and again after something was shown."""
+    told: list[str] = []
+
+    class Session:
+        def suggest(self, draft: str, **_: object) -> Typed:
+            return Typed("lem" if draft == BEGUN else "", 0.5, (), "toy", False)
+
+    completer = Completer(lambda context: cast("TypingSession", Session()), EditorOptions(), tell=told.append)
+    for text, caret in ((BEGUN, 3), (BEGUN, 4), ("Nothing", 7), (BEGUN, len(BEGUN)), ("Nothing", 7)):
+        asyncio.run(completer.at(TextDocument(URI, text, 1, "markdown"), types.Position(0, caret)))
+    assert told == [f"nothing is shown in {URI}: {reason}" for reason in (Silence.INSIDE, Silence.UNSURE, Silence.UNSURE)]
 
 
 MAIL = "From: me\nSubject: bread\n\n> How long should\n> the dough rest?\n\nUntil it\n> and then?\n"
@@ -125,17 +141,23 @@ MAIL = "From: me\nSubject: bread\n\n> How long should\n> the dough rest?\n\nUnti
         ("markdown", "One.\n\nTwo", 9, Draft("", "One.\n\nTwo")),
         ("plaintext", "One\r\nTwo", 8, Draft("", "One\nTwo")),
         ("plaintext", "One\r\nTwo", 3, Draft("", "One")),
-        ("plaintext", "One Two", 3, None),  # inside a line
-        ("python", "One", 3, None),
+        ("plaintext", "One Two", 3, Silence.INSIDE),  # inside a line
+        ("python", "One", 3, Silence.LANGUAGE),
         ("gitcommit", "Mend\n# On branch\nthe", 20, Draft("", "Mend\nthe")),
-        ("git-commit", "# On branch", 11, None),
+        ("git-commit", "# On branch", 11, Silence.FOREIGN),
         ("mail", MAIL, MAIL.index("Until it") + 8, Draft("How long should\nthe dough rest?\nand then?", "Until it")),
-        ("mail", MAIL, MAIL.index(" bread") + 6, None),  # in the header
-        ("mail", MAIL, MAIL.index("should") + 6, None),  # in what others wrote
+        ("mail", MAIL, MAIL.index(" bread") + 6, Silence.HEADER),  # in the header
+        ("mail", MAIL, MAIL.index("should") + 6, Silence.FOREIGN),  # in what others wrote
         ("message", "No header here", 14, Draft("", "No header here")),
+        ("mail", "Note: this is\nnone", 18, Draft("", "Note: this is\nnone")),
+        ("message", "To: you\n--text follows this line--\nSo", 41, Draft("", "So")),
+        ("markdown", "---\ntitle: On", 13, Silence.HEADER),
+        ("markdown", "---\ntitle: On\n---\nSo", 20, Draft("", "So")),
+        ("markdown", "So\n---\nthen", 11, Draft("", "So\n---\nthen")),
+        ("rst", "+++\nx = 1\n+++\nSo", 16, Draft("", "So")),
     ],
 )
-def test_what_the_draft_is(language: str, text: str, caret: int, expected: Draft | None) -> None:
+def test_what_the_draft_is(language: str, text: str, caret: int, expected: Draft | Silence) -> None:
     assert read_document(language, text, caret) == expected
 
 

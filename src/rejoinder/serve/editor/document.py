@@ -2,7 +2,7 @@
 
     mail         the header is left out, quoted lines (">") are the post that is answered, the rest is the draft
     gitcommit    the lines that begin with "#" are git's, not the writer's
-    all others   the text before the caret
+    all others   the text before the caret, without the front matter that a document may begin with
 
 Editors do not agree on the names of languages: Vim says "gitcommit", Visual Studio Code "git-commit", Emacs "message" for mail.
 """
@@ -10,6 +10,7 @@ Editors do not agree on the names of languages: Vim says "gitcommit", Visual Stu
 from __future__ import annotations
 
 import re
+from enum import StrEnum
 from typing import NamedTuple
 
 from rejoinder.engine.manners import at_line_end
@@ -22,11 +23,35 @@ _KINDS = {
     "message": "mail",
     "gitcommit": "commit",
     "git-commit": "commit",
+    "latex": "text",
+    "tex": "text",
+    "plaintex": "text",
+    "restructuredtext": "text",
+    "rst": "text",
+    "asciidoc": "text",
+    "org": "text",
+    "typst": "text",
 }
 LANGUAGES = tuple(_KINDS)
 _LONGEST = 4_000  # characters of a draft that are read: the models look no further back
-_HEADER = re.compile(r"[!-9;-~]+:[ \t]")
+_HEADER = re.compile(  # the fields a mail may begin with: "Note: " in a body is none
+    r"(?:From|To|Cc|Bcc|Gcc|Fcc|Subject|Date|Reply-To|Sender|In-Reply-To|References|Message-ID|Newsgroups|Return-Path|Received"
+    r"|Organization|User-Agent|MIME-Version|Content-[!-9;-~]+|X-[!-9;-~]+):",
+    re.IGNORECASE,
+)
+_HEADER_END = re.compile(r"\n(?:\n|--text follows this line--\n)")  # the line is Emacs'
+_FRONT = re.compile(r"(---|\+\+\+)[ \t]*\n")
 _QUOTED = re.compile(r">+ ?")
+
+
+class Silence(StrEnum):
+    """Why nothing is shown."""
+
+    LANGUAGE = "the language is none of prose"
+    INSIDE = "the caret is inside a line"
+    HEADER = "the caret is in the header of a mail, or in front matter"
+    FOREIGN = "the line is quoted, or git's own"
+    UNSURE = "nothing was sure enough, or not in time"
 
 
 class Draft(NamedTuple):
@@ -36,23 +61,27 @@ class Draft(NamedTuple):
     draft: str  # up to the caret
 
 
-def read_document(language: str, text: str, caret: int) -> Draft | None:
-    """The draft in `text` with the caret before its character `caret`; None where no help belongs.
+def read_document(language: str, text: str, caret: int) -> Draft | Silence:
+    """The draft in `text` with the caret before its character `caret`; or why no help belongs there.
 
-    That is in languages which are not prose, inside a line (where only closing brackets, quotes and markers follow it has ended),
-    and on lines that are not the writer's own.
+    It does not in languages which are not prose, inside a line (where only closing brackets, quotes and markers follow, it has
+    ended), and on lines that are not the writer's own.
     """
     kind = _KINDS.get(language)
-    if kind is None or not at_line_end(text[caret : caret + _LONGEST]):
-        return None
+    if kind is None:
+        return Silence.LANGUAGE
+    if not at_line_end(text[caret : caret + _LONGEST]):
+        return Silence.INSIDE
     above = text[:caret].replace("\r\n", "\n")
     line = above.rpartition("\n")[2]
+    if line.startswith({"commit": "#", "mail": ">"}.get(kind, "\n")):
+        return Silence.FOREIGN
     if kind == "commit":
-        return None if line.startswith("#") else Draft("", _own(above, "#"))
-    if kind == "mail":
-        body = _without_header(above)
-        return None if body is None or line.startswith(">") else Draft(_quoted(text), _own(body, ">").lstrip("\n"))
-    return Draft("", _nearest(above))
+        return Draft("", _own(above, "#"))
+    body = _without_header(above) if kind == "mail" else _without_front(above)
+    if body is None:
+        return Silence.HEADER
+    return Draft(_quoted(text), _own(body, ">").lstrip("\n")) if kind == "mail" else Draft("", _nearest(body))
 
 
 def _own(text: str, mark: str) -> str:
@@ -72,8 +101,17 @@ def _without_header(text: str) -> str | None:
     """A mail without its header; None if it has not ended yet."""
     if not _HEADER.match(text):
         return text
-    header, _, body = text.partition("\n\n")
-    return body if len(header) < len(text) else None
+    end = _HEADER_END.search(text)
+    return text[end.end() :] if end else None
+
+
+def _without_front(text: str) -> str | None:
+    """A document without its front matter (YAML's or TOML's); None if it has not ended yet."""
+    front = _FRONT.match(text)
+    if not front:
+        return text
+    end = re.compile(rf"^{re.escape(front[1])}[ \t]*\n", re.MULTILINE).search(text, front.end())
+    return text[end.end() :] if end else None
 
 
 def _quoted(text: str) -> str:

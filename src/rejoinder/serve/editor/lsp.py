@@ -21,7 +21,7 @@ from rejoinder import __version__
 from rejoinder.engine.typing import Gate, Typed, TypingSession
 from rejoinder.errors import DamagedModel, missing_extra
 from rejoinder.post import Post
-from rejoinder.serve.editor.document import read_document
+from rejoinder.serve.editor.document import Silence, read_document
 
 if TYPE_CHECKING:
     from lsprotocol.types import CompletionItem, Position
@@ -51,9 +51,19 @@ class Completed(NamedTuple):
 class Completer:
     """Answers keystrokes in any number of documents. Asked from one event loop; one thread works."""
 
-    def __init__(self, open_typing: OpenTyping, options: EditorOptions, changed: Callable[[], bool] = lambda: False) -> None:
-        """`open_typing` is called once a document, and again when it answers something else, or the home has `changed`."""
-        self._open, self._options, self._changed = open_typing, options, changed
+    def __init__(
+        self,
+        open_typing: OpenTyping,
+        options: EditorOptions,
+        changed: Callable[[], bool] = lambda: False,
+        tell: Callable[[str], None] = lambda line: None,
+    ) -> None:
+        """`open_typing` is called once a document, and again when it answers something else, or the home has `changed`.
+
+        `tell` is given a line for the log when a document falls silent, and when the reason is another one.
+        """
+        self._open, self._options, self._changed, self._tell = open_typing, options, changed, tell
+        self._reasons: dict[str, Silence] = {}  # by document, where nothing was shown last
         self._worker = ThreadPoolExecutor(1, thread_name_prefix="typing")
         self._sessions: dict[str, tuple[str, TypingSession]] = {}  # by document: what it answers, and its session
 
@@ -65,7 +75,8 @@ class Completer:
         """The answer for the caret at `position`; None where no help belongs, or a newer keystroke has come meanwhile."""
         until = perf_counter() + self._options.deadline
         reading = read_document(document.language_id or "", document.source, document.offset_at_position(position))
-        if reading is None:
+        if isinstance(reading, Silence):
+            self._note(document.uri, reading)
             return None
         version = document.version
 
@@ -84,11 +95,22 @@ class Completer:
             return None if self._look_again() else found  # it may know what is forgotten by now
 
         typed = await asyncio.get_running_loop().run_in_executor(self._worker, work)
-        return None if typed is None or overtaken() else Completed(reading.draft, typed)
+        if typed is None or overtaken():
+            return None
+        self._note(document.uri, None if typed.ghost else Silence.UNSURE)
+        return Completed(reading.draft, typed)
 
     def close(self, uri: str) -> None:
         """Drop the draft of the document at `uri`, and all that was read of it."""
         self._sessions.pop(uri, None)
+        self._reasons.pop(uri, None)
+
+    def _note(self, uri: str, reason: Silence | None) -> None:
+        if reason is None:
+            self._reasons.pop(uri, None)
+        elif self._reasons.get(uri) != reason:
+            self._reasons[uri] = reason
+            self._tell(f"nothing is shown in {uri}: {reason}")
 
     def _look_again(self) -> bool:
         """Let go of what was fitted again, forgotten or erased; whether there was such a change."""
@@ -131,7 +153,11 @@ def make_server(open_typing: OpenTyping, options: EditorOptions, changed: Callab
     from rejoinder.serve.editor.lines import Documents
 
     server = LanguageServer("rejoinder", __version__)
-    completer = Completer(open_typing, options, changed)
+
+    def tell(line: str) -> None:
+        server.window_log_message(types.LogMessageParams(types.MessageType.Log, line))
+
+    completer = Completer(open_typing, options, changed, tell)
 
     def document(params: types.CompletionParams | types.InlineCompletionParams) -> TextDocument:
         return server.workspace.get_text_document(params.text_document.uri)
@@ -151,7 +177,7 @@ def make_server(open_typing: OpenTyping, options: EditorOptions, changed: Callab
         text = completed.typed.ghost if completed else ""
         return types.InlineCompletionList([types.InlineCompletionItem(insert_text=text, range=here)] if text else [])
 
-    @server.feature(types.TEXT_DOCUMENT_COMPLETION, types.CompletionOptions(trigger_characters=[" "]))
+    @server.feature(types.TEXT_DOCUMENT_COMPLETION, types.CompletionOptions())
     async def words(params: types.CompletionParams) -> types.CompletionList:
         completed = await completer.at(document(params), params.position)
         units = document(params).position_codec.client_num_units

