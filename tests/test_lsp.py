@@ -212,8 +212,8 @@ def test_what_is_forgotten_is_let_go_of_at_once() -> None:
     changes: list[bool] = []
 
     class Session:
-        def suggest(self, draft: str, **_: object) -> str:
-            return f"by session {opened.index(self)}"
+        def suggest(self, draft: str, **_: object) -> Typed:
+            return Typed(f"by session {opened.index(self)}", 0.5, (), "toy", False)
 
     def open_typing(context: Sequence[Post]) -> Any:
         opened.append(Session())
@@ -226,7 +226,7 @@ def test_what_is_forgotten_is_let_go_of_at_once() -> None:
         changes[:] = changed
         found = asyncio.run(completer.at(document, types.Position(0, len(BEGUN))))
         assert not changes
-        return found and found.typed
+        return found and found.typed.ghost
 
     assert asked(False, False) == asked(False, False) == "by session 0"
     assert asked(True, False) == "by session 1"

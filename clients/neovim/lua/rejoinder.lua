@@ -226,9 +226,11 @@ local function start(buffer)
     end
     return
   end
-  local id = vim.lsp.start({ name = "rejoinder", cmd = M.options.cmd, root_dir = vim.fn.getcwd() }, { bufnr = buffer })
-  if id and M.options.native and vim.lsp.inline_completion then
-    vim.lsp.inline_completion.enable(true, { client_id = id })
+  local server = { name = "rejoinder", cmd = M.options.cmd, root_dir = vim.fn.getcwd() }
+  if M.options.native and vim.lsp.inline_completion then
+    server.on_attach = function(_, attached)
+      vim.lsp.inline_completion.enable(true, { bufnr = attached })
+    end
     local key = M.options.keys.accept
     if key then
       vim.keymap.set("i", key, function()
@@ -236,6 +238,7 @@ local function start(buffer)
       end, { buffer = buffer, expr = true, desc = "rejoinder: accept" })
     end
   end
+  vim.lsp.start(server, { bufnr = buffer })
 end
 
 --- Begin: a server for the file types of prose, and a ghost while one writes. `options` holds what differs from M.options.
