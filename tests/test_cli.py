@@ -894,7 +894,7 @@ def test_json_of_complete_has_the_keys_it_promises(rejoinder: Rejoinder, hn_home
 
 
 def test_json_stands_alone_on_stdout_while_the_sample_is_announced(rejoinder: Rejoinder, sample_home: Path) -> None:
-    ran = rejoinder("reply", "Makefiles", "--home", sample_home, "--json")
+    ran = rejoinder("reply", "Why do people still use Makefiles?", "--home", sample_home, "--json")
     assert ran.json["replies"] and "embedded sample" in ran.err
 
 

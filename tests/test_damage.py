@@ -80,7 +80,7 @@ def test_only_errors_of_ours_come_out(
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """As small as these models are, all their files are hashed; so again as if they were large."""
+    """Small files are hashed, as nearly all of these are; so again as if all were large."""
     monkeypatch.setattr(sealed, "SMALL", small)
     monkeypatch.setattr(sealed, "_given_up", {})
     kind = LADDER[name].load()
@@ -106,6 +106,6 @@ def test_only_errors_of_ours_come_out(
         except BaseException as error:
             raise AssertionError(f"{file} {harm}: {type(error).__name__}: {error}") from error
         else:
-            assert small == 0 or file.name == sealed.MANIFEST or now == was, f"{file} {harm} was not noticed"
+            assert len(was) > small or file.name == sealed.MANIFEST or now == was, f"{file} {harm} was not noticed"
         shutil.rmtree(here)
     assert found > len(files)

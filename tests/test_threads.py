@@ -273,10 +273,11 @@ def test_a_circle_ends_the_context() -> None:
     assert [[above.id for above in thread.context(post)] for post in posts] == [[2, 3], [3, 1], [1, 2], []]
 
 
-def test_the_context_of_a_thread_5_000_deep_is_whole() -> None:
+def test_the_context_of_a_thread_5_000_deep_is_its_opening_and_the_nearest_200() -> None:
     posts = [said(1), *(said(number, number - 1) for number in range(2, 5_001))]
-    context = Thread(1, posts).context(posts[-1])
-    assert [post.id for post in context] == list(range(1, 5_000))
+    thread = Thread(1, posts)
+    assert [post.id for post in thread.context(posts[-1])] == [1, *range(4_800, 5_000)]
+    assert [post.id for post in thread.context(posts[-1], limit=5_000)] == list(range(1, 5_000))
 
 
 def test_a_pair_is_a_reply_with_words_to_a_post_with_words() -> None:
