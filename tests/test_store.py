@@ -524,7 +524,7 @@ def test_an_archive_holds_any_number_of_places_and_knows_where_each_post_can_be_
     question, answer = MAIL.number("a@b/c d"), MAIL.number("e@f")
     assert (counts.new, counts.skipped) == (2, 0)
     assert origin(archive, 7) == Origin("hn", "7", "https://news.ycombinator.com/item?id=7", 3)
-    assert origin(archive, question) == Origin("mail", "a@b/c d", "https://mail.example/a@b/c%20d", 5)
+    assert origin(archive, question) == Origin("mail", "a@b/c d", "https://mail.example/a@b/c%20d", 5, MAIL("x"))
     assert origin(archive, answer) == Origin("mail", "e@f", "https://else.where/1", 6)
     assert origin(archive, 8) is None
     assert [post.id for post in archive.path_to(answer)] == [question, answer]
