@@ -57,7 +57,9 @@ def test_a_finished_fit_removes_its_own_checkpoint_and_no_other(space: Workspace
 
 
 def test_whose_words_they_are_is_kept_beside_what_makes_text(space: Workspace) -> None:
-    assert {name for name in LADDER if LADDER[name].phrases} == {n for n in those_that(Can.PREDICT) if not (LADDER[n].parts or LADDER[n].added)}
+    assert {name for name in LADDER if LADDER[name].phrases} == {
+        n for n in those_that(Can.PREDICT) if not (LADDER[n].parts or LADDER[n].added)
+    }
     fit(space, ["canned", "unigram", "kneser_ney"], SMALL, {})
     found = {name: space.fitted(name) for name in ("canned", "unigram", "kneser_ney")}
     kept = {name: Phrases.load(there.directory) for name, there in found.items() if there is not None}
