@@ -30,7 +30,7 @@ from tempfile import mkdtemp
 from rejoinder.archive.schema import check_ours
 from rejoinder.errors import ArchiveError, UsageError
 from rejoinder.files import leftovers
-from rejoinder.models import LADDER
+from rejoinder.models import LADDER, OURS
 from rejoinder.models.directory import MANIFEST, MARK
 from rejoinder.text.tensors import TOKENIZER_FILE
 
@@ -45,7 +45,7 @@ HOLDERS: dict[str, tuple[str, ...]] = {  # the folder -> what of it holds no wor
 }
 _BEFORE = {  # what a rejoinder that set no marks yet wrote into each, and nobody else does
     SCRATCH: r"tmp[a-z0-9_]{8}",
-    CHECKPOINTS: rf"(?:{'|'.join(LADDER)})(?:/\.?[0-9a-f]{{32}}\.safetensors(?:\.\w+)?)?",
+    CHECKPOINTS: rf"(?:{'|'.join(OURS)})(?:/\.?[0-9a-f]{{32}}\.safetensors(?:\.\w+)?)?",
     LADDER_FOLDER: r"[0-9a-f]{24}|ladder\.html|(?:ladder|run|data)\.json",
 }
 _HOME_OF_OURS = ("archive.db", "author.key", "personal.txt", "sample", "models.lock", MARK)
