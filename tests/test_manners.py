@@ -13,7 +13,7 @@ from rejoinder.engine.typing import Engine, Gate
 from rejoinder.home.open_home import OpenHome
 from rejoinder.home.workspace import Workspace
 from rejoinder.post import Post
-from rejoinder.serve.editor.document import read_document
+from rejoinder.serve.editor.document import Silence, read_document
 from rejoinder.text.phrases import Phrases
 
 
@@ -37,7 +37,7 @@ def test_what_closes_is_the_end_of_a_line_at_every_door(after: str, end: bool) -
     assert at_line_end(after) is end
     typed = Engine({"fake": parrot(words(), SPARK)}, {}, None, NO_LIMIT).open().suggest("Check the", after)
     assert bool(typed.ghost) is end and bool(typed.words) is end
-    assert (read_document("markdown", "Check the" + after, 9) is not None) is end
+    assert isinstance(read_document("markdown", "Check the" + after, 9), Silence) is not end
 
 
 @pytest.mark.parametrize(
