@@ -17,7 +17,7 @@ export class Help {
   #sequence = 0;
   #composing = false;
   #how = null; // what the field was told is about to be done to it
-  #last = null; // the draft as it was last looked at
+  #last = { draft: null }; // what stood around the caret, as it was last looked at
   #text = ""; // the whole text, as it was last looked at
   #swallowed = ""; // a key whose release is ours as well
   #frame = 0;
@@ -63,8 +63,9 @@ export class Help {
   }
 
   /** The page says what it is about to do to the field, or has done. */
-  told({ type, inputType, data, clipboardData }) {
+  told({ type, inputType, isComposing, data, clipboardData }) {
     if (type === "compositionstart" || type === "compositionend") this.#composing = type === "compositionstart";
+    if (type === "beforeinput" && isComposing) this.#composing = true; // it began before help was here
     if (type === "paste") this.#learning.pasted(clipboardData?.getData("text/plain") ?? "");
     if (type === "beforeinput" && this.#page.learns() && this.#field.text !== this.#text) this.#learning.began(this.#field.text); // the page wrote that
     if (inputType) this.#how = /^(?:delete|history)/u.test(inputType) ? "deleted" : "typed";
@@ -76,16 +77,17 @@ export class Help {
   look() {
     const seen = this.#composing ? { draft: null } : this.#field.look();
     const draft = seen.draft?.trim() ? seen.draft : null; // an empty field is no question
-    const isSame = draft === this.#last;
-    if (isSame && this.#how === null) {
+    const { after, atEnd } = seen;
+    const isSame = draft === this.#last.draft;
+    if (isSame && after === this.#last.after && atEnd === this.#last.atEnd && this.#how === null) {
       this.#place();
       return;
     }
     if (this.#page.learns()) this.#remember();
     const how = isSame ? "moved" : (this.#how ?? "moved");
     this.#how = null;
-    this.#last = draft;
-    this.#ghost.look(draft, { after: seen.after, atEnd: seen.atEnd, how });
+    this.#last = { draft, after, atEnd };
+    this.#ghost.look(draft, { after, atEnd, how });
   }
 
   /** Note the text as it was typed. A field that the page empties has been sent, and what it held is finished. */

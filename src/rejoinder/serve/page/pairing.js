@@ -8,13 +8,11 @@ const SOON = 1_000; // milliseconds
 export function showPairings() {
   const details = byId("pairings");
   const status = byId("pairings-status");
-  let attempts = 0;
-  const attempt = async (asked, said = null) => {
-    const mine = ++attempts;
+  let last = Promise.resolve();
+  const attempt = (asked, said = null) => (last = last.then(() => one(asked, said))); // one after the other: the last answer is the newest
+  const one = async (asked, said) => {
     try {
-      const { paired } = await asked();
-      if (mine !== attempts) return; // something newer was asked for meanwhile
-      list(paired);
+      list((await asked()).paired);
       if (said !== null) status.textContent = said;
     } catch (error) {
       status.textContent = error.message;
