@@ -11,6 +11,7 @@ from hn_server import HackerNewsServer
 from chaos.attack import Attacker
 from chaos.homes import OWN_SECRET, SECRET, SECRET_AUTHOR, holders, items, rows, without_author, write_posts
 from chaos.tally import Tally
+from rejoinder.home.own_text import MOST
 from rejoinder.home.workspace import Workspace
 
 FIT = ("fit", "canned", "unigram", "markov", "bm25")
@@ -80,8 +81,9 @@ def test_own_text_is_whole_whatever_is_killed_and_erased_for_good(
     home = tmp_path / "home"
     took = tally.ok(attacker.run("own", "add", f"{OWN_SECRET} begins", home=home)).seconds
     kept = [f"{OWN_SECRET} begins"]
+    more = "and more of it " * (MOST // (4 * rounds + 2) // 16)  # together less than is remembered: nothing goes for its age
     for number in range(4 * rounds):
-        text = f"{OWN_SECRET} number {number} " + "and more of it " * 10_000
+        text = f"{OWN_SECRET} number {number} {more}"
         tally.attacked(attacker.kill_after(float(rng.uniform(0, 2 * took)), "own", "add", text, home=home))
         found = [post.strip() for post in (home / "personal.txt").read_text().split("\n\n")]
         tally["lost"] += found not in (kept, [*kept, text.strip()])
