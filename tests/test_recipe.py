@@ -7,7 +7,9 @@ import shutil
 import sys
 import tempfile
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -17,16 +19,20 @@ from conftest import make_archive, toy_posts
 from rejoinder.archive.reader import ArchiveCorpus, held_out
 from rejoinder.archive.store import Archive
 from rejoinder.cli import main
-from rejoinder.errors import ConfigError, UsageError
+from rejoinder.errors import ConfigError, DamagedModel, UsageError
 from rejoinder.home.holders import held_in
 from rejoinder.home.workspace import Workspace
 from rejoinder.models import Can
 from rejoinder.models.directory import check_hashes
 from rejoinder.models.interfaces import Job
 from rejoinder.models.kneser_ney import KneserNey
+from rejoinder.models.lstm.checkpoint import Checkpoint, Checkpoints
+from rejoinder.models.lstm.config import LSTMConfig
 from rejoinder.models.unigram import Unigram
 from rejoinder.post import Kind, Post, Thread
-from rejoinder.publish.recipe import About, CleanCorpus, Recipe, bits_per_byte, make
+from rejoinder.publish.card import bits_per_byte
+from rejoinder.publish.recipe import About, CleanCorpus, Recipe, make
+from rejoinder.publish.trained import trained_elsewhere
 from rejoinder.publish.workplace import check_place, workplace
 from rejoinder.text.fingerprints import Fingerprints, post_hash
 
@@ -215,6 +221,73 @@ def test_a_run_that_goes_on_finds_its_checkpoints(corpus: ArchiveCorpus, tmp_pat
 def test_a_wrong_recipe_is_a_clear_error(settings: dict[str, dict[str, Any]], says: str) -> None:
     with pytest.raises(ConfigError, match=says):
         Recipe.from_settings(settings)
+
+
+# --- a cell that was trained elsewhere -------------------------------------------------------------------------------
+
+CELL = {"embedding": 16, "hidden": 24, "layers": 2, "residual": True, "attention": 8, "feedforward": 32, "recall": 0}
+
+
+def a_checkpoint(directory: Path, vocabulary: int, **facts: Any) -> Path:
+    """The checkpoint of a run whose best weights are random."""
+    rng = np.random.default_rng(4)
+    shapes = {"embedding": (vocabulary, 16), "projection": (16, 16), "bias": (vocabulary,)}
+    for layer in ("layer0", "layer1"):
+        shapes |= {f"{layer}.input": (16, 96), f"{layer}.recurrent": (16, 96), f"{layer}.projection": (24, 16)}
+        shapes |= {f"{layer}.bias": (96,)}
+    shapes |= {f"attention.{name}": (16, 8) for name in ("query", "key", "value")} | {"attention.out": (8, 16)}
+    shapes |= {"feedforward.widen": (16, 32), "feedforward.narrow": (32, 16)}
+    best = {f"best.{name}": rng.normal(size=shape).astype(np.float32) / 4 for name, shape in shapes.items()}
+    run = Checkpoints(directory, "cafe")
+    run.write(Checkpoint(best, {"step": 40, "best": 30, "dev": 2.5, "seconds": 77.04, **facts}))
+    return run.file
+
+
+def test_a_cell_that_was_trained_elsewhere_is_taken_and_not_trained(corpus: ArchiveCorpus, tmp_path: Path) -> None:
+    recipe = Recipe.from_settings({**SETTINGS, "lstm": CELL, "mixture": {"models": ["kneser_ney", "lstm"], "recall": False}})
+    make(Recipe.from_settings({"tokenizer": {"size": 400}, "unigram": {}}), corpus, tmp_path / "one", np.random.default_rng(3))
+    vocabulary = Workspace(tmp_path, models=tmp_path / "one").load("unigram").tokenizer.vocabulary
+    file = a_checkpoint(tmp_path, vocabulary)
+    directory = tmp_path / "models"
+    make(replace(recipe, cell=file), corpus, directory, np.random.default_rng(3))
+    space = Workspace(tmp_path, models=directory)
+    weights = trained_elsewhere(file).weights.arrays()
+    kept = space.load("lstm").weights.arrays()
+    assert all(np.abs(kept[name] - array).max() < 1e-3 for name, array in weights.items())
+    manifest = space.fitted("lstm").manifest  # type: ignore[union-attr]
+    assert manifest["seconds"] == 77.0
+    assert manifest["trained"] == {
+        "run": "cafe",
+        "step": 40,
+        "best": 30,
+        "dev": 2.5,
+        "seconds": 77.04,
+    }
+    assert "30 steps, 122,880 tokens read" in (directory / "MODEL_CARD.md").read_text()
+    before = {name: space.fitted(name).directory for name in recipe.rungs}  # type: ignore[union-attr]
+    make(replace(recipe, cell=file), corpus, directory, np.random.default_rng(3))
+    assert {name: space.fitted(name).directory for name in recipe.rungs} == before  # type: ignore[union-attr]
+    later = a_checkpoint(tmp_path, vocabulary, best=40)
+    make(replace(recipe, cell=later), corpus, directory, np.random.default_rng(3))
+    after = {name: space.fitted(name).directory for name in recipe.rungs}  # type: ignore[union-attr]
+    assert [name for name in recipe.rungs if after[name] != before[name]] == ["lstm", "mixture"]
+
+
+@pytest.mark.parametrize(("settings", "vocabulary", "says"), [({"hidden": 32}, 300, "hidden 24"), ({}, 301, "vocabulary 300")])
+def test_a_cell_of_other_settings_or_tokens_is_refused(
+    settings: dict[str, int], vocabulary: int, says: str, tmp_path: Path
+) -> None:
+    trained = trained_elsewhere(a_checkpoint(tmp_path, 300))
+    with pytest.raises(ConfigError, match=says):
+        trained.cell(LSTMConfig(**{**CELL, **settings}), SimpleNamespace(vocabulary=vocabulary))  # type: ignore[arg-type]
+
+
+def test_what_is_no_checkpoint_is_a_clear_error(tmp_path: Path) -> None:
+    (tmp_path / "cell.safetensors").write_bytes(b"no")
+    Checkpoints(tmp_path, "cafe").write(Checkpoint({"000": np.zeros(2)}, {"step": 1}))
+    for name in ("cell", "cafe", "none"):
+        with pytest.raises(DamagedModel, match=name):
+            trained_elsewhere(tmp_path / f"{name}.safetensors")
 
 
 # --- the command, and the use of what it made ------------------------------------------------------------------------

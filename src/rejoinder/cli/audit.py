@@ -63,10 +63,11 @@ def audit(
     from rejoinder.config import read_settings
     from rejoinder.models import LADDER
     from rejoinder.publish.auditing import AuditPlan, audit_home
+    from rejoinder.publish.reading import READ
     from rejoinder.publish.recipe import TOKENIZER
 
     asked = {"each": each, "alternatives": alternatives, "seed": seed}
-    recipe = read_settings(config, (), [TOKENIZER, *LADDER]) if config else None
+    recipe = read_settings(config, (), [TOKENIZER, *LADDER], [READ]) if config else None
     plan = AuditPlan(recipe, keep, models, canaries, {name: value for name, value in asked.items() if value is not None})
     space = or_sample(workspace(home))
     with progress() as report:

@@ -28,6 +28,14 @@ def bundle(
     ] = None,
     licence: Annotated[str, typer.Option(metavar="TEXT", help="The licence the card states.")] = "",
     seed: Annotated[int, typer.Option(min=0, help="Seed of what is random.")] = 0,
+    cell: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE",
+            help="A checkpoint of a run that trained the recipe's cell elsewhere; it is trained here, if none.",
+            show_default=False,
+        ),
+    ] = None,
     gates: Annotated[
         bool, typer.Option("--gates", help="Only fit anew when the models that are there may speak up while somebody types.")
     ] = False,
@@ -50,7 +58,7 @@ def bundle(
     from rejoinder.publish.recipe import TOKENIZER
 
     recipe = read_settings(config, (), [TOKENIZER, *LADDER], [READ])
-    chosen = BundleConfig(name or "", licence, seed, tuple(read_configs(config)), gates)
+    chosen = BundleConfig(name or "", licence, seed, tuple(read_configs(config)), cell, gates)
     with progress() as report:
         card = make(file, recipe, out, chosen, report)
     if as_json:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import hashlib
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -37,6 +37,7 @@ class BundleConfig:
     licence: str = ""  # that the card states
     seed: int = 0
     read: tuple[ReadConfig, ...] = ()  # the files of a folder, if the models are made of several
+    cell: Path | None = None  # the checkpoint of a run that trained the cell elsewhere
     gates: bool = False  # fit nothing but when the models that are there may speak up while somebody types
 
 
@@ -50,7 +51,7 @@ def bundle(file: Path, recipe: Settings, out: Path, config: BundleConfig, progre
         ConfigError: the recipe is wrong.
         UsageError: `out` holds what no recipe made.
     """
-    made = Recipe.from_settings(recipe)
+    made = replace(Recipe.from_settings(recipe), cell=config.cell)
     if not (file.is_dir() if config.read else file.is_file()):
         raise SourceError(f"{file}: no such {'folder' if config.read else 'file'}")
     with workplace(out.resolve()) as work, ExitStack() as stack:

@@ -1,232 +1,138 @@
 """Which runs of words a model must not pass off as its own, where it has read so much that not all can be kept.
 
-`rejoinder.text.phrases` keeps the runs that one author alone wrote; of 92 million words these would take 90 MB. So only those are
-kept that a model would itself make: the most probable ones, as many as there is room for. How probable a run is, a model that
-counts says, given what stands before it in its post:
+`rejoinder.text.phrases` keeps the runs that one author alone wrote; of 92 million words these would take 90 MB. So kept are
 
-    s(run) = sum over the tokens t of the run's words of ln p(t | what stands before it)
+    what a net read once in a pass or more often (`ReadConfig.passes`): all of it, since what is read often is learned by heart,
+        the files that it read most often first;
+    of the rest, what the models were heard to say: they go on from random places of all they read (`continuations`), and every
+        run of theirs that stands in one thread alone is put in.
 
-A run is copied by chance p; so, of sets of one size, these are the runs of which most copies are caught where continuations are
-sampled, and where the likeliest is searched for, too. Authors are not known, so whoever wrote in a thread counts as one.
-
-In two passes, so that it takes little memory: the hashes of all runs lie on the disk, with their threads, while the most probable
-ones are collected; then it is seen which of these another thread has, too.
+Authors are not known, so whoever wrote in a thread counts as one. The hashes of all runs lie on the disk, with their threads;
+they are the same for every model that read the same, so they are written once.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
-from rejoinder.hashing import hash64
-from rejoinder.models.interfaces import Progress, silent
-from rejoinder.models.kneser_ney import KneserNey
-from rejoinder.models.smoothing import Followers
-from rejoinder.post import Post
+from rejoinder.files import atomically
+from rejoinder.hashing import mix64
+from rejoinder.models.interfaces import LanguageModel, Progress, silent
+from rejoinder.publish.continuations import Continuation, continuations
 from rejoinder.publish.reading import ReadCorpus
-from rejoinder.text.phrases import RUN, Phrases, run_hashes
-from rejoinder.text.tensors import TokenArrays, open_tokens
-from rejoinder.text.words import placed_words
+from rejoinder.text.phrases import RUN, Phrases, all_runs, every_other, hashed, run_hashes
+from rejoinder.text.words import words
 
 BITS = 16  # of the filter for each run
-_SPARE = 3  # times as many runs are collected as there is room for, since others may have them too
-_AT_ONCE = 2**20  # tokens scored together
+WHOLE = 1.0  # passes from which a file is kept whole
 _CHUNK = 2**22  # runs looked up together
 _RECORD = np.dtype([("run", "<u8"), ("thread", "<u8")])
-
-
-def guard(sources: Sequence[ReadCorpus], model: KneserNey, size: int, work: Path, progress: Progress = silent) -> Phrases:
-    """The filter, in at most `size` bytes, of the likeliest runs that one thread alone holds.
-
-    Args:
-        sources: what was read; their token arrays are written.
-        model: says how probable a run is.
-        size: bytes.
-        work: a directory for what is needed on the way.
-        progress: told which file is looked at.
-    """
-    room = size * 8 // BITS
-    likeliest = _Likeliest(_SPARE * room)
-    scores = TokenScores(model.index)
-    file = work / "runs"
-    with file.open("wb") as written:
-        for source in sources:
-            progress(f"likely runs of {source.config.called}", 0, None)
-            for runs in _runs(source, model, scores):
-                runs.records().tofile(written)
-                likeliest.add(runs.run, runs.score)
-    progress("whose runs they are", 0, None)
-    found, score = likeliest.sorted()
-    alone = _alone(found, np.memmap(file, dtype=_RECORD, mode="r") if file.stat().st_size else np.empty(0, _RECORD))
-    file.unlink()
-    best = np.argsort(-score[alone], kind="stable")[:room]
-    return Phrases.of(np.sort(found[alone][best]), BITS * len(best))
+_RUNS, _WHOLE = "runs", "whole.npy"
+_PAIR = np.uint64(0x9E3779B97F4A7C15)  # any odd number with its bits well mixed
 
 
 @dataclass(frozen=True)
-class _Runs:
-    """The runs of some posts: their hashes, threads and log probabilities, (N,) each."""
+class GuardConfig:
+    """How large the guard is, and how much is listened to."""
 
-    run: NDArray[np.uint64]
-    thread: NDArray[np.uint64]
-    score: NDArray[np.float32]
-
-    def records(self) -> NDArray[np.void]:
-        """As they lie on the disk."""
-        found = np.empty(len(self.run), dtype=_RECORD)
-        found["run"], found["thread"] = self.run, self.thread
-        return found
+    size: int = 6_000_000  # bytes of the filter
+    texts: int = 20_000  # that the models make
 
 
-class _Likeliest:
-    """The runs of the highest scores among all that are shown to it, at most so many."""
+def guard(
+    sources: Sequence[ReadCorpus], voice: LanguageModel, config: GuardConfig, work: Path, progress: Progress = silent
+) -> Phrases:
+    """The filter.
 
-    def __init__(self, most: int) -> None:
-        self._most = most
-        self._runs: NDArray[np.uint64] = np.empty(0, dtype=np.uint64)
-        self._scores: NDArray[np.float32] = np.empty(0, dtype=np.float32)
-        self._bar = -np.inf
-        self._new: list[tuple[NDArray[np.uint64], NDArray[np.float32]]] = []
-        self._waiting = 0
-
-    def add(self, runs: NDArray[np.uint64], scores: NDArray[np.float32]) -> None:
-        """Look at some more."""
-        likely = scores > self._bar
-        self._new.append((runs[likely], scores[likely]))
-        self._waiting += int(likely.sum())
-        if self._waiting > self._most:
-            self._settle()
-
-    def sorted(self) -> tuple[NDArray[np.uint64], NDArray[np.float32]]:
-        """(N,) the runs, ascending, each once; (N,) the best score of each."""
-        self._settle()
-        return self._runs, self._scores
-
-    def _settle(self) -> None:
-        runs = np.concatenate([self._runs, *(run for run, _ in self._new)])
-        scores = np.concatenate([self._scores, *(score for _, score in self._new)])
-        order = np.lexsort((-scores, runs))
-        runs, scores = runs[order], scores[order]
-        first = np.concatenate([[True], runs[1:] != runs[:-1]]) if len(runs) else np.empty(0, dtype=bool)
-        runs, scores = runs[first], scores[first]
-        if len(runs) > self._most:
-            self._bar = float(np.partition(scores, len(scores) - self._most)[len(scores) - self._most])
-            kept = scores > self._bar
-            runs, scores = runs[kept], scores[kept]
-        self._runs, self._scores, self._new, self._waiting = runs, scores, [], 0
+    Args:
+        sources: what was read; their token arrays are written.
+        voice: what is given away, which goes on from what it read.
+        config: bytes, and texts.
+        work: a directory for the hashes of all runs, which may lie there from before, for the same sources.
+        progress: told what is being done.
+    """
+    records = all_records(sources, work, progress)
+    made = heard(continuations(voice, sources, config.texts, np.random.default_rng(0), progress))
+    progress("whose runs they are", 0, None)
+    first = made[alone(made, records)]
+    kept = np.concatenate([first, np.load(work / _WHOLE)])[: config.size * 8 // BITS]
+    return Phrases.of(np.unique(kept), BITS * len(kept))
 
 
-def _alone(found: NDArray[np.uint64], records: NDArray[np.void]) -> NDArray[np.bool_]:
-    """(N,) which of the runs, ascending, stand in one thread alone."""
+def heard(texts: Iterable[Continuation]) -> NDArray[np.uint64]:
+    """(N,) ascending: the hashes of the runs of words that a model made from its first word to its last."""
+    known: dict[str, int] = {}
+    found = [run_hashes(hashed(own_words(one), known)) for one in texts]
+    return np.unique(np.concatenate([np.empty(0, np.uint64), *found]))
+
+
+def own_words(one: Continuation) -> list[str]:
+    """The words of a text that the model made whole."""
+    said = words(one.draft + one.text)
+    return said[len(words(one.draft)) :]
+
+
+def all_records(sources: Sequence[ReadCorpus], work: Path, progress: Progress = silent) -> NDArray[np.void]:
+    """(N,) the runs of all train posts, in order, each with its thread; written if they are not there."""
+    if not (work / _WHOLE).is_file():
+        _write(sources, work, progress)
+    file = work / _RUNS
+    return np.memmap(file, dtype=_RECORD, mode="r") if file.stat().st_size else np.empty(0, _RECORD)
+
+
+def alone(found: NDArray[np.uint64], records: NDArray[np.void], *, pairs: bool = False) -> NDArray[np.bool_]:
+    """(N,) which of the runs, ascending, stand in one thread alone; with `pairs`, of two runs side by side (`paired`)."""
     low = np.full(len(found), np.iinfo(np.uint64).max, dtype=np.uint64)
     high = np.zeros(len(found), dtype=np.uint64)
     for first in range(0, len(records) if len(found) else 0, _CHUNK):
-        here = records[first : first + _CHUNK]
-        place = np.minimum(np.searchsorted(found, here["run"]), len(found) - 1)
-        there = found[place] == here["run"]
-        np.minimum.at(low, place[there], here["thread"][there])
-        np.maximum.at(high, place[there], here["thread"][there])
+        here = records[first : first + _CHUNK + pairs]
+        runs, threads = here["run"], here["thread"]
+        if pairs:
+            runs, threads = paired(runs), threads[:-1]
+        place = np.minimum(np.searchsorted(found, runs), len(found) - 1)
+        there = found[place] == runs
+        np.minimum.at(low, place[there], threads[there])
+        np.maximum.at(high, place[there], threads[there])
     return np.asarray(low == high)
 
 
-def _runs(source: ReadCorpus, model: KneserNey, scores: TokenScores) -> Iterator[_Runs]:
-    """The runs of a file's train posts, some posts at a time."""
-    arrays = open_tokens(source.tokens, "train")
-    threads = np.load(source.tokens / "train.threads.npy", mmap_mode="r")
-    lengths = np.array([len(piece) for piece in model.tokenizer.bytes])
-    posts = (post for post in source.posts("train") if post.own_text)
-    known: dict[str, int] = {}
-    first = 0
-    while first < len(arrays.posts):
-        last = max(int(np.searchsorted(arrays.offsets, arrays.offsets[first] + _AT_ONCE, side="right")) - 1, first + 1)
-        total = np.cumsum(scores.of(arrays, first, last), dtype=np.float64)
-        found: list[tuple[NDArray[np.uint64], NDArray[np.float32], int]] = []
-        for row in range(first, last):
-            begin, end = (int(arrays.offsets[at] - arrays.offsets[first]) for at in (row, row + 1))
-            tokens = arrays.tokens[arrays.offsets[row] + 1 : arrays.offsets[row + 1] - 1]
-            spoken = _spoken(next(posts), lengths[tokens], total[begin : end - 1], known)
-            if spoken is not None:
-                found.append((*spoken, int(threads[row])))
-        if found:
-            runs = np.concatenate([run for run, _, _ in found])
-            whose = np.repeat(np.array([thread for _, _, thread in found], dtype=np.uint64), [len(run) for run, _, _ in found])
-            yield _Runs(runs, whose, np.concatenate([score for _, score, _ in found]))
-        first = last
+def paired(runs: NDArray[np.uint64]) -> NDArray[np.uint64]:
+    """(N - 1,) a hash of each two of (N,) runs that follow each other: of RUN + 1 words, where they overlap."""
+    return mix64(runs[:-1] * _PAIR + runs[1:])
 
 
-def _spoken(
-    post: Post, lengths: NDArray[np.int64], total: NDArray[np.float64], known: dict[str, int]
-) -> tuple[NDArray[np.uint64], NDArray[np.float32]] | None:
-    """(N,) the hashes of a post's runs, (N,) their log probabilities; None where it has none.
-
-    Args:
-        post: the post.
-        lengths: (T,) bytes of its tokens.
-        total: (T + 1,) the log probability of all tokens up to the separator, and up to each of its tokens.
-        known: the hashes of words met so far.
-    """
-    text = post.own_text
-    placed = placed_words(text)
-    if len(placed) < RUN:
-        return None
-    hashes = np.empty(len(placed), dtype=np.uint64)
-    for place, (word, _) in enumerate(placed):
-        if word not in known:
-            known[word] = hash64(word.encode("utf-8", "replace"))
-        hashes[place] = known[word]
-    ends = np.array([end for _, end in placed])
-    if not text.isascii():
-        ends = np.cumsum([0, *(len(character.encode("utf-8", "replace")) for character in text)])[ends]
-    token = np.searchsorted(np.cumsum(lengths), ends)  # which each word ends in
-    upto = np.concatenate([[total[0]], total[1:][np.minimum(token, len(total) - 2)]])
-    return run_hashes(hashes), (upto[RUN:] - upto[:-RUN]).astype(np.float32)
+def _write(sources: Sequence[ReadCorpus], work: Path, progress: Progress) -> None:
+    """The runs of all files, and those that are kept of the files that are kept whole."""
+    work.mkdir(parents=True, exist_ok=True)
+    often: list[tuple[ReadCorpus, NDArray[np.uint64], NDArray[np.bool_]]] = []
+    with (work / _RUNS).open("wb") as file:
+        for source in sources:
+            progress(f"runs of {source.config.called}", 0, None)
+            runs, threads, even = all_runs(_by_thread(source))
+            found = np.empty(len(runs), dtype=_RECORD)
+            found["run"], found["thread"] = runs, threads
+            found.tofile(file)
+            if source.config.passes >= WHOLE:
+                often.append((source, runs, even))
+    progress("whose runs they are", 0, None)
+    records = np.memmap(work / _RUNS, dtype=_RECORD, mode="r") if (work / _RUNS).stat().st_size else np.empty(0, _RECORD)
+    whole = [np.empty(0, np.uint64)]
+    for _, runs, even in sorted(often, key=lambda one: -one[0].config.passes):
+        unique, place = np.unique(runs, return_inverse=True)
+        own = alone(unique, records)[place]
+        whole.append(np.unique(runs[every_other(own, even)]))
+    with atomically(work / _WHOLE) as file:
+        np.save(file, np.concatenate(whole))
 
 
-class TokenScores:
-    """The log probabilities of all tokens of many posts at once, as `KneserNey` (without its cache) says one after the other."""
-
-    def __init__(self, index: Sequence[Followers]) -> None:
-        """Sort the index by token within each context."""
-        self._index = [level for level in index if len(level.token)]  # nobody wrote a post as long as the others
-        self._size = len(index[0].token)
-        self._keys: list[NDArray[np.int64]] = []
-        self._order: list[NDArray[np.int64]] = []
-        for level in self._index[1:]:
-            keys = level.contexts() * self._size + level.token
-            order = np.argsort(keys)
-            self._keys.append(keys[order])
-            self._order.append(order)
-
-    def of(self, arrays: TokenArrays, first: int, last: int) -> NDArray[np.float64]:
-        """(N,) float64, nats: of every token of the posts `first` to `last`; 0 for the separator each begins with."""
-        begin = int(arrays.offsets[first])
-        tokens = arrays.tokens[begin : int(arrays.offsets[last])].astype(np.int64)
-        starts = (arrays.offsets[first:last] - begin).astype(np.int64)
-        age = np.arange(len(tokens)) - np.repeat(
-            starts, np.diff(arrays.offsets[first : last + 1])
-        )  # tokens before it in its post
-        place = [tokens]  # of the n-gram that ends at each token, for each n; -1 where there is none
-        for n in range(2, len(self._index) + 1):
-            place.append(self._longer(place[-1], tokens, age >= n - 1, n))
-        value = np.asarray(self._index[0].log_prob, dtype=np.float64)[tokens]
-        for n in range(2, len(self._index) + 1):  # shorter contexts first: each longer one backs off to what is known so far
-            context = np.concatenate([[-1], place[n - 2][:-1]])
-            context[age < n - 1] = -1
-            met = context >= 0
-            backoff = np.where(met, self._index[n - 2].backoff[np.maximum(context, 0)], 0.0)
-            found = place[n - 1]
-            value = np.where(found >= 0, self._index[n - 1].log_prob[np.maximum(found, 0)], value + backoff)
-        value[starts] = 0.0
-        return np.asarray(value)
-
-    def _longer(self, shorter: NDArray[np.int64], tokens: NDArray[np.int64], old: NDArray[np.bool_], n: int) -> NDArray[np.int64]:
-        """(N,) the place of the n-gram that ends at each token, given that of the (n - 1)-gram that ends before it."""
-        before = np.concatenate([[-1], shorter[:-1]])
-        keys, order = self._keys[n - 2], self._order[n - 2]
-        wanted = before * self._size + tokens
-        at = np.minimum(np.searchsorted(keys, wanted), len(keys) - 1)
-        return np.where(old & (before >= 0) & (keys[at] == wanted), order[at], -1)
+def _by_thread(source: ReadCorpus) -> Iterator[tuple[list[str], int]]:
+    """The words of each train post that holds a run, and its thread."""
+    for thread in source.threads("train"):
+        for post in thread.posts:
+            if len(said := words(post.own_text)) >= RUN:
+                yield said, thread.key

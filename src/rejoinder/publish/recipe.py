@@ -15,7 +15,7 @@ import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
-from math import log
+from functools import cached_property
 from pathlib import Path
 from time import perf_counter
 from typing import Annotated, Any, cast
@@ -27,35 +27,33 @@ from rejoinder.config import At, Checked, PositiveInt, Settings, as_dict, resolv
 from rejoinder.corpus import ByThread, Corpus, Part
 from rejoinder.engine.calibration import GateConfig
 from rejoinder.errors import ConfigError
-from rejoinder.files import tree_size, write_atomically, write_json
+from rejoinder.files import tree_size
 from rejoinder.home.fitting import gate_of
 from rejoinder.home.holders import sweep
 from rejoinder.home.workspace import CARD, Workspace
-from rejoinder.ladder.text_evaluation import post_nats
 from rejoinder.models import LADDER, Can, parts_of, rung, those_that
 from rejoinder.models.directory import identity, seal
 from rejoinder.models.interfaces import Job, LanguageModel, Progress, Suggester, silent
-from rejoinder.models.kneser_ney import KneserNey
 from rejoinder.post import Post, Thread, unquoted
 from rejoinder.publish.arrays import learn_tokenizer, write_arrays
-from rejoinder.publish.copies import guard
+from rejoinder.publish.card import CARD_PAGE, POSTS, bits_per_byte, write_card
+from rejoinder.publish.copies import GuardConfig, guard
 from rejoinder.publish.counting import fit_counts
 from rejoinder.publish.reading import FilesCorpus
+from rejoinder.publish.trained import trained_elsewhere
 from rejoinder.publish.workplace import check_place, workplace
 from rejoinder.text.cleaning import stripped
 from rejoinder.text.crude import crude_hashes
 from rejoinder.text.fingerprints import Fingerprints
 from rejoinder.text.lexicon import Lexicon
 from rejoinder.text.phrases import Phrases
-from rejoinder.text.tensors import TOKENIZER_FILE, open_tokens, train_tokenizer, write_tokens
+from rejoinder.text.tensors import TOKENIZER_FILE, open_tokenizer, open_tokens, train_tokenizer, write_tokens
 from rejoinder.text.tokenizer import DEFAULT_SIZE, SMALLEST_SIZE, Tokenizer
 from rejoinder.text.writers import by_writer
 
-CARD_PAGE, POSTS = "MODEL_CARD.md", "posts.npy"
 TOKENIZER = "tokenizer"  # its table beside those of the rungs
-GATES = GateConfig(keystrokes=12_000, one_in=5, likely=2_000, seconds=900.0)  # what is shown to everybody stands on more
-GUARD = 6_000_000  # bytes of the copy guard of models that have read several files
-_SCORED = 500  # posts that a figure is taken on
+GATES = GateConfig(keystrokes=12_000, one_in=5, likely=2_000, seconds=900.0)  # of the last rung, which speaks to everybody
+GUARD = GuardConfig()  # of models that have read several files
 _LEFT_OUT = (
     "lines with an e-mail address or a telephone number, attribution lines, trailers, list footers, signatures, quotes",
     "authors, in every form",
@@ -76,7 +74,8 @@ class Recipe:
 
     tokenizer: TokenizerConfig
     rungs: Mapping[str, Any]  # name -> settings
-    phrases: bool = True  # also keep which runs of words one author alone wrote, as hashes
+    phrases: bool = True  # also keep which runs of words one author alone wrote, as hashes, beside the last rung
+    cell: Path | None = None  # the checkpoint of a run that trained the cell elsewhere; None: it is trained here
 
     @classmethod
     def from_settings(cls, settings: Settings) -> Recipe:
@@ -230,13 +229,15 @@ class _Kitchen:
 
     def make(self, name: str, recipe: Recipe, facts: Mapping[str, Any], rng: np.random.Generator) -> None:
         """Fit, measure and keep one rung, unless it is there."""
-        config = recipe.rungs[name]
+        config, last = recipe.rungs[name], name == list(recipe.rungs)[-1]
         parts: dict[str, str] = {}
         for part in parts_of(name, config):
             found = self.space.fitted(part)
             assert found is not None  # noqa: S101 - parts stand before what is made of them
             parts[part] = identity(found.directory)
+        trained = trained_elsewhere(recipe.cell) if recipe.cell is not None and name == "lstm" else None
         wanted = {"rung": name, "config": as_dict(config), **facts, "code": __version__, **({"parts": parts} if parts else {})}
+        wanted |= {"trained": trained.facts} if trained is not None else {}
         there = self.space.fitted_or_none(name)
         if there is not None and {key: there.manifest.get(key) for key in wanted} == json.loads(json.dumps(wanted)):
             return
@@ -245,37 +246,46 @@ class _Kitchen:
         workdir.mkdir(parents=True, exist_ok=True)
         job = Job(workdir, self.progress, {part: self.space.load(part) for part in parts}, checkpoints=workdir / "checkpoints")
         began = perf_counter()
-        if isinstance(self.corpus, FilesCorpus) and name == "kneser_ney":
-            model: Suggester = fit_counts(self.corpus, config, job)
+        if trained is not None:
+            model: Suggester = trained.cell(config, open_tokenizer(self.corpus.tokens))
+        elif isinstance(self.corpus, FilesCorpus) and name == "kneser_ney":
+            model = fit_counts(self.corpus, config, job)
         else:
             model = LADDER[name].load().fit(self.corpus, config, rng=rng, job=job)
-        seconds = round(perf_counter() - began, 1)
+        seconds = round(trained.facts["seconds"] if trained is not None else perf_counter() - began, 1)
         self.progress(f"measuring {name}", 0, None)
         figures = {"dev": bits_per_byte(cast(LanguageModel, model), list(self.corpus.threads("dev")))}
         if self.about.test:
             figures["test"] = bits_per_byte(cast(LanguageModel, model), [clean(thread) for thread in self.about.test])
         when = datetime.now(UTC).isoformat(timespec="seconds")
         known = {"revision": 0, "on": "train", "split": "hash", "fitted": when, "seconds": seconds, "bits_per_byte": figures}
-        first = next(iter(recipe.rungs))
-        if not recipe.phrases:
-            phrases = None
-        elif name == first:
-            phrases = self._phrases(model)
-        else:
-            kept = self.space.fitted(first)
-            phrases = Phrases.load(kept.directory) if kept is not None else None
-        gate = gate_of(model, self.corpus, facts["seed"], phrases, config=GATES)
-        beside = [phrases.save] if phrases is not None and name == first else []
-        self.space.keep(model, wanted | known, gate.save, *beside)
+        phrases = self._phrases(cast(LanguageModel, model), facts, last=last) if recipe.phrases else None
+        self.progress(f"gate of {name}", 0, None)
+        gate = gate_of(model, self.corpus, facts["seed"], phrases, config=GATES if last else None)
+        self.space.keep(model, wanted | known, gate.save, *([phrases.save] if phrases is not None and last else []))
 
-    def _phrases(self, model: Suggester) -> Phrases:
-        """Whose words these are, and which words may be offered: no crude ones."""
-        if isinstance(self.corpus, FilesCorpus) and isinstance(model, KneserNey):
-            found = guard(self.corpus.sources, model, GUARD, self.work, self.progress)
-            found = replace(found, lexicon=Lexicon.build(self.corpus.posts("train")))
+    def _phrases(self, voice: LanguageModel, facts: Mapping[str, Any], *, last: bool) -> Phrases:
+        """Which words may be offered, no crude ones, and, for the `last` rung, whose words these are."""
+        lexicon = self.lexicon.without(crude_hashes())
+        if not last:
+            return replace(Phrases.unknown(), lexicon=lexicon)
+        if isinstance(self.corpus, FilesCorpus):
+            found = guard(self.corpus.sources, voice, GUARD, self.work / f"guard-{_digest(facts)}", self.progress)
         else:
             found = Phrases.build(self.corpus.posts("train"))
-        return replace(found, lexicon=found.lexicon and found.lexicon.without(crude_hashes()))
+        return replace(found, lexicon=lexicon)
+
+    @cached_property
+    def lexicon(self) -> Lexicon:
+        """The words that two wrote."""
+        kept = self.corpus.tokens / "words"
+        found = Lexicon.load(kept) if kept.is_dir() else None
+        if found is None:
+            self.progress("listing words", 0, None)
+            found = Lexicon.build(self.corpus.posts("train"))
+            kept.mkdir(exist_ok=True)
+            found.save(kept)
+        return found
 
     def card(self, recipe: Recipe, facts: Mapping[str, Any], hashes: int) -> dict[str, Any]:
         """The facts of what was made."""
@@ -299,59 +309,6 @@ class _Kitchen:
             "left_out": [*_LEFT_OUT, *_rare(recipe)],
             "licence": self.about.licence,
         }
-
-
-def bits_per_byte(model: LanguageModel, threads: Sequence[Thread]) -> float | None:
-    """Nats / (ln 2 x UTF-8 bytes) of posts with what they answer before them, END included; None without posts.
-
-    Taken on at most some hundreds of posts, the same ones each time.
-    """
-    posts = [(thread.answered(post), post) for thread in threads for post in thread.posts if post.own_text]
-    chosen = np.sort(np.random.default_rng(0).permutation(len(posts))[:_SCORED])
-    nats, size = 0.0, 0
-    for context, post in (posts[place] for place in chosen):
-        nats += post_nats(model, post, context)
-        size += len(post.own_text.encode("utf-8", "replace"))
-    return round(nats / log(2) / size, 4) if size else None
-
-
-def write_card(directory: Path, card: Mapping[str, Any]) -> None:
-    """Write a card, for programs and for people."""
-    write_json(directory / CARD, card)
-    data = card["data"]
-    lines = [
-        "# Model card",
-        "",
-        f"Language models for finishing sentences and drafting replies, made by rejoinder {card['code']} from one recipe.",
-        "",
-        "| rung | bits per byte, dev | test | fitted in | size |",
-        "| --- | --- | --- | --- | --- |",
-        *(
-            f"| {name} | {_figure(made, 'dev')} | {_figure(made, 'test')} | {made['seconds']:.0f} s | "
-            f"{made['bytes'] / 1e6:.1f} MB |"
-            for name, made in card["rungs"].items()
-        ),
-        "",
-        f"Bits per byte are those of at most {_SCORED} posts, cleaned as below, with what they answer before them.",
-        "",
-        f"**Data.** {data['name'] or 'Not named'}: the train part, {data['posts']:,} posts, {data['words']:,} words, "
-        f"{data['tokens']:,} tokens; the dev part stopped and weighed. SHA-256 `{data['sha256'] or 'unknown'}`.",
-        "",
-        f"**Recipe.** Seed {card['seed']}, tokenizer of {card['tokenizer']['size']:,} pieces at most; settings in `{CARD}`.",
-        "",
-        "**Left out, for the sake of those who wrote it:**",
-        "",
-        *(f"- {what}" for what in card["left_out"]),
-        "",
-        f"`{POSTS}` holds {data['hashes']:,} hashes of posts seen, 2 bytes each, to tell them from others; no words.",
-        "",
-        "**Limits.** They repeat the views and errors of what they read, know one kind of forum in one language, and what they "
-        "say need not be true. Cleaning goes by patterns: names within sentences stay. For one's own drafts, not for posting.",
-        "",
-        f"**Licence.** {card['licence'] or 'Not stated'}.",
-        "",
-    ]
-    write_atomically(directory / CARD_PAGE, "\n".join(lines).encode())
 
 
 def _write_tokens(recipe: Recipe, corpus: CleanCorpus | FilesCorpus, progress: Progress) -> None:
@@ -383,12 +340,7 @@ def _rare(recipe: Recipe) -> list[str]:
 
 
 def _shown(manifest: Mapping[str, Any]) -> dict[str, Any]:
-    return {key: manifest[key] for key in ("config", "bits_per_byte", "seconds", "fitted")}
-
-
-def _figure(made: Mapping[str, Any], part: str) -> str:
-    value = made["bits_per_byte"].get(part)
-    return f"{value:.3f}" if value is not None else "not measured"
+    return {key: manifest[key] for key in ("config", "bits_per_byte", "seconds", "fitted", "trained") if key in manifest}
 
 
 def _seed(rng: np.random.Generator) -> Any:

@@ -18,7 +18,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Self
@@ -64,9 +64,8 @@ class Phrases:
         Such a post is still one author's where it is sent again, word for word.
         """
         reader = LexiconReader()
-        runs, owners, even = _all_runs(reader.passing(posts))
-        own = runs[_worth_keeping(runs, owners, even)]
-        kept = np.unique(own)
+        runs, owners, even = all_runs(_by_writer(reader.passing(posts)))
+        kept = np.unique(runs[every_other(_own(runs, owners), even)])
         return replace(cls.of(kept, _BITS * len(kept)), lexicon=Lexicon(reader.hashes))
 
     @classmethod
@@ -96,7 +95,7 @@ class Phrases:
 
     def _spans(self, found: list[str]) -> list[tuple[int, int]]:
         spans: list[tuple[int, int]] = []
-        for start in np.flatnonzero(self._holds(run_hashes(_word_hashes(found, {})))).tolist():
+        for start in np.flatnonzero(self._holds(run_hashes(hashed(found, {})))).tolist():
             if spans and start <= spans[-1][1]:
                 spans[-1] = (spans[-1][0], start + RUN)
             else:
@@ -151,10 +150,12 @@ class Phrases:
         return found if self.beside is None else found | self.beside._holds(runs)
 
 
-def _all_runs(posts: Iterable[Post]) -> tuple[NDArray[np.uint64], NDArray[np.uint64], NDArray[np.bool_]]:
-    """(N,) the hashes of all runs, in order; (N,) whose they are; (N,) whether they begin at an even word of their post."""
+def all_runs(said: Iterable[tuple[list[str], int]]) -> tuple[NDArray[np.uint64], NDArray[np.uint64], NDArray[np.bool_]]:
+    """(N,) the hashes of all runs, in order; (N,) whose they are; (N,) whether they begin at an even word of their post.
+
+    `said`: of each post its words, RUN or more, and whose it is, 64 bits.
+    """
     known: dict[str, int] = {}  # word -> hash
-    whose = Writers()
     runs: list[NDArray[np.uint64]] = []
     owners: list[NDArray[np.uint64]] = []
     even: list[NDArray[np.bool_]] = []
@@ -174,14 +175,10 @@ def _all_runs(posts: Iterable[Post]) -> tuple[NDArray[np.uint64], NDArray[np.uin
         for collected in (hashes, lengths, writers):
             collected.clear()
 
-    for post in posts:
-        found = words(post.own_text)
-        if len(found) < RUN:
-            continue
-        hashes.extend(_word_hashes(found, known).tolist())
+    for found, writer in said:
+        hashes.extend(hashed(found, known).tolist())
         lengths.append(len(found))
-        first = whose(post, found)
-        writers.append(first if post.author is None else hash64(post.author))
+        writers.append(writer)
         if len(lengths) == _BATCH:
             flush()
     flush()
@@ -192,21 +189,36 @@ def _all_runs(posts: Iterable[Post]) -> tuple[NDArray[np.uint64], NDArray[np.uin
     )
 
 
-def _worth_keeping(runs: NDArray[np.uint64], owners: NDArray[np.uint64], even: NDArray[np.bool_]) -> NDArray[np.bool_]:
-    """(N,) which of the runs to keep: one author's own, at even places, and at odd ones beside an even one that is not."""
+def _by_writer(posts: Iterable[Post]) -> Iterator[tuple[list[str], int]]:
+    """The words of each post that holds a run, and its author; if none is known, who first sent the same (see `Writers`)."""
+    whose = Writers()
+    for post in posts:
+        found = words(post.own_text)
+        if len(found) >= RUN:
+            first = whose(post, found)
+            yield found, first if post.author is None else hash64(post.author)
+
+
+def _own(runs: NDArray[np.uint64], owners: NDArray[np.uint64]) -> NDArray[np.bool_]:
+    """(N,) which of the runs one writer alone has."""
     if not len(runs):
-        return even
+        return np.empty(0, dtype=np.bool_)
     order = np.argsort(runs, kind="stable")
     first = run_starts(runs[order])
     alone = np.minimum.reduceat(owners[order], first) == np.maximum.reduceat(owners[order], first)
     own = np.empty(len(runs), dtype=np.bool_)
     own[order] = np.repeat(alone, np.diff(np.append(first, len(runs))))
+    return own
+
+
+def every_other(own: NDArray[np.bool_], even: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    """(N,) which of one writer's `own` runs to keep: those at even places, and at odd ones beside an even one that is not own."""
     shared = even & ~own
-    beside = np.concatenate([[False], shared[:-1]]) | np.concatenate([shared[1:], [False]])  # too many at a post's ends: harmless
-    return np.asarray(own & (even | beside))
+    before, after = np.roll(shared, 1), np.roll(shared, -1)  # too many at a post's ends: harmless
+    return np.asarray(own & (even | before | after))
 
 
-def _word_hashes(found: list[str], known: dict[str, int]) -> NDArray[np.uint64]:
+def hashed(found: list[str], known: dict[str, int]) -> NDArray[np.uint64]:
     """(N,) the hash of each word; `known` remembers them."""
     for word in found:
         if word not in known:

@@ -21,15 +21,6 @@ def words(text: str) -> list[str]:
     return list(_remembered(text)) if len(text) <= _SHORT else _read(text)
 
 
-def placed_words(text: str) -> list[tuple[str, int]]:
-    """The words of `text`, in order, each with where it ends in it; those of `words`, but for letters that fold to several."""
-    if "://" in text or "www." in text:
-        text = ADDRESS.sub(lambda match: " " * len(match[0]), text)
-    folded = text.casefold() if text.isascii() else "".join(c if len(f := c.casefold()) > 1 else f for c in text)
-    found = ((match[0], match.end()) for match in _WORD.finditer(folded.replace("’", "'")))
-    return [(word, end) for word, end in found if len(word) <= LONGEST]
-
-
 def _read(text: str) -> list[str]:
     if "://" in text or "www." in text:
         text = ADDRESS.sub(" ", text)
