@@ -18,7 +18,7 @@ from figures import DATA, arguments, report
 
 from rejoinder.home.workspace import Workspace
 from rejoinder.models.interfaces import LanguageModel
-from rejoinder.publish.continuations import Continuation, continuations
+from rejoinder.publish.continuations import MadeText, continuations
 from rejoinder.publish.copies import all_records, alone, own_words, paired
 from rejoinder.publish.reading import read_configs, reading
 from rejoinder.text.phrases import Phrases, hashed, run_hashes
@@ -26,7 +26,7 @@ from rejoinder.text.phrases import Phrases, hashed, run_hashes
 SEED = 1  # the guard's is 0
 
 
-def eights(one: Continuation) -> set[int]:
+def eights(one: MadeText) -> set[int]:
     """Hashes of the runs of COPIED words that the model made."""
     return set(paired(run_hashes(hashed(own_words(one), {}))).tolist())
 

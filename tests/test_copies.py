@@ -16,7 +16,7 @@ from rejoinder.engine.sampling import sample, text_of
 from rejoinder.models.interfaces import Job
 from rejoinder.models.kneser_ney import KneserNey, KneserNeyConfig
 from rejoinder.publish.arrays import learn_tokenizer, write_arrays
-from rejoinder.publish.continuations import LIKELIEST, Continuation, continuations
+from rejoinder.publish.continuations import LIKELIEST, MadeText, continuations
 from rejoinder.publish.copies import GuardConfig, all_records, alone, guard, heard, paired
 from rejoinder.publish.reading import TALK, FilesCorpus, ReadConfig, reading
 from rejoinder.text.phrases import RUN, hashed, run_hashes
@@ -122,5 +122,5 @@ def test_models_go_on_together_as_they_do_one_by_one(tmp_path: Path) -> None:
 
 
 def test_only_words_that_a_model_made_whole_are_its_own() -> None:
-    said = heard([Continuation("I made a com", "puter of one two three four five six seven", True)])
+    said = heard([MadeText("I made a com", "puter of one two three four five six seven", True)])
     assert said.tolist() == sorted(run_hashes(hashed("of one two three four five six seven".split(), {})).tolist())

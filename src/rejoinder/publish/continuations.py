@@ -26,7 +26,7 @@ _SHORTEST = 12  # tokens of a post, separators included
 _TOGETHER = 128  # texts
 
 
-class Continuation(NamedTuple):
+class MadeText(NamedTuple):
     """A post up to some place, and how the model goes on there."""
 
     draft: str
@@ -60,7 +60,7 @@ class _File:
 
 def continuations(
     voice: LanguageModel, sources: Sequence[ReadCorpus], many: int, rng: np.random.Generator, progress: Progress = silent
-) -> Iterator[Continuation]:
+) -> Iterator[MadeText]:
     """`many` texts, half of them sampled.
 
     Args:
@@ -85,7 +85,7 @@ def _open(source: ReadCorpus) -> _File:
     return _File(open_tokens(source.tokens, "train"), np.load(source.tokens / "train.parents.npy", mmap_mode="r"))
 
 
-def _together(voice: LanguageModel, places: Sequence[tuple[_File, int]], rng: np.random.Generator) -> Iterator[Continuation]:
+def _together(voice: LanguageModel, places: Sequence[tuple[_File, int]], rng: np.random.Generator) -> Iterator[MadeText]:
     """One text from each place."""
     drafts = []
     for file, row in places:
@@ -106,4 +106,4 @@ def _together(voice: LanguageModel, places: Sequence[tuple[_File, int]], rng: np
                 if one.token != voice.tokenizer.end:
                     made[order[one.place]].append(one.token)
         for at, tokens in made.items():
-            yield Continuation(text_of(voice.tokenizer, drafts[at]), text_of(voice.tokenizer, tokens), bool(half))
+            yield MadeText(text_of(voice.tokenizer, drafts[at]), text_of(voice.tokenizer, tokens), bool(half))

@@ -23,7 +23,7 @@ from numpy.typing import NDArray
 from rejoinder.files import atomically
 from rejoinder.hashing import mix64
 from rejoinder.models.interfaces import LanguageModel, Progress, silent
-from rejoinder.publish.continuations import Continuation, continuations
+from rejoinder.publish.continuations import MadeText, continuations
 from rejoinder.publish.reading import ReadCorpus
 from rejoinder.text.phrases import RUN, Phrases, all_runs, every_other, hashed, run_hashes
 from rejoinder.text.words import words
@@ -64,14 +64,14 @@ def guard(
     return Phrases.of(np.unique(kept), BITS * len(kept))
 
 
-def heard(texts: Iterable[Continuation]) -> NDArray[np.uint64]:
+def heard(texts: Iterable[MadeText]) -> NDArray[np.uint64]:
     """(N,) ascending: the hashes of the runs of words that a model made from its first word to its last."""
     known: dict[str, int] = {}
     found = [run_hashes(hashed(own_words(one), known)) for one in texts]
     return np.unique(np.concatenate([np.empty(0, np.uint64), *found]))
 
 
-def own_words(one: Continuation) -> list[str]:
+def own_words(one: MadeText) -> list[str]:
     """The words of a text that the model made whole."""
     said = words(one.draft + one.text)
     return said[len(words(one.draft)) :]
