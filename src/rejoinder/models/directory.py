@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import shutil
 from contextlib import suppress
 from functools import lru_cache
 from pathlib import Path
@@ -19,6 +20,7 @@ from numpy.typing import NDArray
 from rejoinder.config import as_dict, resolve
 from rejoinder.errors import ConfigError, DamagedModel
 from rejoinder.files import write_json
+from rejoinder.text.columns import in_file
 
 FORMAT = 1
 MANIFEST = "manifest.json"
@@ -54,8 +56,12 @@ def load_config(directory: Path, rung: str, config: type[C]) -> C:
 
 
 def save_array(directory: Path, name: str, array: NDArray[Any]) -> None:
-    """Write one array."""
-    np.save(directory / f"{name}.npy", array, allow_pickle=False)
+    """Write one array; one that lies in a file is copied without being read into memory."""
+    mapped = in_file(array)
+    if mapped is not None and str(mapped.filename).endswith(".npy"):
+        shutil.copyfile(str(mapped.filename), directory / f"{name}.npy")
+    else:
+        np.save(directory / f"{name}.npy", array, allow_pickle=False)
 
 
 def load_array(directory: Path, name: str) -> NDArray[Any]:

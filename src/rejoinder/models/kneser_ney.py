@@ -14,7 +14,8 @@ The index runs *forward*: what followed a context lies together, most probable f
 searched for: the first few after the longest context, then those after the next shorter one that were not there, and so on,
 until nothing further back can still enter the list. The counts lie beside it, so that models merge and forget exactly.
 
-Counting stands in `rejoinder.text.ngrams`, the formulas as code in `rejoinder.models.smoothing`; here the index is asked.
+Counting stands in `rejoinder.text.ngrams`, the formulas as code in `rejoinder.models.forward_index`; here the index is asked.
+Both take the memory they are given (`memory`), and for what does not fit the disk.
 
 It does not know that two words are alike, nor anything beyond order - 1 tokens.
 
@@ -23,7 +24,7 @@ Explained in docs/tour/03-the-problem-we-are-trying-to-solve.md.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -37,12 +38,14 @@ from rejoinder.corpus import Corpus
 from rejoinder.errors import DamagedModel, ModelError
 from rejoinder.models.cache import Cache, fit_weights
 from rejoinder.models.directory import load_array, load_config, save_array, save_config
+from rejoinder.models.forward_index import build_index
 from rejoinder.models.interfaces import Counting, Job, LogProbs, Suggester
 from rejoinder.models.interpolation import Grams, as_index, as_trie
 from rejoinder.models.packing import is_packed, load_packed, save_packed, within
-from rejoinder.models.smoothing import Followers, build_index, read_off
+from rejoinder.models.smoothing import Followers, read_off
 from rejoinder.post import Post
-from rejoinder.text.ngrams import DEFAULT_MEMORY, Level, NgramCounts, Room, count_ngrams, merge, subtract
+from rejoinder.text.columns import Column
+from rejoinder.text.ngrams import DEFAULT_MEMORY, ROOM, Level, NgramCounts, Room, count_both, count_ngrams, merge, subtract
 from rejoinder.text.tensors import TOKENIZER_FILE, TokenArrays, open_tokenizer, open_tokens
 from rejoinder.text.tokenizer import AnyTokenizer
 from rejoinder.text.writers import writers_of
@@ -120,9 +123,12 @@ class KneserNey(Counting):
         arrays = open_tokens(corpus.tokens, "train")
         size = tokenizer.vocabulary
         room = Room(config.memory, job.workdir, partial(job.progress, "counting n-grams"))
-        counts = count_ngrams(arrays, config.order, size, room)
-        spread = count_ngrams(arrays, config.order, size, room, writers_of(corpus.posts("train"))) if config.posts > 1 else None
-        model = cls.from_counts(config, tokenizer, counts, spread, told=partial(job.progress, "building the index"))
+        if config.posts > 1:
+            counts, spread = count_both(arrays, config.order, size, writers_of(corpus.posts("train")), room)
+        else:
+            counts, spread = count_ngrams(arrays, config.order, size, room), None
+        building = replace(room, told=partial(job.progress, "building the index"))
+        model = cls.from_counts(config, tokenizer, counts, spread, building)
         return model._with_weights(corpus)
 
     def _with_weights(self, corpus: Corpus) -> Self:
@@ -148,7 +154,7 @@ class KneserNey(Counting):
         tokenizer: AnyTokenizer,
         counts: NgramCounts,
         spread: NgramCounts | None = None,
-        told: Callable[[int, int], object] = lambda done, total: None,
+        room: Room = ROOM,
     ) -> Self:
         """The model of these counts: equal counts give equal arrays, to the bit.
 
@@ -157,16 +163,20 @@ class KneserNey(Counting):
             tokenizer: whose tokens were counted.
             counts: how often each n-gram occurs.
             spread: how many writers each has; needed where `config.posts` asks.
-            told: how many of the orders are in the index.
+            room: what building the index may take; told how many of the orders are in it.
         """
         if config.posts > 1 and spread is None:
             raise ModelError("`kneser_ney.posts` above 1 needs the number of writers of each n-gram, not their counts alone")
-        kept = [np.ones(len(level), dtype=bool) for level in counts.levels]
-        for n in range(config.prune_from, counts.order + 1):
-            kept[n - 1] = counts.levels[n - 1].count > config.prune
-            if spread is not None:
-                kept[n - 1] &= spread.levels[n - 1].count >= config.posts
-        index = build_index(counts, (tokenizer.post, tokenizer.reply), kept, told)
+        often = [Column.over(level.count) for level in counts.levels]
+        widely = [Column.over(level.count) for level in spread.levels] if spread is not None else []
+
+        def kept(n: int, first: int, last: int) -> NDArray[np.bool_]:
+            if n < config.prune_from:
+                return np.ones(last - first, dtype=bool)
+            enough = often[n - 1].read(first, last) > config.prune
+            return enough & (widely[n - 1].read(first, last) >= config.posts) if widely else enough
+
+        index = build_index(counts, (tokenizer.post, tokenizer.reply), kept, room)
         if config.size:
             return cls.pruned(config, tokenizer, as_trie(index, counts))
         return cls(config, tokenizer, index, counts if config.posts == 1 else None)

@@ -1,21 +1,14 @@
-"""From counts to probabilities: modified Kneser-Ney, by the formulas that `rejoinder.models.kneser_ney` gives.
-
-Everything is worked out in float64 for whole orders at a time, from the shortest n-grams to the longest, and is a function of the
-counts alone: equal counts give equal arrays, to the bit.
-"""
+"""The index that `rejoinder.models.kneser_ney` asks: its arrays, the discounts behind them, and reading a list off it."""
 
 from __future__ import annotations
 
 import logging
 from bisect import insort
-from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-
-from rejoinder.text.ngrams import Ints, Level, NgramCounts, keys
 
 _log = logging.getLogger(__name__)
 _ROUNDING = 1e-3  # nats; sums of a few float32 differ by less
@@ -37,73 +30,9 @@ class Followers:
         return np.repeat(np.arange(len(self.first) - 1), self.first[1:].astype(np.int64) - self.first[:-1])
 
 
-def build_index(
-    counts: NgramCounts,
-    begins: tuple[int, int],
-    kept: Sequence[NDArray[np.bool_]],
-    told: Callable[[int, int], object] = lambda done, total: None,
-) -> list[Followers]:
-    """The index of `counts`, by the formulas above.
-
-    Args:
-        counts: what everything is worked out from, whether kept or not.
-        begins: the separators, which never come next.
-        kept: for each order (M,) bool, which n-grams to write down; with an n-gram those inside it are kept, too.
-        told: how many of the orders are done.
-    """
-    adjusted, suffixes = _adjusted_counts(counts, begins)
-    size = counts.vocabulary
-    probs: NDArray[np.float64] = np.empty(0)  # of the order below, by place in the counts
-    index: list[Followers] = []
-    place = np.zeros(1, dtype=np.int64)  # where the contexts of this order stand in the index, by place in the counts
-    contexts = 1
-    for n, level in enumerate(counts.levels, start=1):
-        a = adjusted[n - 1]
-        discount = _discounts(a, n)[np.minimum(a, 3)]
-        above = 1 if n == 1 else len(counts.levels[n - 2])
-        total = np.bincount(level.parent, weights=a, minlength=above)
-        freed = np.bincount(level.parent, weights=np.where(kept[n - 1], np.minimum(discount, a), a), minlength=above)
-        backoff = np.divide(freed, total, out=np.ones(above), where=total > 0)
-        lower = 1.0 / (size - len(begins)) if n == 1 else probs[suffixes[n - 1]]
-        with np.errstate(invalid="ignore", divide="ignore"):
-            probs = np.maximum(a - discount, 0) / total[level.parent] + backoff[level.parent] * lower
-        if n == 1:
-            first, order, log_prob = _every_token(level, probs, backoff[0], size, begins)
-            token = np.arange(size).astype(level.token.dtype)
-        else:
-            _set_backoff(index[-1], place, backoff)
-            where = np.flatnonzero(kept[n - 1])
-            log_prob = np.log(probs[where]).astype(np.float32)
-            first, sorting = best_first(place[level.parent[where]], log_prob, contexts)
-            order, log_prob = where[sorting], log_prob[sorting]
-            token = level.token[order]
-        place = np.full(len(level), -1, dtype=np.int64)
-        place[order] = level.token if n == 1 else np.arange(len(order))
-        contexts = len(token)
-        index.append(Followers(first, token, log_prob, np.zeros(contexts if n < counts.order else 0, dtype=np.float32)))
-        told(n, counts.order)
-    return index
-
-
-def _adjusted_counts(counts: NgramCounts, begins: tuple[int, int]) -> tuple[list[Ints], list[Ints]]:
-    """For each order a(g) of every n-gram g, and the place of g without its first token in the order below."""
-    adjusted: list[Ints] = [level.count for level in counts.levels]
-    suffixes: list[Ints] = [np.zeros(len(counts.levels[0]), dtype=np.uint32)]
-    starting = np.isin(counts.levels[0].token, begins)  # begins a post
-    for n, (below, level) in enumerate(zip(counts.levels, counts.levels[1:], strict=False), start=1):
-        wanted = keys(level, counts.vocabulary, suffixes[n - 1][level.parent])
-        suffix = np.searchsorted(keys(below, counts.vocabulary), wanted).astype(np.uint32)
-        ways = np.bincount(suffix, minlength=len(below))
-        adjusted[n - 1] = np.where(starting, below.count, ways).astype(np.uint32)
-        suffixes.append(suffix)
-        starting = starting[level.parent]
-    adjusted[0] = np.where(np.isin(counts.levels[0].token, begins), 0, adjusted[0]).astype(np.uint32)
-    return adjusted, suffixes
-
-
-def _discounts(a: Ints, n: int) -> NDArray[np.float64]:
-    """(4,) float64: D0 = 0, D1, D2, D3 of an order, from its counts of counts; `FALLBACK` where they cannot be told."""
-    once, twice, thrice, four = (int(np.count_nonzero(a == k)) for k in (1, 2, 3, 4))
+def discounts(tally: NDArray[np.int64], n: int) -> NDArray[np.float64]:
+    """(4,) float64: D0 = 0, D1, D2, D3 of order n, from (5,) its counts of counts; `FALLBACK` where they cannot be told."""
+    once, twice, thrice, four = tally.tolist()[1:]
     if once and twice and thrice:
         y = once / (once + 2 * twice)
         found = (1 - 2 * y * twice / once, 2 - 3 * y * thrice / twice, 3 - 4 * y * four / thrice)
@@ -111,18 +40,6 @@ def _discounts(a: Ints, n: int) -> NDArray[np.float64]:
             return np.array([0.0, *found])
     _log.warning("order %d: too few n-grams to estimate discounts; using %s", n, FALLBACK)
     return np.array([0.0, *FALLBACK])
-
-
-def _every_token(
-    level: Level, probs: NDArray[np.float64], spread: float, size: int, begins: tuple[int, int]
-) -> tuple[NDArray[np.uint32], NDArray[np.int64], NDArray[np.float32]]:
-    """Level 1 by token id: tokens that never came have their share of what discounting freed, separators nothing."""
-    everything = np.full(size, spread / (size - len(begins)))
-    everything[level.token] = probs
-    everything[list(begins)] = 0.0
-    with np.errstate(divide="ignore"):
-        log_prob = np.log(everything).astype(np.float32)
-    return np.array([0, size], dtype=np.uint32), np.arange(len(level)), log_prob
 
 
 def best_first(
@@ -133,16 +50,15 @@ def best_first(
     Returns:
         (contexts + 1,) uint32 where the followers of each context begin; (M,) int64 the order.
     """
-    # logarithms are at most 0, so as bits the smaller number is the larger logarithm
-    rank = (context.astype(np.uint64) << np.uint64(32)) | np.abs(log_prob).view(np.uint32)
-    sorting = np.argsort(rank, kind="stable")
+    sorting = by_context(context, log_prob)
     return np.searchsorted(context[sorting], np.arange(contexts + 1)).astype(np.uint32), sorting
 
 
-def _set_backoff(level: Followers, place: NDArray[np.int64], backoff: NDArray[np.float64]) -> None:
-    """Write g of each context, now that its followers are known; a context that was left out has none."""
-    there = place >= 0
-    level.backoff[place[there]] = np.log(backoff[there]).astype(np.float32)
+def by_context(context: NDArray[np.int64], log_prob: NDArray[np.float32]) -> NDArray[np.int64]:
+    """(M,) int64: that order alone."""
+    # logarithms are at most 0, so as bits the smaller number is the larger logarithm
+    rank = (context.astype(np.uint64) << np.uint64(32)) | np.abs(log_prob).view(np.uint32)
+    return np.argsort(rank, kind="stable")
 
 
 def read_off(

@@ -23,12 +23,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from rejoinder.text.columns import IN_MEMORY, Column, Columns
 from rejoinder.text.sums import add_up_placed
 from rejoinder.text.tensors import TokenArrays
 
 Ints = NDArray[np.integer[Any]]
-_BYTES_A_TOKEN = 40  # what counting one token takes at its peak: ids, sort keys and their order
+_BYTES_A_TOKEN = 64  # what counting one token takes at its peak: ids, sort keys and their order
 _BYTES_AN_NGRAM = 80  # what merging one takes: its key, count and order
+_BYTES_HELD = 200  # what a token takes where all its n-grams are held, and an index is made of them
 DEFAULT_MEMORY = 2**30  # bytes
 _HALF = 32  # bits of a number that holds two counts
 
@@ -64,93 +66,152 @@ class Room:
     """What counting may take, and who is told how it goes."""
 
     memory: int = DEFAULT_MEMORY  # bytes, about
-    workdir: Path | None = None  # for what does not fit into it; None: among the temporary files
-    told: Callable[[int, int], object] = lambda done, total: None  # lengths of n-grams counted, of all pieces together
+    workdir: Path | None = None  # for what does not fit into it, the result too; None: pieces wait among the temporary files
+    told: Callable[[int, int], object] = lambda done, total: None  # how much is done, of how much
+
+    def columns(self, tokens: int) -> Columns:
+        """Where to make what comes of so many tokens: in memory, if there is enough or nowhere else to put it."""
+        return Columns(self.workdir if tokens * _BYTES_HELD > self.memory else None)
+
+
+ROOM = Room()  # what there is where nobody says
 
 
 def count_ngrams(
     arrays: TokenArrays,
     order: int,
     vocabulary: int,
-    room: Room = Room(),
+    room: Room = ROOM,
     writers: NDArray[np.unsignedinteger[Any]] | None = None,
 ) -> NgramCounts:
     """All n-grams of up to `order` tokens, and how often each occurs; given the `writers` of the posts, (P,), how many wrote it.
 
     Where the sort would not fit into the memory there is `room` for, the posts are counted in pieces, which lie on the disk
-    until they are merged, a range of n-grams at a time. Only the result is held whole.
+    until they are merged, a range of n-grams at a time; so does the result, if the room has a `workdir`, where it stays.
     """
+    return _count(_Posts(arrays, writers), order, vocabulary, room)
+
+
+def count_both(
+    arrays: TokenArrays, order: int, vocabulary: int, writers: NDArray[np.integer[Any]], room: Room = ROOM
+) -> tuple[NgramCounts, NgramCounts]:
+    """How often each n-gram occurs, and how many writers wrote it: `count_ngrams` twice, for the cost of once."""
     posts = _Posts(arrays, writers)
+    whole = _count(posts, order, vocabulary, room, both=True)
+    columns, step = room.columns(posts.tokens), max(room.memory // _BYTES_AN_NGRAM, 1)
+    low, high = (tuple(_half(level, shift, columns, step) for level in whole.levels) for shift in (0, _HALF))
+    return NgramCounts(low, vocabulary), NgramCounts(high, vocabulary)
+
+
+def _count(posts: _Posts, order: int, vocabulary: int, room: Room, *, both: bool = False) -> NgramCounts:
     pieces = list(_pieces(posts.offsets, max(room.memory // _BYTES_A_TOKEN, 1)))
     total = len(pieces) * order
 
     def told(before: int, n: int) -> None:
         room.told(before + n, total)
 
-    counted = (
-        _count_piece(posts.take(*piece), order, vocabulary, partial(told, place * order)) for place, piece in enumerate(pieces)
-    )
+    def count(number: int, columns: Columns) -> NgramCounts:
+        say = partial(told, number * order)
+        return count_piece(posts.take(*pieces[number]), order, vocabulary, columns, say, both=both)
+
+    columns = room.columns(posts.tokens)
     if len(pieces) == 1:
-        return next(counted)
+        return count(0, columns)
     if not pieces:
         return NgramCounts(tuple(_empty(vocabulary) for _ in range(order)), vocabulary)
     with TemporaryDirectory(dir=room.workdir) as scratch:
-        stored = [_on_disk(piece, Path(scratch), number) for number, piece in enumerate(counted)]
-        return merge(stored, max(room.memory // _BYTES_AN_NGRAM, 1))
+        counted = [count(number, Columns(Path(scratch))) for number in range(len(pieces))]
+        return merge(counted, max(room.memory // _BYTES_AN_NGRAM, 1), columns)
 
 
-def count_both(
-    arrays: TokenArrays, order: int, vocabulary: int, writers: NDArray[np.integer[Any]], room: Room = Room()
-) -> tuple[NgramCounts, NgramCounts]:
-    """How often each n-gram occurs, and how many writers wrote it: `count_ngrams` twice, for the cost of once."""
-    posts = _Posts(arrays, writers)
-    pieces = list(_pieces(posts.offsets, max(room.memory // _BYTES_A_TOKEN, 1)))
-    with TemporaryDirectory(dir=room.workdir) as scratch:
-        stored = [
-            _on_disk(_count_piece(posts.take(*piece), order, vocabulary, both=True), Path(scratch), number)
-            for number, piece in enumerate(pieces)
-        ]
-        empty = NgramCounts(tuple(_empty(vocabulary) for _ in range(order)), vocabulary)
-        whole = merge(stored, max(room.memory // _BYTES_AN_NGRAM, 1)) if stored else empty
-    low, high = (tuple(_half(level, shift) for level in whole.levels) for shift in (0, _HALF))
-    return NgramCounts(low, vocabulary), NgramCounts(high, vocabulary)
-
-
-def _half(level: Level, shift: int) -> Level:
+def _half(level: Level, shift: int, columns: Columns, step: int) -> Level:
     """One of the two counts that each count of a level holds."""
-    return Level(level.parent, level.token, (level.count.astype(np.uint64) >> np.uint64(shift)).astype(np.uint32))
+    both, half = Column.over(level.count), columns.new(np.uint32, len(level))
+    for first in range(0, len(level), step):
+        half.write(
+            first, (both.read(first, min(first + step, len(level))).astype(np.uint64) >> np.uint64(shift)).astype(np.uint32)
+        )
+    return Level(level.parent, level.token, half.done())
 
 
-def merge(parts: Sequence[NgramCounts], at_a_time: int = DEFAULT_MEMORY // _BYTES_AN_NGRAM) -> NgramCounts:
-    """The counts of all `parts` together: equal to counting their texts at once.
+def merge(
+    parts: Sequence[NgramCounts], at_a_time: int = DEFAULT_MEMORY // _BYTES_AN_NGRAM, columns: Columns = IN_MEMORY
+) -> NgramCounts:
+    """The counts of all `parts` together, made in `columns`: equal to counting their texts at once.
 
     Levels stay sorted when their parents are renumbered, so they are merged range by range, about `at_a_time` n-grams each.
     """
     vocabulary, order = _alike(parts)
     places: list[Ints] = [np.zeros(1, dtype=np.uint32) for _ in parts]  # where the n-grams of the level before are now
     levels: list[Level] = []
+    spent: list[Column] = []
     for n in range(order):
         present = [part.levels[n] for part in parts]
-        renumbered = [np.empty(len(level), dtype=np.uint32) for level in present]
-        merged: list[Level] = [_empty(vocabulary)]
-        total = 0
-        for ranges in _ranges(present, places, vocabulary, at_a_time):
-            pieces = [
-                keys(Level(level.parent[r], level.token[r], level.count[r]), vocabulary, place[level.parent[r]])
-                for level, place, r in zip(present, places, ranges, strict=True)
-            ]
-            counts = [level.count[r].astype(np.int64) for level, r in zip(present, ranges, strict=True)]
-            key, sums, which = add_up_placed(np.concatenate(pieces), np.concatenate(counts))
-            ends = np.cumsum([len(piece) for piece in pieces])
-            for target, r, here in zip(renumbered, ranges, np.split(which, ends[:-1]), strict=True):
-                target[r] = here + total
-            merged.append(_level(key, sums, vocabulary))
-            total += len(key)
-        levels.append(
-            Level(*(np.concatenate([getattr(level, name) for level in merged]) for name in ("parent", "token", "count")))
-        )
-        places = list(renumbered)
+        renumbered = [columns.new(np.uint32, len(level)) for level in present]
+        levels.append(_merge_level(present, places, renumbered, _Merging(vocabulary, at_a_time, columns)))
+        places = [column.done() for column in renumbered]
+        for column in spent:
+            column.drop()
+        spent = renumbered
+    for column in spent:
+        column.drop()
     return NgramCounts(tuple(levels), vocabulary)
+
+
+@dataclass(frozen=True)
+class _Merging:
+    vocabulary: int
+    at_a_time: int  # n-grams
+    columns: Columns
+
+
+def _merge_level(present: Sequence[Level], places: Sequence[Ints], renumbered: Sequence[Column], how: _Merging) -> Level:
+    """The levels of one length as one; where each of their n-grams is in it goes into `renumbered`."""
+    vocabulary, most = how.vocabulary, sum(map(len, present))
+    found = [how.columns.new(kind, most) for kind in (np.uint32, _token_kind(vocabulary), np.uint64)]
+    read = [_Reading(level, place, vocabulary) for level, place in zip(present, places, strict=True)]
+    total, largest = 0, 0
+    for ranges in _ranges(present, places, vocabulary, how.at_a_time):
+        pieces = [reading.take(part) for reading, part in zip(read, ranges, strict=True)]
+        key, sums, which = add_up_placed(*(np.concatenate(arrays) for arrays in zip(*pieces, strict=True)))
+        ends = np.cumsum([len(here) for here, _ in pieces])
+        for target, part, here in zip(renumbered, ranges, np.split(which, ends[:-1]), strict=True):
+            target.write(part.start, here + total)
+        for column, values in zip(found, (key // vocabulary, key % vocabulary, sums), strict=True):
+            column.write(total, values)
+        total += len(key)
+        largest = max(largest, int(sums.max(initial=0)))
+    parent, token = (column.done(total) for column in found[:2])
+    return Level(parent, token, _narrow(found[2], total, largest, how))
+
+
+def _narrow(counts: Column, total: int, largest: int, how: _Merging) -> Ints:
+    """The first `total` counts in as many bits as the largest needs."""
+    if largest >= 2**_HALF:
+        return counts.done(total)
+    narrow = how.columns.new(np.uint32, total)
+    for first in range(0, total, how.at_a_time):
+        narrow.write(first, counts.read(first, min(first + how.at_a_time, total)).astype(np.uint32))
+    counts.drop()
+    return narrow.done()
+
+
+class _Reading:
+    """A level read range by range, its n-grams as keys of where they are to be."""
+
+    def __init__(self, level: Level, places: Ints, vocabulary: int) -> None:
+        """`places`: where the n-grams of the level before are to be."""
+        self._parent, self._token, self._count = (Column.over(array) for array in vars(level).values())
+        self._places, self._vocabulary = Column.over(places), vocabulary
+
+    def take(self, part: slice) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+        """The keys and counts of a range."""
+        if part.start == part.stop:
+            return np.empty(0, np.int64), np.empty(0, np.int64)
+        parent, token, count = (column.read(part.start, part.stop) for column in (self._parent, self._token, self._count))
+        first = int(parent[0])
+        place = self._places.read(first, int(parent[-1]) + 1)[parent - first]
+        return place.astype(np.int64) * self._vocabulary + token, count.astype(np.int64)
 
 
 def subtract(whole: NgramCounts, part: NgramCounts) -> NgramCounts:
@@ -181,7 +242,7 @@ def keys(level: Level, vocabulary: int, parents: Ints | None = None) -> NDArray[
     return (level.parent if parents is None else parents).astype(np.int64) * vocabulary + level.token
 
 
-_Taken = tuple[Ints, NDArray[np.bool_], NDArray[np.int64] | None]  # of some posts: see `_Posts.take`
+Taken = tuple[Ints, NDArray[np.bool_], NDArray[np.int64] | None]  # of some posts: see `_Posts.take`
 
 
 class _Posts:
@@ -189,7 +250,8 @@ class _Posts:
 
     def __init__(self, arrays: TokenArrays, writers: NDArray[Any] | None) -> None:
         """`writers`: (P,) whose each post is."""
-        self._arrays = arrays
+        self._tokens, self._offsets = Column.over(arrays.tokens), arrays.offsets
+        self.tokens = int(arrays.offsets[-1] - arrays.offsets[0])
         self._order: NDArray[np.int64] | None = None  # (P,) the posts, those of one writer side by side
         self._groups = np.arange(len(arrays.offsets))  # (G+1,) the place in that order where each group begins
         self.offsets = arrays.offsets  # (G+1,) tokens before each group
@@ -202,23 +264,29 @@ class _Posts:
             self._groups = np.append(np.unique(first[self._order], return_index=True)[1], len(first))
             self.offsets = np.concatenate([[0], np.cumsum(np.diff(arrays.offsets)[self._order])])[self._groups]
 
-    def take(self, first: int, last: int) -> _Taken:
+    def take(self, first: int, last: int) -> Taken:
         """Some groups: their tokens, (N,); whether a post begins there, (N,); whose they are, (N,), if that counts."""
         begin, end = int(self._groups[first]), int(self._groups[last])
         if self._order is None:
-            offsets = self._arrays.offsets[begin : end + 1]
-            starts, tokens = offsets[:-1] - offsets[0], self._arrays.tokens[offsets[0] : offsets[-1]]
+            offsets = self._offsets[begin : end + 1]
+            starts, tokens = offsets[:-1] - offsets[0], self._tokens.read(int(offsets[0]), int(offsets[-1]))
             group = None
         else:
             posts = self._order[begin:end]
-            lengths = self._arrays.offsets[posts + 1] - self._arrays.offsets[posts]
+            lengths = self._offsets[posts + 1] - self._offsets[posts]
             starts = np.cumsum(lengths) - lengths
-            tokens = self._arrays.tokens[np.arange(lengths.sum()) + np.repeat(self._arrays.offsets[posts] - starts, lengths)]
+            tokens = self._read_posts(posts)
             sizes = np.diff(self.offsets[first : last + 1])
             group = np.repeat(np.arange(len(sizes)), sizes)
         begins = np.zeros(len(tokens), dtype=bool)
         begins[starts] = True
         return tokens, begins, group
+
+    def _read_posts(self, posts: NDArray[np.int64]) -> Ints:
+        """The tokens of some posts; those that lie side by side are read at once."""
+        breaks = np.flatnonzero(np.diff(posts) != 1) + 1
+        runs = zip(posts[np.append(0, breaks)].tolist(), (posts[np.append(breaks - 1, len(posts) - 1)] + 1).tolist(), strict=True)
+        return np.concatenate([self._tokens.read(int(self._offsets[a]), int(self._offsets[b])) for a, b in runs])
 
 
 def _pieces(offsets: NDArray[np.int64], most: int) -> Iterator[tuple[int, int]]:
@@ -230,8 +298,14 @@ def _pieces(offsets: NDArray[np.int64], most: int) -> Iterator[tuple[int, int]]:
         first = last
 
 
-def _count_piece(
-    taken: _Taken, order: int, vocabulary: int, told: Callable[[int], object] = lambda done: None, *, both: bool = False
+def count_piece(
+    taken: Taken,
+    order: int,
+    vocabulary: int,
+    columns: Columns = IN_MEMORY,
+    told: Callable[[int], object] = lambda done: None,
+    *,
+    both: bool = False,
 ) -> NgramCounts:
     """The n-grams of one piece; with `both` how often each occurs in the lower 32 bits of its count, how many wrote it above."""
     tokens, begins, group = taken
@@ -253,7 +327,8 @@ def _count_piece(
             new[1:] |= whose[1:] != whose[:-1]
             spread = np.add.reduceat(new, first, dtype=np.int64)
             counts = counts + (spread << _HALF) if both else spread
-        levels.append(_level(ordered[first], counts, vocabulary))
+        level = _level(ordered[first], counts, vocabulary)
+        levels.append(Level(*(columns.keep(array) for array in vars(level).values())))
         ends = ends[~_begins_at(begins, ends, n)]
         told(n)
     return NgramCounts(tuple(levels), vocabulary)
@@ -292,23 +367,13 @@ def _alike(parts: Sequence[NgramCounts]) -> tuple[int, int]:
     return shapes.pop()
 
 
-def _on_disk(counts: NgramCounts, directory: Path, number: int) -> NgramCounts:
-    """The same counts, memory-mapped from files."""
-    levels = []
-    for n, level in enumerate(counts.levels, start=1):
-        mapped = []
-        for name, array in vars(level).items():
-            file = directory / f"{number}.{n}.{name}.npy"
-            np.save(file, array)
-            mapped.append(np.load(file, mmap_mode="r"))
-        levels.append(Level(*mapped))
-    return NgramCounts(tuple(levels), counts.vocabulary)
-
-
 def _level(key: NDArray[np.int64], counts: NDArray[np.int64], vocabulary: int) -> Level:
-    kind = np.uint16 if vocabulary <= 2**16 else np.uint32
     many = np.uint64 if len(counts) and counts.max() >= 2**_HALF else np.uint32
-    return Level((key // vocabulary).astype(np.uint32), (key % vocabulary).astype(kind), counts.astype(many))
+    return Level((key // vocabulary).astype(np.uint32), (key % vocabulary).astype(_token_kind(vocabulary)), counts.astype(many))
+
+
+def _token_kind(vocabulary: int) -> type[np.unsignedinteger[Any]]:
+    return np.uint16 if vocabulary <= 2**16 else np.uint32
 
 
 def _empty(vocabulary: int) -> Level:
