@@ -21,7 +21,7 @@ from rejoinder.models.interfaces import Job
 from rejoinder.models.kneser_ney import KneserNey, KneserNeyConfig
 from rejoinder.models.smoothing import Followers, best_first, discounts
 from rejoinder.post import Kind, Post
-from rejoinder.text.columns import Column, Columns, in_file
+from rejoinder.text.columns import NumberColumn, NumberColumns, in_file
 from rejoinder.text.ngrams import Ints, Level, NgramCounts, Room, count_both, count_ngrams, keys
 from rejoinder.text.tensors import TokenArrays
 from rejoinder.text.tokenizer import WordTokenizer
@@ -208,16 +208,16 @@ def test_a_fit_in_little_memory_is_the_same_model_on_disk(tmp_path: Path) -> Non
 
 @pytest.mark.parametrize("files", [False, True])
 def test_a_column_is_written_and_read_in_pieces(tmp_path: Path, files: bool) -> None:
-    columns = Columns(tmp_path if files else None)
+    columns = NumberColumns(tmp_path if files else None)
     column = columns.new(np.uint16, 6)
     column.write(3, np.array([4, 5, 6]))
     column.write(0, np.array([1, 2, 3], np.int64))
     assert column.read(1, 4).tolist() == [2, 3, 4] and column.read(2, 2).tolist() == [] and len(column) == 6
     done = column.done(5)
     assert done.tolist() == [1, 2, 3, 4, 5] and done.dtype == np.uint16 and (in_file(done) is not None) is files
-    over = Column.over(done)
+    over = NumberColumn.over(done)
     assert over.read(2, 5).tolist() == [3, 4, 5]
-    assert Column.over(done[1:]).read(0, 2).tolist() == [2, 3]  # a part of a file is not the file
+    assert NumberColumn.over(done[1:]).read(0, 2).tolist() == [2, 3]  # a part of a file is not the file
     kept = columns.keep(done[:2])
     assert kept.tolist() == [1, 2]
     column.drop()
@@ -225,11 +225,11 @@ def test_a_column_is_written_and_read_in_pieces(tmp_path: Path, files: bool) -> 
 
 
 def test_what_is_read_of_a_file_is_not_mapped_and_no_file_stays_open(tmp_path: Path) -> None:
-    done = Columns(tmp_path).keep(np.arange(10))
+    done = NumberColumns(tmp_path).keep(np.arange(10))
     gc.collect()
     opened = Path("/proc/self/fd")
     before = len(list(opened.iterdir())) if opened.is_dir() else 0
-    column = Column.over(done)
+    column = NumberColumn.over(done)
     assert in_file(column.read(0, 10)) is None
     del column
     gc.collect()
@@ -237,10 +237,10 @@ def test_what_is_read_of_a_file_is_not_mapped_and_no_file_stays_open(tmp_path: P
 
 
 def test_a_file_that_was_cut_short_is_told(tmp_path: Path) -> None:
-    done = Columns(tmp_path).keep(np.arange(10))
+    done = NumberColumns(tmp_path).keep(np.arange(10))
     mapped = in_file(done)
     assert mapped is not None
-    column = Column.over(done)
+    column = NumberColumn.over(done)
     os.truncate(str(mapped.filename), 150)
     with pytest.raises(EOFError, match="is shorter than it was"):
         column.read(0, 10)
@@ -248,7 +248,11 @@ def test_a_file_that_was_cut_short_is_told(tmp_path: Path) -> None:
 
 def test_a_column_is_saved_as_an_array_is(tmp_path: Path) -> None:
     array = np.arange(5, dtype=np.uint32)
-    for name, value in (("memory", array), ("file", Columns(tmp_path).keep(array)), ("part", Columns(tmp_path).keep(array)[1:])):
+    for name, value in (
+        ("memory", array),
+        ("file", NumberColumns(tmp_path).keep(array)),
+        ("part", NumberColumns(tmp_path).keep(array)[1:]),
+    ):
         save_array(tmp_path, name, value)
         assert np.load(tmp_path / f"{name}.npy").tolist() == value.tolist()
     assert (tmp_path / "memory.npy").read_bytes() == (tmp_path / "file.npy").read_bytes()

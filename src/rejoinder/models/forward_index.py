@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from rejoinder.models.smoothing import Followers, by_context, discounts
 from rejoinder.models.suffixes import Adjusted, Span, Suffixes, Workshop, adjusted_counts, chunks, gather, scatter
-from rejoinder.text.columns import Column
+from rejoinder.text.columns import NumberColumn
 from rejoinder.text.ngrams import ROOM, Level, NgramCounts, Room
 from rejoinder.text.sums import run_starts
 
@@ -30,10 +30,10 @@ Kept = Callable[[int, int, int], NDArray[np.bool_]]  # of order n, from one n-gr
 class _Done:
     """An order that stands in the index, for the next one."""
 
-    probs: Column  # (M,) float64, of each n-gram, kept or not
-    place: Column  # (M,) uint32, where each stands in the index; _LEFT_OUT
+    probs: NumberColumn  # (M,) float64, of each n-gram, kept or not
+    place: NumberColumn  # (M,) uint32, where each stands in the index; _LEFT_OUT
     firsts: NDArray[np.int64]  # (W+1,) where those of each first token begin in the index
-    backoff: Column  # (kept,) float32 nats, by place; written with what follows
+    backoff: NumberColumn  # (kept,) float32 nats, by place; written with what follows
 
 
 @dataclass(frozen=True)
@@ -44,7 +44,7 @@ class _Order:
     level: Level
     adjusted: Adjusted
     contexts: NDArray[np.int64]  # (W+1,) where the contexts of each first token begin
-    lower: Column  # (M,) float64, the probability of each n-gram's suffix
+    lower: NumberColumn  # (M,) float64, the probability of each n-gram's suffix
     discount: NDArray[np.float64]  # (4,)
 
 
@@ -97,7 +97,9 @@ def _first_order(level: Level, adjusted: Adjusted, work: Workshop) -> tuple[Foll
         log_prob = np.log(everything).astype(np.float32)
     token = np.arange(size).astype(level.token.dtype)
     firsts = np.concatenate([[0], level.token[1:], [size]]).astype(np.int64)
-    done = _Done(Column.over(probs), Column.over(level.token.astype(np.uint32)), firsts, work.columns.new(np.float32, size))
+    done = _Done(
+        NumberColumn.over(probs), NumberColumn.over(level.token.astype(np.uint32)), firsts, work.columns.new(np.float32, size)
+    )
     return Followers(np.array([0, size], dtype=np.uint32), token, log_prob, np.zeros(0, np.float32)), done
 
 
@@ -118,7 +120,7 @@ def _smoothed(
         return np.maximum(a - discount, 0) / total[parent] + backoff[parent] * lower, backoff
 
 
-def _lower(probs: Column, suffixes: Suffixes | None, work: Workshop) -> Column:
+def _lower(probs: NumberColumn, suffixes: Suffixes | None, work: Workshop) -> NumberColumn:
     """(M,) float64: for each n-gram the probability of its suffix; an order without suffixes has no n-grams."""
     if suffixes is None:
         return work.columns.new(np.float64, 0)
@@ -155,7 +157,7 @@ class _Writing:
         """Nothing is written yet."""
         self._order, self._before, self._work = order, before, work
         self._kept: Kept = kept or (lambda n, first, last: np.ones(last - first, bool))
-        self._parent, self._level_token = Column.over(order.level.parent), Column.over(order.level.token)
+        self._parent, self._level_token = NumberColumn.over(order.level.parent), NumberColumn.over(order.level.token)
         most, new = len(order.level), work.columns.new
         self._first = new(np.uint32, len(before.backoff) + 1)
         self._token, self._log_prob = new(order.level.token.dtype, most), new(np.float32, most)

@@ -44,7 +44,7 @@ from rejoinder.models.interpolation import Grams, as_index, as_trie
 from rejoinder.models.packing import is_packed, load_packed, save_packed, within
 from rejoinder.models.smoothing import Followers, read_off
 from rejoinder.post import Post
-from rejoinder.text.columns import Column
+from rejoinder.text.columns import NumberColumn
 from rejoinder.text.ngrams import DEFAULT_MEMORY, ROOM, Level, NgramCounts, Room, count_both, count_ngrams, merge, subtract
 from rejoinder.text.tensors import TOKENIZER_FILE, TokenArrays, open_tokenizer, open_tokens
 from rejoinder.text.tokenizer import AnyTokenizer
@@ -167,8 +167,8 @@ class KneserNey(Counting):
         """
         if config.posts > 1 and spread is None:
             raise ModelError("`kneser_ney.posts` above 1 needs the number of writers of each n-gram, not their counts alone")
-        often = [Column.over(level.count) for level in counts.levels]
-        widely = [Column.over(level.count) for level in spread.levels] if spread is not None else []
+        often = [NumberColumn.over(level.count) for level in counts.levels]
+        widely = [NumberColumn.over(level.count) for level in spread.levels] if spread is not None else []
 
         def kept(n: int, first: int, last: int) -> NDArray[np.bool_]:
             if n < config.prune_from:

@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from rejoinder.text.columns import Column, Columns
+from rejoinder.text.columns import NumberColumn, NumberColumns
 from rejoinder.text.ngrams import Ints, Level, NgramCounts
 from rejoinder.text.sums import run_starts
 
@@ -29,7 +29,7 @@ class Workshop:
 
     vocabulary: int  # V
     begins: tuple[int, int]  # the separators, which never come next
-    columns: Columns
+    columns: NumberColumns
     step: int  # n-grams at a time
 
 
@@ -37,7 +37,7 @@ class Workshop:
 class Suffixes:
     """For each n-gram of an order, the place in the order below of the same without its first token."""
 
-    place: Column  # (M,) uint32
+    place: NumberColumn  # (M,) uint32
     ranges: Sequence[Span]  # K of the order below, one after the other
     starts: NDArray[np.int64]  # (K, W) where the cell of each range and first token begins, W first tokens
     ends: NDArray[np.int64]  # (K, W)
@@ -66,7 +66,7 @@ class Suffixes:
 class Adjusted:
     """What the formulas ask of an order of n-grams."""
 
-    counts: Column  # (M,) a(g)
+    counts: NumberColumn  # (M,) a(g)
     tally: NDArray[np.int64]  # how many g have a(g) = 0, 1, 2, 3, 4
     firsts: NDArray[np.int64]  # (W+1,) where the n-grams of each first token begin
     suffixes: Suffixes | None  # None in order 1
@@ -78,7 +78,7 @@ def adjusted_counts(counts: NgramCounts, work: Workshop) -> list[Adjusted]:
     tokens = len(first)
     firsts = np.append(np.arange(max(tokens, 1)), tokens)
     starting = np.flatnonzero(np.isin(first.token, work.begins)).tolist()
-    places = Column.over(np.zeros(tokens, dtype=np.uint32))
+    places = NumberColumn.over(np.zeros(tokens, dtype=np.uint32))
     found: list[Adjusted] = []
     suffixes: Suffixes | None = None
     for n, level in enumerate(counts.levels, start=1):
@@ -107,7 +107,7 @@ def chunks(parent: Ints, contexts: Span, grams: Span, step: int) -> Iterator[tup
 
 
 def _cells(
-    level: Level, above: Level, places: Column, firsts: NDArray[np.int64], work: Workshop
+    level: Level, above: Level, places: NumberColumn, firsts: NDArray[np.int64], work: Workshop
 ) -> tuple[Suffixes, NDArray[np.int64]]:
     """The cells of the n-grams of `above`, and where those of each first token begin.
 
@@ -119,7 +119,7 @@ def _cells(
     begin = np.array([c for c, _, _, _ in ranges])
     tokens = len(firsts) - 1
     sizes = np.zeros(tokens * len(ranges), np.int64)
-    parents, context = Column.over(above.parent), work.columns.new(np.uint32, len(above))
+    parents, context = NumberColumn.over(above.parent), work.columns.new(np.uint32, len(above))
     for c, c_end, i, i_end in chunks(above.parent, (0, len(level)), (0, len(above)), work.step):
         parent, suffix = parents.read(i, i_end) - c, places.read(c, c_end)
         context.write(i, suffix[parent])
@@ -135,16 +135,16 @@ def _cells(
 
 def _adjust(
     level: Level, above: Level | None, suffixes: Suffixes | None, posts: Sequence[Span], work: Workshop
-) -> tuple[Column, NDArray[np.int64]]:
+) -> tuple[NumberColumn, NDArray[np.int64]]:
     """a(g) of a level, and their tally; `suffixes` of the level `above` become the places of these. `posts`: what begins one."""
     tally = np.zeros(_ONCE_TO_FOUR_TIMES, np.int64)
-    count = Column.over(level.count)
+    count = NumberColumn.over(level.count)
     if above is None or suffixes is None:
         for first in range(0, len(level), work.step):
             tally += _tally(count.read(first, min(first + work.step, len(level))))
         return count, tally
     made = work.columns.new(np.uint32, len(level))
-    parents, tokens, above_tokens = (Column.over(array) for array in (level.parent, level.token, above.token))
+    parents, tokens, above_tokens = (NumberColumn.over(array) for array in (level.parent, level.token, above.token))
     for k, (first, last) in enumerate(suffixes.ranges):
         parent, token = parents.read(first, last).astype(np.int64), tokens.read(first, last)
         keys = parent * work.vocabulary + token
@@ -163,23 +163,23 @@ def _adjust(
     return made, tally
 
 
-def _never_next(made: Column, separators: Sequence[int]) -> tuple[Column, NDArray[np.int64]]:
+def _never_next(made: NumberColumn, separators: Sequence[int]) -> tuple[NumberColumn, NDArray[np.int64]]:
     """a(g) of order 1, and their tally, without what never comes next."""
     ways = made.read(0, len(made)).astype(np.uint32)
     ways[list(separators)] = 0
-    return Column.over(ways), _tally(ways)
+    return NumberColumn.over(ways), _tally(ways)
 
 
 def _tally(a: NDArray[Any]) -> NDArray[np.int64]:
     return np.bincount(np.minimum(a, _ONCE_TO_FOUR_TIMES), minlength=_ONCE_TO_FOUR_TIMES + 1)[:_ONCE_TO_FOUR_TIMES]
 
 
-def gather(column: Column, pieces: Sequence[Span]) -> NDArray[Any]:
+def gather(column: NumberColumn, pieces: Sequence[Span]) -> NDArray[Any]:
     """What stands in some pieces of a column, one after the other."""
     return column.read(*pieces[0]) if len(pieces) == 1 else np.concatenate([column.read(*piece) for piece in pieces])
 
 
-def scatter(column: Column, pieces: Sequence[Span], values: NDArray[Any]) -> None:
+def scatter(column: NumberColumn, pieces: Sequence[Span], values: NDArray[Any]) -> None:
     """Put values into some pieces of a column, one after the other."""
     begin = 0
     for first, last in pieces:

@@ -1,4 +1,4 @@
-"""Columns of numbers, made and read piece by piece: in memory, or in files of which only the piece at hand is in memory.
+"""NumberColumns of numbers, made and read piece by piece: in memory, or in files of which only the piece at hand is in memory.
 
 A memory map would do as well, were it not that every page it has touched counts as this process's memory until it is unmapped.
 A column that is done is an array like any other, memory-mapped where it lies in a file (npy).
@@ -19,7 +19,7 @@ Array = NDArray[Any]
 _HEADER = 128  # bytes before the numbers: what NumPy writes for one dimension, with room for its length
 
 
-class Column:
+class NumberColumn:
     """(M,) numbers of one kind. One that is new holds nothing in particular until it is written."""
 
     def __init__(self, kind: DTypeLike, length: int, file: Path | None = None) -> None:
@@ -32,7 +32,7 @@ class Column:
             self._file.truncate(_HEADER + length * self.dtype.itemsize)
 
     @classmethod
-    def over(cls, array: Array) -> Column:
+    def over(cls, array: Array) -> NumberColumn:
         """What an array holds, read from its file where it is one memory-mapped whole."""
         column = cls(array.dtype, 0)
         column._length, mapped = len(array), in_file(array)
@@ -43,7 +43,7 @@ class Column:
         return column
 
     def __len__(self) -> int:
-        """M."""
+        """M, how many numbers there are."""
         return self._length
 
     def __del__(self) -> None:
@@ -98,7 +98,7 @@ class Column:
             self._path.unlink()
 
 
-class Columns:
+class NumberColumns:
     """Makes columns: in memory, or in a new folder of `directory`, whose owner removes it."""
 
     def __init__(self, directory: Path | None = None) -> None:
@@ -106,10 +106,10 @@ class Columns:
         self.folder = None if directory is None else Path(mkdtemp(dir=directory))
         self._made = 0
 
-    def new(self, kind: DTypeLike, length: int) -> Column:
+    def new(self, kind: DTypeLike, length: int) -> NumberColumn:
         """A column of `length` numbers."""
         self._made += 1
-        return Column(kind, length, None if self.folder is None else self.folder / f"{self._made}.npy")
+        return NumberColumn(kind, length, None if self.folder is None else self.folder / f"{self._made}.npy")
 
     def keep(self, array: Array) -> Array:
         """The same array, in a file where columns are in files."""
@@ -120,7 +120,7 @@ class Columns:
         return column.done()
 
 
-IN_MEMORY = Columns()
+IN_MEMORY = NumberColumns()
 
 
 def in_file(array: Array) -> np.memmap[Any, Any] | None:

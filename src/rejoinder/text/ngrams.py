@@ -23,7 +23,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from rejoinder.text.columns import IN_MEMORY, Column, Columns
+from rejoinder.text.columns import IN_MEMORY, NumberColumn, NumberColumns
 from rejoinder.text.sums import add_up_placed
 from rejoinder.text.tensors import TokenArrays
 
@@ -69,9 +69,9 @@ class Room:
     workdir: Path | None = None  # for what does not fit into it, the result too; None: pieces wait among the temporary files
     told: Callable[[int, int], object] = lambda done, total: None  # how much is done, of how much
 
-    def columns(self, tokens: int) -> Columns:
+    def columns(self, tokens: int) -> NumberColumns:
         """Where to make what comes of so many tokens: in memory, if there is enough or nowhere else to put it."""
-        return Columns(self.workdir if tokens * _BYTES_HELD > self.memory else None)
+        return NumberColumns(self.workdir if tokens * _BYTES_HELD > self.memory else None)
 
 
 ROOM = Room()  # what there is where nobody says
@@ -110,7 +110,7 @@ def _count(posts: _Posts, order: int, vocabulary: int, room: Room, *, both: bool
     def told(before: int, n: int) -> None:
         room.told(before + n, total)
 
-    def count(number: int, columns: Columns) -> NgramCounts:
+    def count(number: int, columns: NumberColumns) -> NgramCounts:
         say = partial(told, number * order)
         return count_piece(posts.take(*pieces[number]), order, vocabulary, columns, say, both=both)
 
@@ -120,13 +120,13 @@ def _count(posts: _Posts, order: int, vocabulary: int, room: Room, *, both: bool
     if not pieces:
         return NgramCounts(tuple(_empty(vocabulary) for _ in range(order)), vocabulary)
     with TemporaryDirectory(dir=room.workdir) as scratch:
-        counted = [count(number, Columns(Path(scratch))) for number in range(len(pieces))]
+        counted = [count(number, NumberColumns(Path(scratch))) for number in range(len(pieces))]
         return merge(counted, max(room.memory // _BYTES_AN_NGRAM, 1), columns)
 
 
-def _half(level: Level, shift: int, columns: Columns, step: int) -> Level:
+def _half(level: Level, shift: int, columns: NumberColumns, step: int) -> Level:
     """One of the two counts that each count of a level holds."""
-    both, half = Column.over(level.count), columns.new(np.uint32, len(level))
+    both, half = NumberColumn.over(level.count), columns.new(np.uint32, len(level))
     for first in range(0, len(level), step):
         half.write(
             first, (both.read(first, min(first + step, len(level))).astype(np.uint64) >> np.uint64(shift)).astype(np.uint32)
@@ -135,7 +135,7 @@ def _half(level: Level, shift: int, columns: Columns, step: int) -> Level:
 
 
 def merge(
-    parts: Sequence[NgramCounts], at_a_time: int = DEFAULT_MEMORY // _BYTES_AN_NGRAM, columns: Columns = IN_MEMORY
+    parts: Sequence[NgramCounts], at_a_time: int = DEFAULT_MEMORY // _BYTES_AN_NGRAM, columns: NumberColumns = IN_MEMORY
 ) -> NgramCounts:
     """The counts of all `parts` together, made in `columns`: equal to counting their texts at once.
 
@@ -144,7 +144,7 @@ def merge(
     vocabulary, order = _alike(parts)
     places: list[Ints] = [np.zeros(1, dtype=np.uint32) for _ in parts]  # where the n-grams of the level before are now
     levels: list[Level] = []
-    spent: list[Column] = []
+    spent: list[NumberColumn] = []
     for n in range(order):
         present = [part.levels[n] for part in parts]
         renumbered = [columns.new(np.uint32, len(level)) for level in present]
@@ -162,10 +162,10 @@ def merge(
 class _Merging:
     vocabulary: int
     at_a_time: int  # n-grams
-    columns: Columns
+    columns: NumberColumns
 
 
-def _merge_level(present: Sequence[Level], places: Sequence[Ints], renumbered: Sequence[Column], how: _Merging) -> Level:
+def _merge_level(present: Sequence[Level], places: Sequence[Ints], renumbered: Sequence[NumberColumn], how: _Merging) -> Level:
     """The levels of one length as one; where each of their n-grams is in it goes into `renumbered`."""
     vocabulary, most = how.vocabulary, sum(map(len, present))
     found = [how.columns.new(kind, most) for kind in (np.uint32, _token_kind(vocabulary), np.uint64)]
@@ -185,7 +185,7 @@ def _merge_level(present: Sequence[Level], places: Sequence[Ints], renumbered: S
     return Level(parent, token, _narrow(found[2], total, largest, how))
 
 
-def _narrow(counts: Column, total: int, largest: int, how: _Merging) -> Ints:
+def _narrow(counts: NumberColumn, total: int, largest: int, how: _Merging) -> Ints:
     """The first `total` counts in as many bits as the largest needs."""
     if largest >= 2**_HALF:
         return counts.done(total)
@@ -201,8 +201,8 @@ class _Reading:
 
     def __init__(self, level: Level, places: Ints, vocabulary: int) -> None:
         """`places`: where the n-grams of the level before are to be."""
-        self._parent, self._token, self._count = (Column.over(array) for array in vars(level).values())
-        self._places, self._vocabulary = Column.over(places), vocabulary
+        self._parent, self._token, self._count = (NumberColumn.over(array) for array in vars(level).values())
+        self._places, self._vocabulary = NumberColumn.over(places), vocabulary
 
     def take(self, part: slice) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
         """The keys and counts of a range."""
@@ -250,7 +250,7 @@ class _Posts:
 
     def __init__(self, arrays: TokenArrays, writers: NDArray[Any] | None) -> None:
         """`writers`: (P,) whose each post is."""
-        self._tokens, self._offsets = Column.over(arrays.tokens), arrays.offsets
+        self._tokens, self._offsets = NumberColumn.over(arrays.tokens), arrays.offsets
         self.tokens = int(arrays.offsets[-1] - arrays.offsets[0])
         self._order: NDArray[np.int64] | None = None  # (P,) the posts, those of one writer side by side
         self._groups = np.arange(len(arrays.offsets))  # (G+1,) the place in that order where each group begins
@@ -302,7 +302,7 @@ def count_piece(
     taken: Taken,
     order: int,
     vocabulary: int,
-    columns: Columns = IN_MEMORY,
+    columns: NumberColumns = IN_MEMORY,
     told: Callable[[int], object] = lambda done: None,
     *,
     both: bool = False,
