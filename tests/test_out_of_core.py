@@ -23,6 +23,7 @@ from rejoinder.models.smoothing import Followers, best_first, discounts
 from rejoinder.post import Kind, Post
 from rejoinder.text.columns import NumberColumn, NumberColumns, in_file
 from rejoinder.text.ngrams import Ints, Level, NgramCounts, Room, count_both, count_ngrams, keys
+from rejoinder.text.sums import in_order
 from rejoinder.text.tensors import TokenArrays
 from rejoinder.text.tokenizer import WordTokenizer
 
@@ -201,6 +202,15 @@ def test_a_fit_in_little_memory_is_the_same_model_on_disk(tmp_path: Path) -> Non
         files = (file for file in sorted((tmp_path / f"{name}.saved").iterdir()) if file.name != "config.json")
         saved.append({file.name: file.read_bytes() for file in files})
     assert saved[0] == saved[1] and "counts4.count.npy" in saved[0]
+
+
+@settings(max_examples=100, deadline=None)
+@given(st.lists(st.one_of(st.integers(-3, 3), st.integers(-(2**63), 2**63 - 1))), st.integers(0, 62))
+def test_sorting_numbers_with_their_places_is_sorting_places(values: list[int], shift: int) -> None:
+    given_keys = np.array(values, np.int64) >> shift
+    order = np.argsort(given_keys, kind="stable")
+    ordered, places = in_order(given_keys.copy())
+    assert ordered.tolist() == given_keys[order].tolist() and places.tolist() == order.tolist()
 
 
 # --- columns ---------------------------------------------------------------------------------------------------------

@@ -173,7 +173,7 @@ class _Writing:
         begin, end = int(before.firsts[first_token]), int(before.firsts[last_token])
         place = before.place.read(*contexts).astype(np.int64)
         place = np.where(place == _LEFT_OUT, -1, place - begin)  # of each context among those of the group
-        spans = list(chunks(order.level.parent, contexts, grams, self._work.step))
+        spans = list(chunks(self._parent, contexts, grams, self._work.step))
         sizes = np.zeros(end - begin, np.int64)
         for c, c_end, i, i_end in spans:
             followers = np.bincount(self._parent.read(i, i_end)[self._kept(order.n, i, i_end)] - c, minlength=c_end - c)

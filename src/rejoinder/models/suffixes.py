@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rejoinder.text.columns import NumberColumn, NumberColumns
-from rejoinder.text.ngrams import Ints, Level, NgramCounts
+from rejoinder.text.ngrams import Level, NgramCounts
 from rejoinder.text.sums import run_starts
 
 Span = tuple[int, int]  # from, up to
@@ -94,13 +94,13 @@ def adjusted_counts(counts: NgramCounts, work: Workshop) -> list[Adjusted]:
     return found
 
 
-def chunks(parent: Ints, contexts: Span, grams: Span, step: int) -> Iterator[tuple[int, int, int, int]]:
+def chunks(parent: NumberColumn, contexts: Span, grams: Span, step: int) -> Iterator[tuple[int, int, int, int]]:
     """Contexts from, up to, and the n-grams after them from, up to: at most `step` of either, but one context at least."""
     c, i = contexts[0], grams[0]
     while c < contexts[1]:
         after = min(c + step, contexts[1])
         if i + step < grams[1]:
-            after = min(after, max(int(parent[i + step]), c + 1))
+            after = min(after, max(parent[i + step], c + 1))
         end = bisect_left(parent, after, i, grams[1]) if after < contexts[1] else grams[1]
         yield c, after, i, end
         c, i = after, end
@@ -114,13 +114,14 @@ def _cells(
     For now their places are the suffixes of their contexts, which are the contexts of their suffixes. `places` and `firsts` are
     those of the contexts.
     """
-    below = 1 if not len(level.parent) else int(level.parent[-1]) + 1
-    ranges = list(chunks(level.parent, (0, below), (0, len(level)), work.step))
+    contexts, parents = NumberColumn.over(level.parent), NumberColumn.over(above.parent)
+    below = contexts[len(level) - 1] + 1 if len(level) else 1
+    ranges = list(chunks(contexts, (0, below), (0, len(level)), work.step))
     begin = np.array([c for c, _, _, _ in ranges])
     tokens = len(firsts) - 1
     sizes = np.zeros(tokens * len(ranges), np.int64)
-    parents, context = NumberColumn.over(above.parent), work.columns.new(np.uint32, len(above))
-    for c, c_end, i, i_end in chunks(above.parent, (0, len(level)), (0, len(above)), work.step):
+    context = work.columns.new(np.uint32, len(above))
+    for c, c_end, i, i_end in chunks(parents, (0, len(level)), (0, len(above)), work.step):
         parent, suffix = parents.read(i, i_end) - c, places.read(c, c_end)
         context.write(i, suffix[parent])
         first = np.searchsorted(firsts, np.arange(c, c_end), side="right") - 1

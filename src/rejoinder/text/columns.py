@@ -51,6 +51,12 @@ class NumberColumn:
         if self._file is not None:
             self._file.close()
 
+    def __getitem__(self, at: int) -> int:
+        """The whole number there, 0 <= `at` < M: for searching without mapping what is passed over."""
+        if not 0 <= at < self._length:
+            raise IndexError(at)
+        return int(self.read(at, at + 1)[0])
+
     def read(self, first: int, last: int) -> Array:
         """Those from `first` up to `last`; not to be changed."""
         if self._file is None:

@@ -24,11 +24,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rejoinder.text.columns import IN_MEMORY, NumberColumn, NumberColumns
-from rejoinder.text.sums import add_up_placed
+from rejoinder.text.sums import add_up_placed, in_order
 from rejoinder.text.tensors import TokenArrays
 
 Ints = NDArray[np.integer[Any]]
-_BYTES_A_TOKEN = 64  # what counting one token takes at its peak: ids, sort keys and their order
+_BYTES_A_TOKEN = 80  # what counting one token takes at its peak: ids, sort keys and their order
 _BYTES_AN_NGRAM = 80  # what merging one takes: its key, count and order
 _BYTES_HELD = 200  # what a token takes where all its n-grams are held, and an index is made of them
 DEFAULT_MEMORY = 2**30  # bytes
@@ -171,7 +171,7 @@ def _merge_level(present: Sequence[Level], places: Sequence[Ints], renumbered: S
     found = [how.columns.new(kind, most) for kind in (np.uint32, _token_kind(vocabulary), np.uint64)]
     read = [_Reading(level, place, vocabulary) for level, place in zip(present, places, strict=True)]
     total, largest = 0, 0
-    for ranges in _ranges(present, places, vocabulary, how.at_a_time):
+    for ranges in _ranges(read, how.at_a_time):
         pieces = [reading.take(part) for reading, part in zip(read, ranges, strict=True)]
         key, sums, which = add_up_placed(*(np.concatenate(arrays) for arrays in zip(*pieces, strict=True)))
         ends = np.cumsum([len(here) for here, _ in pieces])
@@ -203,6 +203,14 @@ class _Reading:
         """`places`: where the n-grams of the level before are to be."""
         self._parent, self._token, self._count = (NumberColumn.over(array) for array in vars(level).values())
         self._places, self._vocabulary = NumberColumn.over(places), vocabulary
+
+    def __len__(self) -> int:
+        """How many n-grams there are."""
+        return len(self._token)
+
+    def key(self, at: int) -> int:
+        """The key of one of them."""
+        return self._places[self._parent[at]] * self._vocabulary + self._token[at]
 
     def take(self, part: slice) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
         """The keys and counts of a range."""
@@ -315,11 +323,10 @@ def count_piece(
     for n in range(1, order + 1):
         before = np.zeros(len(ends), dtype=np.int64) if n == 1 else node[ends - 1].astype(np.int64)
         key = before * vocabulary + tokens[ends]
-        sorting = np.argsort(key, kind=None if group is None else "stable")  # stable: by group where n-grams are equal
-        ordered = key[sorting]
+        ordered, sorting = in_order(key)
         new = np.concatenate([[True], ordered[1:] != ordered[:-1]]) if len(key) else np.empty(0, dtype=bool)
         node = np.zeros(len(tokens), dtype=np.uint32)
-        node[ends[sorting]] = np.cumsum(new, dtype=np.int64) - 1
+        node[ends[sorting]] = np.cumsum(new, dtype=np.uint32) - np.uint32(1)
         first = np.flatnonzero(new)
         counts = np.diff(np.concatenate([first, [len(key)]]))
         if group is not None and len(key):
@@ -339,21 +346,13 @@ def _begins_at(begins: NDArray[np.bool_], ends: NDArray[np.int64], n: int) -> ND
     return begins[ends - (n - 1)]
 
 
-def _ranges(levels: Sequence[Level], places: Sequence[Ints], vocabulary: int, at_a_time: int) -> Iterator[list[slice]]:
+def _ranges(levels: Sequence[_Reading], at_a_time: int) -> Iterator[list[slice]]:
     """Cut sorted levels into ranges with the same n-grams in all of them, of about `at_a_time` n-grams together."""
-
-    def key(part: int, at: int) -> int:
-        level = levels[part]
-        return int(places[part][level.parent[at]]) * vocabulary + int(level.token[at])
-
-    def first_from(part: int, cut: int) -> int:
-        return bisect_left(range(len(levels[part])), cut, key=lambda at: key(part, at))
-
     step = max(at_a_time // max(len(levels), 1), 1)
-    cuts = sorted({key(part, at) for part, level in enumerate(levels) for at in range(step, len(level), step)})
+    cuts = sorted({level.key(at) for level in levels for at in range(step, len(level), step)})
     begin = [0] * len(levels)
     for cut in cuts:
-        end = [first_from(part, cut) for part in range(len(levels))]
+        end = [bisect_left(range(len(level)), cut, first, key=level.key) for first, level in zip(begin, levels, strict=True)]
         yield [slice(first, last) for first, last in zip(begin, end, strict=True)]
         begin = end
     yield [slice(first, len(level)) for first, level in zip(begin, levels, strict=True)]

@@ -13,19 +13,36 @@ Values = TypeVar("Values", bound=NDArray[Any])
 
 def add_up(keys: Ints, values: Values) -> tuple[Ints, Values]:
     """(U,) int64, the keys, ascending, each once; (U, ...) the sums of the (N, ...) `values` of each, in the order given."""
-    order = np.argsort(keys, kind="stable")
-    return add_runs(keys[order], cast(Values, values[order]))
+    ordered, order = in_order(keys.copy())
+    return add_runs(ordered, cast(Values, values[order]))
 
 
 def add_up_placed(keys: Ints, values: Values) -> tuple[Ints, Values, Ints]:
     """`add_up`, and (N,) int64: for each entry given, which of the U keys it became."""
-    order = np.argsort(keys, kind="stable")
-    ordered = keys[order]
+    ordered, order = in_order(keys.copy())
     first = run_starts(ordered)
     places = np.empty(len(keys), np.int64)
     places[order] = np.repeat(np.arange(len(first)), np.diff(first, append=len(keys)))
     _, sums = add_runs(ordered, cast(Values, values[order]))
     return ordered[first], sums, places
+
+
+def in_order(keys: Ints) -> tuple[Ints, Ints]:
+    """(N,) int64 the keys, ascending; (N,) int64 where each stood, equal ones as they came. The array given is used up.
+
+    Where both fit into 63 bits each key carries its place with it: numbers are sorted many times faster than places.
+    """
+    bits = len(keys).bit_length()
+    largest = max(int(keys.max(initial=0)), -int(keys.min(initial=0)))
+    if largest.bit_length() + bits > 63:
+        order = np.argsort(keys, kind="stable")
+        return keys[order], order
+    keys <<= bits
+    keys |= np.arange(len(keys))
+    keys.sort()
+    order = keys & ((1 << bits) - 1)
+    keys >>= bits
+    return keys, order
 
 
 def add_runs(keys: Ints, values: Values) -> tuple[Ints, Values]:
