@@ -41,8 +41,9 @@ editors:                              ## the editors that the tests of the brows
 	if command -v npm >/dev/null; then cd tests/browser_pages && npm ci --silent --ignore-scripts --no-audit --no-fund || echo "npm cannot fetch the editors, so their tests are skipped" >&2; \
 	else echo "no npm, so the tests of editors in the browser are skipped" >&2; fi
 
-clients: .venv/base                   ## the browser extension for Chromium and Firefox, as folders and zips in clients/dist
+clients: .venv/base                   ## the browser extension for Chromium and Firefox, and the one for VS Code, in clients/dist
 	$(BIN)/python clients/browser/pack.py
+	$(BIN)/python clients/vscode/vsix.py
 
 lint-clients: clients                 ## what Mozilla's own check says of it; npm fetches that first
 	cd clients/browser && npm ci --silent --ignore-scripts --no-audit --no-fund
