@@ -32,7 +32,7 @@ from rejoinder.archive.sources.hackernews import SOURCE as HACKER_NEWS
 from rejoinder.archive.streams import open_stream
 from rejoinder.models.kneser_ney import KneserNey, KneserNeyConfig
 from rejoinder.post import Post
-from rejoinder.text.ngrams import Room, count_ngrams
+from rejoinder.text.counting import Room, count_ngrams
 from rejoinder.text.tensors import TokenArrays, post_tokens
 from rejoinder.text.tokenizer import Tokenizer
 

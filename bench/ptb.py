@@ -33,7 +33,7 @@ from rejoinder.models.lstm.config import LSTMConfig
 from rejoinder.models.lstm.rung import LSTM
 from rejoinder.models.lstm.train import CellTraining, Reading
 from rejoinder.models.mixture import MixtureConfig, MixtureWeights, fit_weights
-from rejoinder.text.ngrams import count_ngrams
+from rejoinder.text.counting import count_ngrams
 from rejoinder.text.streams import Stream
 from rejoinder.text.tensors import TokenArrays
 from rejoinder.text.tokenizer import WordTokenizer

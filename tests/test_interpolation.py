@@ -13,7 +13,8 @@ from test_kneser_ney import WORDS, arrays
 
 from rejoinder.models.interpolation import Grams, as_index, as_trie, interpolate, prune
 from rejoinder.models.kneser_ney import KneserNey, KneserNeyConfig, KneserNeyState
-from rejoinder.text.ngrams import NgramCounts, count_ngrams
+from rejoinder.text.counting import count_ngrams
+from rejoinder.text.ngrams import NgramCounts
 
 ORDER = 3
 ONE = [["a", "b", "c"], ["a", "b", "d"], ["b", "c", "a", "b"]]

@@ -22,7 +22,8 @@ from rejoinder.models.interfaces import Job
 from rejoinder.models.kneser_ney import KneserNey, KneserNeyConfig
 from rejoinder.models.smoothing import FALLBACK
 from rejoinder.post import Kind, Post
-from rejoinder.text.ngrams import NgramCounts, Room, count_ngrams, merge, subtract
+from rejoinder.text.counting import Room, count_ngrams
+from rejoinder.text.ngrams import NgramCounts, merge, subtract
 from rejoinder.text.tensors import TokenArrays, open_tokens
 from rejoinder.text.tokenizer import WordTokenizer
 

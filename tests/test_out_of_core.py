@@ -22,7 +22,8 @@ from rejoinder.models.kneser_ney import KneserNey, KneserNeyConfig
 from rejoinder.models.smoothing import Followers, best_first, discounts
 from rejoinder.post import Kind, Post
 from rejoinder.text.columns import NumberColumn, NumberColumns, in_file
-from rejoinder.text.ngrams import Ints, Level, NgramCounts, Room, count_both, count_ngrams, keys
+from rejoinder.text.counting import Room, count_both, count_ngrams
+from rejoinder.text.ngrams import Ints, Level, NgramCounts, keys
 from rejoinder.text.sums import in_order
 from rejoinder.text.tensors import TokenArrays
 from rejoinder.text.tokenizer import WordTokenizer

@@ -31,7 +31,7 @@ from rejoinder.models import Can
 from rejoinder.models.cache import Cache
 from rejoinder.models.kneser_ney import KneserNey, KneserNeyConfig
 from rejoinder.post import Kind, Post
-from rejoinder.text.ngrams import count_ngrams
+from rejoinder.text.counting import count_ngrams
 from rejoinder.text.phrases import Phrases
 from rejoinder.text.tensors import post_tokens
 from rejoinder.text.tokenizer import Tokenizer

@@ -34,6 +34,7 @@ from rejoinder.home.workspace import Fitted, Workspace
 from rejoinder.models import LADDER, PACKAGE, Can, parts_of, rung, those_that
 from rejoinder.models.directory import identity
 from rejoinder.models.interfaces import Job, LanguageModel, Progress, Suggester, silent
+from rejoinder.text.calls import HERE, CallRunner
 from rejoinder.text.phrases import Phrases
 from rejoinder.text.tensors import open_tokenizer, write_tokens
 from rejoinder.text.tokenizer import AnyTokenizer
@@ -55,6 +56,7 @@ class FitConfig:
     vocabulary: int | None = None  # pieces of a tokenizer of the home's own; None: see `rejoinder.home.tokenizing`
     retrain_tokenizer: bool = False  # also where there is one already; fits every language model that is fitted here
     logs: Path | None = None  # for TensorBoard, of rungs that are trained
+    runner: CallRunner = HERE  # who counts in shards
 
 
 def fit(
@@ -203,7 +205,7 @@ class _Fitting:
         checkpoints = self.space.home / CHECKPOINTS
         if LADDER[name].net or checkpoints.exists():
             folder(self.space.home, CHECKPOINTS)
-        job = Job(self.scratch / name, self.progress, parts, checkpoints / name, self.config.logs)
+        job = Job(self.scratch / name, self.progress, parts, checkpoints / name, self.config.logs, self.config.runner)
         model, manifest = self._fit(name, config, corpus, job)
         self.space.keep(model, {**manifest, **({"parts": made_of} if made_of else {})}, *self._beside(name, model, made_of))
         for file in model.training.spent:

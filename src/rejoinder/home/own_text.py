@@ -30,7 +30,7 @@ from rejoinder.models.interfaces import LanguageModel, Personal
 from rejoinder.models.kneser_ney import KneserNey, KneserNeyConfig
 from rejoinder.models.mixture import Mixture, with_personal
 from rejoinder.post import Post
-from rejoinder.text.ngrams import count_ngrams
+from rejoinder.text.counting import count_ngrams
 from rejoinder.text.tensors import TokenArrays, post_tokens
 from rejoinder.text.tokenizer import AnyTokenizer
 

@@ -18,7 +18,8 @@ from numpy.typing import NDArray
 from rejoinder.models.smoothing import Followers, by_context, discounts
 from rejoinder.models.suffixes import Adjusted, Span, Suffixes, Workshop, adjusted_counts, chunks, gather, scatter
 from rejoinder.text.columns import NumberColumn
-from rejoinder.text.ngrams import ROOM, Level, NgramCounts, Room
+from rejoinder.text.counting import ROOM, Room
+from rejoinder.text.ngrams import Level, NgramCounts
 from rejoinder.text.sums import run_starts
 
 _BYTES_AN_NGRAM = 128  # what working one out takes: its counts, probabilities, and order

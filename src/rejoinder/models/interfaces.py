@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 
 from rejoinder.corpus import Corpus
 from rejoinder.post import Post, Suggestion
+from rejoinder.text.calls import HERE, CallRunner
 
 if TYPE_CHECKING:  # a tokenizer takes a while to load, and not every command needs one
     from rejoinder.text.tokenizer import AnyTokenizer
@@ -45,6 +46,7 @@ class Job:
     parts: Mapping[str, Suggester] = field(default_factory=dict)  # the fitted rungs this one is made of
     checkpoints: Path | None = None  # where a long fit may leave what it needs to go on after it was stopped
     logs: Path | None = None  # where it may write figures for TensorBoard
+    runner: CallRunner = HERE  # who does what can be done in several processes, or on several machines
 
 
 @dataclass(frozen=True)

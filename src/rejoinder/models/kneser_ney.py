@@ -45,7 +45,8 @@ from rejoinder.models.packing import is_packed, load_packed, save_packed, within
 from rejoinder.models.smoothing import Followers, read_off
 from rejoinder.post import Post
 from rejoinder.text.columns import NumberColumn
-from rejoinder.text.ngrams import DEFAULT_MEMORY, ROOM, Level, NgramCounts, Room, count_both, count_ngrams, merge, subtract
+from rejoinder.text.counting import ROOM, Room, count_both, count_ngrams
+from rejoinder.text.ngrams import DEFAULT_MEMORY, Level, NgramCounts, merge, subtract
 from rejoinder.text.tensors import TOKENIZER_FILE, TokenArrays, open_tokenizer, open_tokens
 from rejoinder.text.tokenizer import AnyTokenizer
 from rejoinder.text.writers import writers_of
@@ -122,7 +123,7 @@ class KneserNey(Counting):
         tokenizer = open_tokenizer(corpus.tokens)
         arrays = open_tokens(corpus.tokens, "train")
         size = tokenizer.vocabulary
-        room = Room(config.memory, job.workdir, partial(job.progress, "counting n-grams"))
+        room = Room(config.memory, job.workdir, partial(job.progress, "counting n-grams"), job.runner)
         if config.posts > 1:
             counts, spread = count_both(arrays, config.order, size, writers_of(corpus.posts("train")), room)
         else:

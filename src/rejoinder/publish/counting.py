@@ -24,7 +24,7 @@ from rejoinder.models.interfaces import Job
 from rejoinder.models.interpolation import Grams, as_trie, interpolate
 from rejoinder.models.kneser_ney import KneserNey, KneserNeyConfig
 from rejoinder.publish.reading import FilesCorpus, ReadCorpus
-from rejoinder.text.ngrams import Room, count_both
+from rejoinder.text.counting import Room, count_both
 from rejoinder.text.tensors import TokenArrays, open_tokenizer, open_tokens
 from rejoinder.text.tokenizer import AnyTokenizer
 

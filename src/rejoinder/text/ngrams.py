@@ -1,4 +1,4 @@
-"""N-gram counts as a trie in flat arrays: counted by sorting, merged, and taken away again exactly.
+"""N-gram counts as a trie in flat arrays: merged, and taken away again exactly. They are counted in `rejoinder.text.counting`.
 
 Level n holds every n-gram that occurs (n = 1 .. order), sorted by its first n - 1 tokens and then its last:
 
@@ -13,26 +13,20 @@ same text are equal array for array, whatever pieces they were counted in: that 
 from __future__ import annotations
 
 from bisect import bisect_left
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from functools import partial
-from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from rejoinder.text.columns import IN_MEMORY, NumberColumn, NumberColumns
-from rejoinder.text.sums import add_up_placed, in_order
-from rejoinder.text.tensors import TokenArrays
+from rejoinder.text.sums import add_up_placed
 
 Ints = NDArray[np.integer[Any]]
-_BYTES_A_TOKEN = 80  # what counting one token takes at its peak: ids, sort keys and their order
-_BYTES_AN_NGRAM = 80  # what merging one takes: its key, count and order
-_BYTES_HELD = 200  # what a token takes where all its n-grams are held, and an index is made of them
+MERGED_BYTES = 80  # what merging an n-gram takes: its key, count and order
 DEFAULT_MEMORY = 2**30  # bytes
-_HALF = 32  # bits of a number that holds two counts
+_HALF = 32  # bits that most counts fit into
 
 
 @dataclass(frozen=True)
@@ -61,81 +55,8 @@ class NgramCounts:
         return len(self.levels)
 
 
-@dataclass(frozen=True)
-class Room:
-    """What counting may take, and who is told how it goes."""
-
-    memory: int = DEFAULT_MEMORY  # bytes, about
-    workdir: Path | None = None  # for what does not fit into it, the result too; None: pieces wait among the temporary files
-    told: Callable[[int, int], object] = lambda done, total: None  # how much is done, of how much
-
-    def columns(self, tokens: int) -> NumberColumns:
-        """Where to make what comes of so many tokens: in memory, if there is enough or nowhere else to put it."""
-        return NumberColumns(self.workdir if tokens * _BYTES_HELD > self.memory else None)
-
-
-ROOM = Room()  # what there is where nobody says
-
-
-def count_ngrams(
-    arrays: TokenArrays,
-    order: int,
-    vocabulary: int,
-    room: Room = ROOM,
-    writers: NDArray[np.unsignedinteger[Any]] | None = None,
-) -> NgramCounts:
-    """All n-grams of up to `order` tokens, and how often each occurs; given the `writers` of the posts, (P,), how many wrote it.
-
-    Where the sort would not fit into the memory there is `room` for, the posts are counted in pieces, which lie on the disk
-    until they are merged, a range of n-grams at a time; so does the result, if the room has a `workdir`, where it stays.
-    """
-    return _count(_Posts(arrays, writers), order, vocabulary, room)
-
-
-def count_both(
-    arrays: TokenArrays, order: int, vocabulary: int, writers: NDArray[np.integer[Any]], room: Room = ROOM
-) -> tuple[NgramCounts, NgramCounts]:
-    """How often each n-gram occurs, and how many writers wrote it: `count_ngrams` twice, for the cost of once."""
-    posts = _Posts(arrays, writers)
-    whole = _count(posts, order, vocabulary, room, both=True)
-    columns, step = room.columns(posts.tokens), max(room.memory // _BYTES_AN_NGRAM, 1)
-    low, high = (tuple(_half(level, shift, columns, step) for level in whole.levels) for shift in (0, _HALF))
-    return NgramCounts(low, vocabulary), NgramCounts(high, vocabulary)
-
-
-def _count(posts: _Posts, order: int, vocabulary: int, room: Room, *, both: bool = False) -> NgramCounts:
-    pieces = list(_pieces(posts.offsets, max(room.memory // _BYTES_A_TOKEN, 1)))
-    total = len(pieces) * order
-
-    def told(before: int, n: int) -> None:
-        room.told(before + n, total)
-
-    def count(number: int, columns: NumberColumns) -> NgramCounts:
-        say = partial(told, number * order)
-        return count_piece(posts.take(*pieces[number]), order, vocabulary, columns, say, both=both)
-
-    columns = room.columns(posts.tokens)
-    if len(pieces) == 1:
-        return count(0, columns)
-    if not pieces:
-        return NgramCounts(tuple(_empty(vocabulary) for _ in range(order)), vocabulary)
-    with TemporaryDirectory(dir=room.workdir) as scratch:
-        counted = [count(number, NumberColumns(Path(scratch))) for number in range(len(pieces))]
-        return merge(counted, max(room.memory // _BYTES_AN_NGRAM, 1), columns)
-
-
-def _half(level: Level, shift: int, columns: NumberColumns, step: int) -> Level:
-    """One of the two counts that each count of a level holds."""
-    both, half = NumberColumn.over(level.count), columns.new(np.uint32, len(level))
-    for first in range(0, len(level), step):
-        half.write(
-            first, (both.read(first, min(first + step, len(level))).astype(np.uint64) >> np.uint64(shift)).astype(np.uint32)
-        )
-    return Level(level.parent, level.token, half.done())
-
-
 def merge(
-    parts: Sequence[NgramCounts], at_a_time: int = DEFAULT_MEMORY // _BYTES_AN_NGRAM, columns: NumberColumns = IN_MEMORY
+    parts: Sequence[NgramCounts], at_a_time: int = DEFAULT_MEMORY // MERGED_BYTES, columns: NumberColumns = IN_MEMORY
 ) -> NgramCounts:
     """The counts of all `parts` together, made in `columns`: equal to counting their texts at once.
 
@@ -239,7 +160,7 @@ def subtract(whole: NgramCounts, part: NgramCounts) -> NgramCounts:
         if (sums < 0).any():
             raise ValueError("these counts hold n-grams that the others do not")
         kept = sums > 0
-        levels.append(_level(found[kept], sums[kept], vocabulary))
+        levels.append(level_of(found[kept], sums[kept], vocabulary))
         now = np.where(kept, np.cumsum(kept) - 1, -1)[which]
         places = [now[: len(present[0])], now[len(present[0]) :]]
     return NgramCounts(tuple(levels), vocabulary)
@@ -248,102 +169,6 @@ def subtract(whole: NgramCounts, part: NgramCounts) -> NgramCounts:
 def keys(level: Level, vocabulary: int, parents: Ints | None = None) -> NDArray[np.int64]:
     """(M,) int64: parent * V + token, which is how a level is sorted; `parents` stands in for the level's own."""
     return (level.parent if parents is None else parents).astype(np.int64) * vocabulary + level.token
-
-
-Taken = tuple[Ints, NDArray[np.bool_], NDArray[np.int64] | None]  # of some posts: see `_Posts.take`
-
-
-class _Posts:
-    """The posts to count, in G groups that are counted in one piece each: single posts, or all posts of a writer."""
-
-    def __init__(self, arrays: TokenArrays, writers: NDArray[Any] | None) -> None:
-        """`writers`: (P,) whose each post is."""
-        self._tokens, self._offsets = NumberColumn.over(arrays.tokens), arrays.offsets
-        self.tokens = int(arrays.offsets[-1] - arrays.offsets[0])
-        self._order: NDArray[np.int64] | None = None  # (P,) the posts, those of one writer side by side
-        self._groups = np.arange(len(arrays.offsets))  # (G+1,) the place in that order where each group begins
-        self.offsets = arrays.offsets  # (G+1,) tokens before each group
-        if writers is not None:
-            if len(writers) != len(arrays.posts):
-                raise ValueError(f"each of the {len(arrays.posts)} posts needs its writer; got {len(writers)} of them")
-            _, first, which = np.unique(writers, return_index=True, return_inverse=True)
-            first = first[which]  # for each post the first one of its writer
-            self._order = np.argsort(first, kind="stable")
-            self._groups = np.append(np.unique(first[self._order], return_index=True)[1], len(first))
-            self.offsets = np.concatenate([[0], np.cumsum(np.diff(arrays.offsets)[self._order])])[self._groups]
-
-    def take(self, first: int, last: int) -> Taken:
-        """Some groups: their tokens, (N,); whether a post begins there, (N,); whose they are, (N,), if that counts."""
-        begin, end = int(self._groups[first]), int(self._groups[last])
-        if self._order is None:
-            offsets = self._offsets[begin : end + 1]
-            starts, tokens = offsets[:-1] - offsets[0], self._tokens.read(int(offsets[0]), int(offsets[-1]))
-            group = None
-        else:
-            posts = self._order[begin:end]
-            lengths = self._offsets[posts + 1] - self._offsets[posts]
-            starts = np.cumsum(lengths) - lengths
-            tokens = self._read_posts(posts)
-            sizes = np.diff(self.offsets[first : last + 1])
-            group = np.repeat(np.arange(len(sizes)), sizes)
-        begins = np.zeros(len(tokens), dtype=bool)
-        begins[starts] = True
-        return tokens, begins, group
-
-    def _read_posts(self, posts: NDArray[np.int64]) -> Ints:
-        """The tokens of some posts; those that lie side by side are read at once."""
-        breaks = np.flatnonzero(np.diff(posts) != 1) + 1
-        runs = zip(posts[np.append(0, breaks)].tolist(), (posts[np.append(breaks - 1, len(posts) - 1)] + 1).tolist(), strict=True)
-        return np.concatenate([self._tokens.read(int(self._offsets[a]), int(self._offsets[b])) for a, b in runs])
-
-
-def _pieces(offsets: NDArray[np.int64], most: int) -> Iterator[tuple[int, int]]:
-    """Runs of groups of at most `most` tokens (one group at least)."""
-    first, groups = 0, len(offsets) - 1
-    while first < groups:
-        last = max(int(np.searchsorted(offsets, offsets[first] + most, side="right")) - 1, first + 1)
-        yield first, last
-        first = last
-
-
-def count_piece(
-    taken: Taken,
-    order: int,
-    vocabulary: int,
-    columns: NumberColumns = IN_MEMORY,
-    told: Callable[[int], object] = lambda done: None,
-    *,
-    both: bool = False,
-) -> NgramCounts:
-    """The n-grams of one piece; with `both` how often each occurs in the lower 32 bits of its count, how many wrote it above."""
-    tokens, begins, group = taken
-    ends = np.arange(len(tokens))  # where n-grams end; those that would run over the beginning of a post drop out
-    node = np.zeros(len(tokens), dtype=np.uint32)  # the n-gram that ends at each place
-    levels: list[Level] = []
-    for n in range(1, order + 1):
-        before = np.zeros(len(ends), dtype=np.int64) if n == 1 else node[ends - 1].astype(np.int64)
-        key = before * vocabulary + tokens[ends]
-        ordered, sorting = in_order(key)
-        new = np.concatenate([[True], ordered[1:] != ordered[:-1]]) if len(key) else np.empty(0, dtype=bool)
-        node = np.zeros(len(tokens), dtype=np.uint32)
-        node[ends[sorting]] = np.cumsum(new, dtype=np.uint32) - np.uint32(1)
-        first = np.flatnonzero(new)
-        counts = np.diff(np.concatenate([first, [len(key)]]))
-        if group is not None and len(key):
-            whose = group[ends[sorting]]
-            new[1:] |= whose[1:] != whose[:-1]
-            spread = np.add.reduceat(new, first, dtype=np.int64)
-            counts = counts + (spread << _HALF) if both else spread
-        level = _level(ordered[first], counts, vocabulary)
-        levels.append(Level(*(columns.keep(array) for array in vars(level).values())))
-        ends = ends[~_begins_at(begins, ends, n)]
-        told(n)
-    return NgramCounts(tuple(levels), vocabulary)
-
-
-def _begins_at(begins: NDArray[np.bool_], ends: NDArray[np.int64], n: int) -> NDArray[np.bool_]:
-    """Whether the n-gram that ends at each place begins a post, so that nothing stands before it."""
-    return begins[ends - (n - 1)]
 
 
 def _ranges(levels: Sequence[_Reading], at_a_time: int) -> Iterator[list[slice]]:
@@ -366,7 +191,8 @@ def _alike(parts: Sequence[NgramCounts]) -> tuple[int, int]:
     return shapes.pop()
 
 
-def _level(key: NDArray[np.int64], counts: NDArray[np.int64], vocabulary: int) -> Level:
+def level_of(key: NDArray[np.int64], counts: NDArray[np.int64], vocabulary: int) -> Level:
+    """The level of sorted `keys` and their counts."""
     many = np.uint64 if len(counts) and counts.max() >= 2**_HALF else np.uint32
     return Level((key // vocabulary).astype(np.uint32), (key % vocabulary).astype(_token_kind(vocabulary)), counts.astype(many))
 
@@ -375,6 +201,7 @@ def _token_kind(vocabulary: int) -> type[np.unsignedinteger[Any]]:
     return np.uint16 if vocabulary <= 2**16 else np.uint32
 
 
-def _empty(vocabulary: int) -> Level:
+def no_ngrams(vocabulary: int) -> Level:
+    """A level that holds nothing."""
     nothing = np.empty(0, dtype=np.int64)
-    return _level(nothing, nothing, vocabulary)
+    return level_of(nothing, nothing, vocabulary)
