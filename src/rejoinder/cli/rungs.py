@@ -14,6 +14,7 @@ from rejoinder.errors import NothingToLearn, RejoinderError, UsageError
 
 if TYPE_CHECKING:
     from rejoinder.home.workspace import Workspace
+    from rejoinder.text.calls import CallRunner
 
 _STATES = {  # what is known of a fit, the gravest first
     "shipped": "in the package",
@@ -43,6 +44,13 @@ def fit(
     ] = False,
     memory: Annotated[
         int | None, typer.Option(min=1, metavar="MIB", help="What counting may take, about.", show_default=False)
+    ] = None,
+    shards: Annotated[
+        int, typer.Option(min=1, max=1024, metavar="N", help="Count in so many processes at a time; the same models come of it.")
+    ] = 1,
+    cluster: Annotated[
+        str | None,
+        typer.Option(metavar="ADDRESS", help="Count on this Ray cluster, whose machines see the home.", show_default=False),
     ] = None,
     base_url: Annotated[
         str | None,
@@ -74,7 +82,9 @@ def fit(
     overrides += [f"llm.base_url={base_url}"] if base_url else []
     space = workspace(home)
     wanted = list(names) if names else None
-    chosen = fitting.FitConfig(on, split_method(split), seed, retrain_tokenizer=retrain_tokenizer, logs=logs)  # type: ignore[arg-type]
+    runner = _runner(shards, cluster)
+    dealt = split_method(split)
+    chosen = fitting.FitConfig(on, dealt, seed, retrain_tokenizer=retrain_tokenizer, logs=logs, runner=runner)  # type: ignore[arg-type]
     with keeping("the rungs fitted so far are kept; the same command goes on"), progress() as report:
         failed = fitting.fit(space, wanted, chosen, read_settings(config, overrides, LADDER), report)
     done = [
@@ -103,6 +113,17 @@ def fit(
         note(f"rejoinder: {name}: {error}")
     if broken:
         raise typer.Exit(2)
+
+
+def _runner(shards: int, cluster: str | None) -> CallRunner:
+    """Who counts: this process, several, or a cluster."""
+    from rejoinder.scale.cluster import Cluster
+    from rejoinder.scale.processes import Processes
+    from rejoinder.text.calls import HERE
+
+    if cluster is not None and shards > 1:
+        raise UsageError("--shards is for one machine and --cluster for several: give one of them")
+    return Cluster(cluster) if cluster is not None else Processes(shards) if shards > 1 else HERE
 
 
 def list_rungs(

@@ -1,0 +1,175 @@
+"""Counting in shards, by processes and on a cluster: however many work and whichever of them die, the bits are the same."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Sequence
+from importlib.util import find_spec
+from pathlib import Path
+
+import numpy as np
+import pytest
+from conftest import make_corpus, toy_posts
+from test_out_of_core import WORDS, arrays, bits
+from typer.testing import CliRunner
+
+from rejoinder.archive.reader import ArchiveCorpus
+from rejoinder.cli import app
+from rejoinder.errors import MissingExtra, ModelError, UsageError
+from rejoinder.home.sample import SAMPLE
+from rejoinder.models.interfaces import Job
+from rejoinder.models.kneser_ney import KneserNey, KneserNeyConfig
+from rejoinder.scale import processes
+from rejoinder.scale.processes import TRIES, Processes
+from rejoinder.text.calls import HERE, Call, CallRunner, Told, perform
+from rejoinder.text.counting import Room, count_both, count_ngrams, count_shard
+
+TEXTS = [["a", "b", "c"] * 2, ["b", "c"], ["a", "b"], ["d", "a", "b", "c"], ["e"], ["c", "b", "a"]]
+
+
+def fitted(corpus: ArchiveCorpus, directory: Path, runner: CallRunner, **config: int) -> dict[str, bytes]:
+    """The files of a fit with so many workers."""
+    (directory / "work").mkdir(parents=True)
+    job = Job(directory / "work", runner=runner)
+    model = KneserNey.fit(corpus, KneserNeyConfig(order=4, **config), rng=np.random.default_rng(0), job=job)
+    model.save(directory / "saved")
+    return {file.name: file.read_bytes() for file in sorted((directory / "saved").iterdir())}
+
+
+@pytest.mark.parametrize("posts", [1, 2])
+def test_several_processes_fit_the_model_of_one(tmp_path: Path, posts: int) -> None:
+    corpus = make_corpus(tmp_path, toy_posts())
+    straight = fitted(corpus, tmp_path / "one", HERE, posts=posts)
+    assert fitted(corpus, tmp_path / "three", Processes(3), posts=posts) == straight
+
+
+class AnyOrder:
+    """Does calls backwards, each twice, as a cluster may."""
+
+    count = 4
+
+    def run(self, calls: Sequence[Call], told: Told = lambda done, total: None) -> None:
+        assert len(calls) == self.count
+        for call in [*calls[::-1], *calls]:
+            perform(call)
+        told(len(calls), len(calls))
+
+
+@pytest.mark.parametrize("memory", [500, 2**30])
+def test_the_order_of_the_shards_and_doing_one_again_change_nothing(tmp_path: Path, memory: int) -> None:
+    writers = np.array([1, 2, 1, 3, 3, 4], np.uint64)
+    straight = count_both(arrays(TEXTS), 3, WORDS.vocabulary, writers)
+    said: list[tuple[int, int]] = []
+    room = Room(2**30, tmp_path, lambda done, total: said.append((done, total)), AnyOrder())
+    found = count_both(arrays(TEXTS), 3, WORDS.vocabulary, writers, room)
+    assert [bits(counts.levels) for counts in found] == [bits(counts.levels) for counts in straight]
+    assert said[-1] == (5, 5)  # four shards, and merging them
+    assert not list(tmp_path.iterdir())  # the shards and runs are gone
+
+
+def test_a_process_that_is_killed_has_its_shard_counted_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    start, killed = processes._start, []
+
+    def start_and_kill(place: int, call: Call) -> processes._Running:
+        running = start(place, call)
+        if place == 1 and len(killed) < TRIES - 1:
+            os.kill(running.process.pid, signal.SIGKILL)
+            killed.append(place)
+        return running
+
+    monkeypatch.setattr(processes, "_start", start_and_kill)
+    found = count_ngrams(arrays(TEXTS), 3, WORDS.vocabulary, Room(workdir=tmp_path, runner=Processes(2)))
+    assert killed == [1, 1] and bits(found.levels) == bits(count_ngrams(arrays(TEXTS), 3, WORDS.vocabulary).levels)
+
+
+def test_a_shard_that_cannot_be_counted_is_told_in_one_line(tmp_path: Path) -> None:
+    what = {"shard": str(tmp_path / "gone"), "run": str(tmp_path / "run"), "order": 2, "vocabulary": 9, "both": False}
+    with pytest.raises(ModelError, match=r"count_shard failed 3 times \(FileNotFoundError.*gone") as told:
+        Processes(2).run([Call("rejoinder.text.counting:count_shard", what)])
+    assert "\n" not in str(told.value)
+    assert not list(tmp_path.iterdir())  # no half of a run
+
+
+def test_a_run_that_is_there_is_not_counted_again(tmp_path: Path) -> None:
+    (tmp_path / "run").mkdir()
+    count_shard(str(tmp_path / "gone"), str(tmp_path / "run"), 2, 9, both=False)
+    assert not list((tmp_path / "run").iterdir())
+
+
+def test_only_functions_of_ours_are_called() -> None:
+    with pytest.raises(ValueError, match="none of ours"):
+        perform(Call("os:remove", {"path": "x"}))
+
+
+def test_a_process_whose_parent_is_gone_ends() -> None:
+    """Its standard input is closed when its parent dies: here while it still waits to be told what to do, or does it."""
+    program = "import sys, time\nfrom rejoinder.scale import processes\nprocesses.perform = lambda call: time.sleep(600)\n"
+    program += "processes.serve()"
+    with subprocess.Popen([sys.executable, "-c", program], stdin=subprocess.PIPE, text=True) as process:
+        assert process.stdin is not None
+        process.stdin.write('{"function": "x", "arguments": {}}\n')
+        process.stdin.close()
+        assert process.wait(60) == 1
+
+
+@pytest.fixture(scope="module")
+def sample(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    home = tmp_path_factory.mktemp("home")
+    file = Path(__file__).parents[1] / "src" / "rejoinder" / "bundle" / SAMPLE
+    assert CliRunner().invoke(app, ["import", str(file), "--home", str(home)]).exit_code == 0
+    return home
+
+
+def model_files(home: Path) -> dict[str, bytes]:
+    return {file.name: file.read_bytes() for file in home.rglob("*.npy") if "kneser_ney" in str(file)}
+
+
+def test_fit_in_shards_from_the_command_line(sample: Path) -> None:
+    found = []
+    for options in ([], ["--shards", "2"]):
+        ran = CliRunner().invoke(app, ["fit", "kneser_ney", "--home", str(sample), *options])
+        assert ran.exit_code == 0, ran.output
+        found.append(model_files(sample))
+    assert found[0] == found[1] and "counts5.count.npy" in found[0]
+
+
+def test_shards_are_for_one_machine(sample: Path) -> None:
+    ran = CliRunner().invoke(app, ["fit", "kneser_ney", "--home", str(sample), "--shards", "2", "--cluster", "127.0.0.1:1"])
+    assert isinstance(ran.exception, UsageError) and "give one of them" in str(ran.exception)
+
+
+@pytest.mark.skipif(find_spec("ray") is not None, reason="Ray is installed here")
+def test_a_cluster_without_ray_says_how_to_get_it(sample: Path) -> None:
+    ran = CliRunner().invoke(app, ["fit", "kneser_ney", "--home", str(sample), "--cluster", "127.0.0.1:1"])
+    assert isinstance(ran.exception, MissingExtra) and "`--cluster` needs the extra `cluster`" in str(ran.exception)
+
+
+_ON_RAY = """
+import os, sys
+from pathlib import Path
+import numpy as np
+import ray
+from test_out_of_core import WORDS, arrays, bits
+from test_scale import TEXTS
+from rejoinder.scale.cluster import Cluster
+from rejoinder.text.counting import Room, count_ngrams
+
+ray.init(num_cpus=2, include_dashboard=False, log_to_driver=False, _temp_dir=sys.argv[2])
+cluster = Cluster(ray.get_runtime_context().gcs_address)
+assert cluster.count == 2
+found = count_ngrams(arrays(TEXTS), 3, WORDS.vocabulary, Room(workdir=Path(sys.argv[1]), runner=cluster))
+assert bits(found.levels) == bits(count_ngrams(arrays(TEXTS), 3, WORDS.vocabulary).levels)
+cluster.leave()
+"""
+
+
+@pytest.mark.skipif(find_spec("ray") is None, reason="the extra `cluster` is not installed")
+def test_a_cluster_fits_the_same(tmp_path: Path, tmp_path_factory: pytest.TempPathFactory) -> None:
+    path = os.pathsep.join([str(Path(__file__).parent), os.environ.get("PYTHONPATH", "")])
+    temporary = tmp_path_factory.mktemp("r")  # Ray's sockets lie in it, whose paths must be short
+    command = [sys.executable, "-c", _ON_RAY, str(tmp_path), str(temporary)]
+    ran = subprocess.run(command, env={**os.environ, "PYTHONPATH": path}, capture_output=True, text=True, check=False)
+    assert ran.returncode == 0, ran.stderr[-2000:]
