@@ -14,6 +14,7 @@ A repetition in other words has each token replaced by another, drawn once for e
 from __future__ import annotations
 
 import json
+import os
 import resource
 import subprocess
 import sys
@@ -32,6 +33,8 @@ from rejoinder.archive.sources.hackernews import SOURCE as HACKER_NEWS
 from rejoinder.archive.streams import open_stream
 from rejoinder.models.kneser_ney import KneserNey, KneserNeyConfig
 from rejoinder.post import Post
+from rejoinder.scale.processes import Processes
+from rejoinder.text.calls import HERE
 from rejoinder.text.counting import Room, count_ngrams
 from rejoinder.text.tensors import TokenArrays, post_tokens
 from rejoinder.text.tokenizer import Tokenizer
@@ -84,7 +87,7 @@ def prepare(posts: Iterator[Post], directory: Path, times: int) -> None:
     np.save(directory / "offsets.npy", np.concatenate([[0], np.cumsum(np.tile(np.concatenate(lengths), times))]).astype(np.int64))
 
 
-def fit(directory: Path, share: float, order: int, memory: int) -> None:
+def fit(directory: Path, share: float, order: int, memory: int, shards: int) -> None:
     """One fit; prints what it cost as JSON."""
     tokenizer = Tokenizer.load(directory / "tokenizer.json")
     tokens, offsets = (np.load(directory / f"{name}.npy", mmap_mode="r") for name in ("tokens", "offsets"))
@@ -93,7 +96,7 @@ def fit(directory: Path, share: float, order: int, memory: int) -> None:
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
     began = perf_counter()
     with tempfile.TemporaryDirectory(dir=directory) as workdir:
-        room = Room(memory, Path(workdir))
+        room = Room(memory, Path(workdir), runner=Processes(shards) if shards > 1 else HERE)
         counts = count_ngrams(arrays, order, tokenizer.vocabulary, room)
         counted, peak = perf_counter(), resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
         model = KneserNey.from_counts(KneserNeyConfig(order=order, memory=memory), tokenizer, counts, room=room)
@@ -105,6 +108,7 @@ def fit(directory: Path, share: float, order: int, memory: int) -> None:
             "count": counted - began,
             "build": built - counted,
             "save": perf_counter() - built,
+            "processor": sum(os.times()[:4]),
             "before": before,
             "counting": peak,
             "peak": highest,
@@ -123,13 +127,14 @@ def main() -> None:
         "shares": (str, "0.125,0.25,0.5,1", "of the posts"),
         "order": (int, 5, "tokens of the longest n-grams"),
         "memory": (int, 2**30, "bytes for counting and indexing"),
+        "shards": (int, 1, "processes that count at a time"),
         "workdir": (str, "", "where to work"),
         "fit": (str, "", "internal"),
         "share": (float, 1.0, "internal"),
     }
     args = arguments(__doc__ or "", **options)
     if args.fit:
-        fit(Path(args.fit), args.share, args.order, args.memory)
+        fit(Path(args.fit), args.share, args.order, args.memory, args.shards)
         return
     with tempfile.TemporaryDirectory(dir=args.workdir or None) as directory:
         name = args.archive
@@ -139,11 +144,12 @@ def main() -> None:
         prepare(read(name), Path(directory), args.times)
         for share in args.shares.split(","):
             command = [sys.executable, __file__, "--fit", directory, "--share", share]
-            command += ["--order", str(args.order), "--memory", str(args.memory)]
+            command += ["--order", str(args.order), "--memory", str(args.memory), "--shards", str(args.shards)]
             cost = json.loads(subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True).stdout)
             what = f"{share} of {Path(name).name} x{args.times}, order {args.order}"
             what += f": {cost['tokens'] / 1e6:.1f}M tokens, {cost['ngrams'] / 1e6:.1f}M n-grams"
-            for figure, unit in (("count", "s"), ("build", "s"), ("save", "s"), *((f, "MB") for f in list(cost)[5:])):
+            units = {"count": "s", "build": "s", "save": "s", "processor": "s"}
+            for figure, unit in {**units, **dict.fromkeys(list(cost)[6:], "MB")}.items():
                 report(f"{what}, {figure}", [cost[figure]], unit, as_json=args.json)
 
 

@@ -6,9 +6,12 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 from collections.abc import Sequence
+from contextlib import suppress
 from importlib.util import find_spec
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import numpy as np
 import pytest
@@ -26,6 +29,7 @@ from rejoinder.scale import processes
 from rejoinder.scale.processes import TRIES, Processes
 from rejoinder.text.calls import HERE, Call, CallRunner, Told, perform
 from rejoinder.text.counting import Room, count_both, count_ngrams, count_shard
+from rejoinder.text.tensors import TokenArrays
 
 TEXTS = [["a", "b", "c"] * 2, ["b", "c"], ["a", "b"], ["d", "a", "b", "c"], ["e"], ["c", "b", "a"]]
 
@@ -147,29 +151,65 @@ def test_a_cluster_without_ray_says_how_to_get_it(sample: Path) -> None:
     assert isinstance(ran.exception, MissingExtra) and "`--cluster` needs the extra `cluster`" in str(ran.exception)
 
 
+def drawn(posts: int = 400, length: int = 200) -> TokenArrays:
+    """Posts of words drawn at random, enough for a worker to be met at work."""
+    tokens = np.random.default_rng(0).zipf(1.5, posts * length) % WORDS.size
+    tokens[::length], tokens[length - 1 :: length] = WORDS.post, WORDS.end
+    return TokenArrays(tokens.astype(np.uint16), np.arange(0, posts * length + 1, length), np.arange(posts))
+
+
+def kill_workers(ours: int, most: int, killed: list[int], over: threading.Event) -> None:
+    """Kill `most` of Ray's workers below the process `ours` while they are at work."""
+    while len(killed) < most and not over.is_set():
+        for status in Path("/proc").glob("[0-9]*/stat"):
+            with suppress(OSError):
+                said = (status.parent / "cmdline").read_bytes()
+                if said.startswith(b"ray::_perform") and ours in ancestors(int(status.parent.name)):
+                    os.kill(int(status.parent.name), signal.SIGKILL)
+                    killed.append(int(status.parent.name))
+                    break
+
+
+def ancestors(process: int) -> set[int]:
+    found = set()
+    while process > 1:
+        process = int(Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()[1])
+        found.add(process)
+    return found
+
+
 _ON_RAY = """
-import os, sys
+import os, sys, threading
 from pathlib import Path
-import numpy as np
 import ray
-from test_out_of_core import WORDS, arrays, bits
-from test_scale import TEXTS
+from ray.cluster_utils import Cluster as Nodes
+from test_out_of_core import WORDS, bits
+from test_scale import drawn, kill_workers
 from rejoinder.scale.cluster import Cluster
 from rejoinder.text.counting import Room, count_ngrams
 
-ray.init(num_cpus=2, include_dashboard=False, log_to_driver=False, _temp_dir=sys.argv[2])
-cluster = Cluster(ray.get_runtime_context().gcs_address)
-assert cluster.count == 2
-found = count_ngrams(arrays(TEXTS), 3, WORDS.vocabulary, Room(workdir=Path(sys.argv[1]), runner=cluster))
-assert bits(found.levels) == bits(count_ngrams(arrays(TEXTS), 3, WORDS.vocabulary).levels)
+nodes = Nodes(initialize_head=True, head_node_args={"num_cpus": 1, "include_dashboard": False})
+nodes.add_node(num_cpus=1)
+cluster = Cluster(nodes.address)
+assert cluster.count == 2, cluster.count
+killed, over = [], threading.Event()
+killing = threading.Thread(target=kill_workers, args=(os.getpid(), 2, killed, over))
+killing.start()
+found = count_ngrams(drawn(), 4, WORDS.vocabulary, Room(100_000, Path(sys.argv[1]), runner=cluster))
+over.set()
+killing.join()
+assert bits(found.levels) == bits(count_ngrams(drawn(), 4, WORDS.vocabulary).levels)
 cluster.leave()
+nodes.shutdown()
+print("killed", len(killed))
 """
 
 
-@pytest.mark.skipif(find_spec("ray") is None, reason="the extra `cluster` is not installed")
-def test_a_cluster_fits_the_same(tmp_path: Path, tmp_path_factory: pytest.TempPathFactory) -> None:
+@pytest.mark.skipif(find_spec("ray") is None or sys.platform != "linux", reason="the extra `cluster` is not installed")
+def test_two_nodes_whose_workers_are_killed_fit_the_same(tmp_path: Path) -> None:
     path = os.pathsep.join([str(Path(__file__).parent), os.environ.get("PYTHONPATH", "")])
-    temporary = tmp_path_factory.mktemp("r")  # Ray's sockets lie in it, whose paths must be short
-    command = [sys.executable, "-c", _ON_RAY, str(tmp_path), str(temporary)]
-    ran = subprocess.run(command, env={**os.environ, "PYTHONPATH": path}, capture_output=True, text=True, check=False)
+    with TemporaryDirectory(prefix="ray") as short:  # Ray's sockets lie in it, and the paths of sockets are short
+        env = {**os.environ, "PYTHONPATH": path, "HOME": short, "TMPDIR": short, "RAY_TMPDIR": short}
+        ran = subprocess.run([sys.executable, "-c", _ON_RAY, str(tmp_path)], env=env, capture_output=True, text=True, check=False)
     assert ran.returncode == 0, ran.stderr[-2000:]
+    assert ran.stdout.splitlines()[-1] == "killed 2"
