@@ -41,7 +41,7 @@ HERE = Path(__file__).parent
 COMMANDS = (
     "import", "fetch hn", "fetch discourse", "fetch github", "fetch zulip", "fetch zammad", "fetch chatwoot", "fetch imap",
     "info", "fit", "rungs", "reply", "complete", "forget", "arpa export", "arpa import", "audit",
-    "serve", "pair", "lsp", "tour", "inspect cell", "inspect word", "inspect analogy", "inspect map", "inspect vectors", "bundle",
+    "serve", "service install", "service show", "service remove", "pair", "lsp", "tour", "inspect cell", "inspect word", "inspect analogy", "inspect map", "inspect vectors", "bundle",
     "model add", "model remove",
 )  # fmt: skip
 CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")  # what a terminal might obey; newline and tab are text
@@ -182,7 +182,7 @@ def test_help_of_every_command_has_an_example_json_and_home(rejoinder: Rejoinder
     shown = rejoinder(*command.split(), "--help").out
     assert f"Example:\n    rejoinder {command}" in shown
     assert "--json" in shown or command in ("serve", "lsp")  # which speak nothing else
-    assert "--home" in shown or command in ("bundle", "tour")  # which have an archive of their own
+    assert "--home" in shown or command in ("bundle", "tour", "service remove")  # two with archives of their own; one service
 
 
 @pytest.mark.parametrize("command", COMMANDS)

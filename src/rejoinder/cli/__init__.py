@@ -38,6 +38,7 @@ _PLACES = {  # the command, or the group of commands, and where it lies
     "reply": "suggest:reply",
     "complete": "suggest:complete",
     "serve": "serve:serve",
+    "service": "service:service_app",
     "pair": "pair:pair",
     "lsp": "lsp:lsp",
     "ladder": "ladder:ladder",

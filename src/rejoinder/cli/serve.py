@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from rejoinder.cli.archive import or_sample
 from rejoinder.cli.options import Home, Json, workspace
 from rejoinder.cli.output import note, print_json
+
+if TYPE_CHECKING:
+    from rejoinder.home.open_home import OpenHome
 
 
 def serve(
@@ -23,6 +26,9 @@ def serve(
         ),
     ] = None,
     open_page: Annotated[bool, typer.Option("--open", help="Open the page in a browser.")] = False,
+    asleep: Annotated[
+        bool, typer.Option("--asleep", help="Start without the models; they are read when first asked for.")
+    ] = False,
     log: Annotated[bool, typer.Option("--log", help="A line for each request: route, status and time, no text.")] = False,
     home: Home = None,
     as_json: Json = False,
@@ -55,15 +61,12 @@ def serve(
     backend = Backend(space, config) if can_have_backend() else None
     app = create_app(space, config, backend)
     opened = app.state.services.opened
-    opened.warm()
-    voices = list(opened.engine.voices)
-    note(f"typing: {', and in haste '.join(voices)}; replies are loaded when they are first asked for")
-    note(opened.voices.reason)
+    voices = [] if asleep else _wake(opened)
     url = url_of(listening)
 
     def ready() -> None:
         if as_json:
-            print_json({"url": url, "typing": voices})
+            print_json({"url": url, "typing": voices})  # none while it is asleep
         else:
             typer.echo(f"rejoinder is at {url} (Ctrl-C ends it)")
         if open_page:
@@ -76,3 +79,12 @@ def serve(
     finally:
         if backend is not None:
             backend.close()
+
+
+def _wake(opened: OpenHome) -> list[str]:
+    """Have what a keystroke needs ready, and say which models it is; their names."""
+    opened.warm()
+    voices = list(opened.engine.voices)
+    note(f"typing: {', and in haste '.join(voices)}; replies are loaded when they are first asked for")
+    note(opened.voices.reason)
+    return voices
