@@ -41,7 +41,8 @@ HERE = Path(__file__).parent
 COMMANDS = (
     "import", "fetch hn", "fetch discourse", "fetch github", "fetch zulip", "fetch zammad", "fetch chatwoot", "fetch imap",
     "info", "fit", "rungs", "reply", "complete", "forget", "arpa export", "arpa import", "audit",
-    "serve", "service install", "service show", "service remove", "pair", "lsp", "tour", "inspect cell", "inspect word", "inspect analogy", "inspect map", "inspect vectors", "bundle",
+    "serve", "service install", "service show", "service remove", "pair", "lsp", "tour", "inspect cell", "inspect word",
+    "inspect analogy", "inspect map", "inspect vectors", "bundle",
     "model add", "model remove",
 )  # fmt: skip
 CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")  # what a terminal might obey; newline and tab are text
