@@ -97,7 +97,7 @@ def test_the_service_starts_at_once_answers_when_asked_and_is_removed(person: Pe
     assert f"rejoinder is at {person.url}/ from now on" in installed.stdout
     asleep = person.megabytes
     ask = {"draft": "I think that the prob"}
-    ghost = until(lambda: httpx.post(f"{person.url}/v1/suggest", json=ask, timeout=30).json()["ghost"])
+    ghost = until(lambda: httpx.post(f"{person.url}/v1/suggest", json=ask, timeout=30).json().get("ghost"))
     assert ghost.startswith("lem")
     asked = {"context": {"posts": [{"text": "Why do people still use Makefiles?"}]}}
     assert httpx.post(f"{person.url}/v1/reply", json=asked, timeout=90).json()["replies"]

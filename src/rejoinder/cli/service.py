@@ -30,15 +30,14 @@ def install(port: Port = 8765, home: Home = None, as_json: Json = False) -> None
       rejoinder service install
       rejoinder service install --port 8800 --home ~/work
     """
-    from rejoinder.serve.http.running import listen, url_of
+    from rejoinder.serve.http.running import listen
 
     service = _service(_command(port, home))
-    listening = None if service.installed else listen("127.0.0.1", port)  # what it would only say in a log is said here
-    url = f"http://127.0.0.1:{port}/" if listening is None else url_of(listening)
-    if listening is not None:
-        listening.close()
+    if not service.installed:
+        listen("127.0.0.1", port).close()  # what it would only say in a log is said here
     service.install()
-    _wait_for(url, service.file)
+    _wait_for(port, service.file)
+    url = f"http://127.0.0.1:{port}/"
     if as_json:
         print_json({"file": str(service.file), "url": url})
     else:
@@ -102,25 +101,26 @@ def _service(command: list[str]) -> Service:
     return service_for(sys.platform, command or [sys.executable], Path.home(), os.environ)
 
 
-def _wait_for(url: str, file: Path) -> None:
+def _wait_for(port: int, file: Path) -> None:
     """Wait until it answers.
 
     Raises:
         RejoinderError: it does not.
     """
+    from contextlib import closing
+    from http.client import HTTPConnection, HTTPException
     from time import monotonic, sleep
-
-    import httpx
 
     from rejoinder.errors import RejoinderError
 
     until = monotonic() + _STARTS_WITHIN
     while monotonic() < until:
         try:
-            if httpx.get(f"{url}health", timeout=5, trust_env=False).is_success:
+            with closing(HTTPConnection("127.0.0.1", port, timeout=5)) as connection:
+                connection.request("GET", "/health")
+                connection.getresponse()
                 return
-        except httpx.HTTPError:
+        except (OSError, HTTPException):
             sleep(0.1)
-    raise RejoinderError(
-        f"{file} is installed, but nothing answers at {url} yet; its log says why (journalctl --user -u rejoinder)"
-    )
+    log = "journalctl --user -u rejoinder"
+    raise RejoinderError(f"{file} is installed, but nothing answers at port {port} yet; its log says why ({log})")
