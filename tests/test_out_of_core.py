@@ -15,12 +15,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
+from rejoinder.errors import ModelError
 from rejoinder.models.directory import save_array
 from rejoinder.models.forward_index import build_index
 from rejoinder.models.interfaces import Job
 from rejoinder.models.kneser_ney import KneserNey, KneserNeyConfig
 from rejoinder.models.smoothing import Followers, best_first, discounts
 from rejoinder.post import Kind, Post
+from rejoinder.text import ngrams
 from rejoinder.text.columns import NumberColumn, NumberColumns, in_file
 from rejoinder.text.counting import Room, count_both, count_ngrams
 from rejoinder.text.ngrams import Ints, Level, NgramCounts, keys
@@ -212,6 +214,16 @@ def test_sorting_numbers_with_their_places_is_sorting_places(values: list[int], 
     order = np.argsort(given_keys, kind="stable")
     ordered, places = in_order(given_keys.copy())
     assert ordered.tolist() == given_keys[order].tolist() and places.tolist() == order.tolist()
+
+
+def test_more_n_grams_than_places_have_bits_for_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    posts = arrays([["a", "b"], ["c", "d"], ["e", "a"]])
+    most = max(len(level) for level in count_ngrams(posts, 3, WORDS.vocabulary).levels)
+    monkeypatch.setattr(ngrams, "MOST", most)
+    count_ngrams(posts, 3, WORDS.vocabulary, Room(100))
+    monkeypatch.setattr(ngrams, "MOST", most - 1)
+    with pytest.raises(ModelError, match=r"n-grams of one length; fit with a smaller `kneser_ney\.order`"):
+        count_ngrams(posts, 3, WORDS.vocabulary, Room(100))
 
 
 # --- columns ---------------------------------------------------------------------------------------------------------

@@ -20,12 +20,15 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from rejoinder.errors import ModelError
 from rejoinder.text.columns import IN_MEMORY, NumberColumn, NumberColumns
 from rejoinder.text.sums import add_up_placed
 
 Ints = NDArray[np.integer[Any]]
-MERGED_BYTES = 80  # what merging an n-gram takes: its key, count and order
+MERGED_BYTES = 128  # what merging an n-gram takes: its key, count and order, and that ranges are not all alike
 DEFAULT_MEMORY = 2**30  # bytes
+MOST = 2**32 - 2  # n-grams of one length: their places have 32 bits
+_DRAWN = 4  # keys of each level for each range that levels are cut into
 _HALF = 32  # bits that most counts fit into
 
 
@@ -101,6 +104,8 @@ def _merge_level(present: Sequence[Level], places: Sequence[Ints], renumbered: S
         for column, values in zip(found, (key // vocabulary, key % vocabulary, sums), strict=True):
             column.write(total, values)
         total += len(key)
+        if total > MOST:
+            raise ModelError(f"more than {MOST:,} n-grams of one length; fit with a smaller `kneser_ney.order`, or on less")
         largest = max(largest, int(sums.max(initial=0)))
     parent, token = (column.done(total) for column in found[:2])
     return Level(parent, token, _narrow(found[2], total, largest, how))
@@ -172,9 +177,14 @@ def keys(level: Level, vocabulary: int, parents: Ints | None = None) -> NDArray[
 
 
 def _ranges(levels: Sequence[_Reading], at_a_time: int) -> Iterator[list[slice]]:
-    """Cut sorted levels into ranges with the same n-grams in all of them, of about `at_a_time` n-grams together."""
-    step = max(at_a_time // max(len(levels), 1), 1)
-    cuts = sorted({level.key(at) for level in levels for at in range(step, len(level), step)})
+    """Cut sorted levels into ranges with the same n-grams in all of them, of about `at_a_time` n-grams together.
+
+    Cuts are keys drawn from all levels at even distances, so that there are no more of them than ranges are needed, however many
+    levels there are.
+    """
+    drawn = _DRAWN * max(len(levels), 1)  # for each range
+    step = max(at_a_time // drawn, 1)
+    cuts = sorted({*sorted(level.key(at) for level in levels for at in range(step, len(level), step))[drawn - 1 :: drawn]})
     begin = [0] * len(levels)
     for cut in cuts:
         end = [bisect_left(range(len(level)), cut, first, key=level.key) for first, level in zip(begin, levels, strict=True)]
