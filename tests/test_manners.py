@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from math import inf
+from pathlib import Path
 
 import pytest
 from test_typing import NO_LIMIT, SPARK, words
@@ -11,7 +12,9 @@ from typists import parrot
 from rejoinder.engine.manners import LanguageCheck, at_line_end, is_prose
 from rejoinder.engine.typing import Engine, Gate
 from rejoinder.home.open_home import OpenHome
+from rejoinder.home.voices import phrases_of
 from rejoinder.home.workspace import Workspace
+from rejoinder.models import PACKAGE
 from rejoinder.post import Post
 from rejoinder.serve.editor.document import Silence, read_document
 from rejoinder.text.phrases import Phrases
@@ -112,11 +115,7 @@ ENGLISH = [
 
 def test_into_another_language_nothing_is_said_and_english_with_names_and_jargon_goes_on() -> None:
     """By the word list in the package. Looked at from the fifth word on, word by word."""
-    space = Workspace.shipped()
-    assert space is not None
-    found = space.fitted("kneser_ney")
-    assert found is not None
-    is_foreign = LanguageCheck(Phrases.load(found.directory))
+    is_foreign = LanguageCheck(phrases_of(Workspace(Path("nowhere")), f"{PACKAGE}mixture", lambda line: None))
 
     def silenced(drafts: list[str]) -> float:
         ends = [(draft, place) for draft in drafts for place, letter in enumerate(draft, 1) if letter == " "]

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from functools import cache
 from importlib import resources
 from itertools import pairwise
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -17,8 +18,9 @@ from typists import Fake, parrot
 from rejoinder.engine.completion import complete
 from rejoinder.engine.typing import Engine, Gate, TypingConfig
 from rejoinder.engine.word_rules import WordRules
+from rejoinder.home.voices import phrases_of
 from rejoinder.home.workspace import Workspace
-from rejoinder.models import Can
+from rejoinder.models import PACKAGE, Can
 from rejoinder.models.interfaces import LanguageModel
 from rejoinder.post import Post, Query
 from rejoinder.text.lexicon import Lexicon
@@ -38,10 +40,8 @@ def shipped() -> tuple[dict[str, LanguageModel], Phrases]:
     """The counts and the mixture in the package, and the words they know."""
     space = Workspace.shipped()
     assert space is not None
-    counted = space.fitted("kneser_ney")
-    assert counted is not None
-    phrases = Phrases.load(counted.directory)
-    assert phrases is not None and phrases.lexicon is not None
+    phrases = phrases_of(Workspace(Path("nowhere")), f"{PACKAGE}mixture", lambda line: None)
+    assert phrases.lexicon is not None
     return dict(space.load_those(Can.PREDICT, ["kneser_ney", "mixture"])), phrases
 
 
@@ -144,6 +144,14 @@ def test_words_that_two_wrote_are_kept_beside_a_model_as_hashes(tmp_path: object
     found = Lexicon.build(posts)
     assert len(found.hashes) == 1 and "beta" in found and "alpha" not in found
     assert np.array_equal(Phrases.build(posts).lexicon.hashes, found.hashes)  # type: ignore[union-attr]
+
+
+def test_who_has_read_much_knows_the_words_that_are_not_too_rare() -> None:
+    posts = [Post(n, text=f"tea {n}" + " kettle" * (n % 2) + " samovar" * (n in (3, 7))) for n in range(30)]
+    known = {None: "tea kettle samovar", 15: "tea kettle samovar", 14: "tea kettle", 2: "tea kettle", 1: "tea"}
+    for one_in, words_known in known.items():
+        found = Lexicon.build(posts, one_in)
+        assert " ".join(word for word in ("tea", "kettle", "samovar") if word in found) == words_known
 
 
 def test_a_model_without_such_a_list_says_no_letters_twice_over() -> None:

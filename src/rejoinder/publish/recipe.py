@@ -54,6 +54,7 @@ from rejoinder.text.writers import by_writer
 TOKENIZER = "tokenizer"  # its table beside those of the rungs
 GATES = GateConfig(keystrokes=12_000, one_in=5, likely=2_000, seconds=900.0)  # of the last rung, which speaks to everybody
 GUARD = GuardConfig()  # of models that have read several files
+KNOWN = 25_000  # of these: a word is one that stands in one of so many posts
 _LEFT_OUT = (
     "lines with an e-mail address or a telephone number, attribution lines, trailers, list footers, signatures, quotes",
     "authors, in every form",
@@ -282,7 +283,7 @@ class _Kitchen:
         found = Lexicon.load(kept) if kept.is_dir() else None
         if found is None:
             self.progress("listing words", 0, None)
-            found = Lexicon.build(self.corpus.posts("train"))
+            found = Lexicon.build(self.corpus.posts("train"), KNOWN if isinstance(self.corpus, FilesCorpus) else None)
             kept.mkdir(exist_ok=True)
             found.save(kept)
         return found

@@ -5,6 +5,9 @@ words themselves are not kept, only the upper 32 bits of a hash of each, in orde
 Hacker News posts in hand, which are 98% of all running words of others. Who has a word can look it up, and one that is not in it
 is taken for one that is at a rate of N / 2^32.
 
+Who has read very much has met every slip twice, and the common words of every language. There a word must stand in one of so many
+posts as well (`one_in`).
+
 Some words are nobody's to teach: those with a digit, those of one letter, and the possessive of a word that is known. Scripts
 that put no space between words have no words to look up, so what is written in them passes.
 """
@@ -39,11 +42,14 @@ class Lexicon:
     hashes: NDArray[np.uint32]  # (N,) ascending
 
     @classmethod
-    def build(cls, posts: Iterable[Post]) -> Self:
-        """Those of `posts`, their quotes left out (see `rejoinder.text.writers` for whose a post is)."""
+    def build(cls, posts: Iterable[Post], one_in: int | None = None) -> Self:
+        """Those of `posts`, their quotes left out (see `rejoinder.text.writers` for whose a post is).
+
+        With `one_in` a word of fewer than one of so many posts is none, even if two wrote it.
+        """
         reader = LexiconReader()
         deque(reader.passing(posts), maxlen=0)
-        return cls(reader.hashes)
+        return cls(reader.of_writers(2 if one_in is None else max(2, -(-reader.posts // one_in))))
 
     def __contains__(self, word: str) -> bool:
         """Whether `word`, as `rejoinder.text.words` reads it, may be offered."""
@@ -88,22 +94,31 @@ class LexiconReader:
 
     def __init__(self) -> None:
         """Nothing has gone by yet."""
+        self.posts = 0
         self._whose = Writers()
-        self._first: dict[str, int] = {}  # word -> who wrote it first
-        self._shared: set[str] = set()
+        self._last: dict[str, int] = {}  # word -> who wrote it last
+        self._times: dict[str, int] = {}  # word -> posts with it, those that one writer sent in a row counted once
 
     def passing(self, posts: Iterable[Post]) -> Iterator[Post]:
         """Hand on `posts` as they are, and learn from each as it passes."""
         for post in posts:
             said = words(post.own_text)
             writer = self._whose(post, said)
-            self._shared.update(word for word in {*said} if self._first.setdefault(word, writer) != writer)
+            self.posts += 1
+            for word in {*said}:
+                if self._last.get(word) != writer:
+                    self._last[word] = writer
+                    self._times[word] = self._times.get(word, 0) + 1
             yield post
 
     @property
     def hashes(self) -> NDArray[np.uint32]:
         """(N,) ascending: of the words of two writers or more, so far."""
-        return np.unique(np.array([_hash(word) for word in self._shared], np.uint32))
+        return self.of_writers(2)
+
+    def of_writers(self, least: int) -> NDArray[np.uint32]:
+        """(N,) ascending: of the words of so many posts, of two writers or more."""
+        return np.unique(np.array([_hash(word) for word, times in self._times.items() if times >= least], np.uint32))
 
 
 def _hash(word: str) -> int:
