@@ -92,7 +92,7 @@ def fit(directory: Path, share: float, order: int, memory: int, shards: int) -> 
     tokenizer = Tokenizer.load(directory / "tokenizer.json")
     tokens, offsets = (np.load(directory / f"{name}.npy", mmap_mode="r") for name in ("tokens", "offsets"))
     posts = int(share * (len(offsets) - 1))
-    arrays = TokenArrays(tokens, np.array(offsets[: posts + 1]), np.arange(posts))
+    arrays = TokenArrays(tokens, offsets[: posts + 1], offsets[:posts])
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
     began = perf_counter()
     with tempfile.TemporaryDirectory(dir=directory) as workdir:

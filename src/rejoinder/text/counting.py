@@ -150,7 +150,7 @@ class _Posts:
         self._tokens, self._offsets = NumberColumn.over(arrays.tokens), arrays.offsets
         self.tokens = int(arrays.offsets[-1] - arrays.offsets[0])
         self._order: NDArray[np.int64] | None = None  # (P,) the posts, those of one writer side by side
-        self._groups = np.arange(len(arrays.offsets))  # (G+1,) the place in that order where each group begins
+        self._groups: NDArray[np.int64] | None = None  # (G+1,) the place in that order where each group begins; None: 0, 1, ...
         self.offsets = arrays.offsets  # (G+1,) tokens before each group
         if writers is not None:
             if len(writers) != len(arrays.posts):
@@ -158,12 +158,12 @@ class _Posts:
             _, first, which = np.unique(writers, return_index=True, return_inverse=True)
             first = first[which]  # for each post the first one of its writer
             self._order = np.argsort(first, kind="stable")
-            self._groups = np.append(np.unique(first[self._order], return_index=True)[1], len(first))
-            self.offsets = np.concatenate([[0], np.cumsum(np.diff(arrays.offsets)[self._order])])[self._groups]
+            self._groups = groups = np.append(np.unique(first[self._order], return_index=True)[1], len(first))
+            self.offsets = np.concatenate([[0], np.cumsum(np.diff(arrays.offsets)[self._order])])[groups]
 
     def take(self, first: int, last: int) -> Taken:
         """Some groups: their tokens, (N,); whether a post begins there, (N,); whose they are, (N,), if that counts."""
-        begin, end = int(self._groups[first]), int(self._groups[last])
+        begin, end = (first, last) if self._groups is None else (int(self._groups[first]), int(self._groups[last]))
         if self._order is None:
             offsets = self._offsets[begin : end + 1]
             starts, tokens = offsets[:-1] - offsets[0], self._tokens.read(int(offsets[0]), int(offsets[-1]))
