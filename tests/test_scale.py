@@ -27,7 +27,8 @@ from rejoinder.models.interfaces import Job
 from rejoinder.models.kneser_ney import KneserNey, KneserNeyConfig
 from rejoinder.scale import processes
 from rejoinder.scale.processes import TRIES, Processes
-from rejoinder.text.calls import HERE, Call, CallRunner, Told, perform
+from rejoinder.text import counting
+from rejoinder.text.calls import HERE, Call, CallRunner, InThisProcess, Told, perform
 from rejoinder.text.counting import Room, count_both, count_ngrams, count_shard
 from rejoinder.text.tensors import TokenArrays
 
@@ -62,8 +63,23 @@ class AnyOrder:
         told(len(calls), len(calls))
 
 
-@pytest.mark.parametrize("memory", [500, 2**30])
-def test_the_order_of_the_shards_and_doing_one_again_change_nothing(tmp_path: Path, memory: int) -> None:
+def test_many_runs_are_merged_in_several_rounds(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(counting, "MERGED_RUNS", 2)
+    told: list[list[str]] = []
+
+    class Telling(InThisProcess):
+        def run(self, calls: Sequence[Call], told_of: Told = lambda done, total: None) -> None:
+            told.append([call.function.partition(":")[2] for call in calls])
+            super().run([*calls, *calls], told_of)
+
+    writers = np.array([1, 2, 1, 3, 5, 4], np.uint64)
+    found = count_both(arrays(TEXTS), 3, WORDS.vocabulary, writers, Room(80, tmp_path, runner=Telling()))
+    straight = count_both(arrays(TEXTS), 3, WORDS.vocabulary, writers)
+    assert [bits(counts.levels) for counts in found] == [bits(counts.levels) for counts in straight]
+    assert told == [["count_shard"] * 5, ["merge_runs"] * 3, ["merge_runs"] * 2]  # one for each writer; 5 to 3, 3 to 2
+
+
+def test_the_order_of_the_shards_and_doing_one_again_change_nothing(tmp_path: Path) -> None:
     writers = np.array([1, 2, 1, 3, 3, 4], np.uint64)
     straight = count_both(arrays(TEXTS), 3, WORDS.vocabulary, writers)
     said: list[tuple[int, int]] = []

@@ -11,24 +11,25 @@ A run is what comes of it, the levels of `rejoinder.text.ngrams`. How the posts 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from shutil import rmtree
 from tempfile import TemporaryDirectory, mkdtemp
-from typing import Any
+from typing import Any, overload
 
 import numpy as np
 from numpy.typing import NDArray
 
 from rejoinder.text.calls import HERE, Call, CallRunner
-from rejoinder.text.columns import NumberColumn, NumberColumns
+from rejoinder.text.columns import NumberColumn, NumberColumns, in_file
 from rejoinder.text.ngrams import DEFAULT_MEMORY, MERGED_BYTES, Ints, Level, NgramCounts, level_of, merge, no_ngrams
 from rejoinder.text.sums import in_order
 from rejoinder.text.tensors import TokenArrays
 
 _TOKEN_BYTES = 80  # what counting one token takes at its peak: ids, sort keys and their order
 _HELD_BYTES = 200  # what a token takes where all its n-grams are held, and an index is made of them
+MERGED_RUNS = 24  # at a time; each takes seven open files
 _HALF = 32  # bits of a number that holds two counts
 
 
@@ -70,7 +71,7 @@ def count_both(
     """How often each n-gram occurs, and how many writers wrote it: `count_ngrams` twice, for the cost of once."""
     posts = _Posts(arrays, writers)
     whole = _count(posts, order, vocabulary, room, both=True)
-    columns, step = room.columns(posts.tokens), max(room.memory // MERGED_BYTES, 1)
+    columns, step = room.columns(posts.tokens), _merged(room)
     low, high = (tuple(_half(level, shift, columns, step) for level in whole.levels) for shift in (0, _HALF))
     return NgramCounts(low, vocabulary), NgramCounts(high, vocabulary)
 
@@ -95,9 +96,36 @@ def _count(posts: _Posts, order: int, vocabulary: int, room: Room, *, both: bool
             what = {"shard": str(shard), "run": str(run), "order": order, "vocabulary": vocabulary, "both": both}
             calls.append(Call(f"{__name__}:{count_shard.__name__}", what))
         room.runner.run(calls, lambda done, total: room.told(done, total + 1))
-        merged = merge([_read_run(run, order, vocabulary) for run in runs], max(room.memory // MERGED_BYTES, 1), columns)
-        room.told(len(runs) + 1, len(runs) + 1)
+        for run in runs:
+            rmtree(run.with_suffix(".shard"))
+        merged = merge(
+            [_read_run(run, order, vocabulary) for run in _fewer(runs, order, vocabulary, room)], _merged(room), columns
+        )
+        room.told(len(pieces) + 1, len(pieces) + 1)
         return merged
+
+
+def _merged(room: Room, at_once: int = 1) -> int:
+    """How many n-grams to merge at a time where `at_once` merge."""
+    return max(room.memory // MERGED_BYTES // at_once, 1)
+
+
+def _fewer(runs: list[Path], order: int, vocabulary: int, room: Room) -> list[Path]:
+    """The same counts in at most `MERGED_RUNS` runs: more would be too many open files."""
+    while len(runs) > MERGED_RUNS:
+        groups = [runs[first : first + MERGED_RUNS] for first in range(0, len(runs), MERGED_RUNS)]
+        found = [group[0].with_name(f"{group[0].name}+") for group in groups]
+        same = {"order": order, "vocabulary": vocabulary, "at_a_time": _merged(room, room.runner.count)}
+        room.runner.run(
+            [
+                Call(f"{__name__}:{merge_runs.__name__}", {"runs": [*map(str, group)], "run": str(run), **same})
+                for group, run in zip(groups, found, strict=True)
+            ]
+        )
+        for run in runs:
+            rmtree(run)
+        runs = found
+    return runs
 
 
 def count_shard(shard: str, run: str, order: int, vocabulary: int, both: bool) -> None:
@@ -110,10 +138,29 @@ def count_shard(shard: str, run: str, order: int, vocabulary: int, both: bool) -
     begins[starts] = True
     sizes = Path(shard) / "sizes.npy"
     group = np.repeat(np.arange(len(found := np.load(sizes))), found) if sizes.is_file() else None
+    _write_run(target, _levels((tokens, begins, group), order, vocabulary, both=both))
+
+
+def merge_runs(runs: Sequence[str], run: str, order: int, vocabulary: int, at_a_time: int) -> None:
+    """Merge some runs into one, which appears when it is whole. One that is there already is left as it is."""
+    target = Path(run)
+    if target.is_dir():
+        return
+    with TemporaryDirectory(dir=target.parent) as scratch:
+        parts = [_read_run(Path(part), order, vocabulary) for part in runs]
+        _write_run(target, iter(merge(parts, at_a_time, NumberColumns(Path(scratch))).levels))
+
+
+def _write_run(target: Path, levels: Iterator[Level]) -> None:
+    """Write a run, as soon as each level is there."""
     scratch = Path(mkdtemp(dir=target.parent))
-    for n, level in enumerate(_levels((tokens, begins, group), order, vocabulary, both=both), start=1):
+    for n, level in enumerate(levels, start=1):
         for name, array in vars(level).items():
-            np.save(scratch / f"{n}.{name}.npy", array)
+            mapped = in_file(array)
+            if mapped is None:
+                np.save(scratch / f"{n}.{name}.npy", array)
+            else:
+                Path(str(mapped.filename)).rename(scratch / f"{n}.{name}.npy")
     try:
         scratch.rename(target)
     except OSError:
@@ -122,12 +169,32 @@ def count_shard(shard: str, run: str, order: int, vocabulary: int, both: bool) -
         rmtree(scratch)  # the same call was quicker elsewhere
 
 
+class _RunLevels(Sequence[Level]):
+    """The levels of a run, memory-mapped only while they are used: a process may have so many files open and no more."""
+
+    def __init__(self, run: Path, order: int) -> None:
+        """Nothing is opened yet."""
+        self._run, self._order = run, order
+
+    def __len__(self) -> int:
+        """The order."""
+        return self._order
+
+    @overload
+    def __getitem__(self, at: int) -> Level: ...
+    @overload
+    def __getitem__(self, at: slice) -> Sequence[Level]: ...
+    def __getitem__(self, at: int | slice) -> Level | Sequence[Level]:
+        """One level, or some."""
+        if isinstance(at, slice):
+            return [self[n] for n in range(self._order)[at]]
+        n = range(self._order)[at] + 1
+        return Level(*(np.load(self._run / f"{n}.{name}.npy", mmap_mode="r") for name in ("parent", "token", "count")))
+
+
 def _read_run(run: Path, order: int, vocabulary: int) -> NgramCounts:
-    """What `count_shard` wrote, memory-mapped."""
-    levels = []
-    for n in range(1, order + 1):
-        levels.append(Level(*(np.load(run / f"{n}.{name}.npy", mmap_mode="r") for name in ("parent", "token", "count"))))
-    return NgramCounts(tuple(levels), vocabulary)
+    """What `count_shard` or `merge_runs` wrote."""
+    return NgramCounts(_RunLevels(run, order), vocabulary)
 
 
 def _half(level: Level, shift: int, columns: NumberColumns, step: int) -> Level:

@@ -49,7 +49,7 @@ class Level:
 class NgramCounts:
     """The trie: `levels[n - 1]` holds the n-grams."""
 
-    levels: tuple[Level, ...]
+    levels: Sequence[Level]
     vocabulary: int  # V
 
     @property
