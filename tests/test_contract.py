@@ -63,6 +63,7 @@ OTHER: dict[str, dict[str, Any]] = {
         "workers": 1,
     },
     "bm25": {"k1": 0.9, "b": 0.4, "terms": 5},
+    "pair_encoder": {"posts": 2, "longest": 9},
     "trigger": {"models": ("canned", "bm25"), "precision": 0.3, "contexts": 50},
     "dual_encoder": {
         "longest": 50,

@@ -40,7 +40,15 @@ from rejoinder.text.tensors import open_tokenizer, write_tokens
 from rejoinder.text.tokenizer import AnyTokenizer
 
 On = Literal["train", "all"]
-DAILY = ("bm25", "kneser_ney", "mixture", "canned", "fusion", "trigger")  # what the two jobs need, what is of use soonest first
+DAILY = (  # what the two jobs need, what is of use soonest first
+    "bm25",
+    "kneser_ney",
+    "mixture",
+    "canned",
+    "pair_encoder",
+    "fusion",
+    "trigger",
+)
 MADE_OF_ADDED = ("word_mixture", "sentence")  # what a home fits, too, where their nets were added
 _ENOUGH = 50_000  # characters of dev to weigh models on
 _WEIGHED = 60_000  # dev tokens that the weights of a mixture with the package's cell are fitted on: a cell takes its time

@@ -129,6 +129,13 @@ OURS: dict[str, Rung] = {
         added=True,
     ),
     "bm25": Rung("rejoinder.models.bm25:BM25", Can.PROPOSE | Can.RANK, "replies that posts like this one got", verbatim=True),
+    "pair_encoder": Rung(
+        "rejoinder.models.pair_encoder.rung:PairRanker",
+        Can.PROPOSE | Can.RANK,
+        "what answers what, by word vectors of the package",
+        net=True,
+        verbatim=True,
+    ),
     "pmi_svd": Rung(
         "rejoinder.models.pmi_svd:PMISVD",
         Can.PROPOSE | Can.RANK | Can.EMBED,
