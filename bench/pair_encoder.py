@@ -31,7 +31,7 @@ from numpy.typing import NDArray
 from pair_arrays import counted, load, read, weighted
 from scipy.sparse import csr_matrix, vstack
 
-from rejoinder.files import write_json
+from rejoinder.files import write_atomically, write_json
 from rejoinder.models.directory import seal
 from rejoinder.models.pair_encoder.encode import PairWeights
 from rejoinder.models.pairs import draw_negatives
@@ -57,6 +57,32 @@ _DROP, _DROP_WORDS = 0.15, 0.25
 _RATE, _MAP_RATE = 1.5e-3, 1e-3
 _SCALES = (2.4849, 0.35, 2.4849, 0.35)  # s, earlier; l, earlier
 _TINY = 1e-12
+_CARD = """# Word vectors that know what answers what
+
+A dual encoder over word vectors, in 8 bits, made by `bench/pair_encoder.py`: {words} words, {runs} places for runs of
+letters, 192 numbers each, and two maps. It orders replies by how well they answer a post; it writes nothing.
+
+**Data.** {pairs} pairs of a post and a reply in English. Of Hacker News the train part alone was read, so that its dev and
+test parts can be measured on; the threads of the other files were read whole:
+
+| file | pairs |
+| --- | --- |
+{listed}
+
+Quotes were left out, and replies that are mostly links. Authors, in every form, were not there.
+
+**What is given away.** A word is kept as a number of 32 bits, and only if it stands in {threads} threads or more; there is
+no list of words, and no text of any post. Addresses of the web are never words.
+
+**Cost.** {steps} steps of 1,024 pairs: {of_a_core} s of one core, {seconds} s on a busy machine. Figures:
+`docs/ladder/pair_encoder.md`.
+
+**Limits.** English; forums and lists, most of it of 2015, and what people took for granted there. It does not know the
+order of words, nor whether a reply is true or kind. Whoever measures it on an archive of which it read a part sees it better
+than it is.
+
+**Licence.** Apache-2.0 for the model; the text it learned from belongs to its authors.
+"""
 
 Floats = NDArray[np.float32]
 Cache = tuple[Floats, Floats, Floats, Floats, Floats]
@@ -138,23 +164,19 @@ class Data:
             yield from drawn[order][np.argsort(rng.random(int(block.max()) + 1)[block], kind="stable")].tolist()
 
 
-def gather(directory: Path) -> tuple[Data, NDArray[np.int64], NDArray[np.float64], NDArray[np.int64]]:
-    """The pairs; the numbers of their words; idf^1.5 of each; how many threads each stands in."""
+def gather(directory: Path) -> tuple[Data, NDArray[np.int64], NDArray[np.float64]]:
+    """The pairs; the numbers of their words; idf^1.5 of each."""
     with np.load(directory / "counted.npz", allow_pickle=False) as found:
         order = found["order"]
-    total = len(json.loads((directory / "vocab.json").read_text(encoding="utf-8")))
-    places = np.full(total, -1, np.int64)
-    places[order] = np.arange(len(order))
+    places = places_of_words(directory, order)
     data = {name: load(directory, name, most) for name, most in _TRAINED.items()}
-    frequency, threads, posts = np.zeros(len(order)), np.zeros(len(order), np.int64), 0
+    frequency, posts = np.zeros(len(order)), 0
     for name, arrays in data.items():
         weight = _HN_IDF if name == "hn_train" else 1
         for side in (0, 2):
-            rows, found = _once(arrays, side, places, len(order))
+            _, found = _once(arrays, side, places, len(order))
             frequency += weight * np.bincount(found, minlength=len(order))
             posts += weight * (len(arrays[f"off{side}"]) - 1)
-            pairs = np.unique(arrays["thread"][rows] * len(order) + found)
-            threads = np.maximum(threads, 0) + np.bincount(pairs % len(order), minlength=len(order))
     idf = (1 + np.log((1 + posts) / (1 + frequency))) ** _RARITY
     several = [[weighted(arrays, side, places, idf) for side in range(3)] for arrays in data.values()]
     bags = [vstack([one[side] for one in several]).tocsr() for side in range(3)]
@@ -163,7 +185,28 @@ def gather(directory: Path) -> tuple[Data, NDArray[np.int64], NDArray[np.float64
         for key in ("thread", "ans")
     )
     kept = Data(bags, thread, answered, len(data["hn_train"]["thread"]), frequency > _COMMON * posts)
-    return kept, order, idf, threads
+    return kept, order, idf
+
+
+def threads_of(directory: Path, order: NDArray[np.int64]) -> NDArray[np.int64]:
+    """(V,) in how many threads each word stands."""
+    places, threads = places_of_words(directory, order), np.zeros(len(order), np.int64)
+    for name, most in _TRAINED.items():
+        arrays = load(directory, name, most)
+        _, numbers = np.unique(arrays["thread"], return_inverse=True)
+        met = []
+        for side in (0, 2):
+            rows, found = _once(arrays, side, places, len(order))
+            met.append(numbers[rows] * len(order) + found)
+        threads += np.bincount(np.unique(np.concatenate(met)) % len(order), minlength=len(order))
+    return threads
+
+
+def places_of_words(directory: Path, order: NDArray[np.int64]) -> NDArray[np.int64]:
+    """(all words,) int64: where each stands in `order`, -1 for nowhere."""
+    places = np.full(len(json.loads((directory / "vocab.json").read_text(encoding="utf-8"))), -1, np.int64)
+    places[order] = np.arange(len(order))
+    return places
 
 
 def _once(arrays: Any, side: int, places: NDArray[np.int64], width: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
@@ -258,7 +301,7 @@ def entropy(z: Floats, answered: NDArray[np.int64]) -> tuple[float, Floats]:
 def train(directory: Path, steps: int, minutes: float) -> None:
     """Into DIR/trained.npz."""
     rng = np.random.default_rng(0)
-    data, order, idf, threads = gather(directory)
+    data, order, idf = gather(directory)
     net = first_net(directory, data)
     of_hn, of_others = data.feed(np.arange(data.hn), rng), data.feed(np.arange(data.hn, len(data.thread)), rng)
     began, total = perf_counter(), 0.0
@@ -278,14 +321,13 @@ def train(directory: Path, steps: int, minutes: float) -> None:
             measure(directory, net, order, idf)
     names = ("vectors", "maps", "biases", "scales")
     arrays = {name: getattr(net, name) for name in names}
-    np.savez(directory / "trained.npz", **arrays, order=order, idf=idf, threads=threads, pairs=len(data.thread))
+    spent = {"steps": number, "seconds": perf_counter() - began, "of_a_core": process_time(), "pairs": len(data.thread)}
+    np.savez(directory / "trained.npz", **arrays, order=order, idf=idf, **spent)
 
 
 def measure(directory: Path, net: Net, order: NDArray[np.int64], idf: NDArray[np.float64]) -> None:
     """Recall@1 of 100 on Hacker News' dev part, other threads, meaning alone."""
-    dev = load(directory, "hn_dev")
-    places = np.full(len(json.loads((directory / "vocab.json").read_text(encoding="utf-8"))), -1, np.int64)
-    places[order] = np.arange(len(order))
+    dev, places = load(directory, "hn_dev"), places_of_words(directory, order)
     ones = np.ones((1, net.vectors.shape[1]), np.float32)
     sums = [weighted(dev, side, places, idf) @ net.vectors for side in range(3)]
     last, before, reply = (net.encode(sums[side], side // 2, ones)[0] for side in range(3))
@@ -303,21 +345,25 @@ def pack(directory: Path, out: Path, buckets: int) -> None:
     names = json.loads((directory / "vocab.json").read_text(encoding="utf-8"))
     with np.load(directory / "trained.npz", allow_pickle=False) as found:
         trained = {key: found[key] for key in found.files}
-    kept = np.flatnonzero(trained["threads"] >= _THREADS)
+    kept = np.flatnonzero(threads_of(directory, trained["order"]) >= _THREADS)
     words = [names[number] for number in trained["order"][kept]]
-    table = trained["vectors"][kept] * trained["idf"][kept, None].astype(np.float32)
-    rarest = np.sort(trained["idf"])[-len(kept) // 10 :].mean() / np.maximum(trained["idf"][kept, None], _TINY)
-    runs = subword_vectors(words, table * rarest.astype(np.float32), buckets)
+    idf = trained["idf"][kept, None].astype(np.float32)
+    rarest = np.sort(trained["idf"])[-len(kept) // 10 :].mean()  # what a word that is not known is taken for
+    runs = subword_vectors(words, trained["vectors"][kept] * np.float32(rarest), buckets)
     codes = np.array([crc32(word.encode("utf-8", "surrogatepass")) for word in words], np.uint32)
     codes, first = np.unique(codes, return_index=True)
-    size = np.sqrt(np.float32(table.shape[1]))
-    table = np.concatenate([table[first], runs]).astype(np.float32)
+    table = np.concatenate([(trained["vectors"][kept] * idf)[first], runs]).astype(np.float32)
+    biases = trained["biases"] / np.sqrt(np.float32(table.shape[1]))
     out.mkdir(parents=True, exist_ok=True)
-    weights = PairWeights.packed(codes, table, trained["maps"], trained["biases"] / size, float(trained["scales"][1]))
-    weights.save(out)
-    card = {"pairs": int(trained["pairs"]), "words": len(codes), "runs": buckets, "files": _TRAINED, "threads": _THREADS}
-    write_json(out / "card.json", card)
-    seal(out, {"rung": "pair_encoder", "config": {}, "on": "train", "split": "hash", "seconds": 0, "fitted": ""})
+    PairWeights.packed(codes, table, trained["maps"], biases, float(trained["scales"][1])).save(out)
+    files = {name: int(min(most, len(load(directory, name)["thread"]))) for name, most in _TRAINED.items()}
+    facts = {"pairs": int(trained["pairs"]), "words": len(codes), "runs": buckets, "threads": _THREADS, "files": files}
+    facts |= {key: round(float(trained[key])) for key in ("steps", "seconds", "of_a_core")}
+    write_json(out / "card.json", facts)
+    listed = "\n".join(f"| {name} | {number:,} |" for name, number in files.items())
+    page = _CARD.format(**{key: f"{value:,}" for key, value in facts.items() if key != "files"}, listed=listed)
+    write_atomically(out / "MODEL_CARD.md", page.encode())
+    seal(out, {"rung": "pair_encoder", "config": {}, "on": "train", "split": "hash", "seconds": facts["seconds"], "fitted": ""})
 
 
 def main() -> None:
