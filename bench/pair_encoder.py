@@ -21,6 +21,7 @@ import itertools
 import json
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from pathlib import Path
 from time import perf_counter, process_time
 from typing import Any
@@ -321,7 +322,12 @@ def train(directory: Path, steps: int, minutes: float) -> None:
             measure(directory, net, order, idf)
     names = ("vectors", "maps", "biases", "scales")
     arrays = {name: getattr(net, name) for name in names}
-    spent = {"steps": number, "seconds": perf_counter() - began, "of_a_core": process_time(), "pairs": len(data.thread)}
+    spent: dict[str, Any] = {
+        "steps": number,
+        "seconds": perf_counter() - began,
+        "of_a_core": process_time(),
+        "pairs": len(data.thread),
+    }
     np.savez(directory / "trained.npz", **arrays, order=order, idf=idf, **spent)
 
 
@@ -363,7 +369,9 @@ def pack(directory: Path, out: Path, buckets: int) -> None:
     listed = "\n".join(f"| {name} | {number:,} |" for name, number in files.items())
     page = _CARD.format(**{key: f"{value:,}" for key, value in facts.items() if key != "files"}, listed=listed)
     write_atomically(out / "MODEL_CARD.md", page.encode())
-    seal(out, {"rung": "pair_encoder", "config": {}, "on": "train", "split": "hash", "seconds": facts["seconds"], "fitted": ""})
+    when = datetime.now(UTC).isoformat(timespec="seconds")
+    made = {"config": {}, "on": "train", "split": "hash", "seconds": facts["seconds"], "fitted": when}
+    seal(out, {"rung": "pair_encoder", **made})
 
 
 def main() -> None:

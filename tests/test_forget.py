@@ -137,10 +137,10 @@ def test_no_byte_of_what_was_forgotten_stays_in_the_home(tmp_path: Path) -> None
     before = holders(secret)
     assert "archive.db" in before
     holding = {name for name in fitted if any(file.startswith(f"models/{name}/") for file in before)}
-    assert holding == {"canned", "pmi_svd", "word2vec"}  # the search index of bm25 is packed, and holds it too
+    assert holding == {"canned", "pair_encoder", "pmi_svd", "word2vec"}  # the search index of bm25 is packed, and holds it too
     assert holding | {"bm25"} == {name for name in fitted if LADDER[name].verbatim}
     outcome = forget_everywhere(space, [10**9 + 10 + n for n in range(9)], "zz_unmistakable")
-    assert outcome.removed == ["canned", "bm25", "pmi_svd", "word2vec"]
+    assert outcome.removed == ["canned", "bm25", "pair_encoder", "pmi_svd", "word2vec"]
     assert holders(secret) == [] == holders("zz_unmistakable")
     left = {file.name for file in tmp_path.iterdir() if not file.name.startswith("archive.db-")}
     assert left == {"archive.db", "author.key", "models", "models.lock", "tokenizer.json"}
@@ -166,7 +166,7 @@ def test_rungs_that_cannot_forget_are_removed_or_refused_until_they_are_fitted_a
     outcome = forget_everywhere(space, [], "author7")
     assert (outcome.exact, outcome.removed, outcome.marked) == (
         ["kneser_ney"],
-        ["canned", "bm25"],
+        ["canned", "bm25", "pair_encoder"],
         ["unigram", "markov", "logistic", "fusion", "trigger"],
     )
     space.load("kneser_ney")

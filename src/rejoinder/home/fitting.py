@@ -211,7 +211,7 @@ class _Fitting:
         made_of = {part: self._identity(part) for part in parts_of(name, config, self._ready())}
         parts = self.space.load_parts(made_of, self._from_package())
         checkpoints = self.space.home / CHECKPOINTS
-        if LADDER[name].net or checkpoints.exists():
+        if (LADDER[name].net and LADDER[name].extra) or checkpoints.exists():  # it is trained here
             folder(self.space.home, CHECKPOINTS)
         job = Job(self.scratch / name, self.progress, parts, checkpoints / name, self.config.logs, self.config.runner)
         model, manifest = self._fit(name, config, corpus, job)
