@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import ClassVar, Self
 
 import numpy as np
+from numpy.typing import NDArray
 
 from rejoinder.config import Checked, PositiveInt
 from rejoinder.corpus import Corpus
@@ -30,6 +31,7 @@ from rejoinder.post import Post, Suggestion
 
 _PLACE = ("models", "pair_encoder", "0001")  # in the package's bundle
 _AT_ONCE = 500  # replies between two lines of progress
+_REMEMBERED = 4_096  # candidates whose vectors are kept
 
 
 @dataclass(frozen=True)
@@ -51,6 +53,7 @@ class PairRanker(ReplySource, ReplyRanker):
         self.config = config
         self._weights, self._nearest, self._replies = weights, nearest, replies
         self._encoder = PairEncoder(weights, config.longest)
+        self._remembered: dict[str, NDArray[np.float32]] = {}
 
     @classmethod
     def fit(cls, corpus: Corpus, config: PairEncoderConfig, *, rng: np.random.Generator, job: Job) -> Self:
@@ -101,9 +104,20 @@ class PairRanker(ReplySource, ReplyRanker):
         """(C,) float64: how well each candidate answers the last post of `context`."""
         if not context or not candidates:
             return np.zeros(len(candidates), np.float64)
-        return dots(self._encoder.meanings(candidates), self._question(context)).astype(np.float64)
+        return dots(self._meanings(candidates), self._question(context)).astype(np.float64)
 
-    def _question(self, context: Sequence[Post]) -> np.ndarray:
+    def _meanings(self, candidates: Sequence[str]) -> NDArray[np.float32]:
+        """(C, D) float32: as the encoder has them; the same candidates come again and again while a fusion is fitted."""
+        known = {text: vector for text in candidates if (vector := self._remembered.get(text)) is not None}
+        new = [text for text in dict.fromkeys(candidates) if text not in known]
+        fresh = dict(zip(new, self._encoder.meanings(new), strict=True))
+        if len(self._remembered) + len(fresh) > _REMEMBERED:
+            self._remembered.clear()
+        self._remembered.update(fresh)
+        known |= fresh
+        return np.array([known[text] for text in candidates], np.float32)
+
+    def _question(self, context: Sequence[Post]) -> NDArray[np.float32]:
         return self._encoder.question(context[-self.config.posts :])
 
 
