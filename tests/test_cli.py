@@ -457,7 +457,7 @@ def test_the_sample_does_not_stand_in_where_there_is_an_archive(rejoinder: Rejoi
 def test_the_sample_is_fitted_once(rejoinder: Rejoinder, sample_home: Path) -> None:
     first = rejoinder("rungs", "--json", "--home", sample_home).json
     assert {rung["rung"] for rung in first if rung["fitted"]} == {
-        *REPLYING, "package/kneser_ney", "package/lstm", "package/mixture",
+        *REPLYING, "package/kneser_ney", "package/lstm", "package/mixture", "package/pair_encoder",
     }  # fmt: skip
     assert rejoinder("rungs", "--json", "--home", sample_home).json == first
 
@@ -864,7 +864,10 @@ def test_json_of_fit_has_the_keys_it_promises(rejoinder: Rejoinder, toy_home: Pa
 
 def test_json_of_rungs_has_the_keys_it_promises(rejoinder: Rejoinder, hn_home: Path) -> None:
     found = rejoinder("rungs", "--home", hn_home, "--json").json
-    assert [rung["rung"] for rung in found] == [*LADDER, "package/kneser_ney", "package/lstm", "package/mixture"]
+    assert [rung["rung"] for rung in found] == [
+        *LADDER,
+        *(f"package/{name}" for name in ("kneser_ney", "lstm", "mixture", "pair_encoder")),
+    ]
     assert [rung["rung"] for rung in found if "speaks" in rung] == ["package/mixture"]
     for rung in (rung for rung in found if rung["rung"] in without_extras()):
         assert set(rung) - {"parts", "bits_per_byte_here"} == {

@@ -195,7 +195,7 @@ def test_an_archive_without_replies_fits_what_it_can(tmp_path: Path) -> None:
     assert ran.exit_code == 0, ran.stderr
     assert [line.split()[0] for line in ran.stdout.splitlines()[:2]] == ["fitted", "kneser_ney"]
     assert ran.stdout.endswith("now: rejoinder serve --open\n") and voices(Workspace(tmp_path)).reason in ran.stdout
-    assert "too few replies: bm25, fusion, trigger; `rejoinder import` brings more" in ran.stderr
+    assert "too few replies: bm25, pair_encoder, fusion, trigger; `rejoinder import` brings more" in ran.stderr
     assert CliRunner().invoke(app, ["fit", "bm25", "--home", str(tmp_path)]).exit_code == 2
 
 

@@ -162,7 +162,7 @@ def test_a_wrong_setting_stops_before_anything_is_fitted(space: Workspace) -> No
 def test_a_rung_that_fails_does_not_stop_the_others(tmp_path: Path) -> None:
     make_archive(tmp_path / "archive.db", [Post(n, Kind.STORY, "no replies here") for n in range(1, 30)]).close()
     failed = fit(Workspace(tmp_path), without_extras(), SMALL, {})
-    assert list(failed) == ["bm25", "fusion", "trigger"] and "no reply" in str(failed["bm25"])  # two are made of the first
+    assert list(failed) == ["bm25", "pair_encoder", "fusion", "trigger"] and "no reply" in str(failed["bm25"])  # made of them
     assert Workspace(tmp_path).fitted("markov") is not None and Workspace(tmp_path).fitted("bm25") is None
 
 
