@@ -62,7 +62,7 @@ class TriggerConfig(Checked, of="trigger"):
     """Settings of the trigger."""
 
     models: tuple[str, ...] = ()  # what proposes, and the ranker last; none named: all that are fitted
-    precision: Annotated[float, At(above=0, most=1)] = 0.6  # how likely what is shown is to be on topic, at least
+    precision: Annotated[float, At(above=0, most=1)] = 0.7  # how likely what is shown is to be on topic, at least
     contexts: PositiveInt = 500  # posts of dev that are judged, at most
 
 
