@@ -23,6 +23,7 @@ from rejoinder.models.kneser_ney import KneserNey, KneserNeyConfig
 from rejoinder.models.smoothing import Followers, best_first, discounts
 from rejoinder.post import Kind, Post
 from rejoinder.text import ngrams
+from rejoinder.text.calls import InThisProcess
 from rejoinder.text.columns import NumberColumn, NumberColumns, in_file
 from rejoinder.text.counting import Room, count_both, count_ngrams
 from rejoinder.text.ngrams import Ints, Level, NgramCounts, keys
@@ -47,6 +48,13 @@ def on_disk(found: TokenArrays, directory: Path) -> TokenArrays:
     """The same, memory-mapped, as a fit has them."""
     np.save(directory / "tokens.npy", found.tokens)
     return TokenArrays(np.load(directory / "tokens.npy", mmap_mode="r"), found.offsets, found.posts)
+
+
+class Threads(InThisProcess):
+    """One process of several threads."""
+
+    def __init__(self, threads: int) -> None:
+        self.threads = threads
 
 
 def bits(levels: Sequence[Level] | Sequence[Followers]) -> list[tuple[str, str, bytes]]:
@@ -148,8 +156,8 @@ def test_an_index_made_in_little_memory_is_that_of_whole_orders(
     kept = [level.count > (prune if n >= prune_from else 0) for n, level in enumerate(straight.levels, start=1)]
     expected = whole_orders(straight, BEGINS, kept)
     with TemporaryDirectory() as directory:
-        for workdir in (None, Path(directory)):  # in memory, and in files
-            room = Room(memory, workdir)
+        for workdir, threads in ((None, 1), (Path(directory), 1), (Path(directory), 3)):  # in memory, and in files
+            room = Room(memory, workdir, runner=Threads(threads))
             counts = count_ngrams(on_disk(arrays(texts), Path(directory)), order, WORDS.vocabulary, room)
             assert bits(counts.levels) == bits(straight.levels)
             assert bits(KneserNey.from_counts(config, WORDS, counts, room=room).index) == bits(expected)

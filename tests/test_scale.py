@@ -54,7 +54,7 @@ def test_several_processes_fit_the_model_of_one(tmp_path: Path, posts: int) -> N
 class AnyOrder:
     """Does calls backwards, each twice, as a cluster may."""
 
-    count = 4
+    count = threads = 4
 
     def run(self, calls: Sequence[Call], told: Told = lambda done, total: None) -> None:
         assert len(calls) == self.count

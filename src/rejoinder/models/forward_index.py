@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
+from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
@@ -65,7 +66,8 @@ def build_index(
             of the orders are done.
     """
     columns = room.columns(max(len(level) for level in counts.levels))
-    work = Workshop(counts.vocabulary, begins, columns, max(room.memory // _BYTES_AN_NGRAM, 1))
+    threads = room.runner.threads
+    work = Workshop(counts.vocabulary, begins, columns, max(room.memory // _BYTES_AN_NGRAM // threads, 1), threads)
     adjusted = adjusted_counts(counts, work)
     followers, done = _first_order(counts.levels[0], adjusted[0], work)
     index = [followers]
@@ -126,10 +128,14 @@ def _lower(probs: NumberColumn, suffixes: Suffixes | None, work: Workshop) -> Nu
     if suffixes is None:
         return work.columns.new(np.float64, 0)
     found = work.columns.new(np.float64, len(suffixes.place))
-    for k, (first, last) in enumerate(suffixes.ranges):
+
+    def put(k: int) -> None:
+        first, last = suffixes.ranges[k]
         below = probs.read(first, last)
         for batch in suffixes.pieces(k, work.step):
             scatter(found, batch, below[gather(suffixes.place, batch) - np.uint32(first)])
+
+    work.each(put, range(len(suffixes.ranges)))
     suffixes.place.drop()
     return found
 
@@ -137,9 +143,11 @@ def _lower(probs: NumberColumn, suffixes: Suffixes | None, work: Workshop) -> Nu
 def _next_order(order: _Order, before: _Done, kept: Kept | None, work: Workshop) -> tuple[Followers, _Done]:
     """One order of the index, the backoffs of the contexts written into the order `before`."""
     writing = _Writing(order, before, kept, work)
-    for first, last in _groups(order.contexts, work.step):
-        writing.group(first, last)
-    return writing.done()
+    groups = list(_groups(order.contexts, work.step))
+    sizes = work.each(writing.size, groups)
+    begins = np.append(0, np.cumsum(sizes, dtype=np.int64)).tolist()
+    work.each(writing.group, list(zip(groups, pairwise(begins), strict=True)))
+    return writing.done(begins[-1])
 
 
 def _groups(contexts: NDArray[np.int64], step: int) -> Iterator[Span]:
@@ -152,7 +160,10 @@ def _groups(contexts: NDArray[np.int64], step: int) -> Iterator[Span]:
 
 
 class _Writing:
-    """One order on its way into the index."""
+    """One order on its way into the index, in groups of first tokens: each lies together in the counts and in the index.
+
+    First the `size` of every group is asked, then each `group` is written, in any order.
+    """
 
     def __init__(self, order: _Order, before: _Done, kept: Kept | None, work: Workshop) -> None:
         """Nothing is written yet."""
@@ -164,30 +175,44 @@ class _Writing:
         self._token, self._log_prob = new(order.level.token.dtype, most), new(np.float32, most)
         self._probs, self._place = new(np.float64, most), new(np.uint32, most)
         self._firsts = np.zeros(len(before.firsts), np.int64)
-        self._written = 0
 
-    def group(self, first_token: int, last_token: int) -> None:
-        """Write what begins with some first tokens: it lies together in the counts and in the index."""
-        order, before = self._order, self._before
-        contexts = int(order.contexts[first_token]), int(order.contexts[last_token])
-        grams = int(order.adjusted.firsts[first_token]), int(order.adjusted.firsts[last_token])
-        begin, end = int(before.firsts[first_token]), int(before.firsts[last_token])
-        place = before.place.read(*contexts).astype(np.int64)
-        place = np.where(place == _LEFT_OUT, -1, place - begin)  # of each context among those of the group
-        spans = list(chunks(self._parent, contexts, grams, self._work.step))
+    def size(self, group: Span) -> int:
+        """How many n-grams of a group are kept; for each of its contexts it is noted how many followed those before."""
+        place, begin, end = self._contexts(group)
+        start = int(self._order.contexts[group[0]])
         sizes = np.zeros(end - begin, np.int64)
-        for c, c_end, i, i_end in spans:
-            followers = np.bincount(self._parent.read(i, i_end)[self._kept(order.n, i, i_end)] - c, minlength=c_end - c)
-            here = place[c - contexts[0] : c_end - contexts[0]]
+        for c, c_end, i, i_end in self._spans(group):
+            followers = np.bincount(self._parent.read(i, i_end)[self._kept(self._order.n, i, i_end)] - c, minlength=c_end - c)
+            here = place[c - start : c_end - start]
             sizes[here[here >= 0]] = followers[here >= 0]
-        first = self._written + np.append(0, np.cumsum(sizes))
+        self._first.write(begin, np.cumsum(sizes) - sizes)
+        return int(sizes.sum())
+
+    def group(self, item: tuple[Span, Span]) -> None:
+        """Write a group, from one place in the index up to another."""
+        group, target = item
+        place, begin, end = self._contexts(group)
+        start = int(self._order.contexts[group[0]])
+        first = np.append(self._first.read(begin, end).astype(np.int64) + target[0], target[1])
         backoffs = np.zeros(end - begin, np.float32)
-        for span in spans:
-            self._chunk(span, place[span[0] - contexts[0] : span[1] - contexts[0]], first, backoffs)
+        for span in self._spans(group):
+            self._chunk(span, place[span[0] - start : span[1] - start], first, backoffs)
         self._first.write(begin, first[:-1])
-        before.backoff.write(begin, backoffs)
-        self._firsts[first_token:last_token] = first[before.firsts[first_token:last_token] - begin]
-        self._written = int(first[-1])
+        self._before.backoff.write(begin, backoffs)
+        self._firsts[group[0] : group[1]] = first[self._before.firsts[group[0] : group[1]] - begin]
+
+    def _contexts(self, group: Span) -> tuple[NDArray[np.int64], int, int]:
+        """Of a group: each context's place among those of the group in the index, -1 if left out; where these begin and end."""
+        begin, end = (int(at) for at in self._before.firsts[list(group)])
+        place = self._before.place.read(*(int(at) for at in self._order.contexts[list(group)])).astype(np.int64)
+        return np.where(place == _LEFT_OUT, -1, place - begin), begin, end
+
+    def _spans(self, group: Span) -> Iterator[tuple[int, int, int, int]]:
+        """The contexts of a group in chunks, with what follows them."""
+        contexts, grams = (
+            (int(places[group[0]]), int(places[group[1]])) for places in (self._order.contexts, self._order.adjusted.firsts)
+        )
+        return chunks(self._parent, contexts, grams, self._work.step)
 
     def _chunk(
         self, span: tuple[int, int, int, int], place: NDArray[np.int64], first: NDArray[np.int64], backoffs: NDArray[np.float32]
@@ -224,9 +249,9 @@ class _Writing:
         scatter(self._token, spans, token)
         scatter(self._log_prob, spans, log_prob)
 
-    def done(self) -> tuple[Followers, _Done]:
-        """The order, without backoffs, and what the next one needs."""
-        written, before = self._written, self._before
+    def done(self, written: int) -> tuple[Followers, _Done]:
+        """The order of so many n-grams, without backoffs, and what the next one needs."""
+        before = self._before
         self._first.write(len(before.backoff), np.array([written]))
         self._firsts[-1] = written
         found = Followers(self._first.done(), self._token.done(written), self._log_prob.done(written), np.zeros(0, np.float32))

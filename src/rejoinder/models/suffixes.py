@@ -8,9 +8,10 @@ run for each first token, a *cell*, and are read, and written, cell by cell. Not
 from __future__ import annotations
 
 from bisect import bisect_left
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,6 +21,8 @@ from rejoinder.text.ngrams import Level, NgramCounts
 from rejoinder.text.sums import run_starts
 
 Span = tuple[int, int]  # from, up to
+T = TypeVar("T")
+R = TypeVar("R")
 _ONCE_TO_FOUR_TIMES = 5  # counts that discounts are estimated from, and 0
 
 
@@ -30,7 +33,15 @@ class Workshop:
     vocabulary: int  # V
     begins: tuple[int, int]  # the separators, which never come next
     columns: NumberColumns
-    step: int  # n-grams at a time
+    step: int  # n-grams at a time, of each thread
+    threads: int = 1
+
+    def each(self, function: Callable[[T], R], items: Iterable[T]) -> list[R]:
+        """What `function` gives for each of the `items`, in their order, by as many threads as there are."""
+        if self.threads == 1:
+            return [function(item) for item in items]
+        with ThreadPoolExecutor(self.threads) as pool:
+            return list(pool.map(function, items))
 
 
 @dataclass(frozen=True)
@@ -146,7 +157,9 @@ def _adjust(
         return count, tally
     made = work.columns.new(np.uint32, len(level))
     parents, tokens, above_tokens = (NumberColumn.over(array) for array in (level.parent, level.token, above.token))
-    for k, (first, last) in enumerate(suffixes.ranges):
+
+    def adjust(k: int) -> NDArray[np.int64]:
+        first, last = suffixes.ranges[k]
         parent, token = parents.read(first, last).astype(np.int64), tokens.read(first, last)
         keys = parent * work.vocabulary + token
         ways = np.zeros(last - first, np.int64)
@@ -160,8 +173,9 @@ def _adjust(
             if begin < end:
                 ways[begin - first : end - first] = count.read(begin, end)
         made.write(first, ways)
-        tally += _tally(ways)
-    return made, tally
+        return _tally(ways)
+
+    return made, np.sum(work.each(adjust, range(len(suffixes.ranges))), axis=0)
 
 
 def _never_next(made: NumberColumn, separators: Sequence[int]) -> tuple[NumberColumn, NDArray[np.int64]]:

@@ -6,6 +6,7 @@ A task whose worker dies is done again by Ray; what a machine takes with it when
 from __future__ import annotations
 
 import json
+import os
 import sys
 from collections.abc import Sequence
 from dataclasses import asdict
@@ -38,6 +39,7 @@ class Cluster:
             raise ModelError(
                 f"no Ray cluster answers at {address} ({str(error).splitlines()[0]}); `ray start` starts one"
             ) from error
+        self.threads = os.cpu_count() or 1
         self.count = max(int(self._ray.cluster_resources().get("CPU", 1)), 1)
 
     def run(self, calls: Sequence[Call], told: Told = lambda done, total: None) -> None:

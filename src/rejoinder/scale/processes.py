@@ -38,7 +38,7 @@ class Processes:
 
     def __init__(self, count: int) -> None:
         """`count` processes at a time."""
-        self.count = count
+        self.count = self.threads = count
 
     def run(self, calls: Sequence[Call], told: Told = lambda done, total: None) -> None:
         """Do all calls.

@@ -27,6 +27,7 @@ class CallRunner(Protocol):
     """Who does calls."""
 
     count: int  # how many at a time
+    threads: int  # that the process which asks may use for what is not cut into calls
 
     def run(self, calls: Sequence[Call], told: Told = ...) -> None:
         """Do all of them.
@@ -39,7 +40,7 @@ class CallRunner(Protocol):
 class InThisProcess:
     """One call after the other, here."""
 
-    count = 1
+    count = threads = 1
 
     def run(self, calls: Sequence[Call], told: Told = lambda done, total: None) -> None:
         """As `CallRunner` says."""

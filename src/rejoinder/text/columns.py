@@ -7,6 +7,7 @@ A column that is done is an array like any other, memory-mapped where it lies in
 from __future__ import annotations
 
 import mmap
+import os
 from io import BytesIO, FileIO
 from pathlib import Path
 from tempfile import mkdtemp
@@ -20,7 +21,10 @@ _HEADER = 128  # bytes before the numbers: what NumPy writes for one dimension, 
 
 
 class NumberColumn:
-    """(M,) numbers of one kind. One that is new holds nothing in particular until it is written."""
+    """(M,) numbers of one kind. One that is new holds nothing in particular until it is written.
+
+    Several threads may read and write it, each where no other one writes.
+    """
 
     def __init__(self, kind: DTypeLike, length: int, file: Path | None = None) -> None:
         """In memory, or in a new `file`."""
@@ -63,12 +67,12 @@ class NumberColumn:
             return self._array[first:last]
         found = np.empty(last - first, self.dtype)
         view = found.view(np.uint8).data
-        self._file.seek(self._offset + first * self.dtype.itemsize)
+        at = self._offset + first * self.dtype.itemsize
         while len(view):
-            got = self._file.readinto(view)
+            got = os.preadv(self._file.fileno(), [view], at)
             if not got:
                 raise EOFError(f"{self._file.name!s} is shorter than it was")
-            view = view[got:]
+            view, at = view[got:], at + got
         return found
 
     def write(self, first: int, values: Array) -> None:
@@ -77,9 +81,10 @@ class NumberColumn:
             self._array[first : first + len(values)] = values
             return
         view = np.ascontiguousarray(values, self.dtype).view(np.uint8).data
-        self._file.seek(self._offset + first * self.dtype.itemsize)
+        at = self._offset + first * self.dtype.itemsize
         while len(view):
-            view = view[self._file.write(view) :]
+            put = os.pwrite(self._file.fileno(), view, at)
+            view, at = view[put:], at + put
 
     def done(self, length: int | None = None) -> Array:
         """The first `length` as an array (all by default); the column is read and written no more."""
