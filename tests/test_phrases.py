@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from rejoinder.errors import DamagedModel
 from rejoinder.post import Post
+from rejoinder.text import phrases
 from rejoinder.text.phrases import COPIED, HASHES, RUN, Phrases
 from rejoinder.text.words import words
 
@@ -180,3 +181,14 @@ def test_what_was_read_beside_it_is_known_too() -> None:
     assert own.copied(theirs) == [] and both.copied(theirs) == other.copied(theirs) != []
     assert both.copied(ours) == own.copied(ours) != []
     assert [both.knows(word) for word in ("hill", "dale", "vale")] == [True, True, False]
+
+
+@settings(max_examples=50, deadline=None)
+@given(st.lists(st.tuples(st.integers(0, 6), st.integers(0, 2))))
+def test_a_run_is_ones_own_if_no_other_has_it(found: list[tuple[int, int]]) -> None:
+    runs = np.array([run for run, _ in found], np.uint64) * np.uint64(0x2492492492492492)  # from 0 up to the largest number
+    writers: dict[int, set[int]] = {}
+    for run, writer in found:
+        writers.setdefault(run, set()).add(writer)
+    own = phrases._own(runs, np.array([writer for _, writer in found], np.uint64))
+    assert own.tolist() == [len(writers[run]) == 1 for run, _ in found]

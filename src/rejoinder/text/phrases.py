@@ -21,10 +21,10 @@ import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Self
+from typing import Any, Self
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import DTypeLike, NDArray
 
 from rejoinder.errors import DamagedModel
 from rejoinder.files import write_json
@@ -45,6 +45,7 @@ _ARRAY, _FACTS = "phrases.npy", "phrases.json"
 _FACTOR = 0xD6E8FEB86659FD93  # any odd number with its bits well mixed
 _AT_ONCE = 2**18  # runs whose bits are worked out together
 _BATCH = 2_000  # posts hashed together
+_PARTS_BITS = 5  # first bits of runs that are sorted together
 
 
 @dataclass(frozen=True)
@@ -182,11 +183,14 @@ def all_runs(said: Iterable[tuple[list[str], int]]) -> tuple[NDArray[np.uint64],
         if len(lengths) == _BATCH:
             flush()
     flush()
-    return (
-        np.concatenate([np.empty(0, np.uint64), *runs]),
-        np.concatenate([np.empty(0, np.uint64), *owners]),
-        np.concatenate([np.empty(0, np.bool_), *even]),
-    )
+    return _joined(runs, np.uint64), _joined(owners, np.uint64), _joined(even, np.bool_)
+
+
+def _joined(pieces: list[NDArray[Any]], kind: DTypeLike) -> NDArray[Any]:
+    """The pieces as one; they are gone afterwards, so that what comes next finds room."""
+    found = np.concatenate([np.empty(0, kind), *pieces])
+    pieces.clear()
+    return found
 
 
 def _by_writer(posts: Iterable[Post]) -> Iterator[tuple[list[str], int]]:
@@ -200,14 +204,18 @@ def _by_writer(posts: Iterable[Post]) -> Iterator[tuple[list[str], int]]:
 
 
 def _own(runs: NDArray[np.uint64], owners: NDArray[np.uint64]) -> NDArray[np.bool_]:
-    """(N,) which of the runs one writer alone has."""
-    if not len(runs):
-        return np.empty(0, dtype=np.bool_)
-    order = np.argsort(runs, kind="stable")
-    first = run_starts(runs[order])
-    alone = np.minimum.reduceat(owners[order], first) == np.maximum.reduceat(owners[order], first)
+    """(N,) which of the runs one writer alone has; looked at in parts, since sorting takes several times the room of what is sorted."""
     own = np.empty(len(runs), dtype=np.bool_)
-    own[order] = np.repeat(alone, np.diff(np.append(first, len(runs))))
+    part_of = (runs >> np.uint64(64 - _PARTS_BITS)).astype(np.uint8)
+    for part in range(2**_PARTS_BITS):
+        order = np.flatnonzero(part_of == part)
+        if not len(order):
+            continue
+        order = order[np.argsort(runs[order], kind="stable")]
+        first = run_starts(runs[order])
+        ordered = owners[order]
+        alone = np.minimum.reduceat(ordered, first) == np.maximum.reduceat(ordered, first)
+        own[order] = np.repeat(alone, np.diff(first, append=len(order)))
     return own
 
 
