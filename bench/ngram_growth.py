@@ -87,20 +87,28 @@ def prepare(posts: Iterator[Post], directory: Path, times: int) -> None:
     np.save(directory / "offsets.npy", np.concatenate([[0], np.cumsum(np.tile(np.concatenate(lengths), times))]).astype(np.int64))
 
 
+def peak_memory() -> float:
+    """MB of this process at most so far. What `getrusage` says begins with what the parent had."""
+    status = Path("/proc/self/status")
+    if not status.is_file():
+        return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    return int(next(line for line in status.read_text().splitlines() if line.startswith("VmHWM")).split()[1]) / 1024
+
+
 def fit(directory: Path, share: float, order: int, memory: int, shards: int) -> None:
     """One fit; prints what it cost as JSON."""
     tokenizer = Tokenizer.load(directory / "tokenizer.json")
     tokens, offsets = (np.load(directory / f"{name}.npy", mmap_mode="r") for name in ("tokens", "offsets"))
     posts = int(share * (len(offsets) - 1))
     arrays = TokenArrays(tokens, offsets[: posts + 1], offsets[:posts])
-    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    before = peak_memory()
     began = perf_counter()
     with tempfile.TemporaryDirectory(dir=directory) as workdir:
         room = Room(memory, Path(workdir), runner=Processes(shards) if shards > 1 else HERE)
         counts = count_ngrams(arrays, order, tokenizer.vocabulary, room)
-        counted, peak = perf_counter(), resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+        counted, peak = perf_counter(), peak_memory()
         model = KneserNey.from_counts(KneserNeyConfig(order=order, memory=memory), tokenizer, counts, room=room)
-        built, highest = perf_counter(), resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+        built, highest = perf_counter(), peak_memory()
         model.save(Path(workdir) / "model")
         cost = {
             "tokens": int(offsets[posts]),
@@ -112,7 +120,7 @@ def fit(directory: Path, share: float, order: int, memory: int, shards: int) -> 
             "before": before,
             "counting": peak,
             "peak": highest,
-            "saved": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024,
+            "saved": peak_memory(),
             "index": sum(array.nbytes for level in model.index for array in vars(level).values()) / 2**20,
             "disk": sum(file.stat().st_size for file in Path(workdir).rglob("*") if file.is_file()) / 2**20,
         }

@@ -204,7 +204,7 @@ def _by_writer(posts: Iterable[Post]) -> Iterator[tuple[list[str], int]]:
 
 
 def _own(runs: NDArray[np.uint64], owners: NDArray[np.uint64]) -> NDArray[np.bool_]:
-    """(N,) which of the runs one writer alone has; looked at in parts, since sorting takes several times the room of what is sorted."""
+    """(N,) which of the runs one writer alone has; looked at in parts, since sorting takes several times their room."""
     own = np.empty(len(runs), dtype=np.bool_)
     part_of = (runs >> np.uint64(64 - _PARTS_BITS)).astype(np.uint8)
     for part in range(2**_PARTS_BITS):
