@@ -6,6 +6,7 @@ import json
 import os
 import pty
 import shutil
+import signal
 import subprocess
 import sys
 import termios
@@ -113,7 +114,6 @@ class Emacs:
     def end(self) -> None:
         """Quit, and have its server quit."""
         if self.process.poll() is None:
-            os.write(self.screen, b"\x07\x07")
             subprocess.run([str(ASKER), "-s", self.socket, "-e", "(let (kill-emacs-hook) (kill-emacs))"], capture_output=True)
         self.process.wait(PATIENCE)
         os.close(self.screen)
@@ -213,10 +213,11 @@ def test_the_ghost_changes_neither_text_nor_caret_nor_undo(start: Start) -> None
 def test_the_words_come_by_completion_at_point(start: Start) -> None:
     emacs = start()
     assert emacs.shown_for(f"äö😀 {BEGUN}").startswith("lem")
-    begin, end, words = emacs.lisp(
+    asked = (
         "(pcase-let ((`(,begin ,end ,table . ,_) (rejoinder-completion-at-point)))"
-        ' (list begin end (vconcat (all-completions "prob" table))))'
+        ' (and begin (list begin end (vconcat (all-completions "prob" table)))))'
     )
+    begin, end, words = emacs.until(lambda: emacs.lisp(asked))  # none where the answer takes longer than a person would wait
     assert (begin, end) == (len(f"äö😀 {BEGUN}") - 3, len(f"äö😀 {BEGUN}") + 1)
     assert "problem" in words
 
@@ -291,3 +292,19 @@ def test_a_server_that_is_missing_or_ends_is_said_once(start: Start, command: li
     assert warnings.count("Warning (rejoinder)") == 1
     assert said in warnings
     assert emacs.text == "the prob"
+
+
+def test_a_server_that_is_killed_is_begun_again_when_one_asks_for_it(start: Start) -> None:
+    """Until then one writes on without it."""
+    emacs = start()
+    assert emacs.shown_for(BEGUN)
+    os.kill(emacs.lisp("(process-id (jsonrpc--process rejoinder--server))"), signal.SIGKILL)
+    emacs.until(lambda: emacs.lisp('(not (null (get-buffer "*Warnings*")))'))
+    assert emacs.ghost == ""
+    emacs.type("lem")
+    assert emacs.text == f"{BEGUN}lem"
+    emacs.type("\x01\x0b")
+    for _ in range(2):
+        emacs.type("\x1bxrejoinder-mode\r")
+    assert emacs.lisp("(vector rejoinder-mode (null rejoinder--server))") == [True, None]
+    assert emacs.shown_for(BEGUN).startswith("lem")

@@ -273,7 +273,7 @@ A mode stands for those derived from it, but `text-mode' for itself alone: data 
             (rejoinder--show (substring ghost longer))
           (rejoinder--hide))
         (when (and (> longer 0) (> (buffer-size) size))
-          (rejoinder--ask))))))
+          (with-demoted-errors "rejoinder: %S" (rejoinder--ask))))))) ; an error would take us off the hook
 
 (defun rejoinder--remember ()
   "Take the text as it is for what stood there before."
@@ -321,7 +321,8 @@ A mode stands for those derived from it, but `text-mode' for itself alone: data 
   (when (and rejoinder-mode (rejoinder--tell))
     (let* ((caret (point)) (line (line-beginning-position))
            (begin (save-excursion (skip-chars-backward "^ \t\n") (point)))
-           (found (ignore-errors (jsonrpc-request rejoinder--server :textDocument/completion (rejoinder--here) :timeout 1)))
+           (found (ignore-errors (jsonrpc-request rejoinder--server :textDocument/completion (rejoinder--here)
+                                                   :timeout 1 :cancel-on-input t)))
            (words (mapcar (lambda (item)
                             (let* ((edit (plist-get item :textEdit))
                                    (start (+ line (plist-get (plist-get (plist-get edit :range) :start) :character))))
