@@ -55,6 +55,8 @@ A mode stands for those derived from it, but `text-mode' for itself alone: data 
 (defvar rejoinder--ended nil "Whether it ended by itself; it is not started again then until a mode is switched on by hand.")
 (defvar rejoinder--ghost nil "The overlay that shows a ghost, whose property `rejoinder' is its text; nil for none.")
 
+(defvar rejoinder--patience 1 "Seconds that `completion-at-point' waits for the words; a key ends it at once.")
+
 (defvar-local rejoinder--shown nil "Whether the ghost is in this buffer.")
 (defvar-local rejoinder--uri nil "What the server calls this buffer while it is open there.")
 (defvar-local rejoinder--knows nil "The connection whose server knows this buffer.")
@@ -322,7 +324,7 @@ A mode stands for those derived from it, but `text-mode' for itself alone: data 
     (let* ((caret (point)) (line (line-beginning-position))
            (begin (save-excursion (skip-chars-backward "^ \t\n") (point)))
            (found (ignore-errors (jsonrpc-request rejoinder--server :textDocument/completion (rejoinder--here)
-                                                   :timeout 1 :cancel-on-input t)))
+                                                   :timeout rejoinder--patience :cancel-on-input t)))
            (words (mapcar (lambda (item)
                             (let* ((edit (plist-get item :textEdit))
                                    (start (+ line (plist-get (plist-get (plist-get edit :range) :start) :character))))
