@@ -5,7 +5,7 @@ SOURCES := src tests bench examples docs clients
 # one process for each core, up to eight; one that has nothing left takes over from the others
 SIDE_BY_SIDE ?= -n logical --maxprocesses 8 --dist worksteal
 
-.PHONY: try setup format check test coverage browser editors clients lint-clients fonts site bench clean
+.PHONY: try setup format check test coverage browser editors vscode clients lint-clients fonts site bench clean
 
 try: .venv/base                       ## the main job on the embedded archive
 	@$(BIN)/rejoinder reply --home .try -k 3 "Why do people still use Makefiles?"
@@ -40,6 +40,9 @@ editors:                              ## the editors that the tests of the brows
 	@if [ -f tests/browser_pages/node_modules/.package-lock.json ] || [ "$$REJOINDER_NO_EDITORS" = 1 ] || [ ! -d tests/browser_pages ]; then exit 0; fi; \
 	if command -v npm >/dev/null; then cd tests/browser_pages && npm ci --silent --ignore-scripts --no-audit --no-fund || echo "npm cannot fetch the editors, so their tests are skipped" >&2; \
 	else echo "no npm, so the tests of editors in the browser are skipped" >&2; fi
+
+vscode:                               ## a VS Code that the tests of its extension write in, from npm (360 MB); without one they are skipped
+	sh tests/vscode/fetch.sh
 
 clients: .venv/base                   ## the browser extension for Chromium and Firefox, and the one for VS Code, in clients/dist
 	$(BIN)/python clients/browser/pack.py

@@ -1,27 +1,42 @@
-"""The extension for Visual Studio Code: what it is made of, and in a stand-in for the editor, with a real server."""
+"""The extension for Visual Studio Code: what it is made of, in a stand-in for the editor, and in a real one in a real browser.
+
+The server is a real process. The stand-in needs node alone.
+"""
 
 from __future__ import annotations
 
 import importlib.util
 import json
+import os
 import re
 import shutil
+import signal
 import subprocess
 import sys
+import time
 import zipfile
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 from xml.etree import ElementTree
 
 import pytest
+from browsing import a_chromium, until
+from playwright.sync_api import Browser, Page, expect, sync_playwright
 
 HERE = Path(__file__).resolve().parent
 CLIENT = HERE.parent / "clients" / "vscode"
 BEGUN = "I think that the prob"
-PATIENCE = 120.0  # seconds
+PATIENCE = 300.0  # seconds: a real editor in a browser is much to begin
 NODE = shutil.which("node")
 DEFAULTS = {"enable": True, "languages": {}, "comments": False, "words": False, "gate": "eager", "block": []}
+EDITOR = HERE / "vscode" / "node_modules" / "code-server" / "lib" / "vscode"
 needs_node = pytest.mark.skipif(NODE is None, reason="node is not installed")
+needs_editor = pytest.mark.skipif(
+    NODE is None or not (HERE / "vscode" / "node_modules" / "whole").exists(),
+    reason="no VS Code: `make vscode` fetches one, where there is npm",
+)
 
 
 def packed(into: Path) -> Path:
@@ -213,3 +228,163 @@ def test_a_server_that_is_missing_or_ends_is_said_once(command: list[str], said:
     assert said in warning
     assert answers[3] == answers[5] == []
     assert answers[7] == "$(circle-slash) rejoinder: no server"
+
+
+# In a real editor -----------------------------------------------------------------------------------------------------
+
+
+class Editor:
+    """A VS Code in the browser, with the extension in it."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder, self.data = folder / "texts", folder / "data"
+        for made in (self.folder, self.data / "data" / "User"):
+            made.mkdir(parents=True)
+        self.home = folder / "home"
+        self.arguments = ["--server-data-dir", str(self.data), "--accept-server-license-terms"]
+        install = self._node("--install-extension", str(packed(folder)))
+        assert install.wait(PATIENCE) == 0
+        self.said = folder / "server.log"
+        with self.said.open("w") as log:
+            more = ["--host", "127.0.0.1", "--port", "0", "--without-connection-token", "--telemetry-level", "off"]
+            self.process = self._node(*more, log=log)
+        found = until(lambda: re.search(r"listening on (\d+)", self.said.read_text()), self.said.read_text, PATIENCE)
+        self.port = found[1]
+
+    def _node(self, *arguments: str, log: Any = subprocess.DEVNULL) -> subprocess.Popen[bytes]:
+        assert NODE
+        command = [NODE, "out/server-main.js", *self.arguments, *arguments]
+        return subprocess.Popen(
+            command, cwd=EDITOR, stdin=subprocess.DEVNULL, stdout=log, stderr=subprocess.STDOUT, start_new_session=True
+        )
+
+    def settings(self, **some: Any) -> None:
+        """Settings of the person, and our command, which is one of the machine."""
+        machine = self.data / "data" / "Machine"
+        machine.mkdir(exist_ok=True)
+        (machine / "settings.json").write_text(json.dumps({"rejoinder.command": server(self.home)}))
+        quiet = {"security.workspace.trust.enabled": False, "workbench.startupEditor": "none", "window.commandCenter": False}
+        kept = {**quiet, "rejoinder.gate": "eager", "files.autoSave": "afterDelay", "files.autoSaveDelay": 50, **some}
+        (self.data / "data" / "User" / "settings.json").write_text(json.dumps(kept))
+
+    def end(self) -> None:
+        """End it, and what it has begun."""
+        os.killpg(self.process.pid, signal.SIGTERM)
+        self.process.wait(PATIENCE)
+
+
+class Written:
+    """A file that is open in it."""
+
+    def __init__(self, editor: Editor, browser: Browser, name: str, **options: Any) -> None:
+        self.file = editor.folder / name
+        self.file.write_text("")
+        self.page: Page = browser.new_page(viewport={"width": 1000, "height": 560}, **options)
+        self.page.set_default_timeout(PATIENCE * 1000)
+        opened = quote(json.dumps([["openFile", f"vscode-remote://127.0.0.1:{editor.port}{self.file}"]]))
+        self.page.goto(f"http://127.0.0.1:{editor.port}/?folder={quote(str(editor.folder))}&payload={opened}")
+        self.status = self.page.locator("#rejoinder\\.rejoinder\\.rejoinder")
+        self.status.wait_for()
+        self.page.locator(".editor-instance .view-lines").first.click()
+
+    def type(self, text: str) -> None:
+        self.page.keyboard.type(text, delay=15)
+
+    @property
+    def ghost(self) -> str:
+        """What is drawn behind the caret."""
+        drawn = self.page.locator(".ghost-text-decoration").all_inner_texts()
+        return "".join(drawn).replace("\xa0", " ")
+
+    def shown_for(self, text: str) -> str:
+        """The ghost behind a text that is typed; its last letter again and again, since the models are being read at first."""
+        self.type(text)
+
+        def ghost() -> str:
+            for _ in range(50):
+                if found := self.ghost:
+                    return found
+                time.sleep(0.1)
+            self.page.keyboard.press("Backspace")
+            self.type(text[-1])
+            return ""
+
+        return str(until(ghost, lambda: f"no ghost; {self.status.inner_text()}", PATIENCE))
+
+    def shows(self, begins: str) -> None:
+        """Wait until the ghost begins so; "" for none."""
+        until(lambda: self.ghost.startswith(begins) and bool(self.ghost) is bool(begins), lambda: self.ghost, PATIENCE)
+
+    def holds(self, text: str) -> None:
+        """Wait until this is what is written."""
+        until(lambda: self.file.read_text() == text, lambda: repr(self.file.read_text()), PATIENCE)
+
+    def command(self, title: str) -> None:
+        """Choose a command as a person does."""
+        self.page.keyboard.press("F1")
+        self.type(title)
+        self.page.locator(".quick-input-list .monaco-list-row", has_text=title).first.wait_for()
+        self.page.keyboard.press("Enter")
+
+
+@pytest.fixture(scope="module")
+def editor(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Editor]:
+    running = Editor(tmp_path_factory.mktemp("vscode"))
+    yield running
+    running.end()
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    with sync_playwright() as playwright, a_chromium(playwright) as found:
+        yield found
+
+
+@needs_editor
+def test_a_ghost_in_a_real_one_is_taken_whole_by_words_and_hushed(editor: Editor, browser: Browser, tmp_path: Path) -> None:
+    """With pictures of it: REJOINDER_PICTURES=docs writes them there."""
+    pictures = Path(os.environ.get("REJOINDER_PICTURES", tmp_path))
+    editor.settings()
+    draft = Written(editor, browser, "draft.md")
+    assert draft.shown_for(BEGUN).startswith("lem")
+    draft.holds(BEGUN)
+    draft.page.screenshot(path=pictures / "vscode-light.png")
+    editor.settings(**{"workbench.colorTheme": "Default Dark Modern"})
+    draft.page.locator(".monaco-workbench.vs-dark").wait_for()
+    draft.page.screenshot(path=pictures / "vscode-dark.png")
+    draft.page.keyboard.press("Escape")
+    draft.shows("")
+    draft.type("l")
+    draft.shows("em")
+    draft.page.keyboard.press("Control+ArrowRight")
+    draft.holds("I think that the problem")
+    for _ in "lem":
+        draft.page.keyboard.press("Backspace")
+    draft.holds(BEGUN)
+    draft.shows("")
+    draft.page.keyboard.press("Backspace")
+    whole = BEGUN + draft.shown_for("b")
+    draft.page.keyboard.press("Tab")
+    draft.holds(whole)
+    draft.page.keyboard.press("Control+z")
+    draft.holds(BEGUN)
+    draft.page.close()
+
+
+@needs_editor
+def test_plain_text_and_the_switches_in_a_real_one(editor: Editor, browser: Browser) -> None:
+    """In plain text the editor would list words of the text: the ghost goes before them."""
+    editor.settings()
+    draft = Written(editor, browser, "draft.txt")
+    draft.type("probe probability\n")
+    whole = BEGUN + draft.shown_for(BEGUN)
+    draft.page.keyboard.press("Tab")
+    draft.holds(f"probe probability\n{whole}")
+    patient = expect(draft.status)
+    draft.command("rejoinder: Switch On or Off for This Language")
+    patient.to_contain_text("off for plaintext", timeout=PATIENCE * 1000)
+    draft.command("rejoinder: Switch On or Off for This Language")
+    patient.not_to_contain_text("off", timeout=PATIENCE * 1000)
+    draft.command("rejoinder: Snooze")
+    patient.to_contain_text("snoozed", timeout=PATIENCE * 1000)
+    draft.page.close()
