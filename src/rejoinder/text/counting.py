@@ -82,9 +82,11 @@ def _count(posts: _Posts, order: int, vocabulary: int, room: Room, *, both: bool
     columns = room.columns(posts.tokens)
     if len(pieces) == 1:
         levels = _levels(posts.take(*pieces[0]), order, vocabulary, both=both)
-        kept = tuple(Level(*(columns.keep(array) for array in vars(level).values())) for level in levels)
-        room.told(1, 1)
-        return NgramCounts(kept, vocabulary)
+        kept = []
+        for n, level in enumerate(levels, start=1):
+            kept.append(Level(*(columns.keep(array) for array in vars(level).values())))
+            room.told(n, order)
+        return NgramCounts(tuple(kept), vocabulary)
     if not pieces:
         return NgramCounts(tuple(no_ngrams(vocabulary) for _ in range(order)), vocabulary)
     with TemporaryDirectory(dir=room.workdir) as scratch:
