@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -11,6 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from rejoinder.errors import ConfigError, SourceError
+from rejoinder.models.directory import read_manifest
 from rejoinder.models.kneser_ney import KneserNey
 from rejoinder.post import Post
 from rejoinder.publish.arrays import NONE, learn_tokenizer, write_arrays
@@ -195,6 +197,11 @@ def test_a_bundle_of_several_files_is_whole_and_is_not_made_twice(tmp_path: Path
     phrases = Phrases.load(model)
     assert phrases is not None and phrases.lexicon is not None and phrases.array.nbytes <= 6_000_000
     assert "kettle" in phrases.lexicon and "bullshit" not in phrases.lexicon
+    kept = (model / "phrases.npy").read_bytes()
+    bundle(data, recipe, tmp_path / "made", replace(config, gates=True))
+    anew = Lexicon.load(model)
+    assert anew is not None and np.array_equal(anew.hashes, phrases.lexicon.hashes)  # crude words are left out again
+    assert (model / "phrases.npy").read_bytes() == kept and read_manifest(model)["rung"] == "kneser_ney"
     assert KneserNey.load(model).tokenizer.vocabulary <= 320
     with pytest.raises(SourceError, match="no such folder"):
         bundle(data / "talk.jsonl", recipe, tmp_path / "other", config)

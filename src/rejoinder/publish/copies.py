@@ -41,7 +41,7 @@ class GuardConfig:
     """How large the guard is, and how much is listened to."""
 
     size: int = 6_000_000  # bytes of the filter
-    texts: int = 20_000  # that the models make
+    texts: int = 5_000  # that the models make
 
 
 def guard(

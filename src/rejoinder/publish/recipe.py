@@ -54,7 +54,7 @@ from rejoinder.text.writers import by_writer
 TOKENIZER = "tokenizer"  # its table beside those of the rungs
 GATES = GateConfig(keystrokes=12_000, one_in=5, likely=2_000, seconds=900.0)  # of the last rung, which speaks to everybody
 GUARD = GuardConfig()  # of models that have read several files
-KNOWN = 25_000  # of these: a word is one that stands in one of so many posts
+KNOWN = 27_000  # of these: a word is one that stands in one of so many posts
 _LEFT_OUT = (
     "lines with an e-mail address or a telephone number, attribution lines, trailers, list footers, signatures, quotes",
     "authors, in every form",
@@ -195,9 +195,9 @@ def refit_gates(space: Workspace, corpus: Corpus, work: Path, progress: Progress
 
     The words that two wrote, by which the gates are fitted, are listed anew too, beside the phrases.
     """
-    cleaned = CleanCorpus(corpus, work)
+    cleaned = corpus if isinstance(corpus, FilesCorpus) else CleanCorpus(corpus, work)
     progress("listing words", 0, None)
-    lexicon, phrases = Lexicon.build(cleaned.posts("train")), None
+    lexicon, phrases = known_words(cleaned), None
     for name in LADDER:
         found = space.fitted(name)
         kept = Phrases.load(found.directory) if found is not None else None
@@ -210,12 +210,19 @@ def refit_gates(space: Workspace, corpus: Corpus, work: Path, progress: Progress
         progress(f"fitting the gate of {name}", 0, None)
         found = space.fitted(name)
         assert found is not None  # noqa: S101 - it was there just now
-        gate_of(models[name], cleaned, found.manifest["seed"], phrases, config=GATES).save(found.directory)
+        config = GATES if name == names[-1] else None
+        gate_of(models[name], cleaned, found.manifest["seed"], phrases, config=config).save(found.directory)
         facts = {key: value for key, value in found.manifest.items() if key not in ("format", "files", "hashes")}
         if "parts" in facts:  # whose gates were fitted before
             made_of = {part: space.fitted(part) for part in facts["parts"]}
             facts["parts"] = {part: identity(there.directory) for part, there in made_of.items() if there is not None}
         seal(found.directory, facts)
+
+
+def known_words(corpus: CleanCorpus | FilesCorpus) -> Lexicon:
+    """The words that may be offered: those that two wrote, of several files those that are not too rare; no crude ones."""
+    found = Lexicon.build(corpus.posts("train"), KNOWN if isinstance(corpus, FilesCorpus) else None)
+    return found.without(crude_hashes())
 
 
 @dataclass(frozen=True)
@@ -267,23 +274,22 @@ class _Kitchen:
 
     def _phrases(self, voice: LanguageModel, facts: Mapping[str, Any], *, last: bool) -> Phrases:
         """Which words may be offered, no crude ones, and, for the `last` rung, whose words these are."""
-        lexicon = self.lexicon.without(crude_hashes())
         if not last:
-            return replace(Phrases.unknown(), lexicon=lexicon)
+            return replace(Phrases.unknown(), lexicon=self.lexicon)
         if isinstance(self.corpus, FilesCorpus):
             found = guard(self.corpus.sources, voice, GUARD, self.work / f"guard-{_digest(facts)}", self.progress)
         else:
             found = Phrases.build(self.corpus.posts("train"))
-        return replace(found, lexicon=lexicon)
+        return replace(found, lexicon=self.lexicon)
 
     @cached_property
     def lexicon(self) -> Lexicon:
-        """The words that two wrote."""
-        kept = self.corpus.tokens / "words"
-        found = Lexicon.load(kept) if kept.is_dir() else None
+        """The words that may be offered; listed once."""
+        kept = self.corpus.tokens / f"words-{KNOWN}"
+        found = Lexicon.load(kept)
         if found is None:
             self.progress("listing words", 0, None)
-            found = Lexicon.build(self.corpus.posts("train"), KNOWN if isinstance(self.corpus, FilesCorpus) else None)
+            found = known_words(self.corpus)
             kept.mkdir(exist_ok=True)
             found.save(kept)
         return found
