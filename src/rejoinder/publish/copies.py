@@ -40,7 +40,7 @@ _PAIR = np.uint64(0x9E3779B97F4A7C15)  # any odd number with its bits well mixed
 class GuardConfig:
     """How large the guard is, and how much is listened to."""
 
-    size: int = 6_000_000  # bytes of the filter
+    size: int = 5_500_000  # bytes of the filter
     texts: int = 5_000  # that the models make
 
 
