@@ -13,18 +13,21 @@ import sys
 import tempfile
 import zlib
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import duckdb
 import pytest
+from batching import together
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from rejoinder.archive.authors import author_hasher
+from rejoinder.archive.batches import batch
 from rejoinder.archive.json_records import LONGEST_LINE
 from rejoinder.archive.read_ahead import read_ahead
+from rejoinder.archive.rows import to_row
 from rejoinder.archive.source import Gone, Hasher, Item, Skipped
 from rejoinder.archive.sources.hackernews import SOURCE as HACKER_NEWS
 from rejoinder.archive.sources.hackernews import read_record
@@ -40,6 +43,7 @@ PACKERS: dict[str, Callable[[bytes], bytes]] = {"": bytes, ".gz": gzip.compress,
 LARGE_PAGE = 300 * 2**20  # bytes of memory that no bad file may make us use
 
 
+T = TypeVar("T")
 hashed = Hasher()
 
 
@@ -47,9 +51,9 @@ def read(path: Path) -> list[Item]:
     return list(HACKER_NEWS.read(path, hashed))
 
 
-def until_break(items: Iterable[Item]) -> tuple[list[Item], RejoinderError | None]:
+def until_break(items: Iterable[T]) -> tuple[list[T], RejoinderError | None]:
     """All items there are, and the error that ended them."""
-    got: list[Item] = []
+    got: list[T] = []
     try:
         for item in items:
             got.append(item)
@@ -520,7 +524,7 @@ def test_reading_ahead_gives_the_same_items_in_the_same_order(tmp_path: Path, st
     data = lines([STORY, *({**row, "by": f"author {row['id'] % 7}"} for row in many(3_500)), {"no": "id"}])
     path, key = write(tmp_path / "dump.jsonl", data + b"bad\n"), tmp_path / "author.key"
     expected = list(HACKER_NEWS.read(path, author_hasher(key)))
-    assert list(read_ahead(HACKER_NEWS, path, author_hasher(key))) == expected
+    assert together(read_ahead(HACKER_NEWS, path, author_hasher(key))) == batch(expected)
     assert len(expected) == 3_503
     assert all(process.returncode is not None for process in started) and started
 
@@ -529,8 +533,8 @@ def test_reading_ahead_raises_the_same_error_after_the_same_items(tmp_path: Path
     path, key = tmp_path / "dump.jsonl.gz", tmp_path / "author.key"
     write(path, gzip.compress(lines(many(4_000)))[:100_000])
     expected, error = until_break(HACKER_NEWS.read(path, author_hasher(key)))
-    items, same = until_break(read_ahead(HACKER_NEWS, path, author_hasher(key)))
-    assert items == expected
+    some, same = until_break(read_ahead(HACKER_NEWS, path, author_hasher(key)))
+    assert together(some) == batch(expected)
     assert isinstance(same, SourceError) and str(same) == str(error)
     assert expected
 
@@ -544,9 +548,9 @@ def test_reading_ahead_refuses_what_reading_refuses(tmp_path: Path) -> None:
 
 def test_reading_ahead_may_be_stopped_early(tmp_path: Path, started: list[Any]) -> None:
     path = write(tmp_path / "dump.jsonl", lines(many(30_000)))
-    items: Iterator[Item] = iter(read_ahead(HACKER_NEWS, path, hashed))
-    assert [next(items) for _ in range(3)] == [Post(row["id"], text=row["text"]) for row in many(3)]
-    items.close()  # type: ignore[attr-defined]
+    some = iter(read_ahead(HACKER_NEWS, path, hashed))
+    assert next(some).rows[:3] == [to_row(Post(row["id"], text=row["text"])) for row in many(3)]
+    some.close()  # type: ignore[attr-defined]
     assert all(process.returncode is not None for process in started) and started
 
 

@@ -16,6 +16,7 @@ import pytest
 from conftest import find_real_data
 from typer.testing import CliRunner
 
+from rejoinder.archive.batches import batch
 from rejoinder.archive.places import place
 from rejoinder.archive.source import Record, Skipped
 from rejoinder.archive.sources.hackernews import read_record
@@ -260,7 +261,7 @@ def test_posts_that_an_import_left_unsettled_do_not_make_a_false_claim(tmp_path:
     space = space_of(tmp_path, RECORDS[:500])
     with space.open_archive() as archive:  # an import that ended between two batches
         later = [item for r in RECORDS[500:600] if isinstance(item := read_record(r, "", space.hasher()), Post)]
-        archive._take(list(later), place(archive, "test"), Counts())
+        archive._take(batch(later), place(archive, "test"), Counts())
     fit(space, ["kneser_ney"], SMALL, {})
     number = RECORDS[3]["id"]
     assert isinstance(number, int)

@@ -20,10 +20,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from batching import together
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from rejoinder.archive import registry
+from rejoinder.archive.batches import batch
 from rejoinder.archive.html import clean
 from rejoinder.archive.info import read_info
 from rejoinder.archive.intake import Unit, units
@@ -154,7 +156,7 @@ def test_what_is_read_can_be_kept_and_shown_anywhere(name: str) -> None:
 
 @pytest.mark.parametrize("name", FIXTURES)
 def test_another_process_reads_the_same(name: str) -> None:
-    assert list(read_ahead(source_of(name), FORMS / name, hasher(name))) == read(name)
+    assert together(read_ahead(source_of(name), FORMS / name, hasher(name))) == batch(read(name))
 
 
 @pytest.mark.parametrize("name", [name for name in FILES if not EXPECTED[name].get("whole")])

@@ -18,11 +18,12 @@ from pathlib import Path
 from queue import Queue
 from threading import Thread
 
-from rejoinder.archive.source import Hasher, Item, Source, text_size
+from rejoinder.archive.batches import Batch, batches
+from rejoinder.archive.source import Hasher, Source
 from rejoinder.errors import RejoinderError, SourceError
 
-_BATCH = 1_000  # items to a message, at the most
-_BYTES = 2 * 2**20  # characters of text to a message, about
+_BATCH = 2_000  # items to a message, at the most
+_SIZE = 2 * 2**20  # characters of text to a message, about
 _WAITING = 8  # messages read but not yet used; a pipe alone holds less than one, and the reader would stand still
 _PROGRAM = """
 import sys, json
@@ -31,10 +32,10 @@ from rejoinder.archive.read_ahead import serve
 serve(int(sys.argv[2]))
 """
 
-_Message = list[Item] | RejoinderError | None  # None: the file has ended
+_Message = bytes | RejoinderError | None  # a batch, or None: the file has ended
 
 
-def read_ahead(source: Source, path: Path, hasher: Hasher) -> Iterator[Item]:
+def read_ahead(source: Source, path: Path, hasher: Hasher) -> Iterator[Batch]:
     """What the source reads from `path`, read by a process of its own.
 
     Raises:
@@ -55,7 +56,7 @@ def read_ahead(source: Source, path: Path, hasher: Hasher) -> Iterator[Item]:
         while (message := messages.get()) is not None:
             if isinstance(message, RejoinderError):
                 raise message
-            yield from message
+            yield Batch.from_bytes(message)
     finally:
         reader.terminate()  # has ended already, unless we stop early
         reader.wait()
@@ -66,31 +67,25 @@ def _receive(pipe: Connection, messages: Queue[_Message], path: Path) -> None:
     with pipe:
         while True:
             try:
-                message: _Message = pipe.recv()
+                message: _Message = pipe.recv_bytes() or pipe.recv()
             except (EOFError, OSError):
                 message = SourceError(f"{path}: the process that reads it ended early; what it had read is kept")
             messages.put(message)
-            if not isinstance(message, list):
+            if not isinstance(message, bytes):
                 return
 
 
 def serve(handle: int) -> None:
-    """In the other process: be told what to read, and send the items in batches, then None or the error."""
+    """In the other process: be told what to read, and send the items in batches, then nothing, and None or the error."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # it is for the parent to stop
     gc.disable()  # items make no cycles
-    batch: list[Item] = []
-    size = 0
     end: _Message = None
     with suppress(BrokenPipeError, ConnectionResetError), Connection(handle) as pipe:
         source, path, hasher = pipe.recv()
         try:
-            for item in source.read(path, hasher):
-                batch.append(item)
-                size += text_size(item)
-                if len(batch) == _BATCH or size > _BYTES:
-                    pipe.send(batch)
-                    batch, size = [], 0
+            for batch in batches(source.read(path, hasher), _BATCH, _SIZE):
+                pipe.send_bytes(batch.to_bytes())
         except RejoinderError as error:
             end = error
-        pipe.send(batch)
+        pipe.send_bytes(b"")
         pipe.send(end)

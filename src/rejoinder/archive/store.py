@@ -3,7 +3,7 @@
 Why SQLite in WAL mode: readers in other processes go on while one writes; and with `secure_delete` what is erased is gone
 from the file. Writes are short transactions of `BATCH` posts, so that a crash loses little and a reader sees progress.
 Each batch notes what it touched in `unsettled`, in the same transaction; `settle` then finds the threads of just those
-posts. A crash in between loses nothing: the next writer settles what is left.
+posts, and of all of them where no post has a place yet. A crash in between loses nothing: the next writer settles what is left.
 """
 
 from __future__ import annotations
@@ -14,14 +14,16 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from itertools import islice
+from itertools import compress
+from operator import itemgetter
 from pathlib import Path
 from typing import Any, Self
 
+from rejoinder.archive.batches import NOWHERE, Batch, Own, batches
 from rejoinder.archive.places import Place, place, places
 from rejoinder.archive.rows import COLUMNS, POSTS, UPSERT, WIDTH, Row, merge, to_post, to_row
 from rejoinder.archive.schema import check_ours, migrate, use_wal
-from rejoinder.archive.source import BATCH_SIZE, HN, Gone, Item, Skipped, text_size
+from rejoinder.archive.source import BATCH_SIZE, HN, Item
 from rejoinder.archive.tombstones import not_forgotten
 from rejoinder.errors import ArchiveBusy, ArchiveError, RejoinderError, UnknownPost
 from rejoinder.post import Kind, Post, State
@@ -31,7 +33,12 @@ BUSY_SECONDS = 10.0  # how long a writer waits for another
 
 Progress = Callable[[int], None]  # called with the number of items taken in so far
 
+_GONE = "deleted, or no such item"
+_SETTLED_BEFORE = "SELECT EXISTS (SELECT 1 FROM place)"
+_TO_SETTLE = f"SELECT EXISTS (SELECT 1 FROM unsettled) OR (NOT ({_SETTLED_BEFORE}) AND EXISTS (SELECT 1 FROM post))"
+
 _Owner = tuple[int, str | None]  # a place's number, and a post's id there, if its number is a hash of that
+_Owned = tuple[Row, Own]
 _Present = dict[int, tuple[Row, _Owner]]  # a post's number -> its row, and whose it is
 
 
@@ -60,19 +67,6 @@ class Counts:
     def taken(self) -> int:
         """Items that are in the archive now."""
         return self.new + self.updated + self.unchanged
-
-    def look_at(self, post: Post) -> None:
-        """Count what a post that is taken has lost on the way."""
-        if post.state is not State.LIVE:
-            return
-        if post.time is None:
-            self.lost["time"] += 1
-        if not post.text and not post.title:
-            self.lost["words"] += 1
-        if post.kind is Kind.COMMENT:
-            self.comments += 1
-            if post.parent is None:
-                self.lost["parent"] += 1
 
     def skip(self, reason: str, where: str) -> None:
         """Count one that is not taken in."""
@@ -244,71 +238,82 @@ class Archive:
 
         If `items` raises half-way, what came before is kept and settled, `counts` is filled, and the error goes on.
         """
+        return self.add_batches(batches(items, BATCH, BATCH_SIZE), counts, progress, at)
+
+    def add_batches(
+        self, some: Iterable[Batch], counts: Counts | None = None, progress: Progress | None = None, at: Place | None = None
+    ) -> Counts:
+        """As `add`, of items that are in batches; each is a transaction."""
         counts = Counts() if counts is None else counts
-        source, at = iter(items), at or next(iter(places(self)), None) or place(self, HN)
-        broken: RejoinderError | None = None
-        while broken is None:
-            batch: list[Item] = []
-            size = 0
-            try:
-                for item in islice(source, BATCH):
-                    batch.append(item)
-                    size += text_size(item)
-                    if size > BATCH_SIZE:
-                        break
-            except RejoinderError as error:
-                broken = error
-            if not batch:
-                break
-            self._take(batch, at, counts)
-            if progress:
-                progress(counts.lines)
+        at = at or next(iter(places(self)), None) or place(self, HN)
+        try:
+            for batch in some:
+                self._take(batch, at, counts)
+                if progress:
+                    progress(counts.lines)
+        except RejoinderError:
+            self.settle(counts)
+            raise
         self.settle(counts)
-        if broken is not None:
-            raise broken
         return counts
 
-    def _take(self, batch: list[Item], at: Place, counts: Counts) -> None:
+    def _take(self, batch: Batch, at: Place, counts: Counts) -> None:
         taken = Counts()
-        for item in batch:
-            if isinstance(item, Skipped):
-                taken.skip(item.reason, item.where)
-            elif isinstance(item, Post):
-                counts.look_at(item)
-        kept = [item for item in batch if not isinstance(item, Skipped)]
-        if kept:
+        for reason, where in batch.skipped:
+            taken.skip(reason, where)
+        if batch.rows:
             with self.writing() as db:
-                self._write(db, kept, at, taken)
-        counts.lines += len(batch)
+                self._write(db, batch, at, taken)
+        counts.lines += len(batch.rows) + len(batch.skipped)
         counts.new += taken.new
         counts.updated += taken.updated
         counts.unchanged += taken.unchanged
         counts.reasons.update(taken.reasons)
         for reason, where in taken.examples.items():
             counts.examples.setdefault(reason, where)
+        counts.lost.update({name: lost for name, lost in batch.lost._asdict().items() if lost and name != "comments"})
+        counts.comments += batch.lost.comments
 
-    def _write(self, db: sqlite3.Connection, items: list[Post | Gone], at: Place, taken: Counts) -> None:
-        for group, present in self._present(db, not_forgotten(self, items, taken.skip), at):
-            self._write_group(db, group, present, at, taken)
-
-    def _write_group(self, db: sqlite3.Connection, items: list[Post | Gone], present: _Present, at: Place, taken: Counts) -> None:
-        changed: dict[int, Row] = {}
-        origins: dict[int, tuple[int, str, str | None]] = {}
-        touched: set[int | None] = set()
-        for item in items:
-            old, owner = present.get(item.id, (None, None))
-            if old is not None and owner is not None and owner != (at.number, item.own if isinstance(item, Post) else owner[1]):
-                taken.skip("its number is that of another post", f"item {item.id}")
-                continue
-            if isinstance(item, Gone):
-                if old is None:
-                    taken.skip("deleted, or no such item", item.where)
-                    continue
-                row = merge(old, to_row(Post(item.id, Kind(old[1]), state=State.DELETED)))
+    def _write(self, db: sqlite3.Connection, batch: Batch, at: Place, taken: Counts) -> None:
+        pairs = list(zip(batch.rows, batch.own or [NOWHERE] * len(batch.rows), strict=True))
+        kept = not_forgotten(self, batch.rows, taken.skip)
+        if kept is not None:
+            pairs = list(compress(pairs, kept))
+        for group, present in self._present(db, pairs, at):
+            if not present and len({row[0] for row, _ in group}) == len(group):
+                self._write_new(db, group, at, taken)
             else:
-                row = to_row(item) if old is None else merge(old, to_row(item))
-                if item.own is not None and (old is None or row != old):
-                    origins[item.id] = (item.id, item.own, item.link)
+                self._write_group(db, group, present, at, taken)
+
+    def _write_new(self, db: sqlite3.Connection, pairs: list[_Owned], at: Place, taken: Counts) -> None:
+        """Write posts none of which is here, and which have numbers of their own."""
+        for row, _ in pairs:
+            if row[1] is None:
+                taken.skip(_GONE, row[2])
+        new = [row for row, _ in pairs if row[1] is not None]
+        taken.new += len(new)
+        origins = [(row[0], *own) for row, own in pairs if own[0] is not None]
+        self._keep(db, new, origins, {number for row in new for number in (row[0], row[4], row[5])}, at)
+
+    def _write_group(self, db: sqlite3.Connection, pairs: list[_Owned], present: _Present, at: Place, taken: Counts) -> None:
+        changed: dict[int, Row] = {}
+        origins: dict[int, tuple[int, str | None, str | None]] = {}
+        touched: set[int | None] = set()
+        for said, own in pairs:
+            number, gone = said[0], said[1] is None
+            old, owner = present.get(number, (None, None))
+            if old is not None and owner is not None and owner != (at.number, owner[1] if gone else own[0]):
+                taken.skip("its number is that of another post", f"item {number}")
+                continue
+            if gone:
+                if old is None:
+                    taken.skip(_GONE, said[2])
+                    continue
+                row = merge(old, to_row(Post(number, Kind(old[1]), state=State.DELETED)))
+            else:
+                row = said if old is None else merge(old, said)
+                if own[0] is not None and (old is None or row != old):
+                    origins[number] = (number, *own)
             if old is None:
                 taken.new += 1
             elif row == old:
@@ -317,21 +322,25 @@ class Archive:
             else:
                 taken.updated += 1
             if old is None or (old[1], old[4], old[5]) != (row[1], row[4], row[5]):  # kind, parent, story
-                touched.update((row[0], row[4], row[5]))
-            changed[item.id] = row
-            present[item.id] = (row, (at.number, item.own if isinstance(item, Post) else None))
-        if changed:
-            touched.discard(None)
-            db.executemany(UPSERT, [(*row, at.number) for _, row in sorted(changed.items())])
-            db.executemany("INSERT OR REPLACE INTO origin VALUES (?, ?, ?)", origins.values())
-            db.executemany("INSERT OR IGNORE INTO unsettled VALUES (?)", [(i,) for i in touched])
+                touched.update((number, row[4], row[5]))
+            changed[number] = row
+            present[number] = (row, (at.number, None if gone else own[0]))
+        self._keep(db, list(changed.values()), list(origins.values()), touched, at)
+
+    def _keep(
+        self, db: sqlite3.Connection, rows: list[Row], origins: list[tuple[Any, ...]], touched: set[int | None], at: Place
+    ) -> None:
+        if rows:
+            db.executemany(UPSERT.format(source=at.number), sorted(rows, key=itemgetter(0)))
+            db.executemany("INSERT OR REPLACE INTO origin VALUES (?, ?, ?)", origins)
+            if db.execute(_SETTLED_BEFORE).fetchone()[0]:  # else all posts are to be settled, noted or not
+                touched.discard(None)
+                db.executemany("INSERT OR IGNORE INTO unsettled VALUES (?)", zip(touched))
             self.set_meta("revision", self.meta("revision", 0) + 1)
 
-    def _present(
-        self, db: sqlite3.Connection, items: list[Post | Gone], at: Place
-    ) -> Iterator[tuple[list[Post | Gone], _Present]]:
-        """The items in groups, each with the rows of those that are here, about `BATCH_SIZE` of text, and whose they are."""
-        ids = json.dumps([item.id for item in items])
+    def _present(self, db: sqlite3.Connection, pairs: list[_Owned], at: Place) -> Iterator[tuple[list[_Owned], _Present]]:
+        """The rows in groups, each with the rows of those that are here, about `BATCH_SIZE` of text, and whose they are."""
+        ids = json.dumps([row[0] for row, _ in pairs])
         own, join = ("own", "LEFT JOIN origin USING (id)") if at.hashed else ("NULL", "")
         present, size = _Present(), 0
         here = f"SELECT {COLUMNS}, source, {own} FROM post {join} WHERE id IN (SELECT value FROM json_each(?))"
@@ -339,15 +348,15 @@ class Archive:
             present[row[0]] = (row[:WIDTH], row[WIDTH:])
             size += len(row[2])
             if size > BATCH_SIZE:
-                yield [item for item in items if item.id in present], present
-                items = [item for item in items if item.id not in present]
+                yield [one for one in pairs if one[0][0] in present], present
+                pairs = [one for one in pairs if one[0][0] not in present]
                 present, size = _Present(), 0
-        yield items, present
+        yield pairs, present
 
     def settle(self, counts: Counts | None = None) -> None:
         """Find the threads and parts of all posts touched since the last time."""
         counts = counts or Counts()
-        if next(self.query("SELECT 1 FROM unsettled LIMIT 1"), None) is None:
+        if not next(self.query(_TO_SETTLE))[0]:
             return
         from rejoinder.archive.settling import settle  # which loads numpy
 

@@ -11,11 +11,10 @@ from itertools import islice
 from typing import TYPE_CHECKING
 
 from rejoinder.archive.authors import item_hasher
-from rejoinder.archive.source import Gone
 from rejoinder.errors import ArchiveError
-from rejoinder.post import Post
 
 if TYPE_CHECKING:
+    from rejoinder.archive.rows import Row
     from rejoinder.archive.store import Archive
 
 _AT_ONCE = 500  # marks that one query asks for
@@ -51,23 +50,23 @@ def check_key(archive: Archive, *, keep: bool = False) -> None:
         )
 
 
-def not_forgotten(archive: Archive, items: list[Post | Gone], skip: Callable[[str, str], None]) -> list[Post | Gone]:
-    """The items but for those that were forgotten on request: the item itself, or any post of its author; inside `writing`."""
-    authors = {item.author for item in items if isinstance(item, Post) and item.author is not None}
+def not_forgotten(archive: Archive, rows: list[Row], skip: Callable[[str, str], None]) -> list[bool] | None:
+    """Which rows may be taken: not those that were forgotten on request, by themselves or with their author; inside `writing`.
+
+    None: all of them.
+    """
+    authors = {row[7] for row in rows}
+    authors.discard(None)
     check_key(archive, keep=bool(authors))
     if next(archive.query("SELECT 1 FROM tombstone LIMIT 1"), None) is None:
-        return items
+        return None
     mark = marker(archive)
-    marks = {item.id: mark(item.id) for item in items}
+    marks = {row[0]: mark(row[0]) for row in rows}
     standing = among(archive, {*marks.values(), *authors})
-    if not standing:
-        return items
-    kept: list[Post | Gone] = []
-    for item in items:
-        if marks[item.id] in standing or (isinstance(item, Post) and item.author in standing):
-            skip("forgotten on request", f"item {item.id}")
-        else:
-            kept.append(item)
+    kept = [marks[row[0]] not in standing and row[7] not in standing for row in rows]
+    for row, keep in zip(rows, kept, strict=True):
+        if not keep:
+            skip("forgotten on request", f"item {row[0]}")
     return kept
 
 

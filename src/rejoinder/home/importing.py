@@ -10,11 +10,12 @@ from itertools import chain, groupby, islice
 from pathlib import Path
 from time import perf_counter
 
+from rejoinder.archive.batches import Batch, batches
 from rejoinder.archive.intake import Unit, units
 from rejoinder.archive.peek import peek
 from rejoinder.archive.places import place, places
-from rejoinder.archive.source import Hasher, Item, Source
-from rejoinder.archive.store import Archive, Counts
+from rejoinder.archive.source import BATCH_SIZE, Hasher, Item, Source
+from rejoinder.archive.store import BATCH, Archive, Counts
 from rejoinder.errors import MissingExtra, RejoinderError, SourceError
 from rejoinder.home.workspace import Workspace
 from rejoinder.models.interfaces import Progress, silent
@@ -88,30 +89,44 @@ class _Taking:
         known = [] if self._archive is None else [at.hashed for at in places(self._archive) if at.name == into.place]
         first = next(group)
         into.label = first.label
-        items = _read(into, chain([first], group), self._space.hasher(into.place, hashed=known[0] if known else None))
-        begun = list(islice(items, 1))
+        some = _read(into, chain([first], group), self._space.hasher(into.place, hashed=known[0] if known else None))
+        begun = list(islice(some, 1))
         if begun:
             if self._archive is None:  # not before there is something to write: a refused file leaves no archive behind
                 self._archive = self._opened.enter_context(self._space.open_archive(create=True))
             shown = _reporter(self._report, into.label)
-            self._archive.add(chain(begun, items), into.counts, shown, place(self._archive, into.place, reader))
+            self._archive.add_batches(chain(begun, some), into.counts, shown, place(self._archive, into.place, reader))
         if not into.counts.taken and not into.errors:
             into.errors.append(_nothing(into.path.parent / into.label, reader, into.counts))
         into.seconds = perf_counter() - began
         return into
 
 
-def _read(into: Imported, group: Iterable[Unit], hasher: Hasher) -> Iterator[Item]:
+def _read(into: Imported, group: Iterable[Unit], hasher: Hasher) -> Iterator[Batch]:
     """What is read from each file, by a process of its own where it is large; a file that cannot be read costs that file."""
+    for large, some in groupby(group, _is_large):
+        if not large:
+            yield from batches(_read_here(into, some, hasher), BATCH, BATCH_SIZE)
+            continue
+        from rejoinder.archive.read_ahead import read_ahead
+
+        for unit in some:
+            into.files += 1
+            try:
+                yield from read_ahead(unit.source, unit.path, hasher)
+            except (SourceError, MissingExtra) as error:
+                into.errors.append(error)
+
+
+def _is_large(unit: Unit) -> bool:
+    return unit.path.is_dir() or unit.path.stat().st_size > _LARGE
+
+
+def _read_here(into: Imported, group: Iterable[Unit], hasher: Hasher) -> Iterator[Item]:
     for unit in group:
         into.files += 1
         try:
-            if unit.path.is_dir() or unit.path.stat().st_size > _LARGE:
-                from rejoinder.archive.read_ahead import read_ahead
-
-                yield from read_ahead(unit.source, unit.path, hasher)
-            else:
-                yield from unit.source.read(unit.path, hasher)
+            yield from unit.source.read(unit.path, hasher)
         except (SourceError, MissingExtra) as error:
             into.errors.append(error)
 

@@ -1,0 +1,14 @@
+"""Batches, as tests compare them: many as if they had been one."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from rejoinder.archive.batches import Batch, Lost
+
+
+def together(some: Iterable[Batch]) -> Batch:
+    """All batches as one."""
+    found = list(some)
+    lost = Lost(*map(sum, zip(*(one.lost for one in found), strict=True))) if found else Lost()
+    return Batch(*([each for one in found for each in one[place]] for place in range(3)), lost)  # type: ignore[arg-type]
