@@ -39,12 +39,14 @@ class Batch(NamedTuple):
 
     def to_bytes(self) -> bytes:
         """The batch as `from_bytes` reads it."""
+        lost = tuple(self.lost)
         try:
-            return marshal.dumps(tuple(self))
+            return marshal.dumps((self.rows, self.own, self.skipped, lost))
         except ValueError:  # a source of others has text that is more than text
             rows = [tuple(map(_plain, row)) for row in self.rows]
-            own = [(_plain(own), _plain(link)) for own, link in self.own]
-            return marshal.dumps((rows, own, [(str(reason), str(where)) for reason, where in self.skipped], tuple(self.lost)))
+            own = [tuple(map(_plain, one)) for one in self.own]
+            skipped = [tuple(map(_plain, one)) for one in self.skipped]
+            return marshal.dumps((rows, own, skipped, lost))
 
     @classmethod
     def from_bytes(cls, data: bytes) -> Self:
