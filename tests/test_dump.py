@@ -24,7 +24,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from rejoinder.archive.authors import author_hasher
-from rejoinder.archive.batches import batch
+from rejoinder.archive.batches import Batch, batch
 from rejoinder.archive.json_records import LONGEST_LINE
 from rejoinder.archive.read_ahead import read_ahead
 from rejoinder.archive.rows import to_row
@@ -527,6 +527,59 @@ def test_reading_ahead_gives_the_same_items_in_the_same_order(tmp_path: Path, st
     assert together(read_ahead(HACKER_NEWS, path, author_hasher(key))) == batch(expected)
     assert len(expected) == 3_503
     assert all(process.returncode is not None for process in started) and started
+
+
+@pytest.fixture
+def three_readers(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Small files are read in small pieces by three processes."""
+    monkeypatch.setattr("rejoinder.archive.read_ahead._cores", lambda: 3)
+    monkeypatch.setattr("rejoinder.archive.read_ahead._FOR_EACH", 1)
+    monkeypatch.setattr("rejoinder.archive.json_records._PIECE", 5_000)
+
+
+@pytest.mark.usefixtures("three_readers")
+@pytest.mark.parametrize("share", [1, 0.7])
+def test_several_processes_read_pieces_of_a_file_as_one_reads_all_of_it(tmp_path: Path, started: list[Any], share: float) -> None:
+    rows = [{**row, "by": f"author {row['id'] % 7}", "text": "word " * (row["id"] % 3_000)} for row in many(900)]
+    data = gzip.compress(b"\n" + lines([STORY, *rows]).replace(b'"id": 7,', b'"no": 7,') + b"bad\n7")
+    path, key = write(tmp_path / "dump.jsonl.gz", data[: int(len(data) * share)]), tmp_path / "author.key"
+    expected, error = until_break(HACKER_NEWS.read(path, author_hasher(key)))
+    some, same = until_break(read_ahead(HACKER_NEWS, path, author_hasher(key)))
+    assert together(some) == batch(expected)
+    assert expected and (share == 1) == (error is None) and type(same) is type(error)
+    assert len(started) == 3 and all(process.returncode is not None for process in started)
+
+
+@pytest.mark.usefixtures("three_readers")
+def test_a_reader_that_dies_ends_the_reading_in_one_line(tmp_path: Path, started: list[Any]) -> None:
+    some = read_ahead(HACKER_NEWS, write(tmp_path / "dump.jsonl", lines(many(30_000))), hashed)
+    assert next(some).rows
+    started[1].kill()
+    _, error = until_break(some)
+    assert isinstance(error, SourceError) and "ended early; what it had read is kept" in str(error)
+
+
+@pytest.mark.parametrize("size", [1, 7, 100, 10**6])
+def test_pieces_hold_the_lines_of_a_file_whatever_their_size(tmp_path: Path, size: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("rejoinder.archive.json_records._PIECE", size)
+    path = write(tmp_path / "dump.jsonl", b"\n\n" + lines(many(30)) + b" \nbad\r\n7\n" + b'{"id": 99, "text": "last"}')
+    pieces = HACKER_NEWS.pieces(path)
+    assert pieces is not None
+    assert [item for piece in pieces for item in HACKER_NEWS.read_piece(piece, path, hashed)] == read(path)
+
+
+def test_a_batch_comes_back_from_bytes_as_it_was_and_text_of_another_kind_as_text() -> None:
+    class Special(str):
+        """What a parser of others gives as text."""
+
+        __slots__ = ()
+
+    posts = [Post(1, Kind.STORY, "a\0é", "b", time=-5, author=b"x" * 16), Post(2**62, parent=1, own="o", link="l", solved=True)]
+    packed = batch([*posts, Skipped("why", "where"), Gone(3, "there")])
+    assert Batch.from_bytes(packed.to_bytes()) == packed
+    plain = Batch.from_bytes(batch([Post(1, text=Special("words"), own=Special("o"))]).to_bytes())
+    assert type(plain.rows[0][2]) is str and type(plain.own[0][0]) is str
+    assert plain == batch([Post(1, text="words", own="o")])
 
 
 def test_reading_ahead_raises_the_same_error_after_the_same_items(tmp_path: Path) -> None:

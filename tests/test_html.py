@@ -8,10 +8,10 @@ import unicodedata
 from time import process_time
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from rejoinder.archive.html import clean, to_text, unescape
+from rejoinder.archive.html import _Reader, clean, to_text, unescape
 from rejoinder.post import Kind, Post, unquoted
 
 PROPERTY = settings(max_examples=100, deadline=None, derandomize=True, database=None)
@@ -289,6 +289,22 @@ def test_any_html_gives_text_that_any_terminal_can_take(source: str) -> None:
     bad = [char for char in text if unicodedata.category(char) in ("Cc", "Cs", "Zl", "Zp") and char not in ALLOWED]
     assert not bad
     text.encode()  # no lone surrogate
+
+
+AS_WRITTEN = """
+<p> </p> <i> </i> <b> <pre><code> </a> "> &#x27; &#x2F; &quot; &gt; &lt; &amp; & &amp &#x2F ; &#10; http:&#x2F;&#x2F;e.org / ... … > < p> /p> a i>
+""".split()
+SPACES = [" ", "  ", "\n", "\xa0", "\x07", '<a href="', '" rel="nofollow">']
+
+
+@settings(PROPERTY, max_examples=500)
+@given(st.lists(st.sampled_from(AS_WRITTEN + SPACES), max_size=14).map("".join))
+@example('<a href="http:&#x2F;&#x2F;e.org&#x2F;long">http:&#x2F;&#x2F;e.org&#x2F;l...</a><p>&gt; q<p><i>w</i>')
+@example("<</i>p>")  # what is left when a tag is taken away is no tag
+@example("<&#x2F;i>")  # nor is what entities spell
+@example("&#x2F<i>;")  # nor do the ends of two texts make an entity
+def test_a_few_steps_over_the_whole_give_what_reading_tag_by_tag_does(source: str) -> None:
+    assert to_text(source) == _Reader().read(clean(source))
 
 
 @pytest.mark.parametrize("source", ["a&#x81;b", "<i>a&#x81;b</i>", "<pre>a&#x81;b</pre>", "a\x81b", '<a href="a&#x81;b"></a>'])

@@ -10,12 +10,13 @@ import codecs
 import json
 import re
 from collections.abc import Iterator, Sequence
+from io import BytesIO
 from pathlib import Path
 from typing import Any, BinaryIO, NamedTuple
 
 import orjson
 
-from rejoinder.archive.source import Skipped
+from rejoinder.archive.source import Piece, Skipped
 from rejoinder.archive.streams import UNREADABLE, open_stream
 from rejoinder.errors import SourceError
 
@@ -23,6 +24,7 @@ LONGEST_LINE = 16 * 2**20  # bytes; a longer line or record is skipped, and neve
 _PATIENCE = 1_000  # a file whose first so many records are all bad is not what it was taken for
 LARGEST_WHOLE = 64 * 2**20  # bytes of a file that is read as one value
 _CHUNK = 2**18  # bytes
+_PIECE = 2**20  # bytes
 _TAIL = 16  # characters at the end of a buffer that may be half of a word, a number or an escape
 _LONG = f"longer than {LONGEST_LINE // 2**20} MiB"
 _NOT_JSON = "not JSON"
@@ -107,9 +109,42 @@ def _breaks_off(path: Path, where: str, error: BaseException) -> SourceError:
     return SourceError(f"{path}: breaks off after {where} ({error}); the complete records before it are kept")
 
 
-def _lines(file: BinaryIO) -> Iterator[tuple[int, bytes | None]]:
-    """Numbered lines that are not blank; None for one longer than `LONGEST_LINE`."""
-    number = 0
+def line_pieces(path: Path) -> Iterator[Piece]:
+    """A file of JSON Lines in pieces of about `_PIECE` bytes that end with a line.
+
+    Raises:
+        SourceError: as of `json_lines`.
+    """
+    next(json_lines(path), None)  # whether it is what it was taken for
+    number, rest, broken, size = 1, b"", None, _PIECE
+    with open_stream(path) as file:
+        while broken is None and size >= _PIECE:
+            some, size = [rest], 0
+            try:
+                while size < _PIECE and (data := file.read1(_PIECE)):
+                    some.append(data)
+                    size += len(data)
+            except UNREADABLE as error:
+                broken, size = error, _PIECE
+            found = b"".join(some)
+            end = len(found) if size < _PIECE else found.rfind(b"\n") + 1  # at the end of the file a line needs none
+            rest = found[end : end + LONGEST_LINE + 1]  # of a longer line only that it is too long is told
+            if end:
+                yield Piece(number, found[:end])
+                number += found.count(b"\n", 0, end)
+    if broken is not None:
+        raise _breaks_off(path, f"line {number - 1:,}", broken) from broken
+
+
+def piece_records(piece: Piece, name: str) -> Iterator[tuple[str, dict[str, Any] | Skipped]]:
+    """The records in one of the pieces of the file of that name, with where each stands."""
+    for number, line in _lines(BytesIO(piece.data), piece.number - 1):
+        where = f"{name}:{number}"
+        yield where, _line(line, where)
+
+
+def _lines(file: BinaryIO, number: int = 0) -> Iterator[tuple[int, bytes | None]]:
+    """Numbered lines that are not blank, after so many; None for one longer than `LONGEST_LINE`."""
     while line := file.readline(LONGEST_LINE):
         number += 1
         if len(line) == LONGEST_LINE and not line.endswith(b"\n"):

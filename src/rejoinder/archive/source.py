@@ -43,6 +43,13 @@ class Gone(NamedTuple):
 Item = Post | Skipped | Gone
 
 
+class Piece(NamedTuple):
+    """Some records of a file that can be read without the others."""
+
+    number: int  # of the first, from 1
+    data: bytes
+
+
 def text_size(item: Item) -> int:
     """About how many characters an item holds: what is read in batches is bounded by it."""
     return len(item.text) if isinstance(item, Post) else 0
@@ -52,10 +59,13 @@ def guarded(make: Callable[[], Item], where: str) -> Item:
     """What `make` gives; whatever it raises costs that record."""
     try:
         return make()
-    except BadValue as bad:
-        return Skipped(str(bad), where)
     except Exception as error:  # foreign data may break a reader in ways nobody has thought of
-        return Skipped(f"cannot be read ({type(error).__name__})", where)
+        return refused(error, where)
+
+
+def refused(error: Exception, where: str) -> Skipped:
+    """What an error makes of a record."""
+    return Skipped(str(error) if isinstance(error, BadValue) else f"cannot be read ({type(error).__name__})", where)
 
 
 def guarded_all(items: Iterator[Item], where: str) -> Iterator[Item]:
@@ -66,12 +76,10 @@ def guarded_all(items: Iterator[Item], where: str) -> Iterator[Item]:
     """
     try:
         yield from items
-    except BadValue as bad:
-        yield Skipped(str(bad), where)
     except RejoinderError:
         raise
     except Exception as error:
-        yield Skipped(f"cannot be read ({type(error).__name__})", where)
+        yield refused(error, where)
 
 
 @dataclass
@@ -187,3 +195,15 @@ class Source(ABC):
         Raises:
             SourceError: the file cannot be read, or breaks off (after its complete records).
         """
+
+    def pieces(self, path: Path) -> Iterator[Piece] | None:
+        """The file in pieces that `read_piece` reads, each in any process; None where its records say nothing by themselves.
+
+        Raises:
+            SourceError: while it is read: the file cannot be read, or breaks off (after its complete records).
+        """
+        return None
+
+    def read_piece(self, piece: Piece, path: Path, hasher: Hasher) -> Iterator[Item]:
+        """The items of one of the `pieces` of a file, as `read` gives them."""
+        raise NotImplementedError

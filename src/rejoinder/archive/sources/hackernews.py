@@ -7,16 +7,16 @@ are not needed. Any other name is ignored.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 from rejoinder.archive.hackernews_forms import algolia_records, is_algolia, renamed, unpacked
 from rejoinder.archive.html import to_text
-from rejoinder.archive.json_records import json_lines, json_records
+from rejoinder.archive.json_records import json_lines, json_records, line_pieces, piece_records
 from rejoinder.archive.peek import peek
-from rejoinder.archive.source import HN, Hasher, Item, Skipped, Source, guarded, named
+from rejoinder.archive.source import HN, Hasher, Item, Piece, Skipped, Source, named, refused
 from rejoinder.archive.streams import plain_name
 from rejoinder.archive.tables import rows
 from rejoinder.archive.values import LARGEST, BadValue, flag, line, optional, seconds, text, whole
@@ -68,11 +68,30 @@ class HackerNews(Source):
             SourceError: the file cannot be read, is not what it claims, or breaks off (after its complete records).
             MissingExtra: Parquet without DuckDB.
         """
-        items = (found if isinstance(found, Skipped) else read_record(found, where, hasher) for where, found in _records(path))
-        return (_renumbered(item, hasher) for item in items) if hasher.hashed else items
+        return _items(_records(path), hasher)
+
+    def pieces(self, path: Path) -> Iterator[Piece] | None:
+        """Lines of JSON are read each by itself."""
+        return line_pieces(path) if _is_lines(path) else None
+
+    def read_piece(self, piece: Piece, path: Path, hasher: Hasher) -> Iterator[Item]:
+        """The items of some lines."""
+        return _items(piece_records(piece, path.name), hasher)
 
 
 SOURCE = HackerNews()
+
+
+def _items(records: Iterable[tuple[str, Mapping[str, Any] | Skipped]], hasher: Hasher) -> Iterator[Item]:
+    items = (found if isinstance(found, Skipped) else read_record(found, where, hasher) for where, found in records)
+    return (_renumbered(item, hasher) for item in items) if hasher.hashed else items
+
+
+def _is_lines(path: Path) -> bool:
+    found = peek(path)
+    if is_algolia(found.fields):
+        return False
+    return plain_name(path).endswith((".jsonl", ".ndjson")) or (found.json == "{" and _many_lines(found.text))
 
 
 def _records(path: Path) -> Iterator[tuple[str, Mapping[str, Any] | Skipped]]:
@@ -80,7 +99,7 @@ def _records(path: Path) -> Iterator[tuple[str, Mapping[str, Any] | Skipped]]:
     found, name = peek(path), plain_name(path)
     if is_algolia(found.fields):
         return algolia_records(path)
-    if name.endswith((".jsonl", ".ndjson")) or (found.json == "{" and _many_lines(found.text)):
+    if _is_lines(path):
         return ((row.where, row.value) for row in json_lines(path))
     if found.json or name.endswith(".json"):
         return ((row.where, row.value) for row in json_records(path))
@@ -121,7 +140,10 @@ def read_record(record: object, where: str, hash_author: Names) -> Item:
     """The post in `record`; a name the record does not have leaves that field at None, or empty."""
     if not isinstance(record, Mapping):
         return Skipped("not a record (a JSON object)", where)
-    return guarded(partial(_post, record, hash_author), where)
+    try:
+        return _post(record, hash_author)
+    except Exception as error:
+        return refused(error, where)
 
 
 def _post(record: Mapping[str, Any], hash_author: Names) -> Post:
