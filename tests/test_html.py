@@ -292,7 +292,8 @@ def test_any_html_gives_text_that_any_terminal_can_take(source: str) -> None:
 
 
 AS_WRITTEN = """
-<p> </p> <i> </i> <b> <pre><code> </a> "> &#x27; &#x2F; &quot; &gt; &lt; &amp; & &amp &#x2F ; &#10; http:&#x2F;&#x2F;e.org / ... … > < p> /p> a i>
+<p> </p> <i> </i> <b> <pre><code> </a> "> &#x27; &#x2F; &quot; &gt; &lt; &amp; & &amp &#x2F ;
+&#10; http:&#x2F;&#x2F;e.org / ... … > < p> /p> a i>
 """.split()
 SPACES = [" ", "  ", "\n", "\xa0", "\x07", '<a href="', '" rel="nofollow">']
 
