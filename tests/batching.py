@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from rejoinder.archive.batches import Batch, Lost
+from rejoinder.archive.batches import ItemBatch, Lost
 
 
-def together(some: Iterable[Batch]) -> Batch:
+def together(some: Iterable[ItemBatch]) -> ItemBatch:
     """All batches as one."""
     found = list(some)
     lost = Lost(*map(sum, zip(*(one.lost for one in found), strict=True))) if found else Lost()
-    return Batch(*([each for one in found for each in one[place]] for place in range(3)), lost)  # type: ignore[arg-type]
+    return ItemBatch(*([each for one in found for each in one[place]] for place in range(3)), lost)  # type: ignore[arg-type]

@@ -24,7 +24,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from rejoinder.archive.authors import author_hasher
-from rejoinder.archive.batches import Batch, batch
+from rejoinder.archive.batches import batch
 from rejoinder.archive.json_records import LONGEST_LINE
 from rejoinder.archive.read_ahead import read_ahead
 from rejoinder.archive.rows import to_row
@@ -566,20 +566,6 @@ def test_pieces_hold_the_lines_of_a_file_whatever_their_size(tmp_path: Path, siz
     pieces = HACKER_NEWS.pieces(path)
     assert pieces is not None
     assert [item for piece in pieces for item in HACKER_NEWS.read_piece(piece, path, hashed)] == read(path)
-
-
-def test_a_batch_comes_back_from_bytes_as_it_was_and_text_of_another_kind_as_text() -> None:
-    class Special(str):
-        """What a parser of others gives as text."""
-
-        __slots__ = ()
-
-    posts = [Post(1, Kind.STORY, "a\0é", "b", time=-5, author=b"x" * 16), Post(2**62, parent=1, own="o", link="l", solved=True)]
-    packed = batch([*posts, Skipped("why", "where"), Gone(3, "there")])
-    assert Batch.from_bytes(packed.to_bytes()) == packed
-    plain = Batch.from_bytes(batch([Post(1, text=Special("words"), own=Special("o"))]).to_bytes())
-    assert type(plain.rows[0][2]) is str and type(plain.own[0][0]) is str
-    assert plain == batch([Post(1, text="words", own="o")])
 
 
 def test_reading_ahead_raises_the_same_error_after_the_same_items(tmp_path: Path) -> None:

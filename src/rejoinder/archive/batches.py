@@ -1,11 +1,10 @@
-"""Items in batches, as they pass from the process that reads to the one that writes: plain values, packed by `marshal`."""
+"""Items in batches, as they pass from the process that reads to the one that writes: rows of plain values."""
 
 from __future__ import annotations
 
-import marshal
 from collections.abc import Iterable, Iterator
 from itertools import islice
-from typing import Any, NamedTuple, Self
+from typing import NamedTuple
 
 from rejoinder.archive.rows import WIDTH, Row, to_row
 from rejoinder.archive.source import Item, Skipped, text_size
@@ -14,7 +13,6 @@ from rejoinder.post import Kind, Post, State
 
 Own = tuple[str | None, str | None]  # a post's id at its source and a link to it, where it has them
 NOWHERE: Own = (None, None)
-_PLAIN: tuple[type[Any], ...] = (str, int, float, bytes)
 
 
 class Lost(NamedTuple):
@@ -26,7 +24,7 @@ class Lost(NamedTuple):
     comments: int = 0
 
 
-class Batch(NamedTuple):
+class ItemBatch(NamedTuple):
     """Some items in their order: rows of posts, and what was skipped.
 
     A row whose kind is None says that the post is gone; where that was said stands in place of its text.
@@ -37,29 +35,8 @@ class Batch(NamedTuple):
     skipped: list[tuple[str, str]]  # the reason, and where
     lost: Lost
 
-    def to_bytes(self) -> bytes:
-        """The batch as `from_bytes` reads it."""
-        lost = tuple(self.lost)
-        try:
-            return marshal.dumps((self.rows, self.own, self.skipped, lost))
-        except ValueError:  # a source of others has text that is more than text
-            rows = [tuple(map(_plain, row)) for row in self.rows]
-            own = [tuple(map(_plain, one)) for one in self.own]
-            skipped = [tuple(map(_plain, one)) for one in self.skipped]
-            return marshal.dumps((rows, own, skipped, lost))
 
-    @classmethod
-    def from_bytes(cls, data: bytes) -> Self:
-        """The batch that a process of ours packed."""
-        rows, own, skipped, lost = marshal.loads(data)  # noqa: S302 - from a pipe that nobody else writes to
-        return cls(rows, own, skipped, Lost._make(lost))
-
-
-def _plain(value: Any) -> Any:
-    return next((kind(value) for kind in _PLAIN if isinstance(value, kind)), value)
-
-
-def batches(items: Iterable[Item], most: int, size: int) -> Iterator[Batch]:
+def batches(items: Iterable[Item], most: int, size: int) -> Iterator[ItemBatch]:
     """The items in batches of at most so many, and of about so many characters of text.
 
     Raises:
@@ -84,7 +61,7 @@ def batches(items: Iterable[Item], most: int, size: int) -> Iterator[Batch]:
     raise broken
 
 
-def batch(items: Iterable[Item]) -> Batch:
+def batch(items: Iterable[Item]) -> ItemBatch:
     """The items as one batch."""
     rows: list[Row] = []
     own: list[Own] = []
@@ -98,7 +75,7 @@ def batch(items: Iterable[Item]) -> Batch:
         else:
             rows.append((item.id, None, item.where, *[None] * (WIDTH - 3)))
             own.append(NOWHERE)
-    return Batch(rows, own if any(one[0] is not None for one in own) else [], skipped, _lost(rows))
+    return ItemBatch(rows, own if any(one[0] is not None for one in own) else [], skipped, _lost(rows))
 
 
 def _lost(rows: list[Row]) -> Lost:

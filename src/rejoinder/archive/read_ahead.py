@@ -24,7 +24,7 @@ from pathlib import Path
 from queue import Queue
 from threading import Thread
 
-from rejoinder.archive.batches import Batch, batches
+from rejoinder.archive.batches import ItemBatch, batches
 from rejoinder.archive.source import Hasher, Item, Piece, Source
 from rejoinder.errors import RejoinderError, SourceError
 
@@ -41,10 +41,10 @@ from rejoinder.archive.read_ahead import serve
 serve(int(sys.argv[2]))
 """
 
-_Message = bytes | RejoinderError | None  # a batch, or None: the file has ended
+_Message = ItemBatch | RejoinderError | None  # None: the file, or a piece of it, has ended
 
 
-class _Reader:
+class _ReadingProcess:
     """A process of ours that reads, and the pipe to it."""
 
     def __init__(self, order: tuple[Source, Path, Hasher, bool]) -> None:
@@ -62,10 +62,10 @@ class _Reader:
         self._process.wait()
 
 
-_Turn = _Reader | RejoinderError | None  # whose answer comes next, or how it ended
+_Turn = _ReadingProcess | RejoinderError | None  # whose answer comes next, or how it ended
 
 
-def read_ahead(source: Source, path: Path, hasher: Hasher) -> Iterator[Batch]:
+def read_ahead(source: Source, path: Path, hasher: Hasher) -> Iterator[ItemBatch]:
     """What the source reads from `path`, read by processes of their own: one, or of a file in pieces several.
 
     Raises:
@@ -73,7 +73,7 @@ def read_ahead(source: Source, path: Path, hasher: Hasher) -> Iterator[Batch]:
     """
     pieces = source.pieces(path)
     count = 1 if pieces is None else max(1, min(_cores(), _MOST, path.stat().st_size // _FOR_EACH))
-    readers = [_Reader((source, path, hasher, pieces is not None)) for _ in range(count)]
+    readers = [_ReadingProcess((source, path, hasher, pieces is not None)) for _ in range(count)]
     import rejoinder.archive.settling  # noqa: F401 - takes a while to load, while the other processes begin
 
     turns: Queue[_Turn] = Queue()
@@ -88,7 +88,7 @@ def read_ahead(source: Source, path: Path, hasher: Hasher) -> Iterator[Batch]:
         while (message := messages.get()) is not None:
             if isinstance(message, RejoinderError):
                 raise message
-            yield Batch.from_bytes(message)
+            yield message
     finally:
         for reader in readers:
             reader.stop()
@@ -98,7 +98,7 @@ def _cores() -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
-def _hand_out(pieces: Iterator[Piece], readers: list[_Reader], turns: Queue[_Turn], path: Path) -> None:
+def _hand_out(pieces: Iterator[Piece], readers: list[_ReadingProcess], turns: Queue[_Turn], path: Path) -> None:
     """Give the pieces to the readers in turn; `turns` says whose answers come next, and at last how it ended."""
     end: RejoinderError | None = None
     try:
@@ -114,16 +114,16 @@ def _hand_out(pieces: Iterator[Piece], readers: list[_Reader], turns: Queue[_Tur
 
 def _receive(turns: Queue[_Turn], messages: Queue[_Message], path: Path) -> None:
     """Move messages from the pipes to the queue, in the order of the file, up to the last one."""
-    while isinstance(turn := turns.get(), _Reader):
+    while isinstance(turn := turns.get(), _ReadingProcess):
         while True:
             try:
-                message: _Message = turn.pipe.recv_bytes() or turn.pipe.recv()
+                message: _Message = turn.pipe.recv()
             except (EOFError, OSError):
                 message = _ended_early(path)
-            if message is None:  # the end of a file, or of a piece
+            if message is None:
                 break
             messages.put(message)
-            if not isinstance(message, bytes):
+            if isinstance(message, RejoinderError):
                 return
     messages.put(turn)
 
@@ -133,7 +133,7 @@ def _ended_early(path: Path) -> SourceError:
 
 
 def serve(handle: int) -> None:
-    """In another process: be told what to read, and send the items in batches, then nothing, and None or the error.
+    """In another process: be told what to read, and send the items in batches, then None or the error.
 
     Of a file in pieces the same for each piece that is sent.
     """
@@ -152,8 +152,7 @@ def _send(pipe: Connection, read: Callable[[Path, Hasher], Iterator[Item]], path
     end: _Message = None
     try:
         for batch in batches(read(path, hasher), _BATCH, _SIZE):
-            pipe.send_bytes(batch.to_bytes())
+            pipe.send(batch)
     except RejoinderError as error:
         end = error
-    pipe.send_bytes(b"")
     pipe.send(end)

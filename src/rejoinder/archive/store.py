@@ -19,7 +19,7 @@ from operator import itemgetter
 from pathlib import Path
 from typing import Any, Self
 
-from rejoinder.archive.batches import NOWHERE, Batch, Own, batches
+from rejoinder.archive.batches import NOWHERE, ItemBatch, Own, batches
 from rejoinder.archive.places import Place, place, places
 from rejoinder.archive.rows import COLUMNS, POSTS, UPSERT, WIDTH, Row, merge, to_post, to_row
 from rejoinder.archive.schema import check_ours, migrate, use_wal
@@ -241,7 +241,7 @@ class Archive:
         return self.add_batches(batches(items, BATCH, BATCH_SIZE), counts, progress, at)
 
     def add_batches(
-        self, some: Iterable[Batch], counts: Counts | None = None, progress: Progress | None = None, at: Place | None = None
+        self, some: Iterable[ItemBatch], counts: Counts | None = None, progress: Progress | None = None, at: Place | None = None
     ) -> Counts:
         """As `add`, of items that are in batches; each is a transaction."""
         counts = Counts() if counts is None else counts
@@ -257,7 +257,7 @@ class Archive:
         self.settle(counts)
         return counts
 
-    def _take(self, batch: Batch, at: Place, counts: Counts) -> None:
+    def _take(self, batch: ItemBatch, at: Place, counts: Counts) -> None:
         taken = Counts()
         for reason, where in batch.skipped:
             taken.skip(reason, where)
@@ -274,7 +274,7 @@ class Archive:
         counts.lost.update({name: lost for name, lost in batch.lost._asdict().items() if lost and name != "comments"})
         counts.comments += batch.lost.comments
 
-    def _write(self, db: sqlite3.Connection, batch: Batch, at: Place, taken: Counts) -> None:
+    def _write(self, db: sqlite3.Connection, batch: ItemBatch, at: Place, taken: Counts) -> None:
         pairs = list(zip(batch.rows, batch.own or [NOWHERE] * len(batch.rows), strict=True))
         kept = not_forgotten(self, batch.rows, taken.skip)
         if kept is not None:

@@ -10,7 +10,7 @@ from itertools import chain, groupby, islice
 from pathlib import Path
 from time import perf_counter
 
-from rejoinder.archive.batches import Batch, batches
+from rejoinder.archive.batches import ItemBatch, batches
 from rejoinder.archive.intake import Unit, units
 from rejoinder.archive.peek import peek
 from rejoinder.archive.places import place, places
@@ -102,7 +102,7 @@ class _Taking:
         return into
 
 
-def _read(into: Imported, group: Iterable[Unit], hasher: Hasher) -> Iterator[Batch]:
+def _read(into: Imported, group: Iterable[Unit], hasher: Hasher) -> Iterator[ItemBatch]:
     """What is read from each file, by a process of its own where it is large; a file that cannot be read costs that file."""
     for large, some in groupby(group, _is_large):
         if not large:
