@@ -23,7 +23,7 @@ from rejoinder.climb import task_cache
 from rejoinder.climb.cost import _trained
 from rejoinder.climb.entries import Entry, entries, full_config, settings_of
 from rejoinder.climb.executor import EntryProgress
-from rejoinder.climb.run import FOLDER, ClimbConfig, climb
+from rejoinder.climb.run import FOLDER, REPORT, ClimbConfig, climb
 from rejoinder.climb.task_cache import code_version, run
 from rejoinder.climb.tasks import (
     Choose,
@@ -163,6 +163,37 @@ def test_a_rung_that_fails_is_a_row_and_the_rest_go_on(space: Workspace) -> None
     assert rung(found, "word2vec").state == "failed"
     assert "nowhere.bin" in rung(found, "word2vec").why
     assert rung(found, "unigram").state == "measured"
+
+
+def test_what_was_kept_and_is_damaged_is_done_again(space: Workspace) -> None:
+    asked = ClimbConfig(("unigram", "markov", "bm25"), budget=None, seed=7)
+    whole = climb(space, asked, {})
+    root = space.home / FOLDER
+    for kept in (path for path in root.iterdir() if path.is_dir()):
+        _, file = max((file.stat().st_size, file) for file in kept.rglob("*") if file.is_file())
+        data = bytearray(file.read_bytes())
+        data[len(data) // 2] ^= 0xFF
+        file.write_bytes(data)
+    (root / REPORT).unlink()
+    again = climb(space, asked, {})
+    for name in asked.rungs or ():
+        assert rung(again, name).state == "measured", rung(again, name).why
+    assert [bits(again, name) for name in ("unigram", "markov")] == [bits(whole, name) for name in ("unigram", "markov")]
+    assert rung(again, "bm25").replies["comment"].other_threads == rung(whole, "bm25").replies["comment"].other_threads
+
+
+def test_what_lies_there_and_is_damaged_is_a_row_and_the_rest_go_on(space: Workspace, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert not fit(space, ["markov"], FitConfig(vocabulary=400), {})
+    there = space.fitted("markov")
+    assert there is not None
+    (there.directory / "config.json").write_text("{}")
+    with monkeypatch.context() as patch:
+        patch.setitem(LADDER, "markov", replace(LADDER["markov"], added=True))
+        (given,) = (entry for entry in entries(None, {}, space) if entry.home)
+    monkeypatch.setattr("rejoinder.climb.run.entries", lambda *_: [Entry("unigram", "unigram"), given])
+    found = climb(space, ClimbConfig(("unigram",), budget=None, seed=8), {})
+    assert (rung(found, "markov").state, rung(found, "unigram").state) == ("failed", "measured")
+    assert "config.json is damaged" in rung(found, "markov").why and "\n" not in rung(found, "markov").why
 
 
 def test_a_budget_is_kept(space: Workspace) -> None:
@@ -358,7 +389,7 @@ def test_what_was_made_here_of_a_given_net_is_a_row_only_where_it_has_read_no_te
 ) -> None:
     manifest = {"parts": {"kneser_ney": "1", "pretrained": "2"}, "on": on, "split": split}
     facts = {"manifest": manifest, "stale": stale, "forgot": False, "outdated": False, "directory": Path()}
-    home: Any = SimpleNamespace(home=Path(), fitted_or_none={"word_mixture": SimpleNamespace(**facts)}.get)
+    home: Any = SimpleNamespace(home=Path(), fitted={"word_mixture": SimpleNamespace(**facts)}.get)
     monkeypatch.setattr("rejoinder.climb.entries.identity", lambda directory: "3")
     found = [entry for entry in entries(None, {}, home) if entry.home]
     assert [(one.name, one.net, one.identity) for one in found] == [("word_mixture", True, "3")] * taken

@@ -579,6 +579,22 @@ def test_rows_that_are_dropped_after_their_archive_was_closed_are_dropped_quietl
     rows.close()  # type: ignore[attr-defined] # as the interpreter does when nobody holds them any more
 
 
+def test_an_archive_that_is_removed_while_it_is_opened_is_not_made(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Path, "is_file", lambda self: True)  # as it was when it was looked at
+    with pytest.raises(ArchiveError):
+        Archive.open(tmp_path / "archive.db")
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("name", ["a?b.db", "a#b%20c.db", "ä ö.db", os.fsdecode(b"\xff.db")])
+def test_an_archive_may_be_called_anything(name: str, tmp_path: Path) -> None:
+    with Archive.open(tmp_path / name, create=True) as archive:
+        archive.add([Post(1, text="a")])
+    with Archive.open(tmp_path / name) as archive:
+        assert archive.post(1).text == "a"
+    assert (tmp_path / name).is_file()
+
+
 @pytest.mark.parametrize("version", range(1, len(MIGRATIONS)))
 @pytest.mark.parametrize("name", ["hn", "lists", None])
 def test_an_archive_of_an_earlier_version_is_brought_along_with_the_same_words(

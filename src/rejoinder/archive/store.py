@@ -96,7 +96,8 @@ class Archive:
             raise ArchiveError(f"no archive at {path}; `rejoinder import FILE` makes one")
         with _errors(path):
             # used by one thread at a time, but not always the same: libraries read our iterators from theirs
-            db = sqlite3.connect(path, timeout=busy_seconds, isolation_level=None, check_same_thread=False)
+            where = path if create else f"{path.absolute().as_uri()}?mode=rw"  # one that is removed just now is not made
+            db = sqlite3.connect(where, uri=not create, timeout=busy_seconds, isolation_level=None, check_same_thread=False)
             try:
                 check_ours(db, str(path))  # before anything is changed
                 use_wal(db, busy_seconds)

@@ -10,9 +10,10 @@ from typing import Any
 
 from rejoinder.archive.split import Method
 from rejoinder.config import Settings, as_dict, resolve
-from rejoinder.home.workspace import Workspace
+from rejoinder.errors import ModelError
+from rejoinder.home.workspace import Fitted, Workspace
 from rejoinder.ladder.compression import ORDER
-from rejoinder.models import LADDER, NOTHING, Can, is_net, parts_of, rung, unasked
+from rejoinder.models import LADDER, NOTHING, Can, is_net, parts_of, rung, those_that, unasked
 from rejoinder.models.directory import identity
 
 _WITHOUT_NETS, _WITH_CACHE = "fusion without nets", "kneser_ney with cache"
@@ -31,6 +32,7 @@ class Entry:
     home: Path | None = None  # that home
     identity: str = ""  # of the model there
     reference: bool = False  # no rung: the compressor, to compare with
+    damaged: str = ""  # why what is there cannot be used
 
     @property
     def net(self) -> bool:
@@ -101,22 +103,40 @@ def _config(name: str, settings: Settings) -> Any:
 
 def _shipped() -> list[Entry]:
     space = Workspace.shipped()
-    if space is None:
-        return []
-    names = space.fitted_that(Can.PREDICT)
-    parts = {name: tuple(dict(found.manifest.get("parts", {}))) for name in names if (found := space.fitted(name)) is not None}
-    return [Entry(f"{name} (package)", name, parts=parts.get(name, ()), shipped=True) for name in names]
+    found = _there(space, those_that(Can.PREDICT)) if space else {}
+    return [
+        Entry(f"{name} (package)", name, shipped=True, damaged=there)
+        if isinstance(there, str)
+        else Entry(f"{name} (package)", name, parts=tuple(there.manifest.get("parts", {})), shipped=True)
+        for name, there in found.items()
+        if isinstance(there, str) or not there.outdated
+    ]
 
 
 def _given(home: Workspace | None, split: Method) -> list[Entry]:
     found: list[Entry] = []
-    for name in [name for name, line in LADDER.items() if line.added] if home else []:
-        there = home.fitted_or_none(name) if home else None
-        if home is None or there is None or there.forgot or there.outdated:
+    for name, there in (_there(home, [name for name, line in LADDER.items() if line.added]) if home else {}).items():
+        if isinstance(there, str):
+            found.append(Entry(name, name, shipped=True, home=home and home.home, damaged=there))
             continue
         parts, kept = tuple(there.manifest.get("parts", {})), there.manifest
+        if there.forgot or there.outdated:
+            continue
         if not parts or (kept["on"] == "train" and kept["split"] == split and not there.stale):
-            found.append(Entry(name, name, {}, parts, shipped=True, home=home.home, identity=identity(there.directory)))
+            found.append(Entry(name, name, {}, parts, shipped=True, home=home and home.home, identity=identity(there.directory)))
+    return found
+
+
+def _there(space: Workspace, names: Iterable[str]) -> dict[str, Fitted | str]:
+    """Of the rungs of these names those that lie in a home, or why one cannot be used."""
+    found: dict[str, Fitted | str] = {}
+    for name in names:
+        try:
+            there = space.fitted(name)
+        except ModelError as error:
+            found[name] = str(error)
+        else:
+            found |= {name: there} if there is not None else {}
     return found
 
 

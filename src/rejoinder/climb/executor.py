@@ -99,7 +99,7 @@ class Executor:
     ) -> None:
         """`budget` and what was `spent` of it before, in seconds."""
         self.experiment, self.budget, self.progress = experiment, budget, progress
-        self.trials = {entry.name: EntryProgress(entry) for entry in entries}
+        self.trials = {entry.name: EntryProgress(entry, "failed" if entry.damaged else None, entry.damaged) for entry in entries}
         self.began = monotonic() - spent
         self.skipped: list[LeftOut] = []
         self.token_keys: dict[float, str] = {}

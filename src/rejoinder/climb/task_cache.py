@@ -1,9 +1,10 @@
 """The task cache: each task is done in a process of its own, and kept under its key, so that nothing is done twice.
 
 HOME/ladder/KEY/task.json      what was asked
-HOME/ladder/KEY/done.json      what came of it, written last
+HOME/ladder/KEY/done.json      what came of it
 HOME/ladder/KEY/model/         of a fit: the model
 HOME/ladder/KEY/*.npy          of a measurement: its figures, post by post
+HOME/ladder/KEY/manifest.json  hashes of all of these, written last: what is damaged is done anew
 """
 
 from __future__ import annotations
@@ -26,10 +27,12 @@ from select import select
 from time import monotonic
 
 from rejoinder.climb.tasks import DONE, TASK, Done, Failed, OutOfTime, Task, as_json, read_result, read_task
+from rejoinder.errors import DamagedModel
 from rejoinder.files import write_atomically
 from rejoinder.home.lock import handles
 from rejoinder.home.workspace import Workspace
 from rejoinder.models import LADDER, OURS
+from rejoinder.models.directory import check_hashes, seal
 from rejoinder.models.interfaces import Progress, silent
 
 _AS_GOOD = 0.75  # of the effort that may be made now, at which what was made of less is kept
@@ -52,10 +55,11 @@ _LIBRARIES = ("numpy", "tokenizers", "tantivy", "onnxruntime", "scipy", "scikit-
 
 
 def kept(task: Task) -> Done | None:
-    """What came of a task, if it has been done, and not with much less effort than may be made now."""
+    """What came of a task, if it was done, not with much less effort than may be made now, and lies there as it was written."""
     try:
         done, before = read_result(task.place / DONE), read_task(task.place / TASK)
-    except (OSError, ValueError):
+        check_hashes(task.place)
+    except (OSError, ValueError, DamagedModel):
         return None
     then, now = (math.inf if limits.effort is None else limits.effort for limits in (before.limits, task.limits))
     return done if done.whole or then >= _AS_GOOD * now else None
@@ -86,6 +90,7 @@ def run(task: Task, seconds: float | None = None, progress: Progress = silent) -
         shutil.rmtree(task.place, ignore_errors=True)
     else:
         write_atomically(task.place / DONE, as_json(outcome))
+        seal(task.place, {})
     return outcome
 
 
