@@ -47,6 +47,7 @@ from rejoinder.ladder.examples import EXAMPLES, MOST
 from rejoinder.ladder.page import page
 from rejoinder.ladder.report import MeasuredRung, Report
 from rejoinder.models import LADDER, Can, Rung
+from rejoinder.models.directory import seal
 from rejoinder.models.kneser_ney import KneserNeyConfig
 
 THREADS = 1_300  # a tenth of them is the test part: enough for 99 replies of other threads
@@ -290,6 +291,7 @@ def test_what_was_done_with_much_less_effort_is_done_again(space: Workspace, tmp
         of.place.mkdir(exist_ok=True)
         (of.place / "task.json").write_bytes(as_json(of))
         (of.place / "done.json").write_bytes(as_json(Tokenized(key=of.key, whole=whole)))
+        seal(of.place, {})
         assert (task_cache.kept(replace(of, limits=Limits(effort=now))) is not None) is kept
 
 

@@ -20,6 +20,8 @@ from rejoinder.models import LADDER
 
 def cost_of(trial: EntryProgress, trials: Mapping[str, EntryProgress]) -> Cost:
     """What a rung costs, given all that it may be made of."""
+    if trial.entry.damaged:
+        return Cost()
     if trial.entry.reference:
         read = measured.load_seconds if (measured := trial.measured.get("typing")) else None
         return Cost(fit_seconds=read, whole_seconds=read)
