@@ -114,16 +114,18 @@ def _shipped() -> list[Entry]:
 
 
 def _given(home: Workspace | None, split: Method) -> list[Entry]:
+    if home is None:
+        return []
     found: list[Entry] = []
-    for name, there in (_there(home, [name for name, line in LADDER.items() if line.added]) if home else {}).items():
+    for name, there in _there(home, [name for name, line in LADDER.items() if line.added]).items():
         if isinstance(there, str):
-            found.append(Entry(name, name, shipped=True, home=home and home.home, damaged=there))
+            found.append(Entry(name, name, shipped=True, home=home.home, damaged=there))
             continue
         parts, kept = tuple(there.manifest.get("parts", {})), there.manifest
         if there.forgot or there.outdated:
             continue
         if not parts or (kept["on"] == "train" and kept["split"] == split and not there.stale):
-            found.append(Entry(name, name, {}, parts, shipped=True, home=home and home.home, identity=identity(there.directory)))
+            found.append(Entry(name, name, {}, parts, shipped=True, home=home.home, identity=identity(there.directory)))
     return found
 
 
