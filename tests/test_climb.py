@@ -131,7 +131,8 @@ def test_curves_have_all_shares(report: Report) -> None:
     assert rung(report, "markov").law is None  # three points are too few
 
 
-def test_where_the_two_best_differ_is_a_page_of_its_own(space: Workspace, report: Report) -> None:
+def test_where_the_two_best_differ_is_a_page_of_its_own(space: Workspace) -> None:
+    climb(space, ClimbConfig(RUNGS, budget=None), {})  # the page is of the last climb, which may have been another test's
     made = (space.home / FOLDER / EXAMPLES).read_text()
     assert "Finishing sentences: markov and unigram" in made and "the person wrote" in made
     assert 1 <= made.count("<article") <= MOST
