@@ -76,6 +76,9 @@ def main() -> None:
     asked = arguments(__doc__ or "", file=(str, "", "items as JSON Lines, gzipped; the real archive if none is named"), **options)
     said = writers(Path(asked.file) if asked.file else real_archive("hn.jsonl.gz"))
     enough = sorted(name for name, found in said.items() if len(found) >= asked.learn + asked.measure)
+    if not enough:
+        most = max(map(len, said.values()), default=0)
+        raise SystemExit(f"nobody there wrote {asked.learn + asked.measure} sentences (the most is {most}): ask for fewer")
     chosen = random.Random(0).sample(enough, min(asked.authors, len(enough)))
     for number, name in enumerate(chosen, start=1):  # by number: who it is is nobody's business
         before, after, erased, left = measure(said[name], asked.learn, asked.measure)
