@@ -34,8 +34,9 @@ class Emacs:
         assert EMACS
         self.file, self.socket = folder / name, folder / "s"
         start = folder / "start.el"
-        start.write_text(
-            f'(require \'json)\n(setq auto-save-default nil make-backup-files nil server-name "{self.socket}")\n{configuration}\n'
+        start.write_text(  # nothing is compiled beside it: in an empty home that would take every processor for minutes
+            "(require 'json)\n(setq native-comp-deferred-compilation nil native-comp-jit-compilation nil)\n"
+            f'(setq auto-save-default nil make-backup-files nil server-name "{self.socket}")\n{configuration}\n'
             f'(load "{CLIENT}" nil t)\n(global-rejoinder-mode)\n(server-start)\n'
         )
         env = {**os.environ, "TERM": "xterm", "LC_ALL": "C.UTF-8", "HOME": str(folder)}

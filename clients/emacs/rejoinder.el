@@ -65,6 +65,7 @@ A mode stands for those derived from it, but `text-mode' for itself alone: data 
 (defvar-local rejoinder--same nil "How many characters at the beginning and at the end are as the server knows them; nil if all.")
 (defvar-local rejoinder--tick nil "The buffer's tick when we were last told of a change.")
 (defvar-local rejoinder--before nil "After the last command: the caret, how many characters there are, and the buffer's tick.")
+(defvar-local rejoinder--turn 0 "How often one typed or moved: an answer to what was asked before that is late.")
 (defvar-local rejoinder--hushed nil "What stood before the caret when the ghost was hushed.")
 
 (defvar rejoinder--keys (list (cons 'rejoinder--shown rejoinder-ghost-map)))
@@ -247,7 +248,7 @@ A mode stands for those derived from it, but `text-mode' for itself alone: data 
 (defun rejoinder--ask ()
   "Ask for a ghost at the caret."
   (when (and (not (equal (rejoinder--stands) rejoinder--hushed)) (rejoinder--tell))
-    (let ((buffer (current-buffer)) (caret (point)) (tick (buffer-chars-modified-tick)))
+    (let ((buffer (current-buffer)) (caret (point)) (tick (buffer-chars-modified-tick)) (turn rejoinder--turn))
       (jsonrpc-async-request
        rejoinder--server :textDocument/inlineCompletion (append (rejoinder--here) '(:context (:triggerKind 2)))
        :error-fn #'ignore :timeout-fn #'ignore
@@ -257,7 +258,7 @@ A mode stands for those derived from it, but `text-mode' for itself alone: data 
            (with-current-buffer buffer
              (let* ((items (plist-get found :items))
                     (text (and (> (length items) 0) (car (split-string (plist-get (aref items 0) :insertText) "[\r\n]")))))
-               (when (and rejoinder-mode (= caret (point)) (= tick (buffer-chars-modified-tick))
+               (when (and rejoinder-mode (= caret (point)) (= tick (buffer-chars-modified-tick)) (= turn rejoinder--turn)
                           (not (equal (rejoinder--stands) rejoinder--hushed))
                           (not (bound-and-true-p company-candidates)) (not completion-in-region-mode))
                  (if (string-empty-p (or text "")) (rejoinder--hide) (rejoinder--show text)))))))))))
@@ -267,6 +268,8 @@ A mode stands for those derived from it, but `text-mode' for itself alone: data 
   (pcase-let ((`(,caret ,size ,tick) rejoinder--before)
               (ghost (and rejoinder--shown (rejoinder-ghost))))
     (rejoinder--remember)
+    (unless (and (eq tick (buffer-chars-modified-tick)) (eq caret (point))) ; what was asked for before is not shown any more
+      (setq rejoinder--turn (1+ rejoinder--turn)))
     (unless (eq tick (buffer-chars-modified-tick))
       (let* ((longer (- (point) caret))
              (added (and ghost (< 0 longer (length ghost)) (= longer (- (buffer-size) size))
