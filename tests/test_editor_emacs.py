@@ -60,9 +60,14 @@ class Emacs:
 
     def type(self, keys: str) -> None:
         """Type keys, and wait until Emacs has read them."""
-        before = self.lisp("(+ num-nonmacro-input-events 0)")
+        counted = [self.lisp("(+ num-nonmacro-input-events 0)")]
         os.write(self.screen, keys.encode())
-        self.until(lambda: self.lisp("(+ num-nonmacro-input-events 0)") > before and not self.lisp("(input-pending-p)"))
+
+        def read() -> bool:  # some were read, and no more come: they do not all arrive at once
+            counted.append(self.lisp("(+ num-nonmacro-input-events 0)"))
+            return counted[0] < counted[-2] == counted[-1] and not self.lisp("(input-pending-p)")
+
+        self.until(read)
 
     def lisp(self, expression: str) -> Any:
         """The value of an expression, as JSON has it, in the buffer that is seen."""
