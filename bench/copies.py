@@ -35,7 +35,7 @@ def main() -> None:
     options = {
         "models": (str, "src/rejoinder/bundle/models", "a directory that `rejoinder bundle` made"),
         "rung": (str, "mixture", "which goes on"),
-        "config": (str, "configs/bundle_talk.toml", "the recipe, for its files"),
+        "config": (str, "configs/bundle.toml", "the recipe, for its files"),
         "work": (str, "", "the folder MODELS.work beside it, with what was read"),
         "many": (int, 10_000, "texts"),
     }

@@ -2,7 +2,7 @@
 
     python bench/hn_bits.py --rungs kneser_ney,lstm,mixture --home DIR [--config FILE] [--posts 500]
     python bench/hn_bits.py --rungs kneser_ney,lstm,mixture --models src/rejoinder/bundle/models      those in the package
-    python bench/hn_bits.py --models ... --recipe configs/bundle_talk.toml [--work DIR]    also on each file of a recipe
+    python bench/hn_bits.py --models ... --recipe configs/bundle.toml [--work DIR]    also on each file of a recipe
 
 Every test post is scored given what it answers: its own words and END, over the UTF-8 bytes of its own words. What is not fitted
 is fitted first, on the train part alone. Intervals are over threads; differences are paired, on the same posts. Then every reply

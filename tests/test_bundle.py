@@ -6,14 +6,19 @@ import json
 import subprocess
 import sys
 from pathlib import Path
+from typing import cast
 
+import numpy as np
 import pytest
 
 from rejoinder.config import read_settings
 from rejoinder.files import tree_size
+from rejoinder.home.voices import phrases_of
 from rejoinder.home.workspace import Workspace
-from rejoinder.models import LADDER, Can
+from rejoinder.models import LADDER, PACKAGE, Can
 from rejoinder.models.directory import check_hashes, read_manifest
+from rejoinder.models.interfaces import LanguageModel
+from rejoinder.publish.reading import READ, read_configs
 from rejoinder.publish.recipe import TOKENIZER, Recipe
 from rejoinder.text.fingerprints import Fingerprints
 
@@ -33,16 +38,21 @@ def test_every_file_is_as_it_was_written_and_all_together_are_small(space: Works
         found = space.fitted(name)
         assert found is not None and not found.outdated
         check_hashes(found.directory)
-    assert tree_size(space.models) - tree_size(space.models / "pair_encoder") <= 24e6
+    assert tree_size(space.models) <= 40e6
 
 
 def test_they_are_what_the_recipe_makes(space: Workspace) -> None:
-    recipe = Recipe.from_settings(read_settings(ROOT / "configs" / "bundle.toml", (), [TOKENIZER, *LADDER]))
+    recipe = Recipe.from_settings(read_settings(ROOT / "configs" / "bundle.toml", (), [TOKENIZER, *LADDER], [READ]))
     for name, config in recipe.rungs.items():
         found = space.fitted(name)
         assert found is not None
         assert LADDER[name].load().Config(**read_manifest(found.directory)["config"]) == config
     assert recipe.tokenizer.posts >= 2 and recipe.rungs["kneser_ney"].posts >= 2  # nothing that one post alone holds
+    assert list((ROOT / "configs").glob("bundle*.toml")) == [ROOT / "configs" / "bundle.toml"]
+    card = json.loads((space.models / "card.json").read_text(encoding="utf-8"))
+    assert card["data"]["name"] == ", ".join(one.called for one in read_configs(ROOT / "configs" / "bundle.toml"))
+    run = card["rungs"]["lstm"]["trained"]
+    assert 0 < run["best"] <= run["step"] and 0.5 < run["dev"] < 2 and run["seconds"] > 0
 
 
 def test_no_counts_are_given_away_and_the_card_says_what_was_read(space: Workspace) -> None:
@@ -60,6 +70,21 @@ def test_posts_that_were_not_read_are_told_from_those_that_were(space: Workspace
     card = json.loads((space.models / "card.json").read_text(encoding="utf-8"))
     assert len(seen) == card["data"]["hashes"] > 10_000  # an empty list would tell all of them apart
     assert not seen.holds("A sentence that nobody on any forum has written before this test, in just these words.")
+
+
+def test_the_copy_guard_is_small_and_knows_what_was_read() -> None:
+    guard = phrases_of(Workspace(Path("nowhere")), f"{PACKAGE}mixture", lambda line: None)
+    assert guard.runs > 1_000_000 and guard.array.nbytes <= 6e6
+    assert not guard.copied("A sentence that nobody on any forum has written before this test, in just these words.")
+    assert guard.knows("telephone") and not guard.knows("elaborateate")
+
+
+def test_its_mixture_sums_to_one(space: Workspace) -> None:
+    mixture = cast(LanguageModel, space.load("mixture"))
+    state = mixture.start(())
+    for token in [None, *mixture.tokenizer.encode("The problem with")]:
+        state = state if token is None else mixture.advance(state, token)
+        assert abs(np.exp(mixture.log_probs(state).astype(np.float64)).sum() - 1) <= 1e-4
 
 
 def test_complete_works_in_a_new_process_without_tensorflow(tmp_path: Path) -> None:

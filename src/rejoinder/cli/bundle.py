@@ -47,7 +47,7 @@ def bundle(
 
     \b
     Example:
-      rejoinder bundle hn.jsonl.gz --config configs/bundle.toml --out models
+      rejoinder bundle archives --config configs/bundle.toml --out models
     """
     from rejoinder.config import read_settings
     from rejoinder.files import tree_size
