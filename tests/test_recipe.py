@@ -23,7 +23,7 @@ from rejoinder.errors import ConfigError, DamagedModel, UsageError
 from rejoinder.home.holders import held_in
 from rejoinder.home.workspace import Workspace
 from rejoinder.models import Can
-from rejoinder.models.directory import check_hashes
+from rejoinder.models.directory import check_hashes, seal
 from rejoinder.models.interfaces import Job
 from rejoinder.models.kneser_ney import KneserNey
 from rejoinder.models.lstm.checkpoint import Checkpoint, Checkpoints
@@ -31,10 +31,11 @@ from rejoinder.models.lstm.config import LSTMConfig
 from rejoinder.models.unigram import Unigram
 from rejoinder.post import Kind, Post, Thread
 from rejoinder.publish.card import bits_per_byte
-from rejoinder.publish.recipe import About, CleanCorpus, Recipe, make
+from rejoinder.publish.recipe import About, CleanCorpus, Recipe, make, refit_gates
 from rejoinder.publish.trained import trained_elsewhere
 from rejoinder.publish.workplace import check_place, workplace
 from rejoinder.text.fingerprints import Fingerprints, post_hash
+from rejoinder.text.lexicon import Lexicon
 
 SETTINGS: dict[str, dict[str, Any]] = {
     "tokenizer": {"size": 400},
@@ -184,6 +185,30 @@ def test_what_is_there_is_not_made_again(
     assert again(SETTINGS) == []
     assert again({**SETTINGS, "kneser_ney": {"order": 2}}) == ["kneser_ney", "mixture"]  # it is made of what has changed
     assert again(SETTINGS, seed=4) == ["markov", "kneser_ney", "mixture"]
+
+
+def test_gates_are_fitted_anew_with_the_words_listed_anew(made: Path, corpus: ArchiveCorpus, tmp_path: Path) -> None:
+    models = shutil.copytree(made, tmp_path / "models")
+    space = Workspace(models, models=models)
+    holders = {name: lexicon for name in RECIPE.rungs if (lexicon := Lexicon.load(models / name / "0001"))}
+    for name, lexicon in holders.items():
+        directory, few = models / name / "0001", Lexicon(lexicon.hashes[::2])
+        few.save(directory)
+        facts = {
+            key: value
+            for key, value in json.loads((directory / "manifest.json").read_text()).items()
+            if key not in ("format", "files", "hashes")
+        }
+        seal(directory, facts)
+    refit_gates(space, corpus, tmp_path / "work")
+    for name in RECIPE.rungs:
+        found = space.fitted(name)
+        assert found is not None and not found.outdated
+        check_hashes(found.directory)
+    assert holders
+    for name, lexicon in holders.items():
+        again = Lexicon.load(models / name / "0001")
+        assert again is not None and np.array_equal(again.hashes, lexicon.hashes)
 
 
 def test_two_runs_of_one_seed_are_one(made: Path, corpus: ArchiveCorpus, tmp_path: Path) -> None:

@@ -6,7 +6,8 @@ in prose       not inside a fence of code or a span of it, an address or a numbe
 known          the draft's last words are words that two people wrote in what the models read: of one's own language nine in ten
                and more, also among names and jargon; of another language of the same letters half at most. So each word tells
                for or against, and it takes a few that are not known, since most people write the language they read. Words that
-               begin with a capital and are not known may be names, and tell nothing
+               begin with a capital and are not known may be names, and tell nothing; the small words of English, where they are
+               known, tell more, since a sentence full of a trade's own words has them too
 """
 
 from __future__ import annotations
@@ -27,6 +28,11 @@ _VOCABULARY = 10_000  # words that a list must have, so that what is not on it t
 _LONG = 3  # letters of a word that tells anything
 _PRIOR = 3.0  # log odds that the draft is in the voice's language
 _KNOWN, _UNKNOWN = log(0.92 / 0.5), log(0.10 / 0.5)  # what a word adds to them
+_SMALL = log(0.25 / 0.05)  # what a small word does: a quarter of English, and of others at most those few that look the same
+_SMALL_WORDS = frozenset(
+    "the of and to is it that this these those which what who with from by for as are was were been have has had not but or if "
+    "we you he she they my your our their its there when then than so because can could would should will".split()
+)
 
 
 def at_line_end(after: str) -> bool:
@@ -69,10 +75,12 @@ class LanguageCheck:
     def _odds(text: str, phrases: Phrases) -> float:
         odds = _PRIOR
         for word in _WORD.findall(text)[-_LAST:]:
-            if len(word) < _LONG:
+            read = word.casefold().replace("’", "'")
+            small = read in _SMALL_WORDS
+            if len(word) < _LONG and not small:
                 continue
-            if phrases.knows(word.casefold().replace("’", "'")):
-                odds += _KNOWN
+            if phrases.knows(read):
+                odds += _SMALL if small else _KNOWN
             elif word[0].islower():
                 odds += _UNKNOWN
         return odds

@@ -30,7 +30,7 @@ from rejoinder.errors import ConfigError
 from rejoinder.files import tree_size
 from rejoinder.home.fitting import gate_of
 from rejoinder.home.holders import sweep
-from rejoinder.home.workspace import CARD, Workspace
+from rejoinder.home.workspace import CARD, Fitted, Workspace
 from rejoinder.models import LADDER, Can, parts_of, rung, those_that
 from rejoinder.models.directory import identity, seal
 from rejoinder.models.interfaces import Job, LanguageModel, Progress, Suggester, silent
@@ -53,8 +53,9 @@ from rejoinder.text.writers import by_writer
 
 TOKENIZER = "tokenizer"  # its table beside those of the rungs
 GATES = GateConfig(keystrokes=12_000, one_in=5, likely=2_000, seconds=900.0)  # of the last rung, which speaks to everybody
+_OTHER_GATES = GateConfig(likely=600, seconds=180.0)  # of the others
 GUARD = GuardConfig()  # of models that have read several files
-KNOWN = 27_000  # of these: a word is one that stands in one of so many posts
+KNOWN = 25_000  # of these: a word is one that stands in one of so many posts
 _LEFT_OUT = (
     "lines with an e-mail address or a telephone number, attribution lines, trailers, list footers, signatures, quotes",
     "authors, in every form",
@@ -196,6 +197,8 @@ def refit_gates(space: Workspace, corpus: Corpus, work: Path, progress: Progress
     The words that two wrote, by which the gates are fitted, are listed anew too, beside the phrases.
     """
     cleaned = corpus if isinstance(corpus, FilesCorpus) else CleanCorpus(corpus, work)
+    names = [name for name in LADDER if (found := space.fitted(name)) is not None and Can.PREDICT in LADDER[name].can]
+    models = {name: space.load(name) for name in names}
     progress("listing words", 0, None)
     lexicon, phrases = known_words(cleaned), None
     for name in LADDER:
@@ -204,19 +207,23 @@ def refit_gates(space: Workspace, corpus: Corpus, work: Path, progress: Progress
         if found is not None and kept is not None:
             phrases = replace(kept, lexicon=lexicon)
             lexicon.save(found.directory)
-    names = [name for name in LADDER if (found := space.fitted(name)) is not None and Can.PREDICT in LADDER[name].can]
-    models = {name: space.load(name) for name in names}
+            _seal_again(found, space)
     for name in names:
         progress(f"fitting the gate of {name}", 0, None)
         found = space.fitted(name)
         assert found is not None  # noqa: S101 - it was there just now
-        config = GATES if name == names[-1] else None
+        config = GATES if name == names[-1] else _OTHER_GATES
         gate_of(models[name], cleaned, found.manifest["seed"], phrases, config=config).save(found.directory)
-        facts = {key: value for key, value in found.manifest.items() if key not in ("format", "files", "hashes")}
-        if "parts" in facts:  # whose gates were fitted before
-            made_of = {part: space.fitted(part) for part in facts["parts"]}
-            facts["parts"] = {part: identity(there.directory) for part, there in made_of.items() if there is not None}
-        seal(found.directory, facts)
+        _seal_again(found, space)
+
+
+def _seal_again(found: Fitted, space: Workspace) -> None:
+    """After a file beside a model was changed; what it is made of, which came before, may have been too."""
+    facts = {key: value for key, value in found.manifest.items() if key not in ("format", "files", "hashes")}
+    if "parts" in facts:
+        made_of = {part: space.fitted(part) for part in facts["parts"]}
+        facts["parts"] = {part: identity(there.directory) for part, there in made_of.items() if there is not None}
+    seal(found.directory, facts)
 
 
 def known_words(corpus: CleanCorpus | FilesCorpus) -> Lexicon:
@@ -269,7 +276,7 @@ class _Kitchen:
         known = {"revision": 0, "on": "train", "split": "hash", "fitted": when, "seconds": seconds, "bits_per_byte": figures}
         phrases = self._phrases(cast(LanguageModel, model), facts, last=last) if recipe.phrases else None
         self.progress(f"gate of {name}", 0, None)
-        gate = gate_of(model, self.corpus, facts["seed"], phrases, config=GATES if last else None)
+        gate = gate_of(model, self.corpus, facts["seed"], phrases, config=GATES if last else _OTHER_GATES)
         self.space.keep(model, wanted | known, gate.save, *([phrases.save] if phrases is not None and last else []))
 
     def _phrases(self, voice: LanguageModel, facts: Mapping[str, Any], *, last: bool) -> Phrases:
