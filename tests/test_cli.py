@@ -866,7 +866,7 @@ def test_json_of_rungs_has_the_keys_it_promises(rejoinder: Rejoinder, hn_home: P
     found = rejoinder("rungs", "--home", hn_home, "--json").json
     assert [rung["rung"] for rung in found] == [
         *LADDER,
-        *(f"package/{name}" for name in ("kneser_ney", "lstm", "mixture", "pair_encoder")),
+        *(f"package/{name}" for name in LADDER if name in ("kneser_ney", "lstm", "mixture", "pair_encoder")),
     ]
     assert [rung["rung"] for rung in found if "speaks" in rung] == ["package/mixture"]
     for rung in (rung for rung in found if rung["rung"] in without_extras()):

@@ -72,8 +72,8 @@ HARMS: dict[str, tuple[str, str, Callable[[Path], None], str]] = {  # the rung, 
     "a small file of the mixture": ("mixture", "weights.npy", lambda file: flip(file, -3), "kneser_ney"),
     "the cell cannot be loaded": ("lstm", "weights.safetensors", lambda file: flip(file, 0, 8), "kneser_ney"),
     "the cell gives no number": ("lstm", "weights.safetensors", lambda file: nans(file, 10_000), "kneser_ney"),
-    "the counts give no number": ("kneser_ney", "index3.log_prob.npy", lambda file: nans(file, 128), "lstm"),
-    "the counts lead nowhere": ("kneser_ney", "index2.log_prob.npy", lambda file: nans(file, 128), "lstm"),
+    "the counts give no number": ("kneser_ney", "packed3.value.npy", lambda file: nans(file, 128), "lstm"),
+    "the counts lead nowhere": ("kneser_ney", "packed2.token.npy", lambda file: nans(file, 128), "lstm"),
 }
 
 

@@ -255,7 +255,7 @@ def stopped(*_):  # as if Ctrl-C were pressed while it reads; the signal may rea
     os.kill(os.getpid(), signal.SIGINT)
     time.sleep(30)
 
-Archive.add = stopped
+Archive.add_batches = stopped
 sys.argv = ["rejoinder", *sys.argv[1:]]
 main()
 """

@@ -201,6 +201,8 @@ def load_weights(directory: Path) -> AnyWeights:
     for name, array in arrays.items():
         if array.dtype not in (np.float16, np.float32, np.int8):
             raise DamagedModel(f"{file}: the array {name} is {array.dtype}, not float16, float32 or int8; {_AGAIN}")
+        if array.dtype != np.int8 and not np.isfinite(array).all():
+            raise DamagedModel(f"{file} is damaged (what is in {name} is no number); {_AGAIN}")
     try:
         return weights_from(unpacked(arrays))
     except DamagedModel as error:
