@@ -15,11 +15,11 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from mimetypes import guess_type
 from pathlib import Path
 from threading import Thread
-from time import monotonic, sleep
 from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
+import waiting
 from playwright.sync_api import Browser, BrowserContext, Error, Frame, Page, Playwright, Worker, expect
 
 PAGES = Path(__file__).resolve().parent / "browser_pages"
@@ -230,11 +230,7 @@ def switch_on(context: BrowserContext, site: str = "127.0.0.1", *, learn: bool =
 
 def until(true: Any, told: str = "it never came", seconds: float = PATIENCE) -> Any:
     """Wait for something that the browser does; what `true` says then."""
-    ends = monotonic() + seconds
-    while not (found := true()):
-        assert monotonic() < ends, told() if callable(told) else told
-        sleep(0.01)
-    return found
+    return waiting.until(true, seconds, told)
 
 
 # the shadow root is closed to pages: the extension itself looks

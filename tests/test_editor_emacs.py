@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from waiting import until
 
 CLIENT = Path(__file__).resolve().parents[1] / "clients" / "emacs" / "rejoinder.el"
 BEGUN = "I think that the prob"
@@ -95,12 +96,7 @@ class Emacs:
 
     def until(self, true: Callable[[], object]) -> Any:
         """Wait until something is true."""
-        end = time.monotonic() + PATIENCE
-        while not (found := true()):
-            assert self.process.poll() is None
-            assert time.monotonic() < end
-            time.sleep(0.05)
-        return found
+        return until(true, PATIENCE, going=lambda: self.process.poll() is None, pause=0.05)
 
     def shown_for(self, text: str) -> str:
         """The ghost behind a text that is typed; its last letter again and again, since the models are being read at first."""

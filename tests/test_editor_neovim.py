@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from waiting import until
 
 CLIENT = Path(__file__).resolve().parents[1] / "clients" / "neovim"
 BEGUN = "I think that the prob"
@@ -80,12 +81,7 @@ class Neovim:
 
     def until(self, true: Callable[[], object]) -> Any:
         """Wait until something is true."""
-        end = time.monotonic() + PATIENCE
-        while not (found := true()):
-            assert self.process.poll() is None
-            assert time.monotonic() < end
-            time.sleep(0.05)
-        return found
+        return until(true, PATIENCE, going=lambda: self.process.poll() is None, pause=0.05)
 
     def end(self) -> None:
         """Quit, and have its server quit."""

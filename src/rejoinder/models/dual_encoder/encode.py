@@ -27,14 +27,13 @@ from rejoinder.errors import DamagedModel
 from rejoinder.files import write_atomically
 from rejoinder.models.dual_encoder.config import DualEncoderConfig
 from rejoinder.models.dual_encoder.features import FeatureBags, FeaturesOfTexts, Floats, read
+from rejoinder.models.meaning import meanings
 from rejoinder.models.nearest import dots
 from rejoinder.post import Post
 
 VIEWS = 3  # words, letters, meaning
 _WEIGHTS = "weights.safetensors"
 _AGAIN = "fit again: rejoinder fit dual_encoder"
-_AT_ONCE = 4  # rows of a matrix product: always as many, so that each comes out the same in any company; few, for one core
-_TINY = 1e-12  # the square of a length
 
 
 @dataclass(frozen=True, eq=False)
@@ -151,20 +150,5 @@ class Encoder:
     def meaning_of(self, bags: FeatureBags, side: int) -> Floats:
         """(N, D) float32 of weighted words; side 0 for contexts, 1 for replies."""
         x = bags.sum_rows(self._weights.rows, self._weights.vectors)
-        known = dots_of(x) > _TINY
-        y = np.empty_like(x)
-        for first in range(0, len(x), _AT_ONCE):
-            some = _unit(x[first : first + _AT_ONCE]) * np.sqrt(np.float32(x.shape[1]))
-            padded = np.zeros((_AT_ONCE, x.shape[1]), np.float32)
-            padded[: len(some)] = some
-            y[first : first + _AT_ONCE] = (padded @ self._weights.maps[side])[: len(some)]
-        return np.asarray(_unit(y + self._weights.biases[side]) * known[:, None], np.float32)
-
-
-def dots_of(rows: Floats) -> Floats:
-    """(N,) float32: the square of each row's length."""
-    return np.asarray(np.einsum("nd,nd->n", rows, rows))
-
-
-def _unit(rows: Floats) -> Floats:
-    return np.asarray(rows / np.sqrt(dots_of(rows) + np.float32(_TINY))[:, None], np.float32)
+        maps, biases = self._weights.maps[side], self._weights.biases[side]
+        return meanings(x, maps, biases, length=float(np.sqrt(x.shape[1])))

@@ -15,16 +15,14 @@ from typing import ClassVar, Self
 import numpy as np
 
 from rejoinder.corpus import Corpus
-from rejoinder.errors import DamagedModel
 from rejoinder.models.directory import load_config, save_config
 from rejoinder.models.dual_encoder.config import DualEncoderConfig
 from rejoinder.models.dual_encoder.encode import Encoder, EncoderWeights
 from rejoinder.models.interfaces import Job, ReplyRanker, ReplySource, Scores, Suggester
-from rejoinder.models.nearest import Nearest
 from rejoinder.models.replies import Replies
+from rejoinder.models.reply_vectors import ReplyVectors
 from rejoinder.post import Post, Suggestion
 
-_AT_ONCE = 2000  # replies encoded at a time
 _NEAR = 100  # replies of near meaning that are scored, at least
 
 
@@ -33,13 +31,12 @@ class DualEncoder(ReplySource, ReplyRanker):
 
     Config: ClassVar[type] = DualEncoderConfig
 
-    def __init__(self, config: DualEncoderConfig, weights: EncoderWeights, nearest: Nearest, replies: Replies) -> None:
-        """Use `fit` or `load`. `nearest` has the meaning of each of the `replies`."""
+    def __init__(self, config: DualEncoderConfig, weights: EncoderWeights, vectors: ReplyVectors) -> None:
+        """Use `fit` or `load`."""
         self.config = config
         self._weights = weights
         self._encoder = Encoder(weights, config)
-        self._nearest = nearest
-        self._replies = replies
+        self._vectors = vectors
 
     @classmethod
     def fit(cls, corpus: Corpus, config: DualEncoderConfig, *, rng: np.random.Generator, job: Job) -> Self:
@@ -54,18 +51,14 @@ class DualEncoder(ReplySource, ReplyRanker):
 
         replies, _, said = Replies.build(corpus)
         weights = train(corpus, config, rng=rng, job=job).half()
-        encoder, vectors = Encoder(weights, config), np.empty((len(said), config.size), np.float32)
-        for first in range(0, len(said), _AT_ONCE):
-            job.progress("encoding replies", first, len(said))
-            vectors[first : first + _AT_ONCE] = encoder.meaning(said[first : first + _AT_ONCE])
-        return cls(config, weights, Nearest.build(vectors), replies)
+        meaning = Encoder(weights, config).meaning
+        return cls(config, weights, ReplyVectors.build(replies, said, meaning, job.progress))
 
     def save(self, directory: Path) -> None:
         """Write the weights, and the replies with their vectors."""
         save_config(directory, "dual_encoder", self.config)
         self._weights.save(directory)
-        self._nearest.save(directory)
-        self._replies.save(directory)
+        self._vectors.save(directory)
 
     @classmethod
     def load(cls, directory: Path, parts: Mapping[str, Suggester] = {}) -> Self:
@@ -75,18 +68,16 @@ class DualEncoder(ReplySource, ReplyRanker):
             DamagedModel: it is another rung's, not whole, or does not belong together.
         """
         config = load_config(directory, "dual_encoder", DualEncoderConfig)
-        weights, nearest, replies = EncoderWeights.load(directory, config), Nearest.load(directory), Replies.load(directory)
-        if nearest.vectors.shape != (len(replies), config.size):
-            raise DamagedModel(f"{directory}: vectors and replies do not fit together; fit again: rejoinder fit dual_encoder")
-        return cls(config, weights, nearest, replies)
+        weights = EncoderWeights.load(directory, config)
+        return cls(config, weights, ReplyVectors.load(directory, config.size, "dual_encoder"))
 
     def propose(self, context: Sequence[Post], k: int) -> list[Suggestion]:
         """At most `k` replies of train: those of the nearest meaning, ordered by their whole score, in nats."""
         if not context or k <= 0:
             return []
         encoded = self._encoder.context(context)
-        places, _ = self._nearest.search(encoded.meaning, max(2 * k, _NEAR))
-        found = [self._replies.suggestion(place, 0.0, "dual_encoder") for place in places.tolist()]
+        places, _ = self._vectors.nearest.search(encoded.meaning, max(2 * k, _NEAR))
+        found = [self._vectors.replies.suggestion(place, 0.0, "dual_encoder") for place in places.tolist()]
         scores = self._encoder.score(encoded, [suggestion.text for suggestion in found])
         return [replace(found[at], score=float(scores[at])) for at in np.lexsort((places, -scores))[:k]]
 

@@ -13,7 +13,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, fields
 from pathlib import Path
-from typing import Any, Self
+from typing import Self
 from zlib import crc32
 
 import numpy as np
@@ -22,18 +22,15 @@ from numpy.typing import NDArray
 from rejoinder.errors import DamagedModel
 from rejoinder.models.bags import Bags, find
 from rejoinder.models.directory import load_array, save_array
+from rejoinder.models.meaning import Floats, meanings
 from rejoinder.post import Post
 from rejoinder.text.subwords import places_of
 from rejoinder.text.words import words
 
 POSTS, REPLIES = 0, 1  # the sides
 _CHARACTERS_A_WORD = 20  # of a text cut off before its words are looked for
-_AT_ONCE = 4  # rows of a matrix product: always as many, so that each comes out the same in any company
 _FULL = 127  # the largest number of 8 bits that is used
-_TINY = 1e-12  # the square of a length
 _TYPES = {"codes": "uint32", "rows": "int8", "scales": "float16", "maps": "float16", "biases": "float16", "earlier": "float16"}
-
-Floats = NDArray[np.float32]
 
 
 @dataclass(frozen=True, eq=False)
@@ -108,14 +105,7 @@ class PairEncoder:
     def meanings(self, texts: Sequence[str], side: int = REPLIES) -> Floats:
         """(N, D) float32 of length 1, or 0 for a text without a word that means something."""
         x = self._sums([words(text[: self._longest * _CHARACTERS_A_WORD])[: self._longest] for text in texts])
-        known = np.einsum("nd,nd->n", x, x) > _TINY
-        y = np.empty_like(x)
-        for first in range(0, len(x), _AT_ONCE):
-            some = _unit(x[first : first + _AT_ONCE])
-            padded = np.zeros((_AT_ONCE, x.shape[1]), np.float32)
-            padded[: len(some)] = some
-            y[first : first + _AT_ONCE] = (padded @ self._maps[side])[: len(some)]
-        return np.asarray(_unit(y + self._biases[side]) * known[:, None], np.float32)
+        return meanings(x, self._maps[side], self._biases[side])
 
     def _sums(self, said: Sequence[Sequence[str]]) -> Floats:
         """(N, D) float32: x of texts whose words are `said`."""
@@ -143,7 +133,3 @@ class PairEncoder:
 
 def _code(word: str) -> int:
     return crc32(word.encode("utf-8", "surrogatepass"))
-
-
-def _unit(rows: Any) -> Floats:
-    return np.asarray(rows / np.sqrt(np.einsum("nd,nd->n", rows, rows) + np.float32(_TINY))[:, None], np.float32)

@@ -24,13 +24,13 @@ from rejoinder.corpus import Corpus
 from rejoinder.errors import ConfigError, DamagedModel, ModelError
 from rejoinder.models.directory import load_config, save_config
 from rejoinder.models.interfaces import Job, ReplyRanker, ReplySource, Scores, Suggester
-from rejoinder.models.nearest import Nearest, dots
+from rejoinder.models.nearest import dots
 from rejoinder.models.pair_encoder.encode import PairEncoder, PairWeights
 from rejoinder.models.replies import Replies
+from rejoinder.models.reply_vectors import ReplyVectors
 from rejoinder.post import Post, Suggestion
 
 _PLACE = ("models", "pair_encoder", "0001")  # in the package's bundle
-_AT_ONCE = 500  # replies between two lines of progress
 _REMEMBERED = 4_096  # candidates whose vectors are kept
 
 
@@ -48,10 +48,10 @@ class PairRanker(ReplySource, ReplyRanker):
 
     Config: ClassVar[type] = PairEncoderConfig
 
-    def __init__(self, config: PairEncoderConfig, weights: PairWeights, nearest: Nearest, replies: Replies) -> None:
-        """Use `fit` or `load`. `nearest` has a vector for each of the `replies`."""
+    def __init__(self, config: PairEncoderConfig, weights: PairWeights, vectors: ReplyVectors) -> None:
+        """Use `fit` or `load`."""
         self.config = config
-        self._weights, self._nearest, self._replies = weights, nearest, replies
+        self._weights, self._vectors = weights, vectors
         self._encoder = PairEncoder(weights, config.longest)
         self._remembered: dict[str, NDArray[np.float32]] = {}
 
@@ -66,18 +66,13 @@ class PairRanker(ReplySource, ReplyRanker):
         weights = _weights(config)
         encoder = PairEncoder(weights, config.longest)
         replies, _, said = Replies.build(corpus)
-        vectors = np.empty((len(said), weights.size), np.float32)
-        for first in range(0, len(said), _AT_ONCE):
-            vectors[first : first + _AT_ONCE] = encoder.meanings(said[first : first + _AT_ONCE])
-            job.progress("placing replies", min(first + _AT_ONCE, len(said)), len(said))
-        return cls(config, weights, Nearest.build(vectors), replies)
+        return cls(config, weights, ReplyVectors.build(replies, said, encoder.meanings, job.progress))
 
     def save(self, directory: Path) -> None:
         """Write the weights, and the replies with their vectors."""
         save_config(directory, "pair_encoder", self.config)
         self._weights.save(directory)
-        self._nearest.save(directory)
-        self._replies.save(directory)
+        self._vectors.save(directory)
 
     @classmethod
     def load(cls, directory: Path, parts: Mapping[str, Suggester] = {}) -> Self:
@@ -87,18 +82,16 @@ class PairRanker(ReplySource, ReplyRanker):
             DamagedModel: it is another rung's, not whole, or does not belong together.
         """
         config = load_config(directory, "pair_encoder", PairEncoderConfig)
-        weights, nearest, replies = PairWeights.load(directory), Nearest.load(directory), Replies.load(directory)
-        if nearest.vectors.shape != (len(replies), weights.size):
-            raise DamagedModel(f"{directory}: vectors and replies do not fit together; fit again: rejoinder fit pair_encoder")
-        return cls(config, weights, nearest, replies)
+        weights = PairWeights.load(directory)
+        return cls(config, weights, ReplyVectors.load(directory, weights.size, "pair_encoder"))
 
     def propose(self, context: Sequence[Post], k: int) -> list[Suggestion]:
         """The replies of train that answer best by meaning; the score is the inner product, and none is below 0."""
         if not context or k <= 0:
             return []
-        places, scores = self._nearest.search(self._question(context), k)
+        places, scores = self._vectors.nearest.search(self._question(context), k)
         found = zip(places.tolist(), scores.tolist(), strict=True)
-        return [self._replies.suggestion(place, score, "pair_encoder") for place, score in found if score > 0]
+        return [self._vectors.replies.suggestion(place, score, "pair_encoder") for place, score in found if score > 0]
 
     def score_replies(self, context: Sequence[Post], candidates: Sequence[str]) -> Scores:
         """(C,) float64: how well each candidate answers the last post of `context`."""
