@@ -4,10 +4,10 @@ at the end     closing brackets, quotes, markers and blanks may stand after the 
                the person, put them there before what goes between them
 in prose       not inside a fence of code or a span of it, an address or a number: nobody's counts know what comes next there
 known          the draft's last words are on the list of words that people use in what the models read: of one's own language
-               nine in ten and more, also among names and jargon; of another language of the same letters half at most. So each word tells
-               for or against, and it takes a few that are not known, since most people write the language they read. Words that
-               begin with a capital and are not known may be names, and tell nothing; the small words of English, where they are
-               known, tell more, since a sentence full of a trade's own words has them too
+               nine in ten and more, also among names and jargon; of another language of the same letters half at most. So each
+               word tells for or against, and it takes a few that are not known, since most people write the language they read.
+               Words that begin with a capital and are not known may be names, and tell nothing; the small words of English,
+               where they are known, tell more, since a sentence full of a trade's own words has them too
 """
 
 from __future__ import annotations
