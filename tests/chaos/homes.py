@@ -65,10 +65,17 @@ def holders(home: Path, word: str) -> list[str]:
 
 
 def rows(home: Path) -> list[tuple[object, ...]]:
-    """Every post of a home's archive with its place, after asking SQLite whether the file is sound."""
+    """Every post of a home's archive with its place, after asking SQLite whether the file is sound.
+
+    None of them where no archive was made, or its making was cut off before it had tables.
+    """
+    if not (home / "archive.db").is_file():
+        return []
     db = sqlite3.connect(home / "archive.db")
     try:
         assert db.execute("PRAGMA integrity_check").fetchall() == [("ok",)]
+        if not db.execute("SELECT 1 FROM sqlite_master WHERE name = 'post'").fetchall():
+            return []
         return db.execute("SELECT * FROM post LEFT JOIN place USING (id) ORDER BY id").fetchall()
     finally:
         db.close()
