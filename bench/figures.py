@@ -31,6 +31,14 @@ def arguments(description: str, **options: tuple[type, object, str]) -> argparse
     return parser.parse_args()
 
 
+def rejoinder(*command: str | Path) -> bytes:
+    """What a command prints, in a new process; where it fails the benchmark ends, with what it said."""
+    done = subprocess.run([sys.executable, "-m", "rejoinder", *map(str, command)], capture_output=True, check=False)
+    if done.returncode:
+        sys.exit(f"rejoinder {' '.join(map(str, command))}: {done.stderr.decode(errors='replace').strip()}")
+    return done.stdout
+
+
 def real_archive(name: str) -> Path:
     """The file of a real archive; without it the benchmark ends, saying so."""
     file = DATA / name

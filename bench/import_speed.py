@@ -8,20 +8,17 @@ from __future__ import annotations
 
 import json
 import resource
-import subprocess
-import sys
 import tempfile
 from pathlib import Path
 from time import perf_counter
 
-from figures import arguments, real_archive, report
+from figures import arguments, real_archive, rejoinder, report
 
 
 def measure(file: Path, home: Path) -> tuple[dict[str, int], float]:
     """One import: its counts, and seconds."""
-    command = [sys.executable, "-m", "rejoinder", "import", str(file), "--home", str(home), "--json"]
     began = perf_counter()
-    output = subprocess.run(command, check=True, capture_output=True).stdout
+    output = rejoinder("import", file, "--home", home, "--json")
     seconds = perf_counter() - began
     counts: dict[str, int] = json.loads(output)["files"][0]
     total = counts["new"] + counts["updated"] + counts["unchanged"] + counts["skipped"]

@@ -15,15 +15,13 @@ Both archives are invented here, imported and climbed through the command line.
 from __future__ import annotations
 
 import json
-import subprocess
-import sys
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from figures import arguments, report
+from figures import arguments, rejoinder, report
 
 WORDS, SUCCESSORS = 120, 12
 KEYS, FILLERS, BACK, EVERY, PLACES = 8, 24, 30, 4, 10
@@ -95,15 +93,11 @@ def climb(source: str, posts: int, budget: str, home: Path, seed: int) -> tuple[
     home.mkdir(parents=True, exist_ok=True)
     lines = (json.dumps({"id": n, "type": "comment", "text": text}) for n, (text, _) in enumerate(made, start=1))
     file.write_text("\n".join(lines))
-    rejoinder = [sys.executable, "-m", "rejoinder"]
-    subprocess.run(
-        [*rejoinder, "import", str(file), "--forum", "synthetic", "--home", str(home)], check=True, capture_output=True
-    )
+    rejoinder("import", file, "--source", "synthetic", "--home", home)
     sets = [part for setting in SETTINGS[source] for part in ("--set", setting)]
     rungs = ["unigram", "markov", "kneser_ney", "lstm", "mixture"]
-    command = [*rejoinder, "ladder", *rungs, "--budget", budget, "--json", "--home", str(home), *sets]
-    found = subprocess.run(command, check=True, capture_output=True)
-    return json.loads(found.stdout), [bits for _, bits in made], [text for text, _ in made]
+    found = rejoinder("ladder", *rungs, "--budget", budget, "--json", "--home", home, *sets)
+    return json.loads(found), [bits for _, bits in made], [text for text, _ in made]
 
 
 def main() -> None:

@@ -7,8 +7,6 @@ ARPA file and is asked, in turn with ours, for every word of the vocabulary afte
 
 from __future__ import annotations
 
-import subprocess
-import sys
 import tempfile
 from math import log
 from pathlib import Path
@@ -16,7 +14,7 @@ from time import perf_counter
 from typing import Any
 
 import numpy as np
-from figures import arguments, real_archive, report
+from figures import arguments, real_archive, rejoinder, report
 
 from rejoinder.archive.reader import held_out
 from rejoinder.home.workspace import Workspace
@@ -32,12 +30,10 @@ _BLOCK = 20
 def prepare(home: Path) -> tuple[KneserNey, Workspace]:
     """The real archive, imported, and the rung, fitted."""
     space = Workspace(home)
-    rejoinder = [sys.executable, "-m", "rejoinder"]
     if space.is_empty:
-        file = str(real_archive("hn.jsonl.gz"))
-        subprocess.run([*rejoinder, "import", file, "--home", str(home)], check=True, capture_output=True)
+        rejoinder("import", real_archive("hn.jsonl.gz"), "--home", home)
     if space.fitted("kneser_ney") is None:
-        subprocess.run([*rejoinder, "fit", "kneser_ney", "--home", str(home)], check=True, capture_output=True)
+        rejoinder("fit", "kneser_ney", "--home", home)
     model = space.load("kneser_ney")
     assert isinstance(model, KneserNey)
     return model, space

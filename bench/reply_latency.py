@@ -7,8 +7,6 @@ posts that nobody wrote (`bench/synthetic.py`). The replies are those of the com
 
 from __future__ import annotations
 
-import subprocess
-import sys
 import tempfile
 from collections.abc import Sequence
 from pathlib import Path
@@ -16,7 +14,7 @@ from time import perf_counter
 
 import numpy as np
 import synthetic
-from figures import arguments, real_archive, report
+from figures import arguments, real_archive, rejoinder, report
 
 from rejoinder.archive.reader import held_out
 from rejoinder.engine.replier import Replier
@@ -32,20 +30,19 @@ REPLY = Can.PROPOSE | Can.RANK | Can.TRIGGER
 
 def prepare(home: Path, posts: int, rungs: str) -> Workspace:
     """The archive, imported and fitted: the real one, or one of so many synthetic `posts`; `rungs` with commas, or all."""
-    rejoinder = [sys.executable, "-m", "rejoinder"]
     space = Workspace(home)
     if space.is_empty:
         home.mkdir(parents=True, exist_ok=True)
-        file, forum = (home / "synthetic.jsonl", "synthetic") if posts else (real_archive("hn.jsonl.gz"), "hn")
+        file, source = (home / "synthetic.jsonl", "synthetic") if posts else (real_archive("hn.jsonl.gz"), "hn")
         if posts:
             synthetic.write(file, posts)
-        subprocess.run([*rejoinder, "import", str(file), "--forum", forum, "--home", str(home)], check=True, capture_output=True)
+        rejoinder("import", file, "--source", source, "--home", home)
         if posts:
             file.unlink()
     names = rungs.split(",") if rungs else [name for name, line in LADDER.items() if line.can & REPLY and not line.asked]
     missing = [name for name in names if space.fitted(name) is None]
     if missing:
-        subprocess.run([*rejoinder, "fit", *missing, "--home", str(home)], check=True, capture_output=True)
+        rejoinder("fit", *missing, "--home", home)
     return space
 
 
@@ -73,7 +70,7 @@ def warm(replier: Replier, contexts: Sequence[tuple[Post, ...]]) -> tuple[list[f
 def cold(command: list[str]) -> float:
     """Seconds of a new process."""
     began = perf_counter()
-    subprocess.run([sys.executable, "-m", "rejoinder", *command], check=True, capture_output=True)
+    rejoinder(*command)
     return perf_counter() - began
 
 

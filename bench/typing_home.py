@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -10,7 +9,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 import numpy as np
-from figures import real_archive
+from figures import real_archive, rejoinder
 
 from rejoinder.archive.reader import ArchiveCorpus, held_out
 from rejoinder.engine.typing import Engine, TypingConfig
@@ -39,16 +38,9 @@ def talk_posts(name: str, home: str) -> Iterator[HeldOut]:
     with TemporaryDirectory() as scratch:
         space = Workspace(Path(home or scratch) / name)
         if space.is_empty:
-            _import(space, f"talk/{name}.jsonl.zst", "--map", TALK)
+            rejoinder("import", real_archive(f"talk/{name}.jsonl.zst"), "--map", TALK, "--home", space.home)
         with space.open_archive() as archive:
             yield HeldOut.of(held_out(archive), np.random.default_rng(0))
-
-
-def _import(space: Workspace, name: str, *more: str) -> None:
-    command = [sys.executable, "-m", "rejoinder", "import", str(real_archive(name)), *more, "--home", str(space.home)]
-    done = subprocess.run(command, check=False, capture_output=True, text=True)
-    if done.returncode:
-        sys.exit(done.stderr.strip() or f"{name} could not be imported")
 
 
 @contextmanager
@@ -62,7 +54,7 @@ def held_out_posts(home: str, *, repeats: bool) -> Iterator[HeldOut]:
     with TemporaryDirectory() as scratch:
         space = Workspace(Path(home or scratch))
         if space.is_empty:
-            _import(space, "hn.jsonl.gz")
+            rejoinder("import", real_archive("hn.jsonl.gz"), "--home", space.home)
         with space.open_archive() as archive:
             found = HeldOut.of(held_out(archive), np.random.default_rng(0))
         if repeats:

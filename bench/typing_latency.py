@@ -25,7 +25,7 @@ from time import perf_counter, sleep
 from typing import Any
 
 import numpy as np
-from figures import arguments, real_archive, report
+from figures import arguments, real_archive, rejoinder, report
 from playwright.sync_api import Browser, Page, sync_playwright
 
 from rejoinder.archive.reader import held_out
@@ -109,8 +109,7 @@ def held_out_texts(home: Path, most: int, characters: int) -> list[tuple[str, st
     """So many test posts, drawn at random: what they answer, and the beginning of their own words."""
     space = Workspace(home)
     if space.is_empty:
-        command = [sys.executable, "-m", "rejoinder", "import", str(real_archive("hn.jsonl.gz")), "--home", str(home)]
-        subprocess.run(command, check=True, capture_output=True)
+        rejoinder("import", real_archive("hn.jsonl.gz"), "--home", home)
     found: list[tuple[str, str]] = []
     with space.open_archive() as archive:
         for thread in held_out(archive):

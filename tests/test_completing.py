@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from rejoinder.archive.reader import ArchiveCorpus
-from rejoinder.engine.completion import complete
+from rejoinder.engine.completion import complete, exact_words
 from rejoinder.models.interfaces import Job
 from rejoinder.models.markov import Markov, MarkovConfig
 from rejoinder.post import Kind, Post, Query
@@ -112,3 +112,35 @@ def test_the_first_words_are_the_best_an_exhaustive_search_finds(tmp_path: Path)
     expected = sorted(best, key=lambda word: -best[word])[:2]
     found = ["b" + continuation.text.split()[0] for continuation in complete(model, Query(draft="b"), k=2, words=1)]
     assert found[0] == expected[0] == "ba"
+
+
+def _markov_of(tmp_path: Path, texts: list[str]) -> Markov:
+    posts = [Post(n, Kind.STORY, text) for n, text in enumerate(texts * 8, start=1)]
+    corpus = make_corpus(tmp_path, posts, 400, everything=True)
+    (tmp_path / "w").mkdir()
+    return Markov.fit(corpus, MarkovConfig(), rng=np.random.default_rng(0), job=Job(tmp_path / "w"))
+
+
+@pytest.mark.parametrize(
+    ("words", "left", "cut"),
+    [
+        (1, " fox", " fox"),
+        (2, " fox dim", " fox dim"),
+        (3, " fox dim", " fox dim hut"),
+        (4, " fox dim hut key", " fox dim hut key"),
+    ],
+)
+def test_a_text_stops_where_a_person_might(words: int, left: str, cut: str, tmp_path: Path) -> None:
+    """Posts end after *dim* and *key*, never after *hut*; a measure of so many words counts that all the same."""
+    model = _markov_of(tmp_path, ["ant fox dim hut key", "ant fox dim hut key", "ant fox dim"])
+    draft = Query(draft="ant")
+    assert [found.text for found in complete(model, draft, 1, words)] == [left]
+    assert [found.text for found in exact_words(model, draft, 1, words)] == [cut]
+
+
+def test_a_sentence_does_not_come_back_to_its_long_words(tmp_path: Path) -> None:
+    model = _markov_of(tmp_path, ["ant lucky fox lucky fox lucky fox", "ant lucky"])
+    (found,) = complete(model, Query(draft="ant lucky"), 1)
+    assert found.text == " fox"
+    (found,) = exact_words(model, Query(draft="ant lucky"), 1, 2)
+    assert found.text == " fox lucky"

@@ -48,10 +48,10 @@ def test_the_gate_counts_what_is_at_least_as_sure() -> None:
 def test_exact_match_at_each_length(monkeypatch: pytest.MonkeyPatch) -> None:
     """At "two three four" the model says "two three five six": right at N = 1 and 2, wrong at 3; there is no 4."""
 
-    def says(model: Any, query: Any, **_: Any) -> list[Continuation]:
+    def says(model: Any, query: Any, *_: Any, **__: Any) -> list[Continuation]:
         return [Continuation("two three five six", 0.5, -1.0, 4)] if query.draft == "one " else []
 
-    monkeypatch.setattr(text_evaluation, "complete", says)
+    monkeypatch.setattr(text_evaluation, "exact_words", says)
     monkeypatch.setattr(text_evaluation, "_EXACT", 10)
     found = text_evaluation._exact(None, (), "one two three four", 0)  # type: ignore[arg-type]
     # three places: "two three four" asks N = 1..3, "three four" N = 1..2, "four" N = 1; only the first is answered

@@ -112,7 +112,7 @@ def complete(
     item: Item = None,
     thread: ThreadFile = None,
     count: Annotated[int, typer.Option("-k", min=1, max=20, help="How many continuations at most.")] = 3,
-    words: Annotated[int, typer.Option(min=1, max=50, help="Words of a continuation at most.")] = 8,
+    words: Annotated[int, typer.Option(min=1, max=50, help="Words of a continuation at most.")] = 12,
     rung: Annotated[
         str | None,
         typer.Option(metavar="RUNG", help="The rung to ask; the one that speaks here, if none.", show_default=False),

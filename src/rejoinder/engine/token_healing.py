@@ -126,6 +126,11 @@ class TokenTable:
         """(N,) int64: the tokens that may follow a word without going on with it, and bring the next one."""
         return np.flatnonzero(np.isin(self.of, (TokenStart.MARK, TokenStart.SPACE)))
 
+    @cached_property
+    def pauses(self) -> NDArray[np.int64]:
+        """(N,) int64: the tokens before which a text may be left as it is: marks, new lines, its end."""
+        return np.flatnonzero(np.isin(self.of, (TokenStart.MARK, TokenStart.NEVER)))
+
     def after(self, shape: Shape) -> NDArray[np.int64]:
         """(N,) int64: the tokens that may follow a text of this shape; those that end a `WORD` are all the others."""
         return self._after[shape]

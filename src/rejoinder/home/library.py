@@ -176,7 +176,7 @@ class Home:
         """
         return self._open().voices
 
-    def complete(self, draft: str, answers: Answered = (), k: int = 3, words: int = 8) -> list[Continuation]:
+    def complete(self, draft: str, answers: Answered = (), k: int = 3, words: int = 12) -> list[Continuation]:
         """At most `k` continuations of a draft, the likeliest first, by the voice of this home.
 
         Args:

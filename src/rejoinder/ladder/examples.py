@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import TypeAdapter
 
-from rejoinder.engine.completion import complete
+from rejoinder.engine.completion import exact_words
 from rejoinder.files import write_atomically
 from rejoinder.ladder import metrics
 from rejoinder.ladder.heldout import HeldOut
@@ -93,7 +93,7 @@ def typing_examples(
         chosen = sorted(np.random.default_rng(post.id).permutation(len(begins))[:_MOMENTS])
         moments = []
         for at in (begins[int(number)] for number in chosen):
-            made = [complete(model, Query(tuple(context), text[:at]), k=1, words=_WORDS, phrases=phrases) for model in models]
+            made = [exact_words(model, Query(tuple(context), text[:at]), 1, _WORDS, phrases=phrases) for model in models]
             first, second = (said[0].text.strip() if said else "" for said in made)
             moments.append(Moment(text[:at][-_DRAFT:], " ".join(text[at:].split()[:_WORDS]), (first, second)))
         asked = context[-1].own_text[:_ASKED] if context else ""

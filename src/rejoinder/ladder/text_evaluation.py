@@ -21,7 +21,7 @@ from typing import Any, cast
 import numpy as np
 from numpy.typing import NDArray
 
-from rejoinder.engine.completion import complete
+from rejoinder.engine.completion import exact_words
 from rejoinder.engine.gate import Gate
 from rejoinder.engine.replay import Replay, replay
 from rejoinder.engine.typing import Engine, Typed, TypingSession
@@ -132,7 +132,7 @@ def _exact(model: LanguageModel, context: Sequence[Post], text: str, seed: int, 
     counts = np.zeros((LONGEST, 2))
     for place in np.random.default_rng(seed).permutation(len(starts))[:_EXACT]:
         draft, written = text[: starts[place]], text[starts[place] :].split()[:LONGEST]
-        made = complete(model, Query(tuple(context), draft), k=1, words=LONGEST, phrases=phrases)
+        made = exact_words(model, Query(tuple(context), draft), 1, LONGEST, phrases=phrases)
         said = made[0].text.split() if made else []
         for n in range(1, len(written) + 1):
             counts[n - 1] += 1, said[:n] == written[:n]

@@ -25,7 +25,7 @@ import numpy as np
 
 from rejoinder.config import At, Checked, PositiveInt
 from rejoinder.corpus import ByThread, Corpus, Part
-from rejoinder.engine.completion import complete
+from rejoinder.engine.completion import exact_words
 from rejoinder.engine.sampling import BeamConfig, SampleConfig, beam_search, log_prob_many, sample, text_of
 from rejoinder.errors import ConfigError, ModelError, UsageError
 from rejoinder.files import write_json
@@ -276,7 +276,7 @@ def _ask(model: LanguageModel, canary: Canary, alternatives: Sequence[str], conf
     for token in model.tokenizer.encode(canary.beginning):
         state = model.advance(state, token)
     rng = np.random.default_rng([config.seed, 4])
-    texts = [found.text for found in complete(model, Query((), canary.beginning), config.suggestions, LENGTH)]
+    texts = [found.text for found in exact_words(model, Query((), canary.beginning), config.suggestions, LENGTH)]
     longest = 4 * LENGTH  # tokens; a word has seldom more than four
     made = [found for found, _ in beam_search(model, state, BeamConfig(config.beam, longest=longest))]
     made += sample(model, state, config.samples, SampleConfig(longest=longest), rng)
