@@ -28,18 +28,37 @@ def load_as_far(path: Path) -> tuple[Any, SourceError | None]:
     try:
         return load_json(path), None
     except SourceError as error:
-        import ijson
-        from ijson.common import ObjectBuilder
-
-        builder = ObjectBuilder()
-        with suppress(ijson.JSONError, ValueError, RecursionError, *UNREADABLE), open_stream(path) as file:
-            data = BytesIO(file.read(LARGEST_WHOLE))
-            for event, value in ijson.basic_parse(data, use_float=True, buf_size=_AT_ONCE):
-                builder.event(event, value)
-        found = getattr(builder, "value", None)
+        found, whole = _values(path)
         if not found:
             raise
-        return found, error
+        return found[0] if len(found) == 1 else found, None if whole else error
+
+
+def _values(path: Path) -> tuple[list[Any], bool]:
+    """The values that follow each other in a file, as pages that were put one after the other; whether that is all of it."""
+    import ijson
+    from ijson.common import ObjectBuilder
+
+    found: list[Any] = []
+    builder, depth = ObjectBuilder(), 0
+    with suppress(ijson.JSONError, ValueError, RecursionError, *UNREADABLE), open_stream(path) as file:
+        data = file.read(LARGEST_WHOLE + 1)
+        for event, value in ijson.basic_parse(
+            BytesIO(data[:LARGEST_WHOLE].removeprefix(b"\xef\xbb\xbf")), use_float=True, multiple_values=True, buf_size=_AT_ONCE
+        ):
+            builder.event(event, value)
+            depth += event.startswith("start") - event.startswith("end")
+            if depth == 0:
+                found.append(builder.value)
+                builder = ObjectBuilder()
+        return found, len(data) <= LARGEST_WHOLE
+    return [*found, builder.value] if getattr(builder, "value", None) else found, False
+
+
+def listed(value: Any) -> Iterator[Any]:
+    """The elements of an array, those of arrays in it too, which are pages; of any other value that value."""
+    for one in value if isinstance(value, list) else [value]:
+        yield from one if isinstance(one, list) else [one]
 
 
 def page_records(path: Path, at: Sequence[str] = ()) -> Iterator[Row]:
@@ -49,10 +68,12 @@ def page_records(path: Path, at: Sequence[str] = ()) -> Iterator[Row]:
         SourceError: the file cannot be read, has nothing there, or breaks off (after its records).
     """
 
-    def there(value: Any) -> Any:
+    def there(value: Any) -> Iterable[Any] | None:
+        found = [value]
         for name in at:
-            value = value.get(name) if isinstance(value, dict) else None
-        return [value] if value is not None and not isinstance(value, list) else value
+            inside = [one for value in found for one in listed(value)]
+            found = [one[name] for one in inside if isinstance(one, dict) and one.get(name) is not None]
+        return [one for value in found for one in listed(value)] if found else None
 
     return picked_records(path, there)
 

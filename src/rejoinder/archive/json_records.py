@@ -9,7 +9,7 @@ from __future__ import annotations
 import codecs
 import json
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from io import BytesIO
 from pathlib import Path
 from typing import Any, BinaryIO, NamedTuple
@@ -89,6 +89,23 @@ def _once_one_is_good(rows: Iterator[Row], otherwise: str) -> Iterator[Row]:
             break
     if held:
         raise SourceError(f"{otherwise.format(len(held))}. Nothing was imported")
+
+
+def oldest_first(rows: Iterator[Row], moment: Callable[[dict[str, Any]], float]) -> Iterator[Row]:
+    """The rows of a page that may begin with the newest, in the order of their times; all of them are held.
+
+    Raises:
+        SourceError: of `rows`, after those before it.
+    """
+    held: list[Row] = []
+    broken: SourceError | None = None
+    try:
+        held.extend(rows)  # which keeps what came before an error
+    except SourceError as error:
+        broken = error
+    yield from sorted(held, key=lambda row: 0.0 if isinstance(row.value, Skipped) else moment(row.value))
+    if broken is not None:
+        raise broken
 
 
 # --- JSON Lines ----------------------------------------------------------------------------------------------------
@@ -177,6 +194,7 @@ _MARK = re.compile(r'["\[\]{},]')  # what matters outside of a string, to find t
 _STRING_MARK = re.compile(r'\\.|"', re.DOTALL)  # and inside of one
 _DECODER = json.JSONDecoder(strict=False)
 _END = "\0"  # stands for the end of the file
+_PAGES = 2  # arrays of records, such as the pages of an API, may lie in one more
 
 
 class _Broken(Exception):
@@ -226,11 +244,16 @@ class _Scanner:
         if not found and at:
             raise _Broken(f"nothing at {'.'.join(at)}")
 
-    def _walk(self, at: tuple[str, ...], outer: dict[str, Any]) -> Iterator[tuple[Any, dict[str, Any]]]:
-        """The records at `at` below the value that begins here; ends after that value."""
+    def _walk(self, at: tuple[str, ...], outer: dict[str, Any], pages: int = _PAGES) -> Iterator[tuple[Any, dict[str, Any]]]:
+        """The records at `at` below the value that begins here; ends after that value.
+
+        An array in place of what is looked for is a page of several, up to `pages` of them one in another.
+        """
         first = self._peek()
-        if first == "[" and (not at or at[0] == "*"):
-            yield from self._elements(at, outer)
+        if first == "[" and at and at[0] == "*":
+            yield from self._elements(at[1:], outer, _PAGES)
+        elif first == "[" and pages:
+            yield from self._elements(at, outer, pages - 1)
         elif first == "{" and at and at[0] != "*":
             yield from self._members(at, outer)
         else:
@@ -238,11 +261,11 @@ class _Scanner:
             if not at:
                 yield value, outer
 
-    def _elements(self, at: tuple[str, ...], outer: dict[str, Any]) -> Iterator[tuple[Any, dict[str, Any]]]:
+    def _elements(self, at: tuple[str, ...], outer: dict[str, Any], pages: int) -> Iterator[tuple[Any, dict[str, Any]]]:
         self._at += 1
-        while self._peek() != "]":
-            if at:
-                yield from self._walk(at[1:], dict(outer))
+        while (first := self._peek()) != "]":
+            if at or (first == "[" and pages):
+                yield from self._walk(at, dict(outer), pages)
             else:
                 yield self._value(), outer
             self._separator("]")

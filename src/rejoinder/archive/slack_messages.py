@@ -9,9 +9,8 @@ from typing import Any
 
 from rejoinder.archive.chat import Turns
 from rejoinder.archive.json_pages import page_records
-from rejoinder.archive.json_records import Row, json_records
+from rejoinder.archive.json_records import json_records, oldest_first
 from rejoinder.archive.source import Hasher, Item, Record, Skipped, guarded
-from rejoinder.errors import SourceError
 
 _WRITTEN = (None, "", "thread_broadcast", "me_message", "file_share")  # subtypes of what somebody wrote
 _BY_PROGRAMS = ("bot_message",)
@@ -23,7 +22,7 @@ def messages(path: Path, channel: str, turns: Turns, hasher: Hasher, at: Sequenc
     Raises:
         SourceError: the file cannot be read, or breaks off.
     """
-    for row in _oldest_first(path, at) if at else json_records(path):
+    for row in oldest_first(page_records(path, at), _moment) if at else json_records(path):
         if isinstance(row.value, Skipped):
             yield row.value
             continue
@@ -32,29 +31,16 @@ def messages(path: Path, channel: str, turns: Turns, hasher: Hasher, at: Sequenc
             yield guarded(partial(_item, reply, channel, turns, hasher, row.where), row.where)
 
 
-def _oldest_first(path: Path, at: Sequence[str]) -> Iterator[Row]:
-    """The messages of an answer of the API, which names the newest first, in the order in which they were written."""
-    rows: list[Row] = []
-    broken: SourceError | None = None
+def _moment(message: Mapping[str, Any]) -> float:
     try:
-        rows.extend(page_records(path, at))  # which keeps what came before an error
-    except SourceError as error:
-        broken = error
-    yield from sorted(rows, key=lambda row: _moment(row.value))
-    if broken is not None:
-        raise broken
-
-
-def _moment(message: object) -> float:
-    try:
-        return float(message["ts"]) if isinstance(message, Mapping) else 0.0
+        return float(message["ts"])
     except (KeyError, TypeError, ValueError):
         return 0.0
 
 
 def _item(message: Mapping[str, Any], channel: str, turns: Turns, hasher: Hasher, where: str) -> Item:
     get = message.get
-    if get("subtype") in _BY_PROGRAMS or (get("bot_id") and not get("user")):
+    if get("subtype") in _BY_PROGRAMS or get("bot_profile") or (get("bot_id") and not get("user")):
         return Skipped("written by a program", where)
     upload = (
         get("subtype") == "file_share" and get("upload") and str(get("text")).startswith("<@")

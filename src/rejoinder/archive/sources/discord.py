@@ -17,7 +17,8 @@ from rejoinder.archive.peek import peek
 from rejoinder.archive.source import Record
 from rejoinder.archive.values import optional, seconds
 
-_WRITTEN = ("Default", "Reply", "ThreadStarterMessage", 0, 19)  # types of messages that somebody wrote
+_REPLY = ("Reply", 19, "19")  # of other types some name a message of another channel: what was forwarded, or followed
+_WRITTEN = ("Default", "ThreadStarterMessage", 0, "0", *_REPLY)  # types of messages that somebody wrote
 
 
 class _Channel(NamedTuple):
@@ -52,7 +53,7 @@ class Discord(JsonSource):
             return "no words, only what is attached"
         own, time = str(part["id"]), optional(seconds, get("timestamp"))
         turn, root = known.turns.answered(known.id, own, time)
-        named = (get("reference") or {}).get("messageId")
+        named = (get("reference") or {}).get("messageId") if get("type") in _REPLY else None
         return Record(
             id=own, text=get("content"), markup="discord", title=known.title or "", parent=named or turn,
             root=None if named else root, time=get("timestamp"), author=who.get("id") or who.get("name"),

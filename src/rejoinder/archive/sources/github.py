@@ -1,4 +1,6 @@
-"""GitHub: issues, pull requests, their comments and reviews, discussions; from its REST API, GraphQL, or `gh ... --json`.
+"""GitHub: issues, pull requests, their comments and reviews, discussions.
+
+From its REST API, GraphQL, `gh ... --json`, or an archive of a migration.
 
 An issue's own address is its id (`OWNER/REPO#12`), a comment's is its number behind that of its issue; so that a comment
 finds what it answers whichever file came first. A review comment that answers another one says which; every other comment
@@ -19,12 +21,16 @@ from rejoinder.archive.peek import peek
 from rejoinder.archive.source import Record
 from rejoinder.archive.values import solved
 
-_ADDRESS = re.compile(r"(?:repos/|github\.com/)([^/]+/[^/]+)/(?:issues|pull|pulls|discussions)/(\d+)")
+_ADDRESS = re.compile(r"(?:repos/|://[^/]+/)([^/]+/[^/]+)/(?:issues|pull|pulls|discussions)/(\d+)")
+_MANY = ("issues", "discussions", "pullRequests")
 _TREES = [  # where the issues, or discussions, of an answer of GraphQL lie
-    f"data.repository.{name}"
-    for name in ("issues.nodes", "discussions.nodes", "pullRequests.nodes", "issue", "discussion", "pullRequest")
+    *(f"data.repository.{name}.{at}" for name in _MANY for at in ("nodes", "edges.node")),
+    *(f"data.repository.{name}" for name in ("issue", "discussion", "pullRequest")),
+    *("data.search.nodes", "data.search.edges.node", "data.node"),
 ]
 _ROWS = ("issue_url", "pull_request_url", "comments_url")  # of the REST API
+_MIGRATED = ("issue", "issue_comment", "pull_request", "pull_request_review", "pull_request_review_comment")  # types of records
+_WITHIN = ("issue_url", "pull_request_url", "issue", "pull_request")  # where a comment says what it belongs to
 
 
 class _Said(NamedTuple):
@@ -40,14 +46,20 @@ class GitHub(JsonSource):
     name = "github"
     what = "GitHub issues, pull requests, discussions and their comments (REST, GraphQL, `gh --json`)"
     marks = "addresses of an issue or pull request, and a body"
-    places = {f"{tree}.{name}": tree for tree in _TREES for name in ("number", "title")}
+    places = {
+        **{f"{tree}.{name}": tree for tree in _TREES for name in ("number", "title")},
+        "items.comments_url items.title": "items",  # of a search
+    }
 
     def recognises(self, path: Path) -> bool:
         """Whether there are such records."""
         fields = peek(path).fields
         rest = any("github" in str(fields.get(name, "")) for name in _ROWS) and ("body" in fields or "title" in fields)
-        listed = {"number", "title", "body"} <= set(fields) and "github.com" in str(fields.get("url", ""))
-        return rest or listed or super().recognises(path)
+        listed = {"number", "title", "body"} <= set(fields) and any(
+            "github.com" in str(value) for name, value in fields.items() if name.rpartition(".")[2] == "url"
+        )
+        migrated = fields.get("type") in _MIGRATED and {"url", "user", "body"} <= set(fields)
+        return rest or listed or migrated or super().recognises(path)
 
     def rows(self, path: Path) -> Iterator[Row]:
         """The issues and comments, in the file's order.
@@ -66,11 +78,19 @@ class GitHub(JsonSource):
             yield _Said(comment, root, root, _accepted(comment, answer))
             for reply in _nodes(comment.get("replies")):
                 yield _Said(reply, _comment_id(comment, root), root)
+        for review in _nodes(value.get("reviews")):
+            yield _Said(review, root, root)
+        for talk in _nodes(value.get("reviewThreads")):
+            first: str | None = None
+            for comment in _nodes(talk.get("comments")):
+                yield _Said(comment, first or root, root)
+                first = first or _comment_id(comment, root)
 
     def record(self, part: _Said, known: None) -> Record | str:
         """The post of an issue or a comment."""
         get = part.post.get
-        above = part.root or (_issue_of(part.post) if get("issue_url") or get("pull_request_url") else None)
+        within = any(isinstance(get(name), str) for name in _WITHIN)
+        above = part.root or (_issue_of(part.post) if within else None)
         comment = above is not None
         answered = part.parent or above
         if comment and part.parent is None and get("in_reply_to_id"):
@@ -85,7 +105,7 @@ class GitHub(JsonSource):
             title=get("title"),
             parent=answered if comment else None,
             root=above,
-            time=get("created_at") or get("createdAt") or get("submitted_at"),
+            time=get("created_at") or get("createdAt") or get("submitted_at") or get("submittedAt"),
             author=_writer(part.post),
             link=link if str(link).startswith("https://github.com/") else None,
             solved=part.accepted if comment else _state(part.post),
@@ -113,15 +133,19 @@ def _state(post: Mapping[str, Any]) -> object:
 
 
 def _nodes(value: object) -> Iterator[Mapping[str, Any]]:
-    found = value.get("nodes") if isinstance(value, Mapping) else value
-    return (one for one in found if isinstance(one, Mapping)) if isinstance(found, list) else iter(())
+    """The objects of a list, as the REST API has it, or of a connection of GraphQL."""
+    found = value.get("nodes") or value.get("edges") if isinstance(value, Mapping) else value
+    for one in found if isinstance(found, list) else ():
+        inside = one.get("node", one) if isinstance(one, Mapping) else None
+        if isinstance(inside, Mapping):
+            yield inside
 
 
 def _issue_of(record: Mapping[str, Any]) -> str | None:
     """The id of the issue that a record is, or belongs to."""
-    for name in ("issue_url", "pull_request_url", "html_url", "url"):
-        found = _ADDRESS.search(str(record.get(name) or ""))
-        if found:
+    for name in (*_WITHIN, "html_url", "url"):
+        value = record.get(name)
+        if isinstance(value, str) and (found := _ADDRESS.search(value)):
             return f"{found[1]}#{found[2]}"
     number = record.get("number")
     return f"#{number}" if number is not None else None
@@ -136,4 +160,4 @@ def _comment_id(comment: Mapping[str, Any], root: str | None) -> str | None:
 
 def _writer(post: Mapping[str, Any]) -> str | None:
     who = post.get("user") or post.get("author")
-    return who.get("login") if isinstance(who, Mapping) else who if isinstance(who, str) else None
+    return who.get("login") if isinstance(who, Mapping) else who.rpartition("/")[2] if isinstance(who, str) else None

@@ -15,7 +15,11 @@ from rejoinder.archive.values import LONGEST_TEXT, optional, seconds
 from rejoinder.errors import SourceError
 
 STAMP = re.compile(r"\[(\d{4}-\d\d-\d\d)(?:, (\d\d:\d\d)| (\d\d:\d\d:\d\d))\] ([^:\n]{1,80}): ?")
-_FURNITURE = re.compile(r"^\(- .*: .* -\)$|^!\[[^\]]*\]\([^)]*\)\s*$", re.MULTILINE)  # reactions, attachments
+_FURNITURE = re.compile(  # reactions, stickers, attachments, what was deleted
+    r"^\(- .*: .* -\)$|^\(\( .* \)\)$|!?\[[^\]\n]*\]\(\.{1,2}/[^)\n]*\)[ ]*|^!\[[^\]]*\]\([^)]*\)\s*$|^\(This message was deleted\)$",
+    re.MULTILINE,
+)
+_QUOTE = re.compile(r"^>.*\n?", re.MULTILINE)
 
 
 class Signal(Source):
@@ -38,11 +42,12 @@ class Signal(Source):
         """
         turns, ids = Turns(), ContentIds()
         for where, time, author, text in _text(path) if _is_text(path) else _records(path):
-            if not text:
+            moment, said = optional(seconds, time), _QUOTE.sub("", text).strip()
+            if not said:
                 yield Skipped("no words, only what is attached", where)
                 continue
-            own = ids.of(time, author, text)
-            parent, root = turns.answered("", own, optional(seconds, time))
+            own = ids.of(time if moment is None else moment, author, said)  # the same in both forms, which come side by side
+            parent, root = turns.answered("", own, moment)
             yield Record(id=own, text=text, parent=parent, root=root, time=time, author=author).post(hasher, where)
 
 
@@ -56,7 +61,8 @@ def _is_text(path: Path) -> bool:
 def _records(path: Path) -> Iterator[tuple[str, object, object, str]]:
     for row in json_lines(path):
         said = row.value if isinstance(row.value, dict) else {}
-        yield row.where, said.get("date"), said.get("sender"), str(said.get("body") or "")
+        text = f"{said.get('quote') or ''}{'' if said.get('deleted') else said.get('body') or ''}"
+        yield row.where, said.get("date"), said.get("sender"), _FURNITURE.sub("", text).strip()
 
 
 def _text(path: Path) -> Iterator[tuple[str, object, object, str]]:

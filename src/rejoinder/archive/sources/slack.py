@@ -6,6 +6,7 @@ conversation. What programs wrote, and notices ("has joined the channel"), are l
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -41,9 +42,11 @@ class Slack(Source):
             SourceError: a file cannot be read, or breaks off.
         """
         turns = Turns()
-        for name in peek(path).names:
-            if found := _DAY.match(name):
-                yield from messages(path / name, found[1], turns, hasher)
+        for at, folders, files in os.walk(path):  # one can hold more files than `peek` lists
+            folders.sort()
+            for name in sorted(files):
+                if found := _DAY.match(f"{Path(at).name}/{name}"):
+                    yield from messages(Path(at) / name, found[1], turns, hasher)
 
 
 SOURCE = Slack()

@@ -1,15 +1,29 @@
-"""Telegram: an export of Telegram Desktop (one chat, or the whole account), and updates as a bot is given them."""
+"""Telegram: an export of Telegram Desktop (one chat, or the whole account), and updates as a bot is given them.
+
+In a group with topics a message that answers nobody says that it answers its topic: there it takes its turn.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from rejoinder.archive.chat import TURNS, ContentIds, Turns
+from rejoinder.archive.json_records import Row, json_records
 from rejoinder.archive.json_source import JsonSource
 from rejoinder.archive.source import Record
 from rejoinder.archive.values import optional, seconds
+from rejoinder.errors import SourceError
+
+_LEFT = ("left_chats", "list", "*", "messages")  # of a whole account: chats that one is in no more
+
+
+class _Chats(NamedTuple):
+    turns: Turns
+    ids: ContentIds  # for messages that have none
+    topics: dict[str, str]  # names by own ids
 
 
 class Telegram(JsonSource):
@@ -24,24 +38,38 @@ class Telegram(JsonSource):
         for at, place in (
             ("messages", "messages"),
             ("chats.list.messages", "chats.list.*.messages"),
+            ("left_chats.list.messages", ".".join(_LEFT)),
             ("result.message", "result.*.message"),
         )
         for mark in ("date_unixtime", "from_id", f"message_id {at}.chat.id")
     }
 
-    def begin(self, path: Path) -> tuple[Turns, ContentIds]:
-        """The turns of the chats, and ids for messages that have none."""
-        return Turns(), ContentIds()
+    def rows(self, path: Path) -> Iterator[Row]:
+        """The messages, chat by chat.
+
+        Raises:
+            SourceError: the file cannot be read, or breaks off.
+        """
+        yield from super().rows(path)
+        if (self.at(path) or "").startswith("chats."):
+            with suppress(SourceError):  # most have none, and what breaks off has been told
+                yield from json_records(path, _LEFT)
+
+    def begin(self, path: Path) -> _Chats:
+        """Nothing is known of the chats yet."""
+        return _Chats(Turns(), ContentIds(), {})
 
     def within(self, value: Mapping[str, Any], outer: Mapping[str, Any]) -> Iterator[tuple[Mapping[str, Any], str]]:
         """The message, and the chat around it."""
         yield value, str(outer.get("id") or outer.get("name") or "")
 
-    def record(self, part: tuple[Mapping[str, Any], str], known: tuple[Turns, ContentIds]) -> Record | str:
+    def record(self, part: tuple[Mapping[str, Any], str], known: _Chats) -> Record | str:
         """The post of a message."""
-        (message, chat), (turns, ids) = part, known
+        message, chat = part
         get = message.get
         if get("type") == "service":
+            if get("action") == "topic_created":
+                known.topics[f"{chat}/{get('id')}"] = str(get("title") or "")
             return "a notice of the service"
         text = _text(get("text"))
         if not text:
@@ -52,12 +80,14 @@ class Telegram(JsonSource):
         chat = str(place.get("id")) if isinstance(place, Mapping) else chat
         time = get("date_unixtime") or get("date")
         number = get("id") or get("message_id")
-        own = f"{chat}/{number}" if number else ids.of(chat, time, who, text)
-        turn, root = turns.answered(chat, own, optional(seconds, time))
+        own = f"{chat}/{number}" if number else known.ids.of(chat, time, who, text)
         named = get("reply_to_message_id") or (get("reply_to_message") or {}).get("message_id")
-        if not named or get("reply_to_peer_id"):  # which is a message of another chat
-            return Record(id=own, text=text, parent=turn, root=root, time=time, author=who)
-        return Record(id=own, text=text, parent=f"{chat}/{named}", time=time, author=who)
+        answered = f"{chat}/{named}" if named and not get("reply_to_peer_id") else None  # else in another chat
+        topic = known.topics.get(answered or "")
+        turn, root = known.turns.answered(chat if topic is None else str(answered), own, optional(seconds, time))
+        if answered is None or topic is not None:
+            return Record(id=own, text=text, title=topic or "", parent=turn, root=root, time=time, author=who)
+        return Record(id=own, text=text, parent=answered, time=time, author=who)
 
 
 SOURCE = Telegram()
