@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from mimetypes import guess_type
 from pathlib import Path
 
 from rejoinder.archive.peek import peek
@@ -16,6 +17,8 @@ from rejoinder.archive.tables import can_read_parquet
 from rejoinder.errors import RejoinderError, SourceError, missing_extra
 
 _SHOWN = 12  # names shown of what a file has
+_MOST_LEFT = 10_000  # files that nobody takes, which are remembered
+_NO_TEXT = ("image/", "audio/", "video/", "font/", "text/css", "text/html", "text/javascript", "application/pdf", "application/java")
 
 
 @dataclass(frozen=True)
@@ -27,16 +30,46 @@ class Unit:
     source: Source
 
 
-def units(path: Path, forced: Source | None, scratch: Callable[[], Path]) -> Iterator[Unit | RejoinderError]:
-    """What there is to read in `path`, in the order of names, and an error for each file that nobody takes.
+@dataclass(frozen=True)
+class LeftOut:
+    """Files in a folder that hold nothing to read: pictures and the like, beside what was read."""
+
+    count: int
+    label: str  # of the first
+
+
+def units(path: Path, forced: Source | None, scratch: Callable[[], Path]) -> Iterator[Unit | LeftOut | RejoinderError]:
+    """What there is to read in `path`, in the order of names; then one error for all the files in it that nobody takes.
+
+    Beside what is read, files that hold no text (pictures, pages of HTML) or come along with what is read are left out instead.
 
     Args:
         path: a file, a folder, or a zip or tar file.
         forced: the source to use for every file instead of the one that recognises it.
         scratch: gives a folder, for archives of files to be unpacked in.
     """
+    left: list[tuple[Path, str]] = []
+    beside: set[str] | None = None  # None: nothing is read
     for found in _units(path, path.name or str(path), forced, scratch):
-        yield unknown(path.parent, *found) if isinstance(found, tuple) else found
+        if isinstance(found, tuple):
+            left += [found] if len(left) < _MOST_LEFT else []
+            continue
+        if isinstance(found, Unit):
+            beside = (beside or set()) | found.source.beside
+        yield found
+    silent: list[tuple[Path, str]] = []
+    strange: list[tuple[Path, str]] = []
+    for one in left:
+        (silent if beside is not None and (one[0].name in beside or _holds_no_text(one[0])) else strange).append(one)
+    if silent:
+        yield LeftOut(len(silent), silent[0][1])
+    if strange:
+        yield unknown(path.parent, strange)
+
+
+def _holds_no_text(path: Path) -> bool:
+    kind = guess_type(path.name)[0] or ""
+    return kind.startswith(_NO_TEXT) or not (head := peek(path).head) or b"\0" in head[:4096]
 
 
 def _units(
@@ -70,8 +103,9 @@ def _fits(path: Path, forced: Source) -> bool:
     return path.is_dir() and [child.is_dir() for child in path.iterdir()] != [True]
 
 
-def unknown(at: Path, path: Path, label: str) -> RejoinderError:
-    """The error for a file that nobody takes: what was found in it, what is expected, what to do."""
+def unknown(at: Path, files: list[tuple[Path, str]]) -> RejoinderError:
+    """The error for files that nobody takes: what was found in the first, what is expected, what to do."""
+    path, label = files[0]
     seen = peek(path)
     if seen.head.startswith(b"PAR1") and not can_read_parquet():
         return missing_extra("reading Parquet files", "dumps")
@@ -82,7 +116,8 @@ def unknown(at: Path, path: Path, label: str) -> RejoinderError:
     else:
         found = f"it begins with {seen.head[:24]!r}"
     return SourceError(
-        f"{at / label}: not a form of archive that is known: {found}. Nothing was imported. "
+        f"{at / label}: not a form of archive that is known: {found}. Nothing was imported"
+        f"{f' of it, nor of {len(files) - 1:,} more in {at / Path(label).parts[0]}' if len(files) > 1 else ''}. "
         f"Known are {', '.join(sorted(sources()))} (`--as NAME` to insist); any other table or JSON: --map id=...,text=..."
     )
 

@@ -79,6 +79,8 @@ def import_files(
     with keeping("the posts read so far are kept; the same command reads the rest"), progress() as report:
         for done in imported(workspace(home), _paths(paths), forced, source, report):
             errors += done.errors
+            if done.left_out and not as_json:
+                say(f"{done.path.name}: left out, as they hold no posts: {done.left_out.count:,} files, such as {done.left_out.label}")
             if done.form is None:
                 continue
             told = {"file": str(done.path), "form": done.form.name, "threads": done.form.threading}
@@ -117,14 +119,14 @@ def _show(space: Workspace, path: Path, forced: Source | None, count: int) -> No
     from contextlib import ExitStack
     from itertools import groupby
 
-    from rejoinder.archive.intake import units
+    from rejoinder.archive.intake import Unit, units
     from rejoinder.home.importing import unpacked_in
 
     errors: list[RejoinderError] = []
     with ExitStack() as opened:
         for reader, group in groupby(units(path, forced, unpacked_in(space, opened)), lambda unit: getattr(unit, "source", None)):
             if reader is not None:
-                _show_first(path, reader, (unit for unit in group if not isinstance(unit, RejoinderError)), count)
+                _show_first(path, reader, (unit for unit in group if isinstance(unit, Unit)), count)
             else:
                 errors += [unit for unit in group if isinstance(unit, RejoinderError)]
     if errors:

@@ -1,4 +1,7 @@
-"""Discourse: topics and posts as its API gives them (`/t/ID.json`, `/t/ID/posts.json`, `/posts.json`).
+"""Discourse: topics and posts as its API gives them (`/t/ID.json`, `/t/ID/posts.json`, `/posts.json`), and tables of posts.
+
+A table is `user_archive.csv`, which an account's own export holds, or rows of the forum's table of posts, as its Data Explorer
+and its database give them.
 
 A post that answers none by name answers the topic, and so its opening post. A file holds no address of its forum: name it with
 `--source`, above all where posts of two forums come into one home.
@@ -6,18 +9,24 @@ A post that answers none by name answers the topic, and so its opening post. A f
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import re
+from collections.abc import Iterator, Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from rejoinder.archive.json_pages import load_as_far
 from rejoinder.archive.json_source import JsonSource
-from rejoinder.archive.source import Record
-from rejoinder.archive.values import flag
+from rejoinder.archive.peek import peek
+from rejoinder.archive.source import Hasher, Item, Record, Skipped, guarded
+from rejoinder.archive.tables import rows
+from rejoinder.archive.values import flag, is_nothing
 from rejoinder.errors import SourceError
 from rejoinder.post import State
 
 _NOTICES = (3, "3")  # post types of what nobody wrote: closed, pinned, moved
+_OF_AN_ACCOUNT, _OF_A_FORUM = frozenset(("post_raw", "url", "topic_title")), frozenset(("topic_id", "post_number"))  # columns
+_ADDRESS = re.compile(r"/t/(?:[^/\s]*/)??(\d+)(?:/(\d+))?/?(?:[?#]\S*)?$")
 
 
 class Discourse(JsonSource):
@@ -32,6 +41,24 @@ class Discourse(JsonSource):
         for at in ("post_stream.posts.", "latest_posts.", "")
         for words in ("cooked", "raw")
     }
+
+    def recognises(self, path: Path) -> bool:
+        """Whether there are such posts, or the columns of such a table."""
+        columns = set(peek(path).columns)
+        table = columns >= _OF_AN_ACCOUNT or (columns >= _OF_A_FORUM and bool(columns & {"raw", "cooked"}))
+        return table or super().recognises(path)
+
+    def read(self, path: Path, hasher: Hasher) -> Iterator[Item]:
+        """The posts, in the file's order.
+
+        Raises:
+            SourceError: the file cannot be read, or breaks off.
+        """
+        if peek(path).json:
+            yield from super().read(path, hasher)
+            return
+        for where, row in rows(path):
+            yield row if isinstance(row, Skipped) else guarded(partial(self._item, _post(row), {}, hasher, where), where)
 
     def begin(self, path: Path) -> Mapping[str, Any]:
         """What the file says of the topic as a whole, which may stand below its posts; nothing, where the file is too large."""
@@ -61,7 +88,8 @@ class Discourse(JsonSource):
             parent=None if opens else f"{about}/{answered or 1}",
             root=f"{about}/1",
             time=get("created_at"),
-            author=get("username"),
+            author=get("username") or get("user_id"),
+            link=get("link"),
             score=get("like_count"),
             state=gone,
             solved=(flag(get("topic_accepted_answer")) or None) if opens else get("accepted_answer"),
@@ -70,3 +98,13 @@ class Discourse(JsonSource):
 
 
 SOURCE = Discourse()
+
+
+def _post(row: Mapping[str, Any]) -> dict[str, Any]:
+    """A row of a table under the names of the API."""
+    post = {name: value for name, value in row.items() if not is_nothing(value)}
+    if "post_raw" in row or "post_cooked" in row:
+        found = _ADDRESS.search(str(row.get("url")))
+        post |= {"raw": row.get("post_raw"), "cooked": row.get("post_cooked"), "link": row.get("url")}
+        post |= {"topic_id": found[1], "post_number": found[2] or 1} if found else {}
+    return post

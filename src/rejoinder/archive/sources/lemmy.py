@@ -17,7 +17,14 @@ class Lemmy(JsonSource):
     name = "lemmy"
     what = "Lemmy posts and comments, as its API gives them"
     marks = "comments with a path, or a post_view"
-    places = {"comments.comment.path": "comments", "posts.post.ap_id": "posts", "post_view.post.ap_id": "post_view"}
+    places = {
+        "comments.comment.path": "comments",
+        "posts.post.ap_id": "posts",
+        "post_view.post.ap_id": "post_view",
+        "comment_view.comment.path": "comment_view",
+        "comment.path comment.content": "",
+        "post.ap_id post.name": "",
+    }
 
     def record(self, part: Mapping[str, Any], known: None) -> Record | str:
         """The post of a view of a post or a comment."""
@@ -33,11 +40,11 @@ class Lemmy(JsonSource):
             title=post.get("name"),
             parent=(about if above in ([], ["0"]) else f"c{above[0]}") if comment else None,
             root=about if comment else None,
-            time=said.get("published"),
+            time=said.get("published") or said.get("published_at"),
             author=who.get("actor_id") or who.get("name"),
             link=said.get("ap_id"),
             url=post.get("url") if not comment else None,
-            score=counts.get("score"),
+            score=counts.get("score", said.get("score")),
             state=gone,
         )
 

@@ -1,4 +1,4 @@
-"""phpBB: the tables of its database as XML (`mysqldump --xml`, or its own test form), in any order.
+"""phpBB: the tables of its database as XML (`mysqldump --xml`, phpMyAdmin's export, or its own test form), in any order.
 
 phpBB keeps no parents: a post answers the one it quotes by number, else the opening post of its topic. Texts are BBCode, in
 newer boards inside XML of its own, in older ones with a mark in each tag.
@@ -102,7 +102,7 @@ class _Tables:
 
     def _start(self, tag: str, attributes: dict[str, str]) -> None:
         if tag in ("table", "table_data", "table_structure"):
-            self._table, self._columns = attributes.get("name", ""), []
+            self._table, self._columns, self._fields = attributes.get("name", ""), [], {}
         elif tag == "row":
             self._fields, self._values = {}, []
         self._name, self._text, self._left = attributes.get("name", ""), [], LONGEST_TEXT + 1
@@ -114,8 +114,12 @@ class _Tables:
 
     def _end(self, tag: str) -> None:
         text, self._text = "".join(self._text), []
-        if tag == "column":
+        if tag == "column" and self._name:  # of phpMyAdmin, to which each row is a table
+            self._fields[self._name] = text
+        elif tag == "column":
             self._columns.append(text)
+        elif tag == "table" and self._fields and _TABLE.search(self._table):
+            self._rows.append(self._fields)
         elif tag == "field":
             self._fields[self._name] = text
         elif tag in ("value", "null"):

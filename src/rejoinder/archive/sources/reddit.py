@@ -18,7 +18,9 @@ from rejoinder.archive.source import Record
 from rejoinder.post import State
 
 _DIGITS = "0123456789abcdefghijklmnopqrstuvwxyz"
-_GONE = {"[deleted]": State.DELETED, "[removed]": State.DEAD}
+_GONE = {
+    "[deleted]": State.DELETED, "[removed]": State.DEAD, "[ Removed by Reddit ]": State.DEAD, "[ Removed by reddit ]": State.DEAD
+}  # fmt: skip
 
 
 class Reddit(JsonSource):
@@ -48,6 +50,17 @@ class Reddit(JsonSource):
         if "data.subreddit" in found.fields:
             return json_records(path, ("data",))
         return json_lines(path) if found.json == "{" else json_records(path)
+
+    def within(self, value: Mapping[str, Any], outer: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
+        """The row, and the comments that some tools write inside it, however deep."""
+        waiting: list[Any] = [value]
+        while waiting:
+            one = waiting.pop()
+            if isinstance(one, list):
+                waiting += reversed(one)
+            elif isinstance(one, Mapping):
+                yield one
+                waiting += [one[name] for name in ("replies", "comments") if isinstance(one.get(name), list)]
 
     def record(self, part: Mapping[str, Any], known: None) -> Record | str:
         """The post of a row, or of a thing of a listing."""

@@ -32,13 +32,15 @@ class StackExchange(JsonSource):
     what = "a Stack Exchange site's dump (Posts.xml, Comments.xml) or questions from its API"
     marks = "rows with PostTypeId or PostId and Body or Text; items with question_id"
 
-    places = {"items.question_id": "items"}
+    beside = frozenset(f"{name}.xml" for name in ("Badges", "PostHistory", "PostLinks", "Tags", "Users", "Votes"))
+    places = {"items.question_id": "items", "items.comment_id items.post_id": "items"}
     whole = True
 
     def recognises(self, path: Path) -> bool:
         """Whether the file is one of the two tables, or a page of questions."""
         head = peek(path).text
-        rows = "<row " in head and ("PostTypeId=" in head or (" PostId=" in head and " Text=" in head))
+        comments = " PostId=" in head and " Text=" in head and "PostHistoryTypeId=" not in head
+        rows = "<row " in head and ("PostTypeId=" in head or comments)
         return rows or super().recognises(path)
 
     def read(self, path: Path, hasher: Hasher) -> Iterator[Item]:
@@ -50,8 +52,8 @@ class StackExchange(JsonSource):
         return super().read(path, hasher) if peek(path).json else guarded_all(_dump(path, hasher), path.name)
 
     def within(self, value: Mapping[str, Any], outer: Mapping[str, Any]) -> Iterator[tuple[str, Mapping[str, Any]]]:
-        """A question, its answers, and the comments on each."""
-        yield "question", value
+        """A question, its answers, and the comments on each; or an answer or a comment by itself."""
+        yield next((kind for kind in ("comment", "answer") if f"{kind}_id" in value), "question"), value
         answers = [one for one in value.get("answers") or () if isinstance(one, Mapping)]
         yield from (("answer", one) for one in answers)
         for post in (value, *answers):

@@ -24,7 +24,9 @@ class Zendesk(TicketSource):
         "tickets.id tickets.comments.author_id tickets.comments.public": "tickets",
         "tickets.id tickets.requester_id tickets.description": "tickets",
         "ticket.comments.author_id ticket.comments.public": "ticket",
+        "ticket.requester_id ticket.submitter_id ticket.description": "ticket",
         "comments.author_id comments.public": "",
+        "requester_id submitter_id description": "",
     }
 
     def ticket(self, values: list[dict[str, Any]], path: Path) -> Ticket:
