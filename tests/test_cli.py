@@ -1020,7 +1020,21 @@ def test_files_of_a_zip_are_taken_as_one_and_a_bad_one_is_named(rejoinder: Rejoi
         for number, item in enumerate(items(2)):
             archive.writestr(f"in/{number}.jsonl", json.dumps(item))
         archive.writestr("in/../../../x.png", b"\x89PNG")
+        for name in ("x", "y", "z"):
+            archive.writestr(f"in/{name}.json", '{"nummer": 1}')
     ran = rejoinder("import", tmp_path / "all.zip", "--home", tmp_path / "home")
     assert "all.zip (6 files): 6 lines = 6 new" in ran.out
-    assert "x.png: not a form of archive that is known" in one_line(ran)
+    assert "in/x.json: not a form of archive that is known: its fields are nummer. " in one_line(ran)
+    assert "nor of 2 more in" in ran.err and "left out, as they hold no posts: 1 file, such as all.zip/in/x.png" in ran.out
     assert not (tmp_path.parent / "x.png").exists()
+
+
+def test_pictures_beside_posts_are_left_out_and_alone_they_are_an_error(rejoinder: Rejoinder, tmp_path: Path) -> None:
+    folder = tmp_path / "chat"
+    folder.mkdir()
+    (folder / "photo.jpg").write_bytes(b"\xff\xd8\xff\xe0\0")
+    ran = rejoinder("import", folder, "--home", tmp_path / "home")
+    assert "photo.jpg: not a form of archive that is known" in one_line(ran)
+    lines(folder / "a.jsonl", *items(1))
+    ran = rejoinder("import", folder, "--home", tmp_path / "home")
+    assert ran.code == 0 and "chat: left out, as they hold no posts: 1 file, such as chat/photo.jpg" in ran.out

@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from mimetypes import guess_type
 from pathlib import Path
+from typing import NamedTuple
 
 from rejoinder.archive.peek import peek
 from rejoinder.archive.registry import recognised, sources
@@ -18,7 +19,17 @@ from rejoinder.errors import RejoinderError, SourceError, missing_extra
 
 _SHOWN = 12  # names shown of what a file has
 _MOST_LEFT = 10_000  # files that nobody takes, which are remembered
-_NO_TEXT = ("image/", "audio/", "video/", "font/", "text/css", "text/html", "text/javascript", "application/pdf", "application/java")
+_NO_TEXT = (
+    "image/",
+    "audio/",
+    "video/",
+    "font/",
+    "text/css",
+    "text/html",
+    "text/javascript",
+    "application/pdf",
+    "application/java",
+)
 
 
 @dataclass(frozen=True)
@@ -30,15 +41,14 @@ class Unit:
     source: Source
 
 
-@dataclass(frozen=True)
-class LeftOut:
+class PassedOver(NamedTuple):
     """Files in a folder that hold nothing to read: pictures and the like, beside what was read."""
 
-    count: int
+    files: int
     label: str  # of the first
 
 
-def units(path: Path, forced: Source | None, scratch: Callable[[], Path]) -> Iterator[Unit | LeftOut | RejoinderError]:
+def units(path: Path, forced: Source | None, scratch: Callable[[], Path]) -> Iterator[Unit | PassedOver | RejoinderError]:
     """What there is to read in `path`, in the order of names; then one error for all the files in it that nobody takes.
 
     Beside what is read, files that hold no text (pictures, pages of HTML) or come along with what is read are left out instead.
@@ -62,7 +72,7 @@ def units(path: Path, forced: Source | None, scratch: Callable[[], Path]) -> Ite
     for one in left:
         (silent if beside is not None and (one[0].name in beside or _holds_no_text(one[0])) else strange).append(one)
     if silent:
-        yield LeftOut(len(silent), silent[0][1])
+        yield PassedOver(len(silent), silent[0][1])
     if strange:
         yield unknown(path.parent, strange)
 

@@ -80,7 +80,8 @@ def import_files(
         for done in imported(workspace(home), _paths(paths), forced, source, report):
             errors += done.errors
             if done.left_out and not as_json:
-                say(f"{done.path.name}: left out, as they hold no posts: {done.left_out.count:,} files, such as {done.left_out.label}")
+                count, label = done.left_out
+                say(f"{done.path.name}: left out, as they hold no posts: {count:,} file{'s' * (count > 1)}, such as {label}")
             if done.form is None:
                 continue
             told = {"file": str(done.path), "form": done.form.name, "threads": done.form.threading}

@@ -11,7 +11,7 @@ from pathlib import Path
 from time import perf_counter
 
 from rejoinder.archive.batches import ItemBatch, batches
-from rejoinder.archive.intake import LeftOut, Unit, units
+from rejoinder.archive.intake import PassedOver, Unit, units
 from rejoinder.archive.peek import peek
 from rejoinder.archive.places import place, places
 from rejoinder.archive.source import BATCH_SIZE, Hasher, Item, Source
@@ -35,7 +35,7 @@ class Imported:
     counts: Counts = field(default_factory=Counts)
     seconds: float = 0.0
     errors: list[RejoinderError] = field(default_factory=list)  # what could not be read, or not to its end
-    left_out: LeftOut | None = None  # pictures and the like
+    left_out: PassedOver | None = None  # pictures and the like
 
 
 def import_files(
@@ -61,8 +61,8 @@ def import_files(
                     yield taking.take(Imported(path, reader), (unit for unit in group if isinstance(unit, Unit)))
 
 
-def _not_read(path: Path, group: list[Unit | LeftOut | RejoinderError]) -> Imported:
-    left_out = next((unit for unit in group if isinstance(unit, LeftOut)), None)
+def _not_read(path: Path, group: list[Unit | PassedOver | RejoinderError]) -> Imported:
+    left_out = next((unit for unit in group if isinstance(unit, PassedOver)), None)
     return Imported(path, None, errors=[unit for unit in group if isinstance(unit, RejoinderError)], left_out=left_out)
 
 

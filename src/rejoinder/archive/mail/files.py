@@ -16,7 +16,7 @@ from rejoinder.errors import SourceError
 
 _BEGINS = b"From "
 _DATED = re.compile(rb"From .*\b(?:[A-Z][a-z]{2},? ).*\d\d?:\d\d")
-_HEADER = re.compile(rb"[!-9;-~]{1,76}:(?:[ \t]|\r?$)|>From ")
+_HEADER = re.compile(rb"[!-9;-~]{1,76}:(?!//)|>From ")  # a blank after the colon is only a custom
 _NAMES = frozenset((b"from", b"to", b"subject", b"date", b"message-id", b"newsgroups", b"received", b"mime-version", b"path"))
 LARGEST = 32 * 2**20  # bytes of one mail, attachments and all; the rest of a larger one is passed over
 
@@ -77,6 +77,12 @@ def looks_like_mbox(head: bytes) -> bool:
     """Whether a file begins with a "From " line and the header of a mail."""
     first, _, rest = head.lstrip(b"\r\n \t").partition(b"\n")
     return first.startswith(_BEGINS) and _HEADER.match(rest) is not None
+
+
+def without_frame(mail: bytes) -> bytes:
+    """A mail without what Apple Mail puts around it in an .emlx file: its length in bytes before it, a list of facts below."""
+    length, _, rest = mail.partition(b"\n")
+    return rest[: int(length)] if length.strip().isdigit() and len(length) < 20 else mail
 
 
 def looks_like_mail(head: bytes) -> bool:

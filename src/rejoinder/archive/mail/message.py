@@ -21,8 +21,10 @@ from rejoinder.archive.mail.body import own_words, unflowed
 from rejoinder.archive.markup import to_text
 
 _FROM_LINE = re.compile(rb">?From [^\n]*\n")
+_FROM_DATE = re.compile(rb"From \S+ +(?:at \S+ +)?([A-Z][a-z]{2},? .{10,40})\r?\n")
 _BLANK_LINE = re.compile(rb"(?:\A|(?<=\n))\r?\n")
 _ID = re.compile(r"<([^<>]+)>|<\s*([^<>\s]+)")  # some never close; in some a line was broken
+_OF_A_WRITER = re.compile(r"\bfrom\b[^<>]*<[^<>]*>\s+of\b", re.IGNORECASE)  # as MH says whom it answers, before the id
 _BARE_ID = re.compile(r"[^\s<>()\"]+@[^\s<>()\"]+")
 _ADDRESS = re.compile(r"[^\s<>()\",;:]+@[^\s<>()\",;:]+")
 _DISGUISED = re.compile(r"([\w.+=-]+)\s+(?:at|@|\(at\)|\[at\])\s+([\w-]+(?:\.[\w-]+)+)")
@@ -48,12 +50,15 @@ def read_mail(raw: bytes) -> Mail:
     begins = _FROM_LINE.match(raw)
     message = _parsed(raw[begins.end() :] if begins else raw)
     parts = [text for part in _text_parts(message) if (text := _text_of(part))]
+    time = _time(header(message, "Date"))
+    if time is None and (found := _FROM_DATE.match(raw)):
+        time = _time(found[1].decode("latin-1")) or None  # some write the year 1970
     return Mail(
         next(iter(_ids(header(message, "Message-ID"))), ""),
         _answered(message),
         header(message, "Subject"),
         writer(header(message, "From")),
-        _time(header(message, "Date")),
+        time,
         own_words("\n\n".join(parts)),
     )
 
@@ -117,10 +122,17 @@ def decode(data: bytes, charset: str | None) -> str:
     for name in (charset, "utf-8", "cp1252"):
         try:
             if name:
-                return data.decode(name.strip("\"' "))
+                name = name.strip("\"' ").lower()
+                return data.decode(_WIDER.get(name, name))
         except (LookupError, ValueError):
             continue
     return data.decode("latin-1")
+
+
+_WIDER = {  # what mailers write that name a character set, which has the same characters and more
+    "iso-8859-1": "cp1252", "latin1": "cp1252", "gb2312": "gb18030", "gbk": "gb18030", "shift_jis": "cp932", "euc-kr": "cp949",
+    "ks_c_5601-1987": "cp949", "iso-8859-8-i": "iso-8859-8", "iso-8859-9": "cp1254", "big5": "cp950",
+}  # fmt: skip
 
 
 def _decoded_word(piece: bytes | str, charset: str | None) -> str:
@@ -140,7 +152,7 @@ def _ids(value: str) -> list[str]:
 
 def _answered(message: Message) -> tuple[str, ...]:
     """The ids this mail answers, the nearest last: those it refers to, then the one it says it is in reply to."""
-    to = _ids(header(message, "In-Reply-To"))[:1]
+    to = _ids(_OF_A_WRITER.sub(" ", header(message, "In-Reply-To")))[:1]
     return tuple(dict.fromkeys(name for name in (*_ids(header(message, "References")), *to) if name not in to)) + tuple(to)
 
 
@@ -167,7 +179,7 @@ def _text_parts(message: Message) -> Iterator[Message]:
     elif kind == "multipart" and message.is_multipart():
         inside = [part for part in message.get_payload() if isinstance(part, Message)]
         if message.get_content_subtype() == "alternative":
-            plain = [part for part in inside if part.get_content_type() == "text/plain"]
+            plain = [part for part in inside if part.get_content_type() == "text/plain" and _text_of(part).strip()]
             inside = (plain or inside[-1:])[:1]
         for part in inside:
             yield from _text_parts(part)

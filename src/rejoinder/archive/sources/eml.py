@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
-from rejoinder.archive.mail.files import looks_like_mail, read_whole
+from rejoinder.archive.mail.files import looks_like_mail, read_whole, without_frame
 from rejoinder.archive.mail.records import Mailbox
 from rejoinder.archive.peek import peek
 from rejoinder.archive.source import Hasher, Item, Source
@@ -20,7 +20,7 @@ class Eml(Source):
 
     def recognises(self, path: Path) -> bool:
         """Whether the file begins with the headers of a mail."""
-        return looks_like_mail(peek(path).head)
+        return looks_like_mail(without_frame(peek(path).head))
 
     def read(self, path: Path, hasher: Hasher) -> Iterator[Item]:
         """The mail.
@@ -28,7 +28,7 @@ class Eml(Source):
         Raises:
             SourceError: the file cannot be read.
         """
-        yield Mailbox(hasher).item(read_whole(path), path.name)
+        yield Mailbox(hasher).item(without_frame(read_whole(path)), path.name)
 
 
 SOURCE = Eml()

@@ -1,4 +1,4 @@
-"""Mastodon: statuses, and what stands above and below one, as the API gives them; and `outbox.json` of the archive of an account."""
+"""Mastodon: statuses, and what stands above and below one, as the API gives them; `outbox.json` of an account's archive."""
 
 from __future__ import annotations
 
@@ -66,7 +66,9 @@ def _statuses(value: Any) -> list[Any]:
     """Of a list of statuses, of one status, of a thread's two parts, or of several of these."""
     found: list[Any] = []
     for one in listed(value):
-        found += [one] if not isinstance(one, Mapping) or "content" in one else chain.from_iterable(
-            one.get(part) or () for part in _PARTS
+        found += (
+            [one]
+            if not isinstance(one, Mapping) or "content" in one
+            else chain.from_iterable(one.get(part) or () for part in _PARTS)
         )
     return found

@@ -96,6 +96,10 @@ def _edits(rows: Iterator[Row]) -> dict[str, Mapping[str, Any]]:
             if isinstance(event, Skipped) or _relation(event).get("rel_type") != "m.replace" or len(found) >= _EDITS:
                 continue
             new, target = event["content"].get("m.new_content"), _relation(event).get("event_id")
-            if isinstance(new, Mapping) and isinstance(target, str) and (target not in found or _moment(event) >= found[target][0]):
+            if (
+                isinstance(new, Mapping)
+                and isinstance(target, str)
+                and (target not in found or _moment(event) >= found[target][0])
+            ):
                 found[target] = _moment(event), new
     return {target: new for target, (_, new) in found.items()}

@@ -17,12 +17,11 @@ from rejoinder.archive.json_source import JsonSource
 from rejoinder.archive.source import Record
 from rejoinder.archive.values import optional, seconds
 
-
 _NOTICES = ("Call", "Subscribe", "Unsubscribe", "Payment")  # types of messages that nobody wrote
 _SAYS_NOTHING = re.compile(  # what the service writes in somebody's name
     r"\bsent (?:an attachment|a photo|a video|a link|a sticker|a GIF|a voice message|a location|a live location)\.$"
     r"|^(?:Reacted \S+ to your message|Liked a message|You are now connected on Messenger\.?)\s*$|\bnamed the group\b"
-    r"|\bchanged the (?:chat|group) (?:theme|photo|colou?rs?)\b|\bset (?:the|your|his|her|their) (?:nickname|emoji|quick reaction)\b"
+    r"|\bchanged the (?:chat|group) (?:theme|photo|colou?rs?)\b|\bset (?:the|your|his|her|their) (?:nickname|emoji)\b"
 )
 
 
@@ -58,7 +57,11 @@ class Messenger(JsonSource):
         """The post of a message."""
         (message, chat), (turns, ids) = part, known
         get = message.get
-        text, time, author = mended(str(get("content") or get("text") or "")), _time(message), get("sender_name") or get("senderName")
+        text, time, author = (
+            mended(str(get("content") or get("text") or "")),
+            _time(message),
+            get("sender_name") or get("senderName"),
+        )
         if get("type") in _NOTICES or "call_duration" in message:
             return "a notice of the service"
         if not text or get("is_unsent") or get("isUnsent") or (get("type") != "text" and _SAYS_NOTHING.search(text)):

@@ -16,7 +16,8 @@ from rejoinder.errors import SourceError
 
 STAMP = re.compile(r"\[(\d{4}-\d\d-\d\d)(?:, (\d\d:\d\d)| (\d\d:\d\d:\d\d))\] ([^:\n]{1,80}): ?")
 _FURNITURE = re.compile(  # reactions, stickers, attachments, what was deleted
-    r"^\(- .*: .* -\)$|^\(\( .* \)\)$|!?\[[^\]\n]*\]\(\.{1,2}/[^)\n]*\)[ ]*|^!\[[^\]]*\]\([^)]*\)\s*$|^\(This message was deleted\)$",
+    r"^\(- .*: .* -\)$|^\(\( .* \)\)$|!?\[[^\]\n]*\]\(\.{1,2}/[^)\n]*\)[ ]*|^!\[[^\]]*\]\([^)]*\)\s*$"
+    r"|^\(This message was deleted\)$",
     re.MULTILINE,
 )
 _QUOTE = re.compile(r"^>.*\n?", re.MULTILINE)
