@@ -210,7 +210,7 @@ def _open(name: str, graph: bytes, arrays: Mapping[str, NDArray[Any]], threads: 
     options.intra_op_num_threads, options.inter_op_num_threads = threads, 1
     options.execution_mode = onnxruntime.ExecutionMode.ORT_SEQUENTIAL
     options.log_severity_level = 4  # what goes wrong is raised; nothing is printed beside it
-    options.add_session_config_entry("session.intra_op.allow_spinning", "0")  # no core is kept awake between keystrokes
+    options.add_session_config_entry("session.force_spinning_stop", "1")  # no core is kept awake between keystrokes
     options.add_external_initializers(list(arrays), [onnxruntime.OrtValue.ortvalue_from_numpy(a) for a in arrays.values()])
     try:
         return onnxruntime.InferenceSession(graph, options, providers=["CPUExecutionProvider"])
