@@ -113,6 +113,8 @@ class Voice:
         if path == "/v1/suggest":
             self.asked.append(body)
             return self.suggest(body["draft"])
+        if path == "/v1/switch":
+            return {"on": True}
         if path == "/v1/own":
             self.kept.append(body["text"])
             return {"text": "", "words": 0}

@@ -41,7 +41,7 @@ HERE = Path(__file__).parent
 COMMANDS = (
     "import", "fetch hn", "fetch discourse", "fetch github", "fetch zulip", "fetch zammad", "fetch chatwoot", "fetch imap",
     "info", "fit", "rungs", "reply", "complete", "forget", "arpa export", "arpa import", "audit",
-    "serve", "service install", "service show", "service remove", "pair", "lsp", "tour", "inspect cell", "inspect word",
+    "serve", "service install", "service show", "service remove", "pair", "lsp", "switch", "tour", "inspect cell", "inspect word",
     "inspect analogy", "inspect map", "inspect vectors", "bundle",
     "model add", "model remove",
 )  # fmt: skip

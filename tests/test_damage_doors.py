@@ -27,7 +27,7 @@ from rejoinder.home.voices import FEWEST
 from rejoinder.home.workspace import Workspace
 from rejoinder.models import directory as sealed
 from rejoinder.models.directory import identity, seal
-from rejoinder.serve.editor.lsp import Completer, EditorOptions
+from rejoinder.serve.editor.lsp import Completer, EditorHome, EditorOptions
 from rejoinder.serve.http.app import create_app
 
 QUESTION = "How long should bread dough rest in a cold kitchen ?"
@@ -116,7 +116,7 @@ def test_the_server_and_the_editor_go_on(harm: str, home: Workspace, caplog: pyt
     assert file in line
     sealed._given_up.clear()
     opened = OpenHome(home, lambda line: None)
-    editor = Completer(lambda context: opened.open_typing(context, []), EditorOptions(deadline=30.0), opened.refresh)
+    editor = Completer(EditorHome(lambda context: opened.open_typing(context, []), opened.refresh), EditorOptions(deadline=30.0))
     draft = "The problem with the "
     document = TextDocument("file:///draft.md", draft, 0, "markdown")
     typed = [asyncio.run(editor.at(document, Position(0, len(draft)))) for _ in range(3)]  # the first two may find damage

@@ -23,7 +23,7 @@ from rejoinder.home.own_text import erase, remember
 from rejoinder.post import Post
 from rejoinder.serve.editor.document import Draft, Silence, read_document
 from rejoinder.serve.editor.frames import Frames
-from rejoinder.serve.editor.lsp import Completer, EditorOptions
+from rejoinder.serve.editor.lsp import Completer, EditorHome, EditorOptions
 
 URI = "file:///draft.md"
 BEGUN = "I think that the prob"
@@ -65,14 +65,13 @@ class Editor(LanguageClient):
         return found.items
 
 
-def in_editor(home: Path, do: Callable[[Editor], Awaitable[None]]) -> types.InitializeResult:
+def in_editor(home: Path, do: Callable[[Editor], Awaitable[None]], *options: str) -> types.InitializeResult:
     """Start the server, do something, and end it as editors do; what the server said it can."""
 
     async def session() -> types.InitializeResult:
         editor = Editor()
-        await editor.start_io(
-            sys.executable, "-m", "rejoinder", "lsp", "--home", str(home), "--deadline", "1000", "--gate", "eager"
-        )
+        command = [sys.executable, "-m", "rejoinder", "lsp", "--home", str(home), "--deadline", "1000", "--gate", "eager"]
+        await editor.start_io(*command, *options)
         said = await editor.initialize_async(types.InitializeParams(capabilities=types.ClientCapabilities(), process_id=None))
         editor.initialized(types.InitializedParams())
         await do(editor)
@@ -126,7 +125,7 @@ def test_why_nothing_is_shown_is_told_once(tmp_path: Path) -> None:
         def suggest(self, draft: str, **_: object) -> Typed:
             return Typed("lem" if draft == BEGUN else "", 0.5, (), "toy", False)
 
-    completer = Completer(lambda context: cast("TypingSession", Session()), EditorOptions(), tell=told.append)
+    completer = Completer(EditorHome(lambda context: cast("TypingSession", Session())), EditorOptions(), told.append)
     for text, caret in ((BEGUN, 3), (BEGUN, 4), ("Nothing", 7), (BEGUN, len(BEGUN)), ("Nothing", 7)):
         asyncio.run(completer.at(TextDocument(URI, text, 1, "markdown"), types.Position(0, caret)))
     assert told == [f"nothing is shown in {URI}: {reason}" for reason in (Silence.INSIDE, Silence.UNSURE, Silence.UNSURE)]
@@ -219,7 +218,7 @@ def test_what_is_forgotten_is_let_go_of_at_once() -> None:
         opened.append(Session())
         return opened[-1]
 
-    completer = Completer(open_typing, EditorOptions(), lambda: changes.pop(0))
+    completer = Completer(EditorHome(open_typing, lambda: changes.pop(0)), EditorOptions())
     document = TextDocument(URI, BEGUN, 1, "markdown")
 
     def asked(*changed: bool) -> object:

@@ -2,7 +2,7 @@
 
 import { contextOf } from "./contextof.js";
 import { refusedSite } from "./refused.js";
-import { ask } from "./server.js";
+import { ask, helping } from "./server.js";
 import { register } from "./sites.js";
 import { keep, siteOf, state } from "./state.js";
 
@@ -13,11 +13,13 @@ const MOST = 100_000; // characters of a text that the server takes
 chrome.runtime.onInstalled.addListener(() => register());
 chrome.runtime.onStartup.addListener(() => register());
 chrome.storage.local.setAccessLevel?.({ accessLevel: "TRUSTED_CONTEXTS" }); // scripts in pages cannot read the token
-chrome.storage.onChanged.addListener(() => tellPages());
+chrome.storage.onChanged.addListener((changes) => {
+  if (changes.off) mark(changes.off.newValue ? "off" : "");
+  tellPages();
+});
 chrome.commands?.onCommand.addListener(async (name) => {
   if (name !== "switch") return;
-  const { manners } = await state();
-  await keep({ manners: { ...manners, gate: manners.gate === "off" ? "normal" : "off" } });
+  await helping().then(({ on }) => helping(!on)).catch(() => mark("!"));
 });
 
 chrome.runtime.onMessage.addListener((message, sender, answer) => {
@@ -28,22 +30,23 @@ chrome.runtime.onMessage.addListener((message, sender, answer) => {
 
 async function handle(message, sender) {
   const site = siteOf(sender.url ?? "") || siteOf(sender.origin ?? "") || siteOf(sender.tab?.url ?? "");
-  const { sites, manners } = await state();
+  const { sites, manners, off } = await state();
   if (!(site in sites) || refusedSite(site) !== null) throw new Error("this site is not switched on");
-  return KINDS[message.kind](message, { learn: sites[site].learn === true && manners.learn, manners });
+  return KINDS[message.kind](message, { learn: sites[site].learn === true && manners.learn && !off, manners, off });
 }
 
 /** What a script in a page may ask. */
 const KINDS = {
-  state: (_, { learn, manners }) => ({ manners, learn }),
+  state: (_, { learn, manners, off }) => ({ manners, learn, off }),
 
-  async suggest({ draft, after, patient, context, session, sequence }, { manners }) {
+  async suggest({ draft, after, patient, context, session, sequence }, { manners, off }) {
     const { gate, blocked } = manners;
     if (gate === "off") return null;
     const body = { draft: String(draft).slice(-MOST), after: String(after).slice(0, MOST), context: contextOf(context), gate, blocked, session: String(session).slice(0, 100), sequence: Number(sequence) };
     try {
       const said = await ask("/v1/suggest", { ...body, deadline_ms: patient ? PATIENT : QUICK });
-      mark("");
+      if ((said.off === true) !== off) await keep({ off: said.off === true });
+      mark(said.off ? "off" : "");
       const { ghost, words, rung, probability, cut, superseded } = said;
       return superseded ? null : { ghost, words, rung, probability, cut };
     } catch (error) {

@@ -1,6 +1,6 @@
 /** The server on this machine, asked with the token of this extension. Every failure is an Error whose message a person can act on. */
 
-import { state } from "./state.js";
+import { keep, state } from "./state.js";
 
 const PATIENCE = 20_000; // milliseconds
 
@@ -24,6 +24,13 @@ export async function ask(path, body, { method = body === undefined ? "GET" : "P
   const said = await response.json().catch(() => ({}));
   if (response.ok) return said;
   throw failed(said.error?.message ?? `The server answered ${response.status}.`, said.error?.code === "not_paired" ? "not_paired" : String(response.status));
+}
+
+/** How the switch for all help while typing stands, asked of the server or turned there. @returns {Promise<{on: boolean}>} */
+export async function helping(on) {
+  const said = await ask("/v1/switch", on === undefined ? undefined : { on });
+  await keep({ off: !said.on });
+  return said;
 }
 
 const failed = (message, code) => Object.assign(new Error(message), { code });

@@ -1,11 +1,12 @@
 /** What the extension keeps, in the browser's own storage on this machine: the server and the token for it, the manners, the sites. */
 
 import { manners } from "./typing/manners.js";
+import { Settings } from "./typing/settings.js";
 
 export const SERVER = "http://127.0.0.1:8765";
-const PLACES = ["server", "token", "manners", "sites"];
+const PLACES = ["server", "token", "manners", "sites", "off"];
 
-/** @returns {Promise<{server: string, token: string, manners: object, sites: Record<string, {learn: boolean}>}>} */
+/** @returns {Promise<{server: string, token: string, manners: object, sites: Record<string, {learn: boolean}>, off: boolean}>} off: everywhere, as the server said last */
 export async function state() {
   const kept = await chrome.storage.local.get(PLACES);
   return {
@@ -13,7 +14,19 @@ export async function state() {
     token: typeof kept.token === "string" ? kept.token : "",
     manners: manners(kept.manners),
     sites: kept.sites !== null && typeof kept.sites === "object" ? kept.sites : {},
+    off: kept.off === true,
   };
+}
+
+/** The manners as a form changes them, here and wherever else they are changed. */
+export async function settingsHere() {
+  const settings = new Settings((await state()).manners, (chosen) => keep({ manners: chosen }));
+  chrome.storage.onChanged.addListener(async ({ manners: changed }) => {
+    if (!changed) return;
+    const now = (await state()).manners;
+    if (JSON.stringify(now) !== JSON.stringify(settings.manners)) settings.set(now);
+  });
+  return settings;
 }
 
 /** Keep some of it. */

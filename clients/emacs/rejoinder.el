@@ -319,6 +319,21 @@ A mode stands for those derived from it, but `text-mode' for itself alone: data 
   (rejoinder--hide)
   (setq rejoinder--hushed (rejoinder--stands)))
 
+;;;###autoload
+(defun rejoinder-switch ()
+  "Switch help while typing on or off wherever you write: on the page, in the browser, in every editor."
+  (interactive)
+  (unless rejoinder--ready (user-error "No server of rejoinder runs"))
+  (if (eq t (jsonrpc-request rejoinder--server :workspace/executeCommand '(:command "rejoinder.switch") :timeout 10))
+      (message "rejoinder helps")
+    (rejoinder--hide)
+    (message "rejoinder is off wherever you write; the same command brings it back")))
+
+(defun rejoinder--saved ()
+  "This buffer was saved."
+  (when (and rejoinder--knows (eq rejoinder--knows rejoinder--ready) (rejoinder--tell))
+    (jsonrpc-notify rejoinder--server :textDocument/didSave (list :textDocument (list :uri rejoinder--uri)))))
+
 ;;; The words
 
 (defun rejoinder-completion-at-point ()
@@ -356,12 +371,14 @@ A mode stands for those derived from it, but `text-mode' for itself alone: data 
         (rejoinder--remember)
         (add-hook 'after-change-functions #'rejoinder--changed nil t)
         (add-hook 'post-command-hook #'rejoinder--typed nil t)
+        (add-hook 'after-save-hook #'rejoinder--saved nil t)
         (add-hook 'kill-buffer-hook #'rejoinder--forget nil t)
         (add-hook 'change-major-mode-hook #'rejoinder--forget nil t)
         (add-hook 'completion-at-point-functions #'rejoinder-completion-at-point 90 t)
         (rejoinder--start))
     (remove-hook 'after-change-functions #'rejoinder--changed t)
     (remove-hook 'post-command-hook #'rejoinder--typed t)
+    (remove-hook 'after-save-hook #'rejoinder--saved t)
     (remove-hook 'kill-buffer-hook #'rejoinder--forget t)
     (remove-hook 'change-major-mode-hook #'rejoinder--forget t)
     (remove-hook 'completion-at-point-functions #'rejoinder-completion-at-point t)

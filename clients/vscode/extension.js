@@ -31,11 +31,13 @@ const settings = () => vscode.workspace.getConfiguration("rejoinder");
 class Switches {
   constructor() {
     this.snoozedUntil = 0; // milliseconds since 1970
+    this.everywhere = true; // the switch of the page, the browser and all editors, as the server said last
   }
 
   /** Why nothing is shown in a document, in a word; "" if something may be. */
   silence(document) {
     if (!settings().get("enable")) return "off";
+    if (!this.everywhere) return "off everywhere";
     if (Date.now() < this.snoozedUntil) return "snoozed";
     const language = document?.languageId;
     const here = settings().get("languages")[language];
@@ -73,6 +75,11 @@ class Texts {
     });
   }
 
+  saved(client, document) {
+    const uri = document.uri.toString();
+    if (this.known.has(uri)) client?.notify("textDocument/didSave", { textDocument: { uri } });
+  }
+
   closed(client, document) {
     const uri = document.uri.toString();
     this.deleting.delete(uri);
@@ -94,6 +101,7 @@ class Server {
     if (this.client || this.failed) return this.client;
     const command = settings().get("command");
     const options = ["--gate", settings().get("gate"), ...settings().get("block").flatMap((word) => ["--block", word])];
+    if (settings().get("learn")) options.push("--learn");
     this.texts.known.clear();
     const client = new Client([...command, ...options], {
       heard: (line) => this.log.appendLine(line),
@@ -125,6 +133,14 @@ class Server {
     this.client = null;
     this.failed = "";
     this.changed();
+  }
+
+  /** What a command of the server says; null where there is no server. */
+  async run(command, ...given) {
+    const client = this.start();
+    if (!client) return null;
+    await client.ready;
+    return client.request("workspace/executeCommand", { command, arguments: given });
   }
 
   /** What the server answers at a place in a document; null where no help belongs, or none came in time. */
@@ -227,6 +243,10 @@ function commands(server, switches, status, log) {
   const language = () => vscode.window.activeTextEditor?.document.languageId;
   const found = {
     "rejoinder.toggle": () => set("enable", !settings().get("enable")),
+    "rejoinder.everywhere": async () => {
+      switches.everywhere = (await server.run("rejoinder.switch")) ?? switches.everywhere;
+      status.show();
+    },
     "rejoinder.toggleLanguage": () => {
       const name = language();
       const now = settings().get("languages");
@@ -246,7 +266,8 @@ function commands(server, switches, status, log) {
           ? { label: "Wake up", run: () => snooze(0) }
           : { label: "Snooze for half an hour", run: () => snooze(30) },
         ...(name ? [{ label: `Switch ${off ? "on" : "off"} for ${name}`, run: found["rejoinder.toggleLanguage"] }] : []),
-        { label: `Switch ${settings().get("enable") ? "off" : "on"} everywhere`, run: found["rejoinder.toggle"] },
+        { label: `Switch ${settings().get("enable") ? "off" : "on"} in this editor`, run: found["rejoinder.toggle"] },
+        { label: `Switch ${switches.everywhere ? "off" : "on"} wherever you write`, run: found["rejoinder.everywhere"] },
         { label: "Restart the server", run: found["rejoinder.restart"] },
         { label: "Show the log", run: found["rejoinder.showLog"] },
       ];
@@ -265,6 +286,11 @@ exports.activate = (context) => {
   let status = null;
   const server = (running = new Server(log, () => status?.show()));
   status = new Status(server, switches);
+  const look = async () => {
+    if (!server.client) return;
+    switches.everywhere = (await server.run("rejoinder.isOn")) ?? switches.everywhere;
+    status.show();
+  };
   const everywhere = { pattern: "**" };
   context.subscriptions.push(
     log,
@@ -272,13 +298,16 @@ exports.activate = (context) => {
     vscode.languages.registerInlineCompletionItemProvider(everywhere, ghosts(server, switches)),
     vscode.languages.registerCompletionItemProvider(everywhere, words(server, switches)),
     vscode.workspace.onDidChangeTextDocument((event) => server.texts.changed(server.client, event)),
+    vscode.workspace.onDidSaveTextDocument((document) => server.texts.saved(server.client, document)),
     vscode.workspace.onDidCloseTextDocument((document) => server.texts.closed(server.client, document)),
+    vscode.window.onDidChangeWindowState(({ focused }) => focused && look()), // it may have been turned elsewhere
     vscode.window.onDidChangeActiveTextEditor((editor) => {
       if (editor && PROSE.has(editor.document.languageId) && !switches.silence(editor.document)) server.start();
       status.show();
+      look();
     }),
     vscode.workspace.onDidChangeConfiguration((event) => {
-      if (["command", "gate", "block"].some((name) => event.affectsConfiguration(`rejoinder.${name}`))) server.stop();
+      if (["command", "gate", "block", "learn"].some((name) => event.affectsConfiguration(`rejoinder.${name}`))) server.stop();
       status.show();
     }),
     { dispose: () => clearTimeout(switches.timer) },
@@ -286,6 +315,7 @@ exports.activate = (context) => {
   );
   const first = vscode.window.activeTextEditor?.document;
   if (first && PROSE.has(first.languageId) && !switches.silence(first)) server.start();
+  look();
 };
 
 exports.deactivate = () => running?.stop();

@@ -7,7 +7,7 @@ const Module = require("node:module");
 const path = require("node:path");
 
 const [extension, settings, steps] = [process.argv[2], JSON.parse(process.argv[3]), JSON.parse(process.argv[4])];
-const heard = { change: [], close: [], active: [], configuration: [] };
+const heard = { change: [], save: [], close: [], active: [], state: [], configuration: [] };
 const on = (name) => (listener) => (heard[name].push(listener), { dispose() {} });
 const registered = {};
 const told = [];
@@ -33,6 +33,7 @@ const window = {
   createOutputChannel: () => ({ appendLine: (line) => told.push(`log: ${line}`), show() {} }),
   createStatusBarItem: () => item,
   onDidChangeActiveTextEditor: on("active"),
+  onDidChangeWindowState: on("state"),
   showWarningMessage: async (text) => void told.push(text),
 };
 const update = async (name, value) => {
@@ -70,6 +71,7 @@ const vscode = {
   workspace: {
     getConfiguration: () => ({ get: (name) => settings[name], update }),
     onDidChangeTextDocument: on("change"),
+    onDidSaveTextDocument: on("save"),
     onDidCloseTextDocument: on("close"),
     onDidChangeConfiguration: on("configuration"),
   },
@@ -111,6 +113,12 @@ const doings = {
   },
   type: (text) => window.activeTextEditor.document.change(0, text),
   delete: (count) => window.activeTextEditor.document.change(count, ""),
+  save() {
+    for (const listener of heard.save) listener(window.activeTextEditor.document);
+  },
+  focus() {
+    for (const listener of heard.state) listener({ focused: true });
+  },
   run: (name, ...more) => registered[name](...more),
   async ghost() {
     const { document } = window.activeTextEditor;

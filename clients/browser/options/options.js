@@ -1,19 +1,21 @@
 /** The settings: the server and the pairing with it, the manners, the sites. */
 
 import { begin, claim } from "../pairing.js";
-import { ask } from "../server.js";
+import { ask, helping } from "../server.js";
 import { spoken } from "../typing/spoken.js";
 import { learnFrom, switchOff } from "../sites.js";
-import { SERVER, keep, serverAt, state } from "../state.js";
+import { SERVER, keep, serverAt, settingsHere, state } from "../state.js";
 import { byId, make } from "../typing/elements.js";
-import { showManners } from "../typing/mannersform.js";
-import { Settings } from "../typing/settings.js";
+import { gateForm, learningForm, mannersForms, placed } from "../typing/mannersform.js";
+import { Switch } from "../typing/switch.js";
 
 const LOOK_AGAIN = 1_000; // milliseconds
 
 const kept = await state();
-const settings = new Settings(kept.manners, (manners) => keep({ manners }));
-showManners(settings);
+const settings = await settingsHere();
+placed("gate-here", gateForm(settings), new Switch(helping).form());
+placed("learning-here", learningForm(settings, "learn from the sentences I finish, on the sites where I switch that on"));
+placed("manners-here", ...mannersForms(settings));
 byId("server").value = kept.server;
 byId("address").addEventListener("submit", move);
 byId("pair").addEventListener("click", pair);
@@ -21,10 +23,7 @@ byId("unpair").addEventListener("click", async () => {
   await keep({ token: "" });
   showServer();
 });
-chrome.storage.onChanged.addListener(async (changes) => {
-  if (changes.sites) showSites();
-  if (changes.manners && JSON.stringify((await state()).manners) !== JSON.stringify(settings.manners)) settings.set((await state()).manners);
-});
+chrome.storage.onChanged.addListener((changes) => changes.sites && showSites());
 showServer();
 showSites();
 

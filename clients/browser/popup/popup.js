@@ -2,11 +2,13 @@
 
 import { contextOf } from "../contextof.js";
 import { refusedSite } from "../refused.js";
-import { ask } from "../server.js";
+import { ask, helping } from "../server.js";
 import { learnFrom, switchOff, switchOn } from "../sites.js";
-import { keep, siteOf, state } from "../state.js";
+import { keep, settingsHere, siteOf, state } from "../state.js";
 import { byId } from "../typing/elements.js";
+import { gateForm, placed } from "../typing/mannersform.js";
 import { spoken } from "../typing/spoken.js";
+import { Switch } from "../typing/switch.js";
 import { replyItem } from "./reply.js";
 
 const MOST = 5; // replies
@@ -19,9 +21,7 @@ byId("pair").addEventListener("click", () => chrome.runtime.openOptionsPage());
 byId("site-on").addEventListener("change", ({ target }) => (target.checked ? turnOn() : switchOff(site).then(show)));
 byId("site-learn").addEventListener("change", ({ target }) => learn(target.checked));
 byId("find").addEventListener("click", find);
-for (const choice of document.querySelectorAll("#gate input")) {
-  choice.addEventListener("change", async () => keep({ manners: { ...(await state()).manners, gate: choice.value } }));
-}
+placed("gate-here", gateForm(await settingsHere()), new Switch(helping).form());
 chrome.storage.onChanged.addListener(show);
 show();
 showServer();
@@ -55,7 +55,6 @@ async function show() {
   byId("site-learn").checked = sites[site]?.learn === true && manners.learn;
   byId("site-learn").disabled = !(site in sites);
   byId("find").disabled = !(site in sites) || reason !== null;
-  for (const choice of document.querySelectorAll("#gate input")) choice.checked = choice.value === manners.gate;
 }
 
 async function showServer() {

@@ -241,6 +241,23 @@ local function start(buffer)
   vim.lsp.start(server, { bufnr = buffer })
 end
 
+-- The switch for all help, on the page, in the browser and in editors: the server of this buffer turns it.
+local function switch()
+  local client = client_of(vim.api.nvim_get_current_buf())
+  if not client then
+    vim.notify("rejoinder: no server runs for this buffer", vim.log.levels.WARN)
+    return
+  end
+  call(client, "request", "workspace/executeCommand", { command = "rejoinder.switch" }, function(_, on)
+    if on ~= nil then
+      if not on then
+        left()
+      end
+      vim.notify(on and "rejoinder helps" or "rejoinder is off wherever you write; the same command brings it back")
+    end
+  end, vim.api.nvim_get_current_buf())
+end
+
 --- Begin: a server for the file types of prose, and a ghost while one writes. `options` holds what differs from M.options.
 function M.setup(options)
   M.options = vim.tbl_deep_extend("force", M.options, options or {})
@@ -249,6 +266,7 @@ function M.setup(options)
   local function on(events, todo, pattern)
     vim.api.nvim_create_autocmd(events, { group = group, pattern = pattern, callback = todo })
   end
+  vim.api.nvim_create_user_command("RejoinderSwitch", switch, { desc = "All help while typing, on or off" })
   on("FileType", function(event)
     start(event.buf)
   end, M.options.filetypes)

@@ -41,6 +41,7 @@ _PLACES = {  # the command, or the group of commands, and where it lies
     "service": "service:service_app",
     "pair": "pair:pair",
     "lsp": "lsp:lsp",
+    "switch": "switch:switch",
     "ladder": "ladder:ladder",
     "tour": "tour:tour",
     "model": "model:model_app",

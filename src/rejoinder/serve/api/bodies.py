@@ -87,6 +87,7 @@ class SuggestAnswer(BaseModel):
     words: list[WordAnswer]
     rung: str
     cut: bool  # the deadline ended the search
+    off: bool  # help is switched off everywhere
     superseded: bool  # a newer keystroke of the session had come, so this one was not looked at to its end
     milliseconds: float  # from arrival
 
@@ -206,6 +207,18 @@ class OwnBody(Body):
     """Text that the person wrote, blank lines between posts."""
 
     text: Text
+
+
+class SwitchBody(Body):
+    """How the switch for all help while typing is to stand."""
+
+    on: bool
+
+
+class SwitchAnswer(BaseModel):
+    """How it stands."""
+
+    on: bool
 
 
 class OwnAnswer(BaseModel):

@@ -17,6 +17,7 @@ from fastapi.responses import Response
 from rejoinder.engine.typing import Gate, Typed, TypingSession
 from rejoinder.errors import DamagedModel
 from rejoinder.home.open_home import OpenHome, context_of
+from rejoinder.home.switch import is_on
 from rejoinder.post import Post
 from rejoinder.serve.api.bodies import Context, ItemContext, RepliesAnswer, ReplyBody, SuggestAnswer, SuggestBody, TextContext
 from rejoinder.serve.http.excerpts import end_of, nearest_posts
@@ -27,7 +28,7 @@ from rejoinder.serve.http.services import Services, services_of
 from rejoinder.serve.http.sessions import Session
 
 MARGIN = 0.004  # seconds kept for handing the answer over
-_SILENCE: dict[str, Any] = {"ghost": "", "probability": 0.0, "words": [], "rung": ""}
+_SILENCE: dict[str, Any] = {"ghost": "", "probability": 0.0, "words": [], "rung": "", "cut": False, "off": False}
 _UNANSWERED = (Post(0),)  # a draft answers something, as most do
 
 router = APIRouter()
@@ -44,12 +45,12 @@ async def suggest(body: SuggestBody, request: Request) -> Response:
     found: dict[str, Any]
     async with session.turn:
         superseded = session.overtaken(number)
-        found = {**_SILENCE, "cut": False}
+        found = _SILENCE
         if not superseded:
             found = await _searched(services, body, session, number, arrived)
             superseded = session.overtaken(number)
     if superseded:
-        found = {**_SILENCE, "cut": False}
+        found = _SILENCE
         services.metrics.superseded.inc()
     took = perf_counter() - arrived
     _count(services, found, took)
@@ -59,6 +60,8 @@ async def suggest(body: SuggestBody, request: Request) -> Response:
 
 async def _searched(services: Services, body: SuggestBody, session: Session, number: int, arrived: float) -> dict[str, Any]:
     """What the engine finds before the deadline."""
+    if not is_on(services.opened.home.home):
+        return {**_SILENCE, "off": True}
     deadline = arrived + body.deadline_ms / 1000
 
     def unwanted() -> bool:
@@ -88,7 +91,8 @@ async def _searched(services: Services, body: SuggestBody, session: Session, num
     if typed is None:
         return {**_SILENCE, "cut": True}
     words = [{"text": word.text, "probability": word.probability} for word in typed.words]
-    return {"ghost": typed.ghost, "probability": typed.probability, "words": words, "rung": typed.rung, "cut": typed.cut}
+    said = {"ghost": typed.ghost, "probability": typed.probability, "words": words, "rung": typed.rung, "cut": typed.cut}
+    return {**_SILENCE, **said}
 
 
 def _open(services: Services, body: SuggestBody) -> TypingSession:

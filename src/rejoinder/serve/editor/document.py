@@ -42,6 +42,7 @@ _HEADER = re.compile(  # the fields a mail may begin with: "Note: " in a body is
 _HEADER_END = re.compile(r"\n(?:\n|--text follows this line--\n)")  # the line is Emacs'
 _FRONT = re.compile(r"(---|\+\+\+)[ \t]*\n")
 _QUOTED = re.compile(r">+ ?")
+_FENCED = re.compile(r"^ {0,3}(```|~~~).*?(?:^ {0,3}\1[^\n]*$|\Z)", re.MULTILINE | re.DOTALL)
 
 
 class Silence(StrEnum):
@@ -52,6 +53,7 @@ class Silence(StrEnum):
     HEADER = "the caret is in the header of a mail, or in front matter"
     FOREIGN = "the line is quoted, or git's own"
     UNSURE = "nothing was sure enough, or not in time"
+    OFF = "help is switched off everywhere; `rejoinder switch on` brings it back"
 
 
 class Draft(NamedTuple):
@@ -82,6 +84,18 @@ def read_document(language: str, text: str, caret: int) -> Draft | Silence:
     if body is None:
         return Silence.HEADER
     return Draft(_quoted(text), _own(body, ">").lstrip("\n")) if kind == "mail" else Draft("", _nearest(body))
+
+
+def own_prose(language: str, text: str) -> str:
+    """What of a document is prose of the writer's own: no header or front matter, no fences of code, none of git's lines."""
+    kind = _KINDS.get(language)
+    if kind is None:
+        return ""
+    plain = text.replace("\r\n", "\n")
+    if kind == "commit":
+        return "\n".join(line for line in plain.split("\n") if not line.startswith("#"))
+    body = _without_header(plain) if kind == "mail" else _without_front(plain)
+    return _FENCED.sub("", body or "")
 
 
 def _own(text: str, mark: str) -> str:

@@ -21,7 +21,7 @@ from rejoinder import __version__
 from rejoinder.home.open_home import OpenHome
 from rejoinder.home.pairing import Pairings
 from rejoinder.home.workspace import Workspace
-from rejoinder.serve.api import browse, own, pairing, suggest
+from rejoinder.serve.api import browse, own, pairing, suggest, switch
 from rejoinder.serve.http.backend import Backend, Forward
 from rejoinder.serve.http.config import ServeConfig
 from rejoinder.serve.http.failures import add_failures
@@ -39,7 +39,7 @@ _LOOK_AGAIN = 1.0  # seconds between looks at whether the home has changed
 _DESCRIPTION = "Finishes sentences and proposes replies, from an archive on this machine. It never posts anywhere."
 
 
-_ROUTERS = (suggest.router, browse.router, own.router, pairing.router, openai_routes.router)
+_ROUTERS = (suggest.router, browse.router, own.router, switch.router, pairing.router, openai_routes.router)
 
 
 def create_app(

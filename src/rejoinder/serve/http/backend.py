@@ -34,7 +34,7 @@ from rejoinder.serve.http.failures import Failure, failure
 from rejoinder.serve.http.routing import KnownRoutes
 
 HERE = frozenset(
-    ("/v1/suggest", "/v1/own", "/v1/rungs", "/v1/pair", "/v1/pair/claim", "/health", "/metrics")
+    ("/v1/suggest", "/v1/own", "/v1/switch", "/v1/rungs", "/v1/pair", "/v1/pair/claim", "/health", "/metrics")
 )  # what the first process answers itself
 _PASSED_ON = (b"content-type", b"accept", b"user-agent")
 _PIECE = 65_536  # bytes

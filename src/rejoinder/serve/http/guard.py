@@ -30,7 +30,7 @@ from rejoinder.serve.http.failures import failure
 _WILDCARDS = ("0.0.0.0", "::")  # noqa: S104 - compared with, not bound to
 _LOCAL = frozenset(("localhost", "127.0.0.1", "[::1]"))
 _TO_PAIR = frozenset(("/v1/pair", "/v1/pair/claim"))
-_FOR_EXTENSIONS = frozenset(("/v1/suggest", "/v1/reply", "/v1/own", "/v1/rungs"))
+_FOR_EXTENSIONS = frozenset(("/v1/suggest", "/v1/reply", "/v1/own", "/v1/switch", "/v1/rungs"))
 _WITHOUT_BODY = ("GET", "HEAD", "OPTIONS")
 _POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; font-src 'self'; "

@@ -38,6 +38,7 @@ export const rungs = () => ask("/v1/rungs");
 export const own = () => ask("/v1/own");
 export const addOwn = (text) => put("/v1/own", { text }, { keepalive: true }); // also while the page is being left
 export const eraseOwn = () => ask("/v1/own", { method: "DELETE" });
+export const helping = (on) => (on === undefined ? ask("/v1/switch") : put("/v1/switch", { on }));
 export const pairings = () => ask("/v1/pairings");
 export const pair = (code) => put("/v1/pairings", { code });
 export const unpair = (id) => ask(`/v1/pairings/${encodeURIComponent(id)}`, { method: "DELETE" });

@@ -11,9 +11,10 @@ import { Replies } from "./replies.js";
 import { keep, kept } from "./storage.js";
 import { ThreadPane } from "./thread.js";
 import { byId, make } from "./typing/elements.js";
-import { showManners } from "./typing/mannersform.js";
+import { gateForm, learningForm, mannersForms, placed } from "./typing/mannersform.js";
 import { Settings } from "./typing/settings.js";
 import { spoken } from "./typing/spoken.js";
+import { Switch } from "./typing/switch.js";
 
 const SETTINGS = "rejoinder.settings";
 const settings = new Settings(kept(SETTINGS), (manners) => keep(SETTINGS, manners));
@@ -27,8 +28,20 @@ const STEP = 50_000; // by which the beginning of a longer one moves on, so that
 function suggest(draft, after, patient) {
   const { gate, blocked } = settings.manners;
   const begin = draft.length > LONGEST ? Math.ceil((draft.length - LONGEST) / STEP) * STEP : 0;
-  return api.suggest({ draft: draft.slice(begin), after: after.slice(0, LONGEST), context, gate, blocked, deadline_ms: patient ? PATIENT : QUICK });
+  return api.suggest({ draft: draft.slice(begin), after: after.slice(0, LONGEST), context, gate, blocked, deadline_ms: patient ? PATIENT : QUICK }).then(heard);
 }
+
+/** An answer may tell that help was switched off elsewhere. */
+function heard(said) {
+  if (said !== null) everywhere.heard(said.off !== true);
+  return said;
+}
+
+const everywhere = new Switch(api.helping);
+placed("gate-here", gateForm(settings), everywhere.form());
+placed("manners-here", ...mannersForms(settings));
+placed("learning-here", learningForm(settings, "learn from the sentences I finish here"));
+addEventListener("visibilitychange", () => document.hidden || everywhere.look());
 
 const composer = new Composer(settings, suggest);
 const thread = new ThreadPane(answer, () => byId("draft").focus());
@@ -38,11 +51,10 @@ const drafts = new Drafts(composer, (draft) => answering(draft.context, draft.ti
 
 showLadder();
 showSpeaks();
-showManners(settings);
-showOwn(settings, composer);
+showOwn(settings, composer, everywhere);
 showPairings();
 byId("draft").addEventListener("input", () => inside.soon());
-settings.addEventListener("change", () => composer.refresh());
+for (const chosen of [settings, everywhere]) chosen.addEventListener("change", () => composer.refresh());
 
 /** A post was chosen: its draft is taken up. */
 function answer(chosen, title, notice) {

@@ -10,19 +10,21 @@ const SHOWN = 200; // posts of one's own that are listed
 /**
  * @param {Settings} settings
  * @param {Composer} composer where one writes
+ * @param {Switch} everywhere whether there is help at all
  */
-export function showOwn(settings, composer) {
+export function showOwn(settings, composer, everywhere) {
   const field = byId("draft");
   const learning = new Learning((text) => api.addOwn(text).then(refresh, say));
-  const finished = () => settings.manners.learn && learning.ended(composer.text);
+  const finished = () => settings.manners.learn && everywhere.isOn && learning.ended(composer.text);
+  let learns = settings.manners.learn;
   learning.began(composer.text);
   field.addEventListener("paste", ({ clipboardData }) => learning.pasted(clipboardData?.getData("text/plain") ?? ""));
   field.addEventListener("replaced", () => learning.began(composer.text));
   field.addEventListener("blur", finished);
   addEventListener("pagehide", finished);
-  byId("learn").addEventListener("change", ({ target }) => {
-    learning.began(composer.text); // what was written before this was switched on is left alone
-    settings.set({ learn: target.checked });
+  settings.addEventListener("change", () => {
+    if (settings.manners.learn && !learns) learning.began(composer.text); // what was written before this was switched on is left alone
+    learns = settings.manners.learn;
   });
   byId("own").addEventListener("toggle", () => byId("own").open && refresh());
   byId("own-find").addEventListener("input", () => list(texts));
