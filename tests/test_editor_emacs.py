@@ -4,25 +4,27 @@ from __future__ import annotations
 
 import json
 import os
-import pty
 import shutil
 import signal
 import subprocess
 import sys
-import termios
-import threading
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
+from browsing import a_chromium, npm_packages
+from playwright.sync_api import sync_playwright
+from terminal import LIGHT, Terminal
 from waiting import until
+
+from rejoinder.home.own_text import remembered
+from rejoinder.home.switch import is_on
 
 CLIENT = Path(__file__).resolve().parents[1] / "clients" / "emacs" / "rejoinder.el"
 BEGUN = "I think that the prob"
 PATIENCE = 240.0  # seconds
-TAKE = "import fcntl, os, sys, termios; fcntl.ioctl(0, termios.TIOCSCTTY, 0); os.execv(sys.argv[1], sys.argv[1:])"  # the terminal
 RIGHT = "\x1b[1;3C"  # M-<right>, as xterm sends it
 EMACS, ASKER = shutil.which("emacs"), shutil.which("emacsclient")
 pytestmark = pytest.mark.skipif(EMACS is None or ASKER is None, reason="no Emacs: `apt-get install emacs-nox` brings one")
@@ -31,7 +33,7 @@ pytestmark = pytest.mark.skipif(EMACS is None or ASKER is None, reason="no Emacs
 class Emacs:
     """One that runs, and is typed into."""
 
-    def __init__(self, folder: Path, configuration: str, name: str) -> None:
+    def __init__(self, folder: Path, configuration: str, name: str, size: tuple[int, int] = (30, 100)) -> None:
         assert EMACS
         self.file, self.socket = folder / name, folder / "s"
         start = folder / "start.el"
@@ -40,29 +42,15 @@ class Emacs:
             f'(setq auto-save-default nil make-backup-files nil server-name "{self.socket}")\n{configuration}\n'
             f'(load "{CLIENT}" nil t)\n(global-rejoinder-mode)\n(server-start)\n'
         )
-        env = {**os.environ, "TERM": "xterm", "LC_ALL": "C.UTF-8", "HOME": str(folder)}
-        self.screen, terminal = pty.openpty()
-        termios.tcsetwinsize(terminal, (30, 100))
-        command = [sys.executable, "-c", TAKE, EMACS, "-nw", "-Q", "-l", str(start), str(self.file)]
-        self.process = subprocess.Popen(
-            command, env=env, stdin=terminal, stdout=terminal, stderr=terminal, start_new_session=True
-        )
-        os.close(terminal)
-        threading.Thread(target=self._watch, daemon=True).start()
+        env = {**os.environ, "HOME": str(folder)}
+        self.terminal = Terminal([EMACS, "-nw", "-Q", "-l", str(start), str(self.file)], env, *size)
+        self.process = self.terminal.process
         self.until(self.socket.exists)
-
-    def _watch(self) -> None:
-        """Take what is drawn, so that Emacs never waits for the terminal."""
-        try:
-            while os.read(self.screen, 65_536):
-                pass
-        except OSError:
-            pass
 
     def type(self, keys: str) -> None:
         """Type keys, and wait until Emacs has read them."""
         counted = [self.lisp("(+ num-nonmacro-input-events 0)")]
-        os.write(self.screen, keys.encode())
+        self.terminal.type(keys)
 
         def read() -> bool:  # some were read, and no more come: they do not all arrive at once
             counted.append(self.lisp("(+ num-nonmacro-input-events 0)"))
@@ -118,7 +106,7 @@ class Emacs:
         if self.process.poll() is None:
             subprocess.run([str(ASKER), "-s", self.socket, "-e", "(let (kill-emacs-hook) (kill-emacs))"], capture_output=True)
         self.process.wait(PATIENCE)
-        os.close(self.screen)
+        self.terminal.close()
 
 
 Start = Callable[..., Emacs]
@@ -128,12 +116,12 @@ Start = Callable[..., Emacs]
 def start(tmp_path: Path) -> Iterator[Start]:
     running: list[Emacs] = []
 
-    def one(configuration: str = "", name: str = "draft.txt", command: list[str] | None = None) -> Emacs:
+    def one(configuration: str = "", name: str = "draft.txt", command: list[str] | None = None, **more: Any) -> Emacs:
         if command is None:
             command = [sys.executable, "-m", "rejoinder", "lsp", "--gate", "eager", "--deadline", "1000"]
             command += ["--home", str(tmp_path / "home")]  # without one of ours, the package's models speak
         told = " ".join(json.dumps(part) for part in command)
-        running.append(Emacs(tmp_path, f"(setq rejoinder-command '({told}))\n{configuration}", name))
+        running.append(Emacs(tmp_path, f"(setq rejoinder-command '({told}))\n{configuration}", name, **more))
         return running[-1]
 
     yield one
@@ -310,3 +298,40 @@ def test_a_server_that_is_killed_is_begun_again_when_one_asks_for_it(start: Star
         emacs.type("\x1bxrejoinder-mode\r")
     assert emacs.lisp("(vector rejoinder-mode (null rejoinder--server))") == [True, None]
     assert emacs.shown_for(BEGUN).startswith("lem")
+
+
+def test_it_is_switched_off_wherever_one_writes_and_on_again(start: Start, tmp_path: Path) -> None:
+    emacs = start()
+    assert emacs.shown_for(BEGUN)
+    emacs.lisp("(rejoinder-switch)")
+    assert not is_on(tmp_path / "home") and emacs.ghost == ""
+    emacs.type("l")
+    emacs.lisp("(rejoinder-completion-at-point)")  # what was asked before has been answered
+    assert emacs.ghost == ""
+    emacs.lisp("(rejoinder-switch)")
+    assert is_on(tmp_path / "home")
+    emacs.type("\x01\x0b")  # C-a C-k
+    assert emacs.shown_for(BEGUN)
+
+
+def test_sentences_are_learned_from_where_that_is_asked_for(start: Start, tmp_path: Path) -> None:
+    home = tmp_path / "home"
+    emacs = start(command=[sys.executable, "-m", "rejoinder", "lsp", "--learn", "--home", str(home)])
+    emacs.until(lambda: emacs.lisp("(if rejoinder--ready t :json-false)") is True)
+    for letter in "This one is mine. ":
+        emacs.type(letter)
+    emacs.type("\x18\x13")  # C-x C-s
+    emacs.until(lambda: remembered(home))
+    assert remembered(home) == "This one is mine.\n"
+
+
+def test_a_picture_of_it(start: Start, tmp_path: Path) -> None:
+    """REJOINDER_PICTURES=docs writes it there."""
+    if reason := npm_packages():
+        pytest.skip(reason)
+    emacs = start("(menu-bar-mode -1)\n(setq frame-background-mode 'light)", size=(9, 80))
+    ghost = emacs.shown_for(BEGUN)
+    file = Path(os.environ.get("REJOINDER_PICTURES", tmp_path)) / "emacs-light.png"
+    with sync_playwright() as playwright, a_chromium(playwright) as browser:
+        screen = emacs.terminal.picture(browser, file, LIGHT)
+    assert f"{BEGUN}{ghost}" in screen

@@ -14,7 +14,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from browsing import a_chromium, npm_packages
+from playwright.sync_api import sync_playwright
+from terminal import DARK, Terminal
 from waiting import until
+
+from rejoinder.home.own_text import remembered
+from rejoinder.home.switch import is_on
 
 CLIENT = Path(__file__).resolve().parents[1] / "clients" / "neovim"
 BEGUN = "I think that the prob"
@@ -35,16 +41,20 @@ pytestmark = pytest.mark.skipif(NEOVIM is None, reason="no Neovim: `pip install 
 class Neovim:
     """One that runs, and is typed into."""
 
-    def __init__(self, folder: Path, configuration: str) -> None:
+    def __init__(self, folder: Path, configuration: str, size: tuple[int, int] | None = None) -> None:
         assert NEOVIM
         self.socket = folder / "s"
         self.file = folder / "draft.md"
         start = folder / "init.lua"
         start.write_text(f"vim.opt.runtimepath:append([[{CLIENT}]])\nvim.o.swapfile = false\nvim.o.shada = ''\n{configuration}\n")
         env = {**os.environ, "XDG_STATE_HOME": str(folder / "state"), "XDG_CONFIG_HOME": str(folder), "LC_ALL": "C.UTF-8"}
-        command = [NEOVIM, "--headless", "-u", str(start), "--listen", str(self.socket), str(self.file)]
+        command = ["-u", str(start), "--listen", str(self.socket), str(self.file)]
         streams = {"stdin": subprocess.DEVNULL, "stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
-        self.process = subprocess.Popen(command, env=env, **streams)  # type: ignore[call-overload]
+        if size:
+            self.terminal = Terminal([NEOVIM, *command], env, *size)
+            self.process = self.terminal.process
+        else:
+            self.process = subprocess.Popen([NEOVIM, "--headless", *command], env=env, **streams)  # type: ignore[call-overload]
         self.until(self.socket.exists)
         self.until(lambda: self.lua("vim.v.vim_did_enter") == 1)
 
@@ -96,12 +106,13 @@ Start = Callable[..., Neovim]
 def start(tmp_path: Path) -> Iterator[Start]:
     running: list[Neovim] = []
 
-    def one(options: str = "", configuration: str = "") -> Neovim:
+    def one(options: str = "", configuration: str = "", size: tuple[int, int] | None = None, learn: bool = False) -> Neovim:
         command = [sys.executable, "-m", "rejoinder", "lsp", "--gate", "eager", "--deadline", "1000"]
         command += ["--home", str(tmp_path / "home")]  # without one of ours, the package's models speak
+        command += ["--learn"] if learn else []
         given = f"{{ cmd = vim.json.decode([=[{json.dumps(command)}]=]) }}"
         told = f"vim.g.rejoinder = vim.tbl_extend('force', {given}, {{ {options} }})"
-        running.append(Neovim(tmp_path, f"{told}\n{configuration}"))
+        running.append(Neovim(tmp_path, f"{told}\n{configuration}", size))
         return running[-1]
 
     yield one
@@ -209,3 +220,40 @@ def test_a_missing_server_is_said_once(start: Start) -> None:
     assert len(told) == 1
     assert "`no-such-rejoinder` was not found" in told[0] and "pip install" in told[0]
     assert neovim.lines[0].rstrip() == " the prob" != neovim.lines[0]
+
+
+def test_it_is_switched_off_wherever_one_writes_and_on_again(start: Start, tmp_path: Path) -> None:
+    neovim = start()
+    assert shown_for(neovim, BEGUN)
+    neovim.lua("vim.cmd.RejoinderSwitch()")
+    neovim.until(lambda: not is_on(tmp_path / "home") and neovim.ghost == "")
+    neovim.type("l")
+    neovim.until(lambda: not neovim.lua("require('rejoinder').waits()"))
+    assert neovim.ghost == ""
+    neovim.lua("vim.cmd.RejoinderSwitch()")
+    neovim.until(lambda: is_on(tmp_path / "home"))
+    neovim.type("<Esc>0D")
+    assert shown_for(neovim, BEGUN)
+
+
+def test_sentences_are_learned_from_where_that_is_asked_for(start: Start, tmp_path: Path) -> None:
+    neovim = start(learn=True)
+    shown_for(neovim, BEGUN)
+    for letter in "lem is mine. ":
+        neovim.type(letter.replace(" ", "<Space>"))
+    neovim.type("<Esc>:w<CR>")
+    neovim.until(lambda: remembered(tmp_path / "home"))
+    assert remembered(tmp_path / "home") == f"{BEGUN}lem is mine.\n"
+
+
+def test_a_picture_of_it(start: Start, tmp_path: Path) -> None:
+    """REJOINDER_PICTURES=docs writes it there."""
+    if reason := npm_packages():
+        pytest.skip(reason)
+    looks = "vim.o.termguicolors = true\nvim.o.background = 'dark'\nvim.o.number = true\nvim.o.statusline = ' %t %m'"
+    neovim = start(configuration=looks, size=(9, 80))
+    ghost = shown_for(neovim, BEGUN)
+    file = Path(os.environ.get("REJOINDER_PICTURES", tmp_path)) / "neovim-dark.png"
+    with sync_playwright() as playwright, a_chromium(playwright) as browser:
+        screen = neovim.terminal.picture(browser, file, DARK)
+    assert f"{BEGUN}{ghost}" in screen

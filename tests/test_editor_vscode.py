@@ -25,12 +25,14 @@ import pytest
 from browsing import a_chromium, until
 from playwright.sync_api import Browser, Page, expect, sync_playwright
 
+from rejoinder.home.own_text import remembered
+
 HERE = Path(__file__).resolve().parent
 CLIENT = HERE.parent / "clients" / "vscode"
 BEGUN = "I think that the prob"
 PATIENCE = 300.0  # seconds: a real editor in a browser is much to begin
 NODE = shutil.which("node")
-DEFAULTS = {"enable": True, "languages": {}, "comments": False, "words": False, "gate": "eager", "block": []}
+DEFAULTS = {"enable": True, "languages": {}, "comments": False, "words": False, "gate": "eager", "block": [], "learn": False}
 EDITOR = HERE / "vscode" / "node_modules" / "code-server" / "lib" / "vscode"
 needs_node = pytest.mark.skipif(NODE is None, reason="node is not installed")
 needs_editor = pytest.mark.skipif(
@@ -198,6 +200,32 @@ def test_switches_and_what_the_status_says_of_them(tmp_path: Path) -> None:
     shown = ["no prose", "", "snoozed", "off for markdown", "off"]
     assert said == [f"$(circle-slash) rejoinder: {one}" if one else "$(edit) rejoinder" for one in shown]
     assert answers[2] == answers[9] == answers[14] == []
+
+
+@needs_node
+def test_it_is_switched_off_wherever_one_writes_and_learns_where_it_is_asked_to(tmp_path: Path) -> None:
+    answers = played(
+        server(tmp_path),
+        ("open", "markdown", "This stood here. "),
+        *(("type", letter) for letter in BEGUN),
+        ("until", "ghost"),
+        ("run", "rejoinder.everywhere"),
+        ("ghost",),
+        ("status",),
+        ("run", "rejoinder.everywhere"),
+        ("until", "ghost"),
+        ("status",),
+        *(("type", letter) for letter in "lem is mine."),
+        ("save",),
+        ("ghost",),
+        learn=True,
+    )
+    assert [answer for answer in answers if isinstance(answer, str)] == [
+        "$(circle-slash) rejoinder: off everywhere",
+        "$(edit) rejoinder",
+    ]
+    assert answers[len(BEGUN) + 3] == []
+    assert remembered(tmp_path) == f"{BEGUN}lem is mine.\n"
 
 
 @needs_node

@@ -5,7 +5,8 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from itertools import count
 from pathlib import Path
 from typing import Any
@@ -41,7 +42,7 @@ def test_a_server_says_how_it_stands_and_is_silent_while_it_is_off(tmp_path: Pat
         assert client.post("/v1/switch", json={"on": False}).json() == {"on": False}  # again
         assert client.post("/v1/switch", json={"on": True}).json() == client.get("/v1/switch").json() == {"on": True}
         assert typed() == before
-        assert client.post("/v1/switch", json={"on": "maybe"}).status_code == 400
+        assert client.post("/v1/switch", json={"on": "maybe"}).status_code == 422
 
 
 class Editor:
@@ -81,15 +82,17 @@ class Editor:
         return "".join(item["insertText"] for item in found["items"])
 
     def switch(self) -> Any:
-        return self.ask("workspace/executeCommand", {"command": "rejoinder.switch", "arguments": []})
+        return self.ask("workspace/executeCommand", {"command": "rejoinder.switch", "arguments": []})["on"]
 
-    def end(self) -> None:
-        self.ask("shutdown", None)
-        self.tell("exit", None)
-        assert self.process.wait(PATIENCE) == 0
-        for stream in (self.process.stdin, self.process.stdout):
-            assert stream
-            stream.close()
+
+@contextmanager
+def editing(home: Path) -> Iterator[Editor]:
+    editor = Editor(home)
+    with editor.process:
+        yield editor
+        editor.ask("shutdown", None)
+        editor.tell("exit", None)
+    assert editor.process.returncode == 0
 
 
 def let_in(context: BrowserContext, home: Path, url: str) -> None:
@@ -126,6 +129,7 @@ def test_whoever_turns_it_every_door_obeys(home: Path, tmp_path: Path) -> None:
         sync_playwright() as playwright,
         chromium_with(playwright, packed(tmp_path), tmp_path / "profile") as context,
         pages() as site,
+        editing(home) as editor,
     ):
         let_in(context, home, server.url)
         page = context.new_page()
@@ -134,7 +138,6 @@ def test_whoever_turns_it_every_door_obeys(home: Path, tmp_path: Path) -> None:
         page.locator("#draft").press_sequentially(BEGUN, delay=10)
         field = opened(context, site, "textarea")
         field.page.keyboard.type(BEGUN, delay=10)
-        editor = Editor(home)
         box = page.locator("#everywhere")
 
         def all_say(on: bool) -> None:
@@ -166,7 +169,6 @@ def test_whoever_turns_it_every_door_obeys(home: Path, tmp_path: Path) -> None:
         all_say(False)
         subprocess.run([sys.executable, "-m", "rejoinder", "switch", "on", "--home", str(home)], check=True, capture_output=True)
         all_say(True)
-        editor.end()
 
 
 def test_it_is_known_in_the_popup(home: Path, tmp_path: Path) -> None:

@@ -324,7 +324,8 @@ A mode stands for those derived from it, but `text-mode' for itself alone: data 
   "Switch help while typing on or off wherever you write: on the page, in the browser, in every editor."
   (interactive)
   (unless rejoinder--ready (user-error "No server of rejoinder runs"))
-  (if (eq t (jsonrpc-request rejoinder--server :workspace/executeCommand '(:command "rejoinder.switch") :timeout 10))
+  (if (eq t (plist-get (jsonrpc-request rejoinder--server :workspace/executeCommand '(:command "rejoinder.switch") :timeout 10)
+                       :on))
       (message "rejoinder helps")
     (rejoinder--hide)
     (message "rejoinder is off wherever you write; the same command brings it back")))

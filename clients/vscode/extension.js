@@ -244,7 +244,7 @@ function commands(server, switches, status, log) {
   const found = {
     "rejoinder.toggle": () => set("enable", !settings().get("enable")),
     "rejoinder.everywhere": async () => {
-      switches.everywhere = (await server.run("rejoinder.switch")) ?? switches.everywhere;
+      switches.everywhere = (await server.run("rejoinder.switch"))?.on ?? switches.everywhere;
       status.show();
     },
     "rejoinder.toggleLanguage": () => {
@@ -288,7 +288,7 @@ exports.activate = (context) => {
   status = new Status(server, switches);
   const look = async () => {
     if (!server.client) return;
-    switches.everywhere = (await server.run("rejoinder.isOn")) ?? switches.everywhere;
+    switches.everywhere = (await server.run("rejoinder.isOn"))?.on ?? switches.everywhere;
     status.show();
   };
   const everywhere = { pattern: "**" };

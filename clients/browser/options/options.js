@@ -15,7 +15,7 @@ const kept = await state();
 const settings = await settingsHere();
 placed("gate-here", gateForm(settings), new Switch(helping).form());
 placed("learning-here", learningForm(settings, "learn from the sentences I finish, on the sites where I switch that on"));
-placed("manners-here", ...mannersForms(settings));
+placed("manners-here", ...mannersForms(settings).map((part) => Object.assign(part, { open: true })));
 byId("server").value = kept.server;
 byId("address").addEventListener("submit", move);
 byId("pair").addEventListener("click", pair);

@@ -248,12 +248,12 @@ local function switch()
     vim.notify("rejoinder: no server runs for this buffer", vim.log.levels.WARN)
     return
   end
-  call(client, "request", "workspace/executeCommand", { command = "rejoinder.switch" }, function(_, on)
-    if on ~= nil then
-      if not on then
+  call(client, "request", "workspace/executeCommand", { command = "rejoinder.switch" }, function(_, said)
+    if said then
+      if not said.on then
         left()
       end
-      vim.notify(on and "rejoinder helps" or "rejoinder is off wherever you write; the same command brings it back")
+      vim.notify(said.on and "rejoinder helps" or "rejoinder is off wherever you write; the same command brings it back")
     end
   end, vim.api.nvim_get_current_buf())
 end

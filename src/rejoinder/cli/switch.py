@@ -10,7 +10,7 @@ from rejoinder.cli.options import Home, workspace
 
 
 def switch(
-    to: Annotated[str | None, typer.Argument(metavar="[on | off]", help="Without it, say how it is.", show_default=False)] = None,
+    to: Annotated[str | None, typer.Argument(metavar="on | off", help="Without it, say how it is.", show_default=False)] = None,
     home: Home = None,
 ) -> None:
     """Switch help while typing on or off wherever you write: the page, the browser extension, editors.

@@ -212,13 +212,13 @@ def _add_switch(server: LanguageServer, home: EditorHome) -> None:
     """The commands by which an editor asks for the one switch, and turns it."""
 
     @server.command("rejoinder.isOn")
-    def is_on() -> bool:
-        return home.is_on()
+    def is_on() -> dict[str, bool]:
+        return {"on": home.is_on()}  # by itself, some editors take a "false" for no answer
 
     @server.command("rejoinder.switch")
-    def switch(on: bool | None = None) -> bool:
-        home.switch(not home.is_on() if on is None else on)
-        return home.is_on()
+    def switch() -> dict[str, bool]:
+        home.switch(not home.is_on())
+        return is_on()
 
 
 def _add_learning(server: LanguageServer, home: EditorHome, completer: Completer) -> None:
