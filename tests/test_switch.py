@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from browsing import PATIENCE, chromium_with, keep, opened, packed, pages, switch_on, until, worker_of
+from browsing import chromium_with, keep, opened, packed, pages, switch_on, until, worker_of
 from fastapi.testclient import TestClient
 from playwright.sync_api import BrowserContext, Page, expect, sync_playwright
 from serving import make_home, serving
