@@ -49,7 +49,8 @@ class Reddit(JsonSource):
             return picked_records(path, _things)
         if "data.subreddit" in found.fields:
             return json_records(path, ("data",))
-        return json_lines(path) if found.json == "{" else json_records(path)
+        lines = found.json == "{" and found.text.lstrip().partition("\n")[0].rstrip().endswith("}")
+        return json_lines(path) if lines else json_records(path)
 
     def within(self, value: Mapping[str, Any], outer: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
         """The row, and the comments that some tools write inside it, however deep."""
