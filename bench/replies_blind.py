@@ -4,7 +4,7 @@
     python bench/replies_blind.py sheet old.json new.json sheet.txt key.json
     python bench/replies_blind.py count sheet.txt key.json
 
-`collect` imports an archive, fits `bm25`, `canned`, `fusion` and `trigger` on the train part, and keeps the first reply to posts
+`collect` imports an archive, fits `bm25`, `canned`, `pair_encoder`, `fusion` and `trigger` on the train part, and keeps the first reply to posts
 of the test part, drawn at random with one seed, as both versions see them. In the sheet every reply stands once, behind `[ ]`:
 there put u (useful: on topic, and it says something about what was asked), t (on topic) or s (silly). Silence is not asked about.
 The sheet holds text of other people: it stays where it is.
@@ -31,7 +31,7 @@ from rejoinder.home.replies import replier
 from rejoinder.home.workspace import Workspace
 from rejoinder.text.words import words
 
-_RUNGS = ("bm25", "canned", "fusion", "trigger")
+_RUNGS = ("bm25", "canned", "pair_encoder", "fusion", "trigger")
 _SEED, _FEWEST = 11, 5  # words of a post
 _SHOWN = 500  # characters
 _MARKS = {"u": "useful", "t": "on topic", "s": "silly"}

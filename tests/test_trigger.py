@@ -22,6 +22,7 @@ from rejoinder.models.trigger import (
     Trigger,
     TriggerConfig,
     as_a_person,
+    beside,
     calibration_error,
     candidates,
     features,
@@ -77,11 +78,29 @@ def test_rarely_seen_words_count_as_new_ones() -> None:
     assert found.codes.tolist() == [crc32(b"fuel")] and found.idf.tolist() == pytest.approx([log(4 / 3), log(2)])
 
 
-def test_a_person_is_told_from_the_judge() -> None:
-    # log-odds 0 -> 0.68, 0.95 x 0.66374; ln 3 -> 0.68 + 1.52 ln 3 = 2.34989, 0.95 x 0.91294
-    assert as_a_person(np.array([0.5, 0.75])) == pytest.approx([0.63055, 0.86729], rel=1e-4)
+def test_a_person_is_told_from_the_judge_and_more() -> None:
+    # log-odds 0 -> -0.57, 0.95 x 0.36124; ln 3 -> -0.57 + 1.57 ln 3 = 1.15482, 0.95 x 0.76038
+    assert as_a_person(np.array([0.5, 0.75]), np.zeros((2, 3))) == pytest.approx([0.34318, 0.72236], rel=1e-4)
+    # a fifth of what is asked stood there: -0.57 + 0.2 x 5.95 = 0.62; a tenth of the words point: -0.757; it speaks to "you": -1.66
+    seen = as_a_person(np.full(3, 0.5), np.array([[0.2, 0, 0], [0, 0.1, 0], [0, 0, 1]]))
+    assert seen == pytest.approx(0.95 / (1 + np.exp([-0.62, 0.757, 1.66])))
     p = np.linspace(0, 1, 11)
-    assert (np.diff(as_a_person(p)) > 0).all() and as_a_person(p)[[0, -1]] == pytest.approx([0, 0.95], abs=1e-6)
+    told = as_a_person(p, np.zeros((11, 3)))
+    assert (np.diff(told) > 0).all() and told[[0, -1]] == pytest.approx([0, 0.95], abs=1e-6)
+
+
+def test_what_a_person_sees_besides() -> None:
+    class Knows:
+        def asked_before(self, context: Sequence[Post], replies: Sequence[int]) -> dict[int, float]:
+            assert list(replies) == [7, 8]
+            return {8: 0.3}
+
+    sources: list[Any] = [Knows(), object()]  # the other one cannot tell
+    replies = (("a plug", 7), ("that is yours", 8), ("to anybody", None))
+    found = [Candidate(Suggestion(text, 0.0, "x", post), {}) for text, post in replies]
+    # of three words "that" points, and "yours" is said to somebody
+    assert beside(found, sources, ENGINE_POST) == pytest.approx(np.array([[0, 0, 0], [0.3, 1 / 3, 1], [0, 0, 0]]))
+    assert beside([], [], ENGINE_POST).shape == (0, 3)
 
 
 def test_calibration_error_by_hand() -> None:

@@ -11,6 +11,7 @@ from rejoinder.post import Post, Suggestion
 from rejoinder.text.words import ADDRESS, EMAIL, shingles, words
 
 _FEWEST_WORDS_BESIDE_A_LINK = 4
+_OPENING, _BARS = 200, 3  # characters; "SEEKING WORK | Remote | ..." and "ACME | Engineer | Berlin | ..." are no answers
 _ALIKE = 0.5  # share of common word pairs above which two texts say the same
 _REPEATED = 0.5  # share of a reply's runs of four words found in the context above which it only repeats
 
@@ -24,6 +25,8 @@ def unfit(text: str, longest: int | None) -> str | None:
         return "an e-mail address"
     if ADDRESS.search(text) and len(found) < _FEWEST_WORDS_BESIDE_A_LINK:
         return "only a link"
+    if text[:_OPENING].count(" | ") >= _BARS:
+        return "an advertisement"
     if longest is not None and len(found) > longest:
         return "too long"
     return None

@@ -16,7 +16,7 @@ from rejoinder.models.directory import MARK, check_hashes
 from rejoinder.models.interfaces import Progress, silent
 
 SAMPLE = "sample.jsonl"
-REPLYING = ("canned", "bm25", "fusion", "trigger")  # the rungs that answer a post
+REPLYING = ("canned", "bm25", "pair_encoder", "fusion", "trigger")  # the rungs that answer a post
 VOCABULARY = 2048  # pieces of its tokenizer
 
 

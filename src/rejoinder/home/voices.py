@@ -79,7 +79,7 @@ def voices(space: Workspace) -> Voices:
     package, damaged = _usable(space, PACKAGE)
     theirs, passed_over = list(package), [*passed_over, *damaged]
     if not here and not theirs:
-        raise NotFitted("; ".join(["no rung that predicts text is fitted; run `rejoinder fit`", *passed_over]))
+        raise NotFitted("; ".join(["nothing is fitted that finishes sentences; run `rejoinder fit`", *passed_over]))
     trial = read_trial(space.home)
     measured = {name: trial.bits(name) for name in (*here, *theirs) if trial.knows(name, _identity(space, name))}
     if here and space.is_empty:
@@ -132,7 +132,7 @@ def _choose(here: Sequence[str], theirs: Sequence[str], trial: Trial, measured: 
         return here[0], f"`{here[0]}` is the highest rung fitted here, and none came with the package"
     package = theirs[0]
     if not here:
-        return package, "the package speaks: no rung fitted here predicts text"
+        return package, "the package speaks: nothing is fitted here yet that finishes sentences"
     if best is None:
         return package, "the package speaks: what is fitted here was not measured beside it; `rejoinder fit` does that"
     if trial.threads < FEWEST or package not in measured:

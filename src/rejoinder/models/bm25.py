@@ -14,7 +14,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from math import log
+from math import log, sqrt
 from pathlib import Path
 from typing import Any, ClassVar, Self
 
@@ -34,6 +34,7 @@ from rejoinder.text.words import words
 _TANTIVY_K1, _TANTIVY_B = 1.2, 0.75  # built into tantivy, and our defaults
 _HEAP = 64_000_000  # bytes the index writer may use
 _SAID_EVERY = 500  # posts
+_MORE_ASKED = 100.0  # nats^2, of two rare words
 
 
 @dataclass(frozen=True)
@@ -120,6 +121,27 @@ class BM25(ReplySource, ReplyRanker):
         found = self._hits(words(text), "context" if answered else "reply", k) if k > 0 else []
         return [(int(self._searcher.doc(address).to_dict()["post"][0]), float(score)) for score, address in found]
 
+    def asked_before(self, context: Sequence[Post], replies: Sequence[int]) -> dict[int, float]:
+        """How much of what the last post of `context` says stood in what each of these replies answered, in [0, 1].
+
+        The root of the share of words, of which each weighs idf^2, the rarest of them; two rare ones that were never said are
+        thought to be asked as well, so that one word is no whole question. Replies that share nothing, or are not here, are left out.
+        """
+        if not context or not replies:
+            return {}
+        schema = self._index.schema
+        frequency = {word: self._searcher.doc_freq("context", word) for word in dict.fromkeys(words(context[-1].own_text))}
+        rarest = sorted((df, word) for word, df in frequency.items())[: self.config.terms]
+        weights = {word: self._idf(df) ** 2 for df, word in rarest}
+        among = tantivy.Query.term_set_query(schema, "post", [*replies])
+        parts = [(tantivy.Occur.Must, tantivy.Query.const_score_query(among, 0.0))]
+        for word, weight in weights.items():
+            term = tantivy.Query.term_query(schema, "context", word, "freq")
+            parts.append((tantivy.Occur.Should, tantivy.Query.const_score_query(term, weight)))
+        hits = self._searcher.search(tantivy.Query.boolean_query(parts), limit=len(replies), count=False).hits
+        whole = sum(weights.values()) + _MORE_ASKED
+        return {int(self._searcher.doc(at).to_dict()["post"][0]): sqrt(score / whole) for score, at in hits if score > 0}
+
     def _hits(self, query: list[str], field: str, k: int) -> list[tuple[float, Any]]:
         """The `k` best documents for the rarest words of a query in one field; terms, so nothing of it is parsed."""
         terms = self._rarest(query, field)
@@ -147,7 +169,10 @@ class BM25(ReplySource, ReplyRanker):
         """The words of a query worth searching for, with their idf: those in the index, the rarest first."""
         frequency = {word: self._searcher.doc_freq(field, word) for word in dict.fromkeys(query)}
         known = sorted((df, word) for word, df in frequency.items() if df)[: self.config.terms]
-        return {word: log(1 + (self._replies - df + 0.5) / (df + 0.5)) for df, word in known}
+        return {word: self._idf(df) for df, word in known}
+
+    def _idf(self, df: int) -> float:
+        return log(1 + (self._replies - df + 0.5) / (df + 0.5))
 
 
 def _schema() -> tantivy.Schema:

@@ -13,7 +13,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple, Protocol, Self
+from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple, Protocol, Self, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
@@ -196,6 +196,14 @@ class ReplySource(Suggester, Protocol):
 
     def propose(self, context: Sequence[Post], k: int) -> list[Suggestion]:
         """At most `k` replies to the last post of `context`, best first; `[]` is a legal answer."""
+
+
+@runtime_checkable
+class AskedBefore(Protocol):
+    """A source that can tell whether what its replies answered was like what is asked now."""
+
+    def asked_before(self, context: Sequence[Post], replies: Sequence[int]) -> Mapping[int, float]:
+        """The share, in [0, 1], of what the last post of `context` says that stood in what each reply answered; none for 0."""
 
 
 class ReplyRanker(Suggester, Protocol):
