@@ -120,9 +120,16 @@ def test_bm25_knows_what_was_asked_before(bm25: BM25) -> None:
     # N = 4; which stands in what 3 of them answered, fruit in 2, zyzzyva in none
     which, fruit, unseen = (log(1 + (4 - df + 0.5) / (df + 0.5)) ** 2 for df in (3, 2, 0))
     whole = which + fruit + unseen + 100
-    found = bm25.asked_before([Post(9, text="Which fruit, zyzzyva? Which?")], [14, 13, 12, 99])  # flowers share nothing; 99 is not here
+    found = bm25.asked_before(
+        [Post(9, text="Which fruit, zyzzyva? Which?")], [14, 13, 12, 99]
+    )  # flowers share nothing; 99 is not here
     assert found == {12: pytest.approx(((which + fruit) / whole) ** 0.5), 13: pytest.approx((which / whole) ** 0.5)}
-    assert bm25.asked_before([Post(9, text="?!")], [12]) == bm25.asked_before([], [12]) == bm25.asked_before([Post(9, text="fruit")], []) == {}
+    assert (
+        bm25.asked_before([Post(9, text="?!")], [12])
+        == bm25.asked_before([], [12])
+        == bm25.asked_before([Post(9, text="fruit")], [])
+        == {}
+    )
 
 
 def test_bm25_is_silent_about_words_it_never_saw(bm25: BM25) -> None:
