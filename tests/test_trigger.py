@@ -81,7 +81,7 @@ def test_rarely_seen_words_count_as_new_ones() -> None:
 def test_a_person_is_told_from_the_judge_and_more() -> None:
     # log-odds 0 -> -0.57, 0.95 x 0.36124; ln 3 -> -0.57 + 1.57 ln 3 = 1.15482, 0.95 x 0.76038
     assert as_a_person(np.array([0.5, 0.75]), np.zeros((2, 3))) == pytest.approx([0.34318, 0.72236], rel=1e-4)
-    # a fifth of what is asked stood there: -0.57 + 0.2 x 5.95 = 0.62; a tenth of the words point: -0.757; it speaks to "you": -1.66
+    # 0.2 of what is asked stood there: -0.57 + 0.2 x 5.95 = 0.62; a tenth of the words point: -0.757; it says "you": -1.66
     seen = as_a_person(np.full(3, 0.5), np.array([[0.2, 0, 0], [0, 0.1, 0], [0, 0, 1]]))
     assert seen == pytest.approx(0.95 / (1 + np.exp([-0.62, 0.757, 1.66])))
     p = np.linspace(0, 1, 11)
