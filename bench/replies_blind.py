@@ -4,9 +4,10 @@
     python bench/replies_blind.py sheet old.json new.json sheet.txt key.json
     python bench/replies_blind.py count sheet.txt key.json
 
-`collect` imports an archive, fits `bm25`, `canned`, `pair_encoder`, `fusion` and `trigger` on the train part, and keeps the first reply to posts
-of the test part, drawn at random with one seed, as both versions see them. In the sheet every reply stands once, behind `[ ]`:
-there put u (useful: on topic, and it says something about what was asked), t (on topic) or s (silly). Silence is not asked about.
+`collect` imports an archive, fits `bm25`, `canned`, `pair_encoder`, `fusion` and `trigger` on the train part, and keeps the
+first reply to posts of the test part, drawn at random with one seed, as both versions see them. In the sheet every reply stands
+once, behind `[ ]`: there put u (useful: on topic, and it says something about what was asked), t (on topic) or s (silly).
+Silence is not asked about.
 The sheet holds text of other people: it stays where it is.
 """
 

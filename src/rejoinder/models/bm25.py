@@ -125,7 +125,7 @@ class BM25(ReplySource, ReplyRanker):
         """How much of what the last post of `context` says stood in what each of these replies answered, in [0, 1].
 
         The root of the share of words, of which each weighs idf^2, the rarest of them; two rare ones that were never said are
-        thought to be asked as well, so that one word is no whole question. Replies that share nothing, or are not here, are left out.
+        thought to be asked as well, so that one word is no whole question. Replies that share nothing are left out.
         """
         if not context or not replies:
             return {}

@@ -10,11 +10,11 @@ Nobody has judged the replies, so dev judges them: for a dev post the real sourc
     u: how much of what is asked stood in what the reply answered; how far the reply leans on the talk it comes from, and whether
        it speaks to somebody there (see `standing`)
 
-z is a logistic regression over dev of what the judge says. It looks at words in common only, and a person sees more: a, c and v are
-a logistic regression of what a person said of 376 proposals for 249 Hacker News dev posts (57% on topic, 23% useful). What is best
-is shown first: p(on topic) p(solved)^0.25, where the archive tells which replies solved what was asked (see `solved`; elsewhere
-that factor is 1). Whatever is less likely than `precision` is not shown: silence beats noise. A reply of two words fits anything; beyond
-20, more words only have more in common with anything.
+z is a logistic regression over dev of what the judge says. It looks at words in common only, and a person sees more: a, c and v
+are a logistic regression of what a person said of 376 proposals for 249 Hacker News dev posts (57% on topic, 23% useful). What
+is best is shown first: p(on topic) p(solved)^0.25, where the archive tells which replies solved what was asked (see `solved`;
+elsewhere that factor is 1). Whatever is less likely than `precision` is not shown: silence beats noise. A reply of two words
+fits anything; beyond 20, more words only have more in common with anything.
 
 Explained in docs/tour/07-the-replier.md.
 """
