@@ -192,3 +192,15 @@ def test_nothing_is_ever_written_to_a_forum() -> None:
             assert module.relative_to(SRC / "archive").as_posix() in ("hackernews_api.py", "fetchers/http.py")
             called = {n.func.attr for n in ast.walk(tree) if isinstance(n, ast.Call) and isinstance(n.func, ast.Attribute)}
             assert not called & {"post", "put", "patch", "delete", "request"}
+
+
+UNIX_ALONE = {"fcntl", "grp", "posix", "pty", "pwd", "resource", "syslog", "termios", "tty"}
+
+
+@pytest.mark.parametrize("module", MODULES, ids=lambda path: path.relative_to(SRC).as_posix())
+def test_a_module_can_be_imported_where_there_is_no_unix(module: Path) -> None:
+    """What only Unix has is imported within a function, or where the platform was asked for."""
+    body = ast.parse(module.read_text(encoding="utf-8")).body
+    named = {alias.name for node in body if isinstance(node, ast.Import) for alias in node.names}
+    named |= {str(node.module) for node in body if isinstance(node, ast.ImportFrom)}
+    assert not named & UNIX_ALONE

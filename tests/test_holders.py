@@ -8,7 +8,8 @@ import pytest
 from conftest import make_archive, toy_posts
 
 from rejoinder.errors import UsageError
-from rejoinder.home.holders import HOLDERS, clear, folder, is_ours
+from rejoinder.home import holders
+from rejoinder.home.holders import HOLDERS, clear, folder, held, is_ours, sweep
 
 BEFORE = {  # what an older rejoinder left in each
     "scratch": ("tmpab3_x9kq/tokens/train.npy",),
@@ -59,3 +60,17 @@ def test_a_link_is_never_taken_up(home: Path, tmp_path_factory: pytest.TempPathF
     with pytest.raises(UsageError, match="not rejoinder's own folder"):
         folder(home, "scratch")
     assert clear(home) == [home / "scratch"] and list(elsewhere.iterdir())
+
+
+@pytest.mark.parametrize("platform", ["linux", "win32"])
+def test_what_is_held_is_not_swept_and_afterwards_it_is(platform: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Also by a file in the folder, as on Windows, where a folder cannot be opened."""
+    monkeypatch.setattr(holders.sys, "platform", platform)
+    with held(tmp_path, holders.SCRATCH) as mine:
+        (mine / "words").write_text("words")
+        assert sweep(tmp_path / holders.SCRATCH) == [] and (mine / "words").is_file()
+    left = tmp_path / holders.SCRATCH / "tmpkilled0"
+    write(left, "words", holders.HELD)
+    with held(tmp_path, holders.SCRATCH) as other:
+        assert not mine.exists() and not left.exists() and other.is_dir()
+    assert clear(tmp_path) == []

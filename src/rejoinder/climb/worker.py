@@ -6,7 +6,6 @@ It says how it goes on stdout, a JSON line at a time, and writes what came of it
 from __future__ import annotations
 
 import json
-import resource
 import sys
 from collections.abc import Iterable
 from pathlib import Path
@@ -135,7 +134,7 @@ class Worker:
             config=settings,
             fit_seconds=round(seconds, 3),
             cpu_seconds=round(cpu, 3),
-            peak_bytes=resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024,
+            peak_bytes=_peak(),
             disk_bytes=tree_size(directory),
             dev=model.training.dev,
         )
@@ -251,6 +250,15 @@ class Worker:
 
     def _until(self, share: float = 1.0) -> float:
         return float("inf") if self.limits.seconds is None else monotonic() + share * self.limits.seconds
+
+
+def _peak() -> int:
+    """Bytes that this process took at the most; 0 where the system does not say."""
+    if sys.platform == "win32":
+        return 0
+    import resource
+
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
 
 
 def _package() -> Workspace:

@@ -17,24 +17,27 @@ The text of one's own (`rejoinder.home.own_text`) is no post; it is erased by it
 
 from __future__ import annotations
 
-import fcntl
 import os
 import re
 import shutil
 import sqlite3
+import sys
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
 from tempfile import mkdtemp
+from time import sleep
 
 from rejoinder.archive.schema import check_ours
 from rejoinder.errors import ArchiveError, UsageError
 from rejoinder.files import leftovers
+from rejoinder.home.system_lock import take
 from rejoinder.models import LADDER, OURS
 from rejoinder.models.directory import MANIFEST, MARK
 from rejoinder.text.tensors import TOKENIZER_FILE
 
 SCRATCH, CHECKPOINTS, LADDER_FOLDER, UNPACKED, AUDITED = "scratch", "checkpoints", "ladder", ".unpacked", ".audited"
+HELD = ".held"  # a file in a folder that is held, on Windows
 TEMPORARY = "tmp"  # how the names of folders that are `held` begin
 HOLDERS: dict[str, tuple[str, ...]] = {  # the folder -> what of it holds no words
     SCRATCH: (),
@@ -141,18 +144,19 @@ def held(home: Path, name: str) -> Iterator[Path]:
 def held_in(parent: Path) -> Iterator[Path]:
     """A folder for this block alone, in a folder of ours.
 
-    The system holds it (`flock`) for as long as the process lives, so that no `sweep` takes it.
+    The system holds it for as long as the process lives, so that no `sweep` takes it.
     """
     while True:
         mine = Path(mkdtemp(dir=parent, prefix=TEMPORARY))
-        with _open(mine) as handle:
-            fcntl.flock(handle, fcntl.LOCK_EX)  # a sweep may have it, for the moment in which it removes it
-            if mine.is_dir():
-                try:
+        try:
+            with _open(mine) as handle:
+                while not take(handle):  # a sweep may have it, for the moment in which it removes it
+                    sleep(0.001)
+                if mine.is_dir():
                     yield mine
                     return
-                finally:
-                    shutil.rmtree(mine, ignore_errors=True)
+        finally:
+            shutil.rmtree(mine, ignore_errors=True)
 
 
 @contextmanager
@@ -162,17 +166,20 @@ def _idle(path: Path) -> Iterator[bool]:
         yield True
         return
     with _open(path) as handle:
-        try:
-            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            yield False
-        else:
-            yield True
+        idle = take(handle)
+        if sys.platform != "win32":
+            yield idle
+            return
+    yield idle  # where nothing that is open can be removed
 
 
 @contextmanager
 def _open(directory: Path) -> Iterator[int]:
-    handle = os.open(directory, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW)
+    """A handle whose lock stands for that of a folder: its own, or, where no folder can be opened, that of a file in it."""
+    if sys.platform == "win32":
+        handle = os.open(directory / HELD, os.O_RDWR | os.O_CREAT)
+    else:
+        handle = os.open(directory, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW)
     try:
         yield handle
     finally:
@@ -183,7 +190,7 @@ def remove(path: Path) -> list[Path]:
     """Remove what lies in a folder of ours, a link but never what it points to; the paths that could not be removed."""
     left: list[Path] = []
     if path.is_dir() and not path.is_symlink():
-        shutil.rmtree(path, onerror=lambda _, name, error: left.append(Path(name)))
+        shutil.rmtree(path, onerror=lambda _, name, error: left.append(Path(name)) if os.path.lexists(name) else None)
     else:
         try:
             path.unlink(missing_ok=True)

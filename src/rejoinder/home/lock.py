@@ -3,15 +3,14 @@
     HOME/models.lock    whoever writes models or takes them away: fit, forget, ladder, arpa import
     HOME/own.lock       whoever changes the text of one's own
 
-The system holds the lock (`flock`), so that it ends with the process, whatever ends that: there is no stale one to clear away,
-and no clock. The file says who is at work: a process number and the name of a command, never what it was given. It stays when
-the lock ends, since removing it would let two hold two files of one name. What must end before the lock may end inherits it
-(`handles`).
+The system holds the lock (`rejoinder.home.system_lock`), so that it ends with the process, whatever ends that: there is no stale
+one to clear away, and no clock. The file says who is at work: a process number and the name of a command, never what it was
+given. It stays when the lock ends, since removing it would let two hold two files of one name. What must end before the lock may
+end inherits it (`handles`).
 """
 
 from __future__ import annotations
 
-import fcntl
 import os
 import threading
 from collections.abc import Callable, Iterator
@@ -20,6 +19,7 @@ from pathlib import Path
 from time import monotonic, sleep
 
 from rejoinder.errors import HomeBusy
+from rejoinder.home.system_lock import take
 
 MODELS, OWN = "models.lock", "own.lock"
 PATIENCE = 60.0  # seconds that a command waits for another
@@ -54,7 +54,8 @@ def locked(
     try:
         _take(handle, file, patience, waiting)
         os.ftruncate(handle, 0)
-        os.pwrite(handle, f"{os.getpid()} {command}\n".encode(), 0)
+        os.lseek(handle, 0, os.SEEK_SET)
+        os.write(handle, f"{os.getpid()} {command}\n".encode())
         held[file] = handle
         try:
             yield
@@ -73,21 +74,17 @@ def handles() -> tuple[int, ...]:
 
 def _take(handle: int, file: Path, patience: float, waiting: Callable[[str], object] | None) -> None:
     ends = monotonic() + patience
-    while True:
-        try:
-            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            who = _holder(handle)
-            if monotonic() >= ends:
-                raise HomeBusy(f"{who} is at work in {file.parent}; run the same command again when it has ended") from None
-            if waiting is not None:
-                waiting(f"waiting for {who}, which is at work in {file.parent}")
-                waiting = None
-            sleep(_PAUSE)
-        else:
-            return
+    while not take(handle):
+        who = _holder(handle)
+        if monotonic() >= ends:
+            raise HomeBusy(f"{who} is at work in {file.parent}; run the same command again when it has ended")
+        if waiting is not None:
+            waiting(f"waiting for {who}, which is at work in {file.parent}")
+            waiting = None
+        sleep(_PAUSE)
 
 
 def _holder(handle: int) -> str:
-    number, _, command = os.pread(handle, 200, 0).decode(errors="replace").strip().partition(" ")
+    os.lseek(handle, 0, os.SEEK_SET)
+    number, _, command = os.read(handle, 200).decode(errors="replace").strip().partition(" ")
     return f"`rejoinder {command}` (process {number})" if command else "another process"
