@@ -1,7 +1,7 @@
-"""Replies before and after: bm25 alone, and what the base install answers. Writes `docs/replies.md`.
+"""Replies as they come: what the base install answers to posts of the embedded archive. Writes `docs/replies.md`.
 
 The posts are held-out ones of the embedded archive, which was written for this project, so that they may be printed: drawn at
-random, and printed with whatever came out.
+random, and printed with whatever came out; with the first reply of `bm25` alone beside it.
 """
 
 from __future__ import annotations
@@ -26,30 +26,18 @@ from rejoinder.text.words import words
 SHOWN = 3  # replies to a post
 _FEWEST = 8  # words of a post
 _POST, _REPLY = 300, 220  # characters shown
-_HEAD = """# Replies, before and after
+_HEAD = """# Replies, as they come
 
-Twenty posts of the embedded archive's test part, drawn at random with seed {seed}; no model has read their threads. Below each
-the first three replies **before** (`bm25` alone) and **after** (the base install: {after}); all are posts of
+{posts} posts of the embedded archive's test part, drawn at random with seed {seed}; no model has read their threads. Below each
+the first reply of **bm25** alone, and what the **base install** ({after}) shows, three at most; all are posts of
 other threads. Nothing is left out or chosen: good and bad replies stand as they came. Long ones are cut. The percentage is how
-likely a reply is to be on topic, as a person would say; what is less likely than 60% is not shown. Made by
-`python bench/before_after.py`.
+likely a reply is to be on topic, as a person would say; what is less likely than {bar:.0%} is not shown. Made by
+`python bench/before_after.py`, and made anew by a test.
 
 The archive is small, 120 threads, so that often it holds nothing that would fit.
 
-## On a real archive, read blind
-
-The first reply to 100 posts of Hacker News' test part, drawn at random, base install, 20,000 replies to choose from; shuffled
-with those of the version before, so that the reader did not know which was whose (`bench/replies_blind.py`; one reader):
-
-| | shown | useful | on topic | silly |
-| --- | --- | --- | --- | --- |
-| before | 44 | 10 | 20 | 14 |
-| now | 17 | 4 | 11 | 2 |
-
-*Useful* is on topic and says something about what was asked. So of what is shown 88% is on topic, where it was 68%, and 12% is
-silly, where it was 32%; at the price of more silence, and fewer useful replies in all. Aimed at were half of the posts, and 5%
-silly: 20,000 replies do not hold enough that fits. `--all` shows the rest.
 """
+_READ = Path(__file__).with_name("before_after.md")  # what readers said of replies in real archives
 
 
 def questions(space: Workspace, number: int, seed: int) -> list[tuple[Post, ...]]:
@@ -63,13 +51,6 @@ def questions(space: Workspace, number: int, seed: int) -> list[tuple[Post, ...]
         ]
     chosen = np.random.default_rng(seed).choice(len(found), size=min(number, len(found)), replace=False)
     return [found[place] for place in sorted(chosen)]
-
-
-def both(space: Workspace) -> tuple[Replier, Replier]:
-    """What answered before, and what answers now."""
-    bm25 = space.load_those(Can.PROPOSE, ["bm25"])["bm25"]
-    before = Replier({"bm25": bm25}, bm25, config=ReplyConfig(k=SHOWN))
-    return before, replier(space)
 
 
 def short(text: str, characters: int) -> str:
@@ -86,21 +67,27 @@ def listed(replies: Sequence[Suggestion], *, sure: bool) -> Iterator[str]:
         yield "Nothing is likely enough to be on topic."
 
 
+def page(space: Workspace, posts: int = 20, seed: int = 5) -> str:
+    """The page: `space` is the sample, with all rungs that answer."""
+    bm25 = space.load_those(Can.PROPOSE, ["bm25"])["bm25"]
+    alone, after = Replier({"bm25": bm25}, bm25, config=ReplyConfig(k=1)), replier(space)
+    head = {"posts": posts, "seed": seed, "bar": after.threshold, "after": ", ".join(f"`{name}`" for name in REPLYING)}
+    lines = [_HEAD.format(**head) + _READ.read_text(encoding="utf-8").rstrip()]
+    for number, context in enumerate(questions(space, posts, seed), start=1):
+        answers = f", which answers “{short(context[-2].body, 80)}”" if len(context) > 1 else ""
+        lines += ["", f"## {number}. Post {context[-1].id}{answers}", "", f"> {short(context[-1].body, _POST)}", ""]
+        lines += ["**bm25**", "", *listed(alone.reply(context), sure=False), ""]
+        lines += ["**The base install**", "", *listed(after.reply(context, SHOWN), sure=after.trusts)]
+    return "\n".join(lines) + "\n"
+
+
 def main() -> None:
     args = arguments(
         __doc__ or "", posts=(int, 20, "test posts"), seed=(int, 5, "of the choice"), home=(str, "", "a home to keep")
     )
     with tempfile.TemporaryDirectory() as scratch:
-        space = sample(Workspace(Path(args.home or scratch)), REPLYING)
-        before, after = both(space)
-        rungs = ", ".join(f"`{name}`" for name in REPLYING)
-        lines = [_HEAD.format(seed=args.seed, after=rungs).rstrip()]
-        for number, context in enumerate(questions(space, args.posts, args.seed), start=1):
-            answers = f", which answers “{short(context[-2].body, 80)}”" if len(context) > 1 else ""
-            lines += ["", f"## {number}. Post {context[-1].id}{answers}", "", f"> {short(context[-1].body, _POST)}", ""]
-            lines += ["**Before**", "", *listed(before.reply(context), sure=False), ""]
-            lines += ["**After**", "", *listed(after.reply(context, SHOWN), sure=after.trusts)]
-    (ROOT / "docs" / "replies.md").write_text("\n".join(lines) + "\n", encoding="utf-8")
+        made = page(sample(Workspace(Path(args.home or scratch)), REPLYING), args.posts, args.seed)
+    (ROOT / "docs" / "replies.md").write_text(made, encoding="utf-8")
 
 
 if __name__ == "__main__":

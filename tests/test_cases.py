@@ -77,10 +77,14 @@ def test_thanks_that_go_on_asking_are_none(text: str, thanked: bool) -> None:
     assert (Mark.THANKED in found[2]) is thanked
 
 
-def test_thanks_of_others_and_of_nobody_known_are_none() -> None:
+def test_thanks_of_others_are_none_and_where_nobody_is_known_whoever_answers_is_heard() -> None:
     assert marks(opening(), said(2, "Clean the cache.", HELPER), said(3, "Thanks, that worked.", OTHER, parent=2))[2] == Mark(0)
     nobody = opening()._replace(author=None)
-    assert marks(nobody, said(2, "Clean the cache.", None), said(3, "Thanks, that worked.", None, parent=2))[2] == Mark(0)
+    assert marks(nobody, said(2, "Clean the cache.", HELPER), said(3, "Thanks, that worked.", OTHER, parent=2))[2] == Mark(0)
+    found = marks(nobody, said(2, "Clean the cache.", None), said(3, "Thanks, that worked.", None, parent=2))
+    assert found[2] == Mark.PRAISED and found[2].said == ("somebody gave thanks for it",)
+    beside = marks(nobody, said(2, "Clean the cache.", None), said(3, "Thanks, that worked.", None))
+    assert beside[2] == Mark(0)  # said to the question, to whom it is not known
 
 
 def test_accepted_and_closed() -> None:

@@ -1,8 +1,10 @@
 """Whether a reply solved what was asked, as far as its archive tells: a small model, fitted on the home.
 
-What an archive knows of a reply differs from place to place, so the model is fitted on what is there. What is to be predicted is
-whether a reply was accepted, among the replies of threads where one was; where too few were, whether the asker came back and gave
-thanks, among the replies that the asker answered; and where that is not known either, nothing is said. By logistic regression on
+What an archive knows of a reply differs from place to place, so the model is fitted on what is there. What is to be predicted
+is whether a reply was accepted, among the replies of threads where one was; where too few were, whether the asker came back and
+gave thanks, among the replies that the asker answered; and where that is not known either, nothing is said. (Where no authors
+are kept, thanks of whoever answered a reply are a mark of it, and no more: nothing there tells beforehand who will be thanked.)
+By logistic regression on
 
     thanked    the next that the asker wrote, to the reply or right after it, gives thanks and does not go on asking
     closed     the place closed the thread as solved
@@ -55,6 +57,7 @@ class Mark(IntFlag):
     ACCEPTED = 1
     THANKED = 2
     CLOSED = 4
+    PRAISED = 8  # thanked by nobody known
 
     @property
     def said(self) -> tuple[str, ...]:
@@ -65,6 +68,7 @@ class Mark(IntFlag):
 _SAID = {
     Mark.ACCEPTED: ACCEPTED,
     Mark.THANKED: "the asker came back: solved",
+    Mark.PRAISED: "somebody gave thanks for it",
     Mark.CLOSED: "the thread was closed as solved",
 }
 
@@ -93,9 +97,9 @@ class Solved:
     @classmethod
     def of(cls, corpus: Corpus) -> Self:
         """Learn from the train part."""
-        replies = [reply for thread in corpus.threads("train") for reply in _replies(thread)]
-        target, chosen, y = _target(replies)
-        _count_authors(replies, target)
+        replies = [reply for thread in corpus.threads("train") for reply in replies_of(thread)]
+        target, chosen, y = target_of(replies)
+        count_authors(replies, target)
         likely, weights = np.full(len(replies), 0.5), {}
         if target:
             names = [name for name in FEATURES if name != target]
@@ -140,7 +144,7 @@ class Solved:
         return cls(posts, likely, marks, facts)
 
 
-def _replies(thread: Thread) -> Iterator[_Reply]:
+def replies_of(thread: Thread) -> Iterator[_Reply]:
     """The replies of a thread that are not the asker's own, with what the thread alone says of them."""
     by_id = {post.id: post for post in thread.posts}
     asker = thread.opening.author if thread.opening else None
@@ -158,12 +162,13 @@ def _replies(thread: Thread) -> Iterator[_Reply]:
             continue
         after = _asker_next(order[place + 1 :], post, parent)
         thanked = after is not None and _gives_thanks(after)
-        marks = (Mark.ACCEPTED * bool(post.solved)) | (Mark.THANKED * thanked) | (Mark.CLOSED * closed)
+        gave_thanks = Mark.THANKED if parent.author is not None else Mark.PRAISED
+        marks = (Mark.ACCEPTED * bool(post.solved)) | (gave_thanks * thanked) | (Mark.CLOSED * closed)
         others = [log1p(max(other.score or 0, 0)) for other in to[parent.id] if other is not post]
         text = post.own_text
-        reply = _Reply(post, Mark(marks), after is not None, accepted, thread.key)
+        reply = _Reply(post, Mark(marks), after is not None and parent.author is not None, accepted, thread.key)
         reply.x = {
-            "thanked": float(thanked),
+            "thanked": float(gave_thanks == Mark.THANKED and thanked),
             "closed": float(closed),
             "score": log1p(max(post.score or 0, 0)) - max(others, default=0.0),
             "quoted": float(any(len(line) > 20 and line in post.text and author != post.author for author, line in quotes)),
@@ -174,9 +179,9 @@ def _replies(thread: Thread) -> Iterator[_Reply]:
 
 
 def _asker_next(later: Sequence[Post], reply: Post, asked: Post) -> Post | None:
-    """What the asker wrote to the reply, or right after it before anybody else did; None for nothing, or nobody known."""
+    """What the asker wrote to the reply, or right after it before others did; where nobody is known, the first answer to it."""
     if asked.author is None:
-        return None
+        return next((post for post in later if post.parent == reply.id), None) if reply.author is None else None
     for post in later:
         if post.author == asked.author and (post.parent == reply.id or post.parent == reply.parent):
             return post
@@ -190,7 +195,7 @@ def _gives_thanks(post: Post) -> bool:
     return any(word in _THANKS for word in said) and not any(word in _DOUBTS for word in said) and "?" not in post.own_text
 
 
-def _target(replies: Sequence[_Reply]) -> tuple[str, list[int], Floats]:
+def target_of(replies: Sequence[_Reply]) -> tuple[str, list[int], Floats]:
     """What can be predicted here ("" for nothing), the places of the replies to learn it from, and whether it is so of each."""
     of_solved = [place for place, reply in enumerate(replies) if reply.of_solved]
     came_back = [place for place, reply in enumerate(replies) if reply.came_back]
@@ -201,7 +206,7 @@ def _target(replies: Sequence[_Reply]) -> tuple[str, list[int], Floats]:
     return "", [], np.empty(0)
 
 
-def _count_authors(replies: Sequence[_Reply], target: str) -> None:
+def count_authors(replies: Sequence[_Reply], target: str) -> None:
     """Fill in what the other threads say of each reply's author."""
     good = _known(replies, target)
     usual = float(good.mean()) if len(good) else 0.0
