@@ -56,9 +56,8 @@ def collect(archive: str, number: str, home: str, out: str) -> None:
     for context in (posts[at] for at in chosen):
         first = next(iter(answering.reply(context, 1)), None)
         before = context[-2].own_text if len(context) > 1 else ""
-        rows.append(
-            {"post": context[-1].id, "said": context[-1].own_text, "before": before, "reply": first.text if first else None}
-        )
+        row = {"post": context[-1].id, "said": context[-1].own_text, "before": before}
+        rows.append(row | {"reply": first.text if first else None, "p": first.score if first else None})
     Path(out).write_text(json.dumps(rows), encoding="utf-8")
 
 

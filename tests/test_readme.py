@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pytest
 
+from rejoinder.home.workspace import Workspace
 from rejoinder.models import LADDER
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -39,6 +40,13 @@ def test_the_session_in_the_readme_is_what_make_try_prints(sample_home: Path, tm
     assert session.group(1).rstrip() == printed.rstrip()
     sources = re.findall(r"^    \w+ · \d+% likely on topic · post \d+, .*\n    asked there", printed, re.MULTILINE)
     assert len(sources) >= 3
+
+
+def test_the_page_of_replies_is_what_the_sample_answers(sample_home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """`python bench/before_after.py` writes it anew."""
+    monkeypatch.syspath_prepend(str(ROOT / "bench"))
+    page = runpy.run_path(str(ROOT / "bench" / "before_after.py"))["page"]
+    assert (ROOT / "docs" / "replies.md").read_text(encoding="utf-8") == page(Workspace(sample_home / "sample"))
 
 
 def test_the_map_is_that_of_the_modules() -> None:

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from rejoinder.errors import UsageError
-from rejoinder.ladder.advice import advice, doubt, not_told_apart
+from rejoinder.ladder.advice import advice, doubt, facts, not_told_apart
 from rejoinder.ladder.curve import Crossing
 from rejoinder.ladder.formatting import seconds
 from rejoinder.ladder.metrics import level_of_each
@@ -149,6 +149,24 @@ def test_what_to_do_next_is_commands(report: Report) -> None:
     assert next(one.command for one in advice(replace(report, rungs=set_so))).endswith(" --set 'fusion.models=[]'")
     assert [one.command for one in advice(replace(report, budget=500.0))][-1] == "rejoinder ladder --budget 34m"
     assert [one.command for one in advice(replace(report, budget=None))][-1] == "rejoinder import FILE"
+
+
+def test_which_one_at_what_cost_and_how_sure_stands_first(report: Report) -> None:
+    """The golden report's `fusion`: 4.6 min with all it is made of; 0.541 of 500 pairs; half of its steps' widths are 0.028."""
+    said = dict(facts(report, "replies"))
+    assert list(said) == ["take", "cost", "quality", "how sure"] and said["take"] == "fusion, the best measured"
+    assert said["cost"] == "fitted in 4.6 min, 11 ms a reply (27 ms the slowest of 100), 20.0 kB, base install"
+    assert said["quality"] == "54.1% (50.9% to 57.0%) of the true replies stand first of 100"
+    assert said["how sure"] == "by 500 held-out pairs, intervals of 95%; they show differences above about 0.028 of recall@1"
+    assert dict(facts(report, "typing"))["cost"].endswith("needs the extra train")
+    made = page(report)
+    assert made.index("fusion, the best measured") < made.index('<p class="headline">', made.index("to find the right reply"))
+    better = replace(report.verdicts["replies"], rung="bm25")
+    cheap = replace(report, verdicts={**report.verdicts, "replies": better})
+    assert dict(facts(cheap, "replies"))["take"] == "bm25, the cheapest within 3% of the best, fusion"
+    came = tuple(replace(rung, shipped=True) if rung.name == "fusion" else rung for rung in report.rungs)
+    assert dict(facts(replace(report, rungs=came), "replies"))["cost"].startswith("came fitted, 11 ms")
+    assert facts(replace(report, verdicts={}), "typing") == []
 
 
 def test_how_small_a_difference_can_be_seen(report: Report) -> None:

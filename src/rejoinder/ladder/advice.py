@@ -7,10 +7,11 @@ import shlex
 from dataclasses import dataclass
 from statistics import median
 
-from rejoinder.ladder.formatting import percent
+from rejoinder.ladder.formatting import bits, milliseconds, percent, seconds, size, with_interval
 from rejoinder.ladder.metrics import LEVEL
 from rejoinder.ladder.report import KINDS, Kind, MeasuredRung, Report
 
+_PIECES: dict[Kind, str] = {"typing": "posts", "replies": "pairs"}
 _MORE = 4  # times the budget: intervals half as wide
 
 
@@ -49,6 +50,45 @@ def advice(report: Report) -> list[Advice]:
     return found
 
 
+def facts(report: Report, kind: Kind) -> list[tuple[str, str]]:
+    """Which one, at what cost, how good and how sure: a line each, of the rung that the verdict takes; empty for no verdict."""
+    verdict = report.verdicts.get(kind)
+    taken = next((rung for rung in report.rungs if verdict and rung.name == verdict.rung), None)
+    if verdict is None or taken is None:
+        return []
+    which = (
+        "the best measured"
+        if verdict.rung == verdict.best
+        else f"the cheapest within {100 * report.margin:.3g}% of the best, {verdict.best}"
+    )
+    found = [("take", f"{taken.name}, {which}"), ("cost", ", ".join(_costs(taken, kind)))]
+    if quality := report.quality(taken, kind):
+        typing = kind == "typing"
+        unit = "bits per byte, lower is better" if typing else "of the true replies stand first of 100"
+        found.append(("quality", f"{with_interval(quality, bits if typing else percent)} {unit}"))
+        by = f"by {quality.number:,} held-out {_PIECES[kind]}, " if quality.number else ""
+        found.append(("how sure", f"{by}intervals of 95%; they show {_seen(report, kind)}"))
+    return found
+
+
+def _costs(rung: MeasuredRung, kind: Kind) -> list[str]:
+    """To fit, to wait and to keep, and what must be installed."""
+    cost, latency = rung.cost, rung.latency(kind)
+    found = [
+        "came fitted"
+        if rung.shipped
+        else f"fitted in {seconds(cost.whole_seconds)}"
+        if cost.whole_seconds is not None
+        else "not fitted"
+    ]
+    if latency is not None:
+        each = "keystroke" if kind == "typing" else "reply"
+        found.append(f"{milliseconds(latency.p50)} a {each} ({milliseconds(latency.p99)} the slowest of 100)")
+    if cost.disk_bytes is not None:
+        found.append(size(cost.disk_bytes))
+    return [*found, f"needs the extra {cost.needs}" if cost.needs else "base install"]
+
+
 def _minutes(seconds: float) -> str:
     minutes = math.ceil(seconds / 60)
     return f"{minutes // 60}h" if minutes % 60 == 0 else f"{minutes}m"
@@ -59,15 +99,20 @@ def doubt(report: Report, kind: Kind) -> str:
     steps = [step for step in report.steps if step.kind == kind]
     if not steps:
         return ""
-    width = median((step.gain.high - step.gain.low) / 2 for step in steps)
-    number = f"{steps[0].gain.number or 0:,}"
-    said = f"differences above about {percent(width)} of the bits, by {number} posts"
-    if kind == "replies":
-        said = f"differences above about {width:.2g} of recall@1, by {number} pairs"
+    number = f"{steps[0].gain.number or 0:,} {_PIECES[kind]}"
     together = "the intervals of all steps hold together in 95 of 100 such archives"
     if report.level.get(kind, LEVEL) == LEVEL and len(steps) > 1:  # a report of before they were widened
         together = f"of {len(steps)} comparisons at 95% one in twenty misleads"
-    return f"Your archive can show {said}; smaller ones may be chance, and {together}."
+    return f"Your archive can show {_seen(report, kind)}, by {number}; smaller ones may be chance, and {together}."
+
+
+def _seen(report: Report, kind: Kind) -> str:
+    """How small a difference between two rungs can be told."""
+    widths = [(step.gain.high - step.gain.low) / 2 for step in report.steps if step.kind == kind]
+    if not widths:
+        return "nothing to compare with"
+    width = median(widths)
+    return f"differences above about {percent(width) + ' of the bits' if kind == 'typing' else f'{width:.2g} of recall@1'}"
 
 
 def not_told_apart(report: Report, kind: Kind) -> str:

@@ -19,7 +19,7 @@ from jinja2 import Environment, FunctionLoader, StrictUndefined, Template
 from markupsafe import Markup
 
 from rejoinder.ladder import columns, formatting, plots
-from rejoinder.ladder.advice import advice, doubt, not_told_apart, notes
+from rejoinder.ladder.advice import advice, doubt, facts, not_told_apart, notes
 from rejoinder.ladder.report import Kind, MeasuredRung, Report
 
 _UNIT = re.compile(r"(?<=\d) (?=(?:s|ms|min|h|kB|MB|GB)\b)")
@@ -47,6 +47,7 @@ def page(report: Report) -> str:
         tables=_tables(report),
         notes=notes,
         doubt=doubt,
+        facts=facts,
         not_told_apart=not_told_apart,
         advice=advice(report),
         fewest=columns.FEWEST,
