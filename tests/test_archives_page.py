@@ -32,6 +32,14 @@ def test_a_line_is_found_by_its_letter() -> None:
     assert names == sorted(names)
 
 
+def test_every_line_can_be_reached_from_the_top() -> None:
+    top, _, rest = PAGE.partition("rejoinder import PATH...")
+    links, anchors = re.findall(r'href="#([\w-]+)"', top), re.findall(r'<a id="([\w-]+)">', rest)
+    assert sorted(links) == sorted(anchors) and len(set(links)) == len(links)
+    lines = [row[0] for row in ROWS if "<a id=" not in row[0]]
+    assert [line.strip("*") for line in lines] == ["Slack**, one channel"]  # the line before it is Slack's
+
+
 def test_every_service_that_is_fetched_is_named_with_its_options() -> None:
     fetch = get_command(app).commands["fetch"]  # type: ignore[attr-defined]
     assert set(fetch.commands) == set(re.findall(r"rejoinder fetch (\w+)", "\n".join(row[2] for row in ROWS)))
