@@ -230,7 +230,9 @@ def _context(
     if len(given) > 1:
         raise UsageError(f"give one of TEXT, --item and --thread; got {' and '.join(given)}")
     if item is not None and archive is not None:
-        return archive.path_to(item)
+        from rejoinder.post import LONGEST_CONTEXT
+
+        return archive.path_to(item, LONGEST_CONTEXT)
     if thread is not None:
         return _thread_file(thread)
     if text is not None:

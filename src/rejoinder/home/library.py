@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from rejoinder.errors import UsageError
-from rejoinder.post import Kind, Post, Query, Suggestion, Thread
+from rejoinder.post import LONGEST_CONTEXT, Kind, Post, Query, Suggestion, Thread
 
 if TYPE_CHECKING:
     from rejoinder.archive.store import Archive, Counts
@@ -226,7 +226,7 @@ class Home:
             return (answers,)
         if isinstance(answers, int):
             with self._archive() as archive:
-                return archive.path_to(answers)
+                return archive.path_to(answers, LONGEST_CONTEXT)
         return tuple(answers)
 
     def _archive(self) -> Archive:

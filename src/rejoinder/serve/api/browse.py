@@ -17,10 +17,10 @@ from rejoinder.errors import UnknownPost
 from rejoinder.inspect.cell import MOST_TOKENS, CellTrace, labels_of
 from rejoinder.ladder.report import from_json
 from rejoinder.models.interfaces import LanguageModel
-from rejoinder.post import Post
+from rejoinder.post import LONGEST_CONTEXT, Post
 from rejoinder.serve.api.bodies import AroundAnswer, CellAnswer, CellBody, SearchAnswer, ThreadAnswer
 from rejoinder.serve.http.failures import Failure
-from rejoinder.serve.http.fields import LARGEST_ID, MOST_OF_A_PATH
+from rejoinder.serve.http.fields import LARGEST_ID
 from rejoinder.serve.http.metrics import TOKENS
 from rejoinder.serve.http.responses import OrjsonResponse
 from rejoinder.serve.http.services import services_of
@@ -42,7 +42,7 @@ async def post(number: Id, request: Request) -> Response:
 
     def job() -> dict[str, Any]:
         with services.opened.archive() as archive:
-            path = archive.path_to(number, MOST_OF_A_PATH)
+            path = archive.path_to(number, LONGEST_CONTEXT)
             replies, _ = _within(archive.replies_to(number, _MOST_REPLIES))
             nearest, whole = _within(reversed(path))
             told = [_told(found, archive) for found in reversed(nearest)]
@@ -51,7 +51,7 @@ async def post(number: Id, request: Request) -> Response:
             "post": told[-1],
             "context": told[:-1],
             "replies": answers,
-            "whole": whole and len(path) < MOST_OF_A_PATH,
+            "whole": whole and len(path) < LONGEST_CONTEXT,
             "notice": services.opened.forum[1],
         }
 

@@ -18,10 +18,9 @@ from rejoinder.engine.typing import Gate, Typed, TypingSession
 from rejoinder.errors import DamagedModel
 from rejoinder.home.open_home import OpenHome, context_of
 from rejoinder.home.switch import is_on
-from rejoinder.post import Post
+from rejoinder.post import LONGEST_CONTEXT, Post
 from rejoinder.serve.api.bodies import Context, ItemContext, RepliesAnswer, ReplyBody, SuggestAnswer, SuggestBody, TextContext
 from rejoinder.serve.http.excerpts import end_of, nearest_posts
-from rejoinder.serve.http.fields import MOST_OF_A_PATH
 from rejoinder.serve.http.limits import ARRIVED
 from rejoinder.serve.http.responses import OrjsonResponse
 from rejoinder.serve.http.services import Services, services_of
@@ -115,7 +114,7 @@ def posts_of(opened: OpenHome, context: Context) -> Sequence[Post]:
     """The posts that are answered, from the root on."""
     if isinstance(context, ItemContext):
         with opened.archive() as archive:
-            return archive.path_to(context.item, MOST_OF_A_PATH)
+            return archive.path_to(context.item, LONGEST_CONTEXT)
     if isinstance(context, TextContext):
         return context_of([("", context.text)])
     return context_of([(post.title, post.text) for post in context.posts])

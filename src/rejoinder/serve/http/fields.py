@@ -9,7 +9,6 @@ from pydantic import BeforeValidator, Field
 from rejoinder.archive.html import clean
 
 LARGEST_ID = 2**63 - 1
-MOST_OF_A_PATH = 200  # posts from the root to a post that are looked at: the root, and the nearest
 
 
 def _cleaned(value: object) -> object:
