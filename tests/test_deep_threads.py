@@ -1,4 +1,4 @@
-"""A thread as deep as it is long, and posts whose parents run in a circle: every command reads them, in memory that stays small."""
+"""A thread as deep as it is long, and posts whose parents run in a circle: all commands read them, and memory stays small."""
 
 from __future__ import annotations
 
