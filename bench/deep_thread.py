@@ -29,7 +29,15 @@ def posts(depth: int, circle: int) -> Iterator[dict[str, object]]:
         parent = depth + circle if last else number - 1 if number > 1 else None
         kind, title = ("story", "A deep one") if number == 1 else ("comment", None)
         text = " ".join(WORDS[number * number * step % 101 % len(WORDS)] for step in (1, 2, 3, 5, 7, 11))
-        yield {"id": number, "type": kind, "title": title, "parent": parent, "by": f"w{number % 50}", "time": number, "text": text}
+        yield {
+            "id": number,
+            "type": kind,
+            "title": title,
+            "parent": parent,
+            "by": f"w{number % 50}",
+            "time": number,
+            "text": text,
+        }
 
 
 def measured(*command: object) -> tuple[float, float]:
