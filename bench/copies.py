@@ -46,8 +46,8 @@ def main() -> None:
     guard = Phrases.load(at.directory) if at is not None else None
     assert guard is not None, f"{args.rung} has no guard"
     with reading(read_configs(Path(args.config)), DATA, work) as corpus:
-        corpus.keep_tokens_in(next(work.glob("tokens-*/")))
-        records = all_records(corpus.sources, next(work.glob("guard-*/")))
+        corpus.keep_tokens_in(next(work.glob("tokens-*/"), work / "read" / "tokens"))
+        records = all_records(corpus.sources, next(work.glob("guard-*/"), work / "guard"))
         before = list(continuations(model, corpus.sources, args.many, np.random.default_rng(SEED)))
     after = [one._replace(text=guard.before_copy(one.draft, one.text)) for one in before]
     made = np.array(sorted(set().union(*map(eights, before))), np.uint64)

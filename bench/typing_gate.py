@@ -16,7 +16,7 @@ import numpy as np
 from figures import arguments, report, report_interval
 from typing_home import held_out_posts, shipped_engine, talk_posts
 
-from rejoinder.engine.replay import POLICY, Replay, Shown, replay
+from rejoinder.engine.replay import POLICY, Replay, Shown, replay_gates
 from rejoinder.engine.typing import Engine, Gate
 from rejoinder.ladder.heldout import HeldOut
 from rejoinder.ladder.metrics import bootstrap_mean, by_thread
@@ -25,11 +25,11 @@ COST = 1.0  # keystrokes that a suggestion costs of which nothing was taken
 _TALK = "reddit_cmv,lenny,tech_prose"  # argument, speech, prose
 
 
-def typed(engine: Engine, held: HeldOut, gate: Gate, characters: int) -> list[Replay]:
-    """Some posts, typed again."""
+def typed(engine: Engine, held: HeldOut, gates: Sequence[Gate], characters: int) -> list[list[Replay]]:
+    """Some posts, typed again, with each of the gates."""
     cut = characters or None
     pairs = zip(held.posts, held.contexts, strict=True)
-    return [replay(engine.open(context), post.own_text[:cut], gate) for post, context in pairs]
+    return [replay_gates(engine.open(context), post.own_text[:cut], gates) for post, context in pairs]
 
 
 def figures(name: str, seen: Sequence[Replay], threads: np.ndarray, *, as_json: bool) -> None:
@@ -79,8 +79,9 @@ def main() -> None:
     engine, gates = shipped_engine(), [Gate(gate) for gate in args.gates.split(",")]
 
     def measure(name: str, held: HeldOut) -> None:
-        for gate in gates:
-            figures(f"{name}, {gate}", typed(engine, held, gate, args.characters), held.threads, as_json=args.json)
+        seen = typed(engine, held, gates, args.characters)
+        for number, gate in enumerate(gates):
+            figures(f"{name}, {gate}", [each[number] for each in seen], held.threads, as_json=args.json)
 
     if not args.json:
         print(POLICY)

@@ -73,7 +73,7 @@ def test_words_are_those_of_an_exhaustive_search(draft: str, seed: int) -> None:
     assert tokenizer.vocabulary <= 300 and len(live) > 10
     model = dice(tokenizer, live, seed)
     expected = sorted(all_words(model, draft, 4).items(), key=lambda item: -item[1])
-    config = TypingConfig(deadline=1e6, words=12, steps=10_000, least=0.0)
+    config = TypingConfig(deadline=1e6, words=12, steps=10_000, least=0.0, said=False)
     typed = session(model, config).suggest(draft)
     short = [word for word in typed.words if len(tokenizer.encode(HealedDraft.of(draft).owed + word.text)) <= 4]
     assert short and [word.text for word in short] == [text for text, _ in expected[: len(short)]]

@@ -8,7 +8,7 @@ from test_typing import NO_LIMIT, SPARK, session, words
 from typists import parrot
 
 from rejoinder.engine.gate import Gate
-from rejoinder.engine.replay import Shown, press, replay, seam_fault, starts_so, suggestions, taken
+from rejoinder.engine.replay import Shown, press, replay, replay_gates, seam_fault, starts_so, suggestions, taken
 
 
 @pytest.mark.parametrize(
@@ -72,6 +72,15 @@ def test_a_text_known_by_heart_takes_few_keys() -> None:
     assert seen.keys < 12 and seen.savings == 1 - seen.keys / len(SPARK)
     assert seen.letters[:7].tolist() == [0, 1, 2, 3, 4, 5, 0]  # before each character of "Check t"
     assert (seen.among >= seen.right).all()
+
+
+def test_gates_asked_side_by_side_answer_as_each_alone() -> None:
+    text = f"{SPARK} and a word nobody said. {SPARK}"
+    together = replay_gates(session(parrot(words(), SPARK)), text, tuple(Gate))
+    for gate, seen in zip(Gate, together, strict=True):
+        alone = replay(session(parrot(words(), SPARK)), text, gate)
+        assert seen.suggestions == alone.suggestions and seen.keys == alone.keys and seen.untaken == alone.untaken
+        assert (seen.probability == alone.probability).all()
 
 
 def test_a_text_not_known_costs_what_it_is_long() -> None:

@@ -41,7 +41,7 @@ class Word:
     probability: float  # as above, by the model itself
     begun: float  # the same, whatever follows its tokens
     tokens: tuple[int, ...]  # from the start of the unfinished word
-    node: Node  # after them
+    node: Node | None  # after them; None: the model did not find it, and what follows it is not looked for
 
 
 @dataclass(frozen=True, slots=True)

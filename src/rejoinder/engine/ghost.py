@@ -52,18 +52,21 @@ class Extension:
         """
         caret = self._caret
         yield GhostText(word.text, 1, word.probability)
-        caret.cache.look_ahead_from(word.node)
-        row = caret.cache.log_probs(word.node, caret.deadline)
-        ends = no_letter_next(caret.table, word.node, row)
+        node = word.node
+        if node is None:
+            return
+        caret.cache.look_ahead_from(node)
+        row = caret.cache.log_probs(node, caret.deadline)
+        ends = no_letter_next(caret.table, node, row)
         text, tokens, probability = word.text, word.tokens, word.probability / ends if ends else 0.0
         for words in range(1, longest + 1):
-            found = self._sentence_end(word.node, probability, words, worth)
+            found = self._sentence_end(node, probability, words, worth)
             ended = found is not None
             if found is None and words < longest:
-                found = self._next_word(text, word.node, probability, words + 1, worth)
-            if found is None:
+                found = self._next_word(text, node, probability, words + 1, worth)
+            if found is None or found.node is None:
                 return
-            word, text, tokens = found, text + found.text, tokens + found.tokens
+            word, node, text, tokens = found, found.node, text + found.text, tokens + found.tokens
             if not caret.table.spells(tokens, caret.draft.owed + text):
                 return
             yield GhostText(text, words + (not ended), probability * word.probability)

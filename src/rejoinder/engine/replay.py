@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 
 from rejoinder.engine.gate import Gate
 from rejoinder.engine.token_healing import HealedDraft, kinds
-from rejoinder.engine.typing import TypingSession
+from rejoinder.engine.typing import Typed, TypingSession
 
 POLICY = (
     "Ghost text that is right to its end is taken whole with one key; of other ghost text the words that are right are taken one "
@@ -69,9 +69,22 @@ class Replay:
 
 def replay(session: TypingSession, text: str, gate: Gate = Gate.NORMAL) -> Replay:
     """Type `text` in a session, without a deadline."""
-    rows, takes, ghosts = [], [], []
+    return replay_gates(session, text, (gate,))[0]
+
+
+def replay_gates(session: TypingSession, text: str, gates: Sequence[Gate]) -> list[Replay]:
+    """Type `text` once, without a deadline, and ask each of the gates at each keystroke: what the model reads it reads once."""
+    typed: list[list[Typed]] = [[] for _ in gates]
     for place in range(len(text)):
-        typed = session.suggest(text[:place], gate=gate, deadline=float("inf"))
+        for gate, seen in zip(gates, typed, strict=True):
+            seen.append(session.suggest(text[:place], gate=gate, deadline=float("inf")))
+    return [_replayed(text, seen) for seen in typed]
+
+
+def _replayed(text: str, seen: Sequence[Typed]) -> Replay:
+    """What came of a text, of what was said before each of its characters."""
+    rows, takes, ghosts = [], [], []
+    for place, typed in enumerate(seen):
         follows = text[place:]
         fitting = [starts_so(follows, word.text) for word in typed.words]
         whole = bool(typed.ghost) and starts_so(follows, typed.ghost)
@@ -83,8 +96,8 @@ def replay(session: TypingSession, text: str, gate: Gate = Gate.NORMAL) -> Repla
     shown, right, among, everything = (column.astype(np.bool_) for column in columns[:4])
     keys, untaken = press(ghosts, _fresh(text, ghosts), takes)
     spaced = np.array([_is_spaced(text[:place]) for place in range(len(text))], np.bool_)
-    letters, seen = columns[5].astype(np.int64), tuple(suggestions(text, ghosts))
-    return Replay(shown, right, among, everything, columns[4], letters, keys, untaken, seen, spaced)
+    letters, told = columns[5].astype(np.int64), tuple(suggestions(text, ghosts))
+    return Replay(shown, right, among, everything, columns[4], letters, keys, untaken, told, spaced)
 
 
 def suggestions(text: str, ghosts: Sequence[str]) -> Iterator[Shown]:

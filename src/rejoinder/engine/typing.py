@@ -19,9 +19,10 @@ from rejoinder.engine.gate import Calibration, CaretAt, Gate, GhostText, Rated, 
 from rejoinder.engine.ghost import DisplayFilter, Extension
 from rejoinder.engine.manners import LanguageCheck, at_line_end, is_prose
 from rejoinder.engine.prefix_cache import Deadline, DeadlinePassed, LatencyEstimate, PrefixCache, never
+from rejoinder.engine.said_words import SaidWords
 from rejoinder.engine.token_healing import HealedDraft, TokenTable
 from rejoinder.engine.voice_scheduler import Voice, VoiceScheduler
-from rejoinder.engine.word_rules import WordRules
+from rejoinder.engine.word_rules import CaretRules, WordRules
 from rejoinder.errors import ConfigError
 from rejoinder.models import is_slow
 from rejoinder.models.interfaces import LanguageModel, Personal
@@ -66,6 +67,7 @@ class TypingConfig(Checked, of="typing"):
     least: Annotated[float, At(least=0, below=1)] = 0.02  # by the model; a less probable word is not offered
     steps: PositiveInt = 16  # places a search looks at
     kept: PositiveInt = 16  # places whose states a session keeps
+    said: bool = True  # whether words of the draft, and of what it answers, are brought in (`rejoinder.engine.said_words`)
 
     def __post_init__(self) -> None:
         """Check ranges, and that the reserve leaves some of the deadline."""
@@ -134,6 +136,7 @@ class Engine:
         return TypingSession(
             VoiceScheduler(voices, self.config.reserve, self.config.calm, self._reader),
             rules,
+            SaidWords(context, rules),
             shown,
             self.phrases,
             self.config,
@@ -149,11 +152,18 @@ class TypingSession:
     """One draft, from keystroke to keystroke."""
 
     def __init__(
-        self, scheduler: VoiceScheduler, rules: WordRules, shown: DisplayFilter, phrases: Phrases | None, config: TypingConfig
+        self,
+        scheduler: VoiceScheduler,
+        rules: WordRules,
+        said: SaidWords,
+        shown: DisplayFilter,
+        phrases: Phrases | None,
+        config: TypingConfig,
     ) -> None:
         """Use `Engine.open`."""
         self._scheduler = scheduler
         self._rules = rules
+        self._said = said
         self._is_foreign = LanguageCheck(phrases)
         self._shown = shown
         self._config = config
@@ -195,7 +205,7 @@ class TypingSession:
             return search(voice.at(healed, rules, due), self._search)
 
         spoken = self._scheduler.ask(healed.head, look, deadline)
-        voice, found = spoken.voice, spoken.result.words
+        voice, found = spoken.voice, self._mixed(draft, spoken.result.words, rules)
         if not found:
             return Typed("", 0.0, (), voice.name, spoken.cut)
         words = tuple(NextWord(word.text, voice.calibration(word.probability, case_of(healed, word.text))) for word in found)
@@ -203,6 +213,10 @@ class TypingSession:
             return Typed("", words[0].probability, words, voice.name, spoken.cut)
         ghost, whole = self._ghost(voice, voice.at(healed, rules, deadline), draft, found, gate)
         return Typed(ghost, words[0].probability, words, voice.name, spoken.cut or not whole)
+
+    def _mixed(self, draft: str, found: list[Word], rules: CaretRules) -> list[Word]:
+        """What was found, and what was said before."""
+        return self._said.mixed(draft, found, rules, self._config.words) if self._config.said else found
 
     def _ghost(self, voice: Voice, caret: Caret, draft: str, found: Sequence[Word], gate: Gate) -> tuple[str, bool]:
         """What may be shown and is expected to save most; and whether there was time to look at all of it."""
@@ -232,9 +246,10 @@ class TypingSession:
         A line for each of the next words; each text of a line goes on with the one before it.
         """
         healed = HealedDraft.of(draft)
-        caret = self._scheduler.voices[0].at(healed, self._rules.at(draft), Deadline())
+        rules = self._rules.at(draft)
+        caret = self._scheduler.voices[0].at(healed, rules, Deadline())
         lines = []
-        for number, word in enumerate(search(caret, self._search).words):
+        for number, word in enumerate(self._mixed(draft, search(caret, self._search).words, rules)):
             longer = longest if number == 0 or word.probability >= _SECOND else 1
             texts = self._shown.pass_on(draft, Extension(caret).texts(word, longer, _likely))
             if found := list(texts):

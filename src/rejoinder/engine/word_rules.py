@@ -54,6 +54,10 @@ class WordRules:
             return True
         return word in self._own or word in self._answered or word in words(draft)
 
+    def is_used(self, word: str) -> bool:
+        """Whether people use a word, as `rejoinder.text.words` reads it, wherever it stands here."""
+        return self._phrases is None or self._phrases.knows(word) or word in self._own
+
     def at(self, draft: str) -> CaretRules:
         """The rules at the end of `draft`."""
         return CaretRules(self, draft)
