@@ -52,7 +52,7 @@ from rejoinder.text.tokenizer import DEFAULT_SIZE, SMALLEST_SIZE, Tokenizer
 from rejoinder.text.writers import by_writer
 
 TOKENIZER = "tokenizer"  # its table beside those of the rungs
-GATES = GateConfig(keystrokes=12_000, one_in=5, likely=2_000, seconds=900.0)  # of the last rung, which speaks to everybody
+GATES = GateConfig(keystrokes=24_000, one_in=5, likely=6_000, seconds=900.0)  # of the last rung, which speaks to everybody
 _OTHER_GATES = GateConfig(likely=600, seconds=180.0)  # of the others
 GUARD = GuardConfig()  # of models that have read several files
 KNOWN = 25_000  # of these: a word is one that stands in one of so many posts
