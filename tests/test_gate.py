@@ -85,16 +85,16 @@ def test_a_longer_word_is_shown_at_a_lower_probability_and_the_better_of_two_lin
 
 
 def test_floors_are_found_by_hand() -> None:
-    """Those rated 0.9 are right 9 in 10 times, as many at 0.6 half of the time; normal wants 71% of first words."""
+    """Those rated 0.9 are right 9 in 10 times, as many at 0.6 4 in 10 times; normal wants 70% of first words, eager 58%."""
     seen = [
         Keystroke("x", CaretAt.WORD, [(3, [GhostText("abcdef", 1, p, right)])], first=True)
-        for p, share in ((0.9, 9), (0.6, 5))
+        for p, share in ((0.9, 9), (0.6, 4))
         for number in range(100)
         for right in [number % 10 < share]
     ]
     fitted = Calibration.fit(seen)
     both, sure = fitted(0.6, 3), fitted(0.9, 3)
-    assert both < fitted.floors[Gate.NORMAL][CaretAt.WORD].first <= sure  # together they are right 70% of the time
+    assert both < fitted.floors[Gate.NORMAL][CaretAt.WORD].first <= sure  # together they are right 65% of the time
     assert fitted.floors[Gate.EAGER][CaretAt.WORD].first <= both
     assert fitted.floors[Gate.NORMAL][CaretAt.SPACE] == Calibration().floors[Gate.NORMAL][CaretAt.SPACE]  # nothing was seen there
 

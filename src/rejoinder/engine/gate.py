@@ -78,7 +78,7 @@ class Floors(NamedTuple):
 COST = {Gate.QUIET: 3.0, Gate.NORMAL: 1.0, Gate.EAGER: 0.5}  # C above, keystrokes
 PROMISED = {  # shares of the suggestions, after a space and in a word, on dev
     Gate.QUIET: (Floors(0.84, 0.81), Floors(0.84, 0.81)),
-    Gate.NORMAL: (Floors(0.62, 0.55), Floors(0.70, 0.68)),  # all in all two in three
+    Gate.NORMAL: (Floors(0.60, 0.53), Floors(0.70, 0.68)),  # all in all two in three
     Gate.EAGER: (Floors(0.48, 0.38), Floors(0.58, 0.52)),
 }
 _UNKNOWN = {gate: (Floors(p, p),) * 2 for gate, p in ((Gate.QUIET, 0.85), (Gate.NORMAL, 0.7), (Gate.EAGER, 0.5))}
