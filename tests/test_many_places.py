@@ -12,6 +12,7 @@ from test_cli import Rejoinder
 from test_cli import rejoinder as _rejoinder
 
 from rejoinder.archive.store import Archive
+from rejoinder.home.holders import LADDER_FOLDER, folder
 from rejoinder.home.workspace import Workspace
 
 run = _rejoinder  # the fixture
@@ -77,9 +78,12 @@ def test_what_is_forgotten_of_one_place_leaves_no_byte_and_the_others_stay(
     option: str, value: str, gone: str, stays: str, home: Path, run: Rejoinder
 ) -> None:
     assert words_in(home, gone) and words_in(home, stays)
+    report = folder(home, LADDER_FOLDER) / "ladder.json"  # which says of what places it was made
+    report.write_text('{"data": "office, kettles"}')
     ran = run("forget", option, value, "--home", home)
     assert ran.code == 0, ran.err
     assert words_in(home, gone) == [] and words_in(home, stays)
+    assert report.is_file() == (option == "--author")
     if option == "--source":
         assert words_in(home, value) == []
     with Workspace(home).open_archive() as archive:

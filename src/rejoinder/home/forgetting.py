@@ -66,7 +66,7 @@ def forget_everywhere(
     """
     with space.open_archive() as archive, locked(space.home, "forget", waiting=waiting), told_when_full(space.home):
         forgotten = forget(archive, items, space.hasher()(author) if author is not None else None, source)
-        outcome = Outcome(len(forgotten.gone), left=[str(path) for path in clear(space.home)])
+        outcome = Outcome(len(forgotten.gone), left=[str(path) for path in clear(space.home, names=source is not None)])
         _forget_tokenizers(space, archive, outcome)
         for name in LADDER:
             _forget_rung(space, name, forgotten, outcome)

@@ -6,7 +6,8 @@ before there were marks get theirs when they are next written to.
 
     HOME/scratch/       what a fit works with: token arrays, sorted runs           removed
     HOME/checkpoints/   what long fits that were stopped go on from                removed
-    HOME/ladder/        models and figures of a climb of the ladder                removed but for the report, which holds none
+    HOME/ladder/        models and figures of a climb of the ladder                removed but for the report, which holds none;
+                        with a place that is forgotten it goes too, as it names the places it was made of
     HOME/models/RUNG/   fitted rungs (see `rejoinder.home.forgetting`)             brought to what remains, marked or removed
     HOME/.unpacked/     what was in a zip or tar file, while it is imported        removed, but for what is at work
     HOME/.audited/      a copy with planted secrets, while models of it are made   removed, but for what is at work
@@ -199,12 +200,16 @@ def remove(path: Path) -> list[Path]:
     return left[:1]
 
 
-def clear(home: Path) -> list[Path]:
-    """Remove all that may hold words of posts besides archive, tokenizer and models; the paths that are left."""
+def clear(home: Path, *, names: bool = False) -> list[Path]:
+    """Remove all that may hold words of posts, or `names` of places too, besides archive, tokenizer and models.
+
+    Returns:
+        The paths that are left.
+    """
     left: list[Path] = []
     for name, keep in HOLDERS.items():
         _adopt(home, name)
-        left += sweep(home / name, keep)
+        left += sweep(home / name, () if names else keep)
         if is_ours(home / name) and not _others(home / name, MARK):
             remove(home / name)
     return left + [path for found in leftovers(home / TOKENIZER_FILE) for path in remove(found)]
