@@ -15,6 +15,8 @@ from browsing import a_chromium
 from playwright.sync_api import Browser, Page, Route, expect, sync_playwright
 
 from rejoinder.archive.places import place
+from rejoinder.archive.registry import source
+from rejoinder.archive.source import Hasher, Item, Record
 from rejoinder.engine.manners import at_line_end
 from rejoinder.home.fitting import FitConfig, fit
 from rejoinder.home.workspace import Workspace
@@ -29,6 +31,7 @@ HIDDEN = [  # and how it is shown
     ("tag\U000e0041 var\U000e0100 fill\u3164", "tag<U+E0041> var<U+E0100> fill<U+3164>"),
 ]
 SENTENCE = "The problem with this is that nobody knows where it ends."
+KETTLES = Hasher(b"key", "kettles")
 QUICK = 5  # milliseconds between keystrokes
 PATIENCE = 90_000  # milliseconds: a machine may have other things to do
 
@@ -40,6 +43,13 @@ def posts() -> Iterator[Post]:
     for number in range(3, 40, 2):
         yield Post(number, Kind.STORY, f"How long should bread dough number {number} rest?", title="Bread dough", time=number)
         yield Post(number + 1, Kind.COMMENT, f"Let dough {number} rest until it doubles.", parent=number, time=number + 1)
+
+
+def elsewhere() -> Iterator[Item]:
+    """A question and its answer in another place, whose posts have numbers beyond those that JavaScript counts with."""
+    for number, above, text in ((1, None, "My samovar drips."), (2, "7/1", "Descale the samovar first.")):
+        record = Record(id=f"7/{number}", text=text, title="A samovar", parent=above, time=number, author=f"w{number}")
+        yield record.post(KETTLES, "there")
 
 
 @pytest.fixture(scope="module")
@@ -56,6 +66,7 @@ def address(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     with space.open_archive(create=True) as archive:
         place(archive, "hn")
         archive.add(posts())
+        archive.add(elsewhere(), at=place(archive, "kettles", source("discourse")))
     assert not fit(space, ["canned", "bm25"], FitConfig(), {})
     command = [sys.executable, "-m", "rejoinder", "serve", "--port", "0", "--home", str(home)]
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True) as server:
@@ -554,16 +565,21 @@ def test_how_sure_the_model_is_stands_there_in_words_and_an_empty_draft_has_an_e
     expect(page.locator("#spoke")).to_have_text("Next word: probably (70%, says mixture)")
 
 
-def test_where_a_reply_comes_from_opens_in_the_thread_and_what_is_answered_stays(page: Page) -> None:
+@pytest.mark.parametrize(
+    ("number", "said"),
+    [(4, "Let dough 3 rest until it doubles."), (KETTLES.number("7/2"), "Descale the samovar first.")],
+    ids=["Hacker News", "another place"],
+)
+def test_where_a_reply_comes_from_opens_in_the_thread_and_what_is_answered_stays(page: Page, number: int, said: str) -> None:
     Server(page)
-    reply = {"text": "Let it rest.", "score": 0.8, "rung": "bm25", "post": 4, "title": "Bread", "url": None, "generated": False}
+    reply = {"text": "Let it.", "score": 0.8, "rung": "bm25", "post": number, "title": "Bread", "url": None, "generated": False}
     page.route("**/v1/reply", lambda route: route.fulfill(json={"replies": [reply], "notice": "", "score": "", "threshold": 0}))
     page.click("#try-post")
     write(page, "My answer")
     page.click("#replies summary")
     page.click("#replies button")
     page.click(".reply .source")
-    expect(page.locator(".sought")).to_contain_text("Let dough 3 rest until it doubles.")
+    expect(page.locator(".sought")).to_contain_text(said)
     expect(page.locator("#answering")).to_contain_text("Makefiles")
     assert draft(page) == "My answer"
     page.click(".back")
