@@ -159,6 +159,7 @@ OWN = {  # a mail's body: what its writer wrote
     "... wrote:\n\n> Numbers?\n\nNone.": "None.",
     "Well, Ada of Tea said:\n> Numbers?\nNot what we wrote:\n\nnothing.": "Not what we wrote:\n\nnothing.",
     "I would try this:\n\n> a > b\n": "I would try this:",
+    "The patch:\n\nbegin 644 tea.diff\nM9&EF9B!T96$*\n`\nend\n\nbegin 644 cakes and end": "The patch: begin 644 cakes and end",
 }
 
 

@@ -4,7 +4,7 @@ r"""The text of a mail: what its writer wrote, apart from what they only carried
     attributions   "On Mon, 3 Jan 2022, Ada wrote:"
     signatures     "-- " and what follows it
     footers        what a list adds below every mail, and what it says of parts that it took out
-    armour         "-----BEGIN PGP SIGNATURE-----" and its block
+    armour         "-----BEGIN PGP SIGNATURE-----" and its block; files in the text, from "begin 644 NAME" to "end"
 
 Each of these is kept, as a line that begins with ">", so that nothing is lost and nobody learns it as the writer's own words
 (`rejoinder.post.unquoted`). Lines that were broken only because they were full are joined again: what is left of line breaks
@@ -49,6 +49,7 @@ _SIGNATURE = re.compile(r"--\s?$")
 _SIGNATURE_ABOVE = 6  # lines at most, where a quote follows: whoever answers on top signs in the middle
 _SIGNATURE_LINES = 24  # below it at most; where more follows, it is a rule across the page
 _ARMOUR = re.compile(r"-----(BEGIN|END) PGP ([A-Z ]+)-----\s*$")
+_FILE_BEGINS = re.compile(r"begin(?:-base64)? [0-7]{3,4} \S")  # as uuencode writes it
 _HASH = re.compile(r"Hash: \S+\s*$")
 _PROSE = re.compile(r"[^\W\d_]{2}")
 _LIST_ITEM = re.compile(r"(?:[-*+•o]|\(?\d{1,3}[.)]|\(?[a-z][.)])\s")
@@ -59,6 +60,8 @@ def own_words(text: str) -> str:
     lines = [line.rstrip() if line.rstrip() != "--" else line[:3].ljust(2) for line in text.expandtabs(8).split("\n")]
     lines = [line[1:] if line.startswith(" From ") else line for line in lines]  # as mailers hide it from mbox files
     lines = _without_armour(lines)
+    if "begin " in text or "begin-base64 " in text:
+        _mark_files(lines)
     marked = _mark_end(_mark_inside(_mark_above_quotes([_mark(line) for line in _join_attributions(lines)])))
     return _squeezed(unwrapped(_mark_originals(marked)))
 
@@ -158,6 +161,17 @@ def _without_armour(lines: list[str]) -> list[str]:
         else:
             kept.append(f"> {line}" if block and block != "SIGNED MESSAGE" else line.removeprefix("- ") if block else line)
     return kept
+
+
+def _mark_files(lines: list[str]) -> None:
+    """What uuencode wrote, as quotes."""
+    ends = 0
+    for place, line in enumerate(lines):
+        if place >= ends and line.startswith("begin") and _FILE_BEGINS.match(line):
+            ends = next((n + 1 for n in range(place, len(lines)) if lines[n] in ("end", "====")), 0)
+            if not ends:
+                return
+            lines[place:ends] = [f"> {one}".rstrip() for one in lines[place:ends]]
 
 
 def _mark_originals(lines: list[str]) -> list[str]:

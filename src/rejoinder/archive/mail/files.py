@@ -16,7 +16,8 @@ from rejoinder.errors import SourceError
 
 _BEGINS = b"From "
 _DATED = re.compile(rb"From .*\b(?:[A-Z][a-z]{2},? ).*\d\d?:\d\d")
-_HEADER = re.compile(rb"[!-9;-~]{1,76}:(?!//)|>From ")  # a blank after the colon is only a custom
+_HEADER = re.compile(rb"[!-9;-~]{1,76}:(?:[ \t]|\r?$)|>From ")
+_BARE_HEADER = re.compile(rb"[!-9;-~]{1,76}:(?!//|:)|>From ")  # a blank after the colon is only a custom
 _NAMES = frozenset((b"from", b"to", b"subject", b"date", b"message-id", b"newsgroups", b"received", b"mime-version", b"path"))
 LARGEST = 32 * 2**20  # bytes of one mail, attachments and all; the rest of a larger one is passed over
 
@@ -36,7 +37,7 @@ def split_mbox(lines: Iterable[bytes]) -> Iterator[tuple[bytes, int]]:
         if held is not None:
             begins, at = held
             held = None
-            if _HEADER.match(line):
+            if _HEADER.match(line) or (_BARE_HEADER.match(line) and _DATED.match(begins)):
                 if mail:
                     yield b"".join(mail), first
                 mail, size, first = [begins], len(begins), at
@@ -76,7 +77,7 @@ def read_whole(path: Path) -> bytes:
 def looks_like_mbox(head: bytes) -> bool:
     """Whether a file begins with a "From " line and the header of a mail."""
     first, _, rest = head.lstrip(b"\r\n \t").partition(b"\n")
-    return first.startswith(_BEGINS) and _HEADER.match(rest) is not None
+    return first.startswith(_BEGINS) and (_BARE_HEADER if _DATED.match(first) else _HEADER).match(rest) is not None
 
 
 def without_frame(mail: bytes) -> bytes:
@@ -93,7 +94,7 @@ def looks_like_mail(head: bytes) -> bool:
             break
         if line[:1] in b" \t":
             continue
-        if not _HEADER.match(line):
+        if not _BARE_HEADER.match(line):
             return False
         names.add(line.partition(b":")[0].lower())
     return len(names & _NAMES) >= 2 and bool(names & {b"from", b"message-id", b"path"})

@@ -65,6 +65,7 @@ _MENTION = re.compile(r"@\u2068[^\u2069\n]*\u2069[ ]?|(?<!\w)@\d{7,15}\b[ ]?")
 _SIGNAL = re.compile(r"\[\d{4}-\d\d-\d\d(?:, \d\d:\d\d| \d\d:\d\d:\d\d)\] ")  # what writes this is signal-export
 _ORDERS = ("dmy", "mdy", "ymd", "ydm")
 _FIRST_YEAR = 2009  # of WhatsApp
+_BUDDHIST = 543  # years by which Thai telephones are ahead
 _LOOKED_AT = 200  # lines, to tell the form
 
 
@@ -156,6 +157,7 @@ def _order(path: Path) -> str:
 def _day(numbers: tuple[str, ...], order: str) -> date | None:
     named = dict(zip(order, map(int, numbers), strict=True))
     year = named["y"] + (2000 if named["y"] < 100 else 0)
+    year -= _BUDDHIST if year > 2400 else 0
     try:
         return date(year, named["m"], named["d"]) if year >= _FIRST_YEAR else None
     except ValueError:
