@@ -292,7 +292,7 @@ class Editor:
         machine.mkdir(exist_ok=True)
         (machine / "settings.json").write_text(json.dumps({"rejoinder.command": server(self.home)}))
         quiet = {"security.workspace.trust.enabled": False, "workbench.startupEditor": "none", "window.commandCenter": False}
-        kept = {**quiet, "rejoinder.gate": "eager", "files.autoSave": "afterDelay", "files.autoSaveDelay": 50, **some}
+        kept = {**quiet, "rejoinder.gate": "eager", "files.autoSave": "off", "files.hotExit": "off", **some}
         (self.data / "data" / "User" / "settings.json").write_text(json.dumps(kept))
 
     def end(self) -> None:
@@ -301,16 +301,25 @@ class Editor:
         self.process.wait(PATIENCE)
 
 
+WRITTEN = """() => [...document.querySelectorAll(".editor-instance .view-line")]
+  .sort((one, other) => parseFloat(one.style.top) - parseFloat(other.style.top)).map((line) => {
+    const copy = line.cloneNode(true);
+    for (const ghost of copy.querySelectorAll(".ghost-text-decoration")) ghost.remove();
+    return copy.textContent;
+  }).join("\\n")"""
+
+
 class Written:
     """A file that is open in it."""
 
     def __init__(self, editor: Editor, browser: Browser, name: str, **options: Any) -> None:
-        self.file = editor.folder / name
+        self.file = editor.folder / Path(name).stem / name  # a folder of its own: what is left unsaved comes back with a folder
+        self.file.parent.mkdir()
         self.file.write_text("")
         self.page: Page = browser.new_page(viewport={"width": 1000, "height": 560}, **options)
         self.page.set_default_timeout(PATIENCE * 1000)
         opened = quote(json.dumps([["openFile", f"vscode-remote://127.0.0.1:{editor.port}{self.file}"]]))
-        self.page.goto(f"http://127.0.0.1:{editor.port}/?folder={quote(str(editor.folder))}&payload={opened}")
+        self.page.goto(f"http://127.0.0.1:{editor.port}/?folder={quote(str(self.file.parent))}&payload={opened}")
         self.status = self.page.locator("#rejoinder\\.rejoinder\\.rejoinder")
         self.status.wait_for()
         self.page.locator(".editor-instance .view-lines").first.click()
@@ -343,9 +352,14 @@ class Written:
         """Wait until the ghost begins so; "" for none."""
         until(lambda: self.ghost.startswith(begins) and bool(self.ghost) is bool(begins), lambda: self.ghost, PATIENCE)
 
+    @property
+    def text(self) -> str:
+        """What is written, as the editor draws it."""
+        return str(self.page.evaluate(WRITTEN)).replace("\xa0", " ")
+
     def holds(self, text: str) -> None:
         """Wait until this is what is written."""
-        until(lambda: self.file.read_text() == text, lambda: repr(self.file.read_text()), PATIENCE)
+        until(lambda: self.text == text, lambda: repr(self.text), PATIENCE)
 
     def command(self, title: str) -> None:
         """Choose a command as a person does."""
@@ -369,13 +383,11 @@ def browser() -> Iterator[Browser]:
 
 
 @needs_editor
-def test_a_ghost_in_a_real_one_is_taken_whole_by_words_and_hushed(editor: Editor, browser: Browser, tmp_path: Path) -> None:
-    """With a picture of it: REJOINDER_PICTURES=docs writes it there."""
+def test_a_ghost_in_a_real_one_is_taken_whole_by_words_and_hushed(editor: Editor, browser: Browser) -> None:
     editor.settings()
     draft = Written(editor, browser, "draft.md")
     assert draft.shown_for(BEGUN).startswith("lem")
     draft.holds(BEGUN)
-    draft.page.screenshot(path=Path(os.environ.get("REJOINDER_PICTURES", tmp_path)) / "vscode-light.png")
     draft.page.keyboard.press("Escape")
     draft.shows("")
     draft.type("l")
@@ -399,7 +411,7 @@ def test_a_ghost_in_a_real_one_is_taken_whole_by_words_and_hushed(editor: Editor
 def test_plain_text_and_the_switches_in_a_real_one(editor: Editor, browser: Browser) -> None:
     """In plain text the editor would list words of the text: the ghost goes before them."""
     editor.settings()
-    draft = Written(editor, browser, "draft.txt")
+    draft = Written(editor, browser, "plain.txt")
     draft.type("probe probability\n")
     whole = BEGUN + draft.shown_for(BEGUN)
     draft.page.keyboard.press("Tab")
@@ -411,4 +423,33 @@ def test_plain_text_and_the_switches_in_a_real_one(editor: Editor, browser: Brow
     patient.not_to_contain_text("off", timeout=PATIENCE * 1000)
     draft.command("rejoinder: Snooze")
     patient.to_contain_text("snoozed", timeout=PATIENCE * 1000)
+    draft.page.close()
+
+
+@needs_editor
+def test_sentences_are_learned_from_in_a_real_one_where_that_is_asked_for(editor: Editor, browser: Browser) -> None:
+    editor.settings(**{"rejoinder.learn": True})
+    draft = Written(editor, browser, "letter.md")
+    draft.shown_for(BEGUN)
+    draft.type("lem is mine. ")
+    draft.holds(f"{BEGUN}lem is mine. ")
+    draft.page.keyboard.press("Control+s")
+    until(lambda: remembered(editor.home), lambda: draft.text, PATIENCE)
+    assert remembered(editor.home) == f"{BEGUN}lem is mine.\n"
+    draft.page.close()
+
+
+@needs_editor
+@pytest.mark.parametrize(("scheme", "theme"), [("light", "Default Light Modern"), ("dark", "Default Dark Modern")])
+def test_a_picture_in_a_real_one(editor: Editor, browser: Browser, tmp_path: Path, scheme: str, theme: str) -> None:
+    """REJOINDER_PICTURES=docs writes it there."""
+    editor.settings(**{"workbench.colorTheme": theme, "editor.minimap.enabled": False, "breadcrumbs.enabled": False})
+    draft = Written(editor, browser, f"{scheme}.md")
+    draft.page.keyboard.press("Control+b")  # the side bar
+    draft.page.set_viewport_size({"width": 860, "height": 360})
+    draft.type("# Why we keep Make\n\n")
+    ghost = draft.shown_for(BEGUN)
+    assert ghost.startswith("lem")
+    draft.page.locator(".part.sidebar").wait_for(state="hidden")
+    draft.page.screenshot(path=Path(os.environ.get("REJOINDER_PICTURES", tmp_path)) / f"vscode-{scheme}.png")
     draft.page.close()
