@@ -6,11 +6,16 @@ the end of its last word; its first word right: at least that. Saved, wrong ones
 taken costs COST keystrokes, which is about what it takes to look at a word (`rejoinder.engine.gate` has the source). Posts of
 Hacker News are novel: of those half of whose runs of ten tokens stand in the training text figures are told apart with
 `--repeats`. Posts of talk are of other registers. Intervals are over threads.
+
+With `--beside HOME` the voice `--voice` of a home, such as a pretrained net, types the same posts of Hacker News; the difference
+of what is saved is paired.
 """
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Sequence
+from pathlib import Path
 
 import numpy as np
 from figures import arguments, report, report_interval
@@ -18,8 +23,11 @@ from typing_home import held_out_posts, shipped_engine, talk_posts
 
 from rejoinder.engine.replay import POLICY, Replay, Shown, replay_gates
 from rejoinder.engine.typing import Engine, Gate
+from rejoinder.home.voices import typist
+from rejoinder.home.workspace import Workspace
 from rejoinder.ladder.heldout import HeldOut
 from rejoinder.ladder.metrics import bootstrap_mean, by_thread
+from rejoinder.models import Can
 
 COST = 1.0  # keystrokes that a suggestion costs of which nothing was taken
 _TALK = "reddit_cmv,lenny,tech_prose"  # argument, speech, prose
@@ -66,6 +74,20 @@ def figures(name: str, seen: Sequence[Replay], threads: np.ndarray, *, as_json: 
     share("keystrokes with ghost text", [float(one.shown.sum()) for one in seen], keystrokes)
 
 
+def engine_of(home: str, name: str) -> Engine:
+    """One voice of a home, and no other."""
+    space = Workspace(Path(home))
+    return typist(space, dict(space.load_those(Can.PREDICT, [name])), lambda text: print(text, file=sys.stderr))
+
+
+def compare(name: str, ours: Sequence[Replay], others: Sequence[Replay], threads: np.ndarray, *, as_json: bool) -> None:
+    """Print how many more keystrokes the others save, of the same posts."""
+    more = np.array([float(a.keys - b.keys) for a, b in zip(ours, others, strict=True)])
+    sums, counts = by_thread(threads, more, np.array([float(len(one.shown)) for one in ours]))
+    found = bootstrap_mean(sums[counts > 0], counts[counts > 0], np.random.default_rng(0))
+    report_interval(f"{name}: keystrokes saved, more than by the package", found, "", as_json=as_json)
+
+
 def main() -> None:
     options = {
         "posts": (int, 300, "posts of each kind"),
@@ -74,14 +96,23 @@ def main() -> None:
         "gates": (str, "quiet,normal,eager", "gates, with commas"),
         "talk": (str, _TALK, "files of talk, with commas; - for none"),
         "repeats": (int, 0, "posts that repeat the training text, told apart"),
+        "beside": (str, "", "a home with another voice"),
+        "voice": (str, "pretrained", "which of that home"),
     }
     args = arguments(__doc__ or "", **options)
     engine, gates = shipped_engine(), [Gate(gate) for gate in args.gates.split(",")]
+    other = engine_of(args.beside, args.voice) if args.beside else None
 
     def measure(name: str, held: HeldOut) -> None:
         seen = typed(engine, held, gates, args.characters)
+        others = typed(other, held, gates, args.characters) if other is not None and name == "novel" else []
         for number, gate in enumerate(gates):
-            figures(f"{name}, {gate}", [each[number] for each in seen], held.threads, as_json=args.json)
+            ours = [each[number] for each in seen]
+            figures(f"{name}, {gate}", ours, held.threads, as_json=args.json)
+            if others:
+                found, called = [each[number] for each in others], f"{name}, {gate}, {args.voice}"
+                figures(called, found, held.threads, as_json=args.json)
+                compare(called, ours, found, held.threads, as_json=args.json)
 
     if not args.json:
         print(POLICY)

@@ -100,6 +100,7 @@ class Server:
         self.asked: list[dict[str, Any]] = []
         self.held: list[Route] | None = None  # answers kept back, if not None
         self.hurried = False  # whether there is time only for who asks with patience
+        self.reading: str | None = None  # what a cheaper voice says while the best one reads, and nobody asks with patience
         page.route("**/v1/suggest", self._answer)
 
     def _answer(self, route: Route) -> None:
@@ -115,10 +116,12 @@ class Server:
         if self.hurried and asked["deadline_ms"] < 1000:
             route.fulfill(json={"ghost": "", "probability": 0.0, "words": [], "rung": "", "cut": True, "superseded": False})
             return
-        ghost = self.sentence[len(draft) :] if draft and self.sentence.startswith(draft) else ""
+        cheaper = self.reading is not None and asked["deadline_ms"] < 1000
+        sentence = self.reading if cheaper and self.reading is not None else self.sentence
+        ghost = sentence[len(draft) :] if draft and sentence.startswith(draft) else ""
         word = ghost[: len(ghost) - len(ghost.lstrip())] + ghost.split()[0] if ghost else " and"
         words = [{"text": text, "probability": 0.5} for text in (word, " or", " but")]
-        said = {"ghost": ghost, "probability": 0.7, "words": words, "rung": "mixture", "superseded": False}
+        said = {"ghost": ghost, "probability": 0.7, "words": words, "rung": "mixture", "superseded": False, "cut": cheaper}
         route.fulfill(json=said)
 
 
@@ -212,6 +215,25 @@ def test_who_pauses_is_given_what_there_was_no_time_for(page: Page) -> None:
     write(page, "The")
     until(page, lambda: ghost(page) == SENTENCE[3:])
     assert server.asked[-1] == {**server.asked[-2], "deadline_ms": 1000, "sequence": server.asked[-1]["sequence"]}
+
+
+@pytest.mark.parametrize("agrees", [True, False])
+def test_the_better_answer_of_who_pauses_replaces_the_cheaper_ones_without_a_flicker(page: Page, agrees: bool) -> None:
+    server = Server(page)
+    server.reading = SENTENCE if agrees else "There is no such thing."
+    server.held = []
+    write(page, "The")
+    until(page, lambda: len(server.asked) == 1)
+    server.held, held = None, server.held
+    for route in held:
+        server.give(route)
+    until(page, lambda: ghost(page) == (server.reading or "")[3:])
+    page.evaluate(WATCH)
+    until(page, lambda: server.asked[-1]["deadline_ms"] == 1000)
+    until(page, lambda: ghost(page) == SENTENCE[3:])
+    expect(page.locator("#ghost")).to_have_text(SENTENCE[3:])
+    drawn = [shown for _, shown, _ in page.evaluate("window.seen")]
+    assert drawn == ([] if agrees else [SENTENCE[3:]])
 
 
 def test_tab_takes_all_and_undo_gives_it_back(page: Page) -> None:

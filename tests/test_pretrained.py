@@ -5,6 +5,7 @@ from __future__ import annotations
 import struct
 from collections.abc import Callable
 from dataclasses import replace
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -168,7 +169,8 @@ def test_a_long_text_read_at_once_is_what_its_tokens_are_one_by_one(small: Pretr
     for token in tokens:
         state = small.advance(state, token)
     assert state.net.position == at_once.net.position == 301
-    assert (state.net.past.size, len(state.net.tail)) == (at_once.net.past.size, len(at_once.net.tail)) == (288, 13)
+    assert [block.size for block in state.net.past] == [block.size for block in at_once.net.past] == [32] * 9
+    assert len(state.net.tail) == len(at_once.net.tail) == 13
     assert small.log_probs(at_once)[: small.text] == pytest.approx(small.log_probs(state)[: small.text], abs=0.2)
 
 
@@ -191,10 +193,25 @@ def test_the_past_is_bounded(tmp_path: Path) -> None:
     state = model.start(())
     for number in range(4):
         state = model.read_on(state, [(7 * place + number) % model.text for place in range(300)])
-        assert state.net.past.size <= 64 + 256 + 32
+        assert sum(block.size for block in state.net.past) <= 64 + 64
         assert np.isfinite(model.log_probs(state)[: model.text]).all()
     first = model.start(()).net.tail[0]  # the keys of the very first token, of layer 0, are still there
-    assert np.array_equal(state.net.past.keys[0][:, :, 0], first.reshape(2, 2, 2, -1)[0, 0])
+    assert np.array_equal(state.net.past[0].keys[0, :, :, 0], first.reshape(2, 2, 2, -1)[0, 0])
+
+
+def test_pasts_share_their_blocks_and_few_lie_in_one_piece(small: Pretrained) -> None:
+    """A past that was pushed out is laid anew, and says the same to the bit."""
+    tokens = [(7 * place) % small.text for place in range(200)]
+    states = [small.start(CONTEXT)]
+    for first in range(0, 200, 20):
+        states.append(small.read_on(states[-1], tokens[first : first + 20]))
+    for before, after in pairwise(state.net.past for state in states):
+        assert all(one is other for one, other in zip(before, after, strict=False)) and len(after) >= len(before)
+    said = [small.advance(state, 5) for state in states]
+    for number in range(12):  # other texts
+        small.advance(small.read_on(small.start(()), [number, *tokens]), 5)
+    assert sum(map(len, small._net._pasts)) <= 32 and not {state.net.past for state in states if state.net.past} & {*small._net._pasts}
+    assert [small.advance(state, 5) for state in states] == said
 
 
 # --- tokens --------------------------------------------------------------------------------------------------------------

@@ -11,7 +11,7 @@ import numpy as np
 
 from rejoinder.archive.reader import ArchiveCorpus
 from rejoinder.engine.prefix_cache import PrefixCache
-from rejoinder.engine.typing import Engine
+from rejoinder.engine.typing import Engine, Typed, TypingConfig, TypingSession
 from rejoinder.models.interfaces import Job
 from rejoinder.models.kneser_ney import KneserNey, KneserNeyConfig
 from rejoinder.models.markov import Markov, MarkovConfig
@@ -42,13 +42,14 @@ def test_a_cheaper_voice_answers_while_the_slow_one_reads(toy: ArchiveCorpus, tm
     engine._reader = later = Later()  # type: ignore[assignment]
     session = engine.open((Post(1, text="Why does my engine stall ?"),))
 
-    def typed(draft: str) -> str:
-        return session.suggest(draft, deadline=perf_counter() + 60).rung
+    def typed(draft: str) -> tuple[str, bool]:
+        found = session.suggest(draft, deadline=perf_counter() + 60)
+        return found.rung, found.cut
 
-    assert typed("Check the ") == "markov" and len(later.waiting) == 1
-    assert typed("Check the s") == "markov" and len(later.waiting) == 1  # it reads already
+    assert typed("Check the ") == ("markov", True) and len(later.waiting) == 1  # so who pauses asks again
+    assert typed("Check the s") == ("markov", True) and len(later.waiting) == 1  # it reads already
     later.work()
-    assert typed("Check the sp") == "pretrained" and not later.waiting
+    assert typed("Check the sp") == ("pretrained", False) and not later.waiting
     alone = Engine({"": counts}, {}).open((Post(1, text="Why does my engine stall ?"),))
     said, wanted = (one.suggest("Check the spa", deadline=perf_counter() + 60) for one in (session, alone))
     assert (said.ghost, said.words) == (wanted.ghost, wanted.words)
@@ -78,3 +79,26 @@ def test_what_was_read_in_the_background_is_what_reading_it_gives(toy: ArchiveCo
 
     node = cache.reach(tokens, Deadline())
     assert np.array_equal(cache.log_probs(node, Deadline()), model.log_probs(plain(model.start(()), tokens)))
+
+
+def test_only_the_drafts_typed_last_keep_what_a_slow_voice_read(toy: ArchiveCorpus, tmp_path: Any) -> None:
+    """One draft is kept: whoever comes back to another has it read again, and is told the same."""
+    job = Job(tmp_path)
+    counts = KneserNey.fit(toy, KneserNeyConfig(), rng=np.random.default_rng(0), job=job)
+    graph = Markov.fit(toy, MarkovConfig(), rng=np.random.default_rng(0), job=job)
+    engine = Engine({"pretrained": counts, "markov": graph}, {}, config=TypingConfig(drafts=1))
+    engine._reader = later = Later()  # type: ignore[assignment]
+    one, other = (engine.open((Post(1, text=text),)) for text in ("Why does my engine stall ?", "Does dough rest ?"))
+
+    def typed(session: TypingSession, draft: str) -> Typed:
+        found = session.suggest(draft, deadline=perf_counter() + 60)
+        later.work()
+        return found
+
+    assert typed(one, "Check the ").rung == "markov"
+    first = typed(one, "Check the s")
+    assert first.rung == "pretrained"
+    assert typed(other, "Let it ").rung == "markov" and typed(other, "Let it r").rung == "pretrained"
+    assert not one._scheduler.voices[0].cache.begun and other._scheduler.voices[0].cache.begun
+    assert typed(one, "Check the ").rung == "markov"  # it reads again
+    assert typed(one, "Check the s") == first

@@ -52,16 +52,19 @@ def serve(
     logging.basicConfig(level=logging.WARNING, format="%(message)s")
     logging.getLogger("rejoinder.serve").setLevel(logging.INFO if log else logging.WARNING)
 
+    from rejoinder.serve.http.allocator import give_back, keep_large_arrays_apart
     from rejoinder.serve.http.app import create_app
     from rejoinder.serve.http.backend import Backend, can_have_backend
     from rejoinder.serve.http.running import listen, run, url_of
 
+    keep_large_arrays_apart()
     listening = listen(host, port)
     or_sample(space)
     backend = Backend(space, config) if can_have_backend() else None
     app = create_app(space, config, backend)
     opened = app.state.services.opened
     voices = [] if asleep else _wake(opened)
+    give_back()
     url = url_of(listening)
 
     def ready() -> None:

@@ -125,11 +125,17 @@ class PrefixCache:
         self._reading: tuple[list[int], Future[tuple[Any, Any]]] | None = None  # tokens that are read in the background
 
     def __del__(self) -> None:
-        """Let go of states and rows at once: nodes know each other, and would wait for the collector with all they hold."""
+        """Let go of all that was read."""
+        self.forget()
+
+    def forget(self) -> None:
+        """Let go of all that was read, at once: nodes know each other, and would wait for the collector with all they hold."""
         for nodes in (self._near, self._far, self._heads):
             for node in nodes.values():
                 node.state, node.row, node.children = None, None, {}
+            nodes.clear()
         self._root.state, self._root.children = None, {}
+        self._root, self._reading = Node(None, -1), None
 
     def tokens(self, head: str) -> list[int]:
         """The tokens of a draft up to the start of a word; of what was there a keystroke ago nothing is encoded again."""

@@ -21,7 +21,7 @@ from rejoinder.engine.manners import LanguageCheck, at_line_end, is_prose
 from rejoinder.engine.prefix_cache import Deadline, DeadlinePassed, LatencyEstimate, PrefixCache, never
 from rejoinder.engine.said_words import SaidWords
 from rejoinder.engine.token_healing import HealedDraft, TokenTable
-from rejoinder.engine.voice_scheduler import Voice, VoiceScheduler
+from rejoinder.engine.voice_scheduler import TypedLately, Voice, VoiceScheduler
 from rejoinder.engine.word_rules import CaretRules, WordRules
 from rejoinder.errors import ConfigError
 from rejoinder.models import is_slow
@@ -68,6 +68,7 @@ class TypingConfig(Checked, of="typing"):
     steps: PositiveInt = 16  # places a search looks at
     kept: PositiveInt = 16  # places whose states a session keeps
     said: bool = True  # whether words of the draft, and of what it answers, are brought in (`rejoinder.engine.said_words`)
+    drafts: PositiveInt = 4  # typed last, of which a slow voice such as a pretrained net keeps what it has read: some 20 MB each
 
     def __post_init__(self) -> None:
         """Check ranges, and that the reserve leaves some of the deadline."""
@@ -106,6 +107,7 @@ class Engine:
         self._latencies = {name: LatencyEstimate() for name in voices}
         tables = {tokenizer: TokenTable(tokenizer) for tokenizer in {model.tokenizer for model in voices.values()}}
         self._reader = ThreadPoolExecutor(1, "reading")  # starts no thread before one is needed
+        self._lately = TypedLately(self.config.drafts)
         self._tables = {name: tables[model.tokenizer] for name, model in voices.items()}
 
     def open(
@@ -134,7 +136,7 @@ class Engine:
         rules = WordRules(context, self.phrases, own_words, blocked)
         shown = DisplayFilter(context, rules.blocked, self.phrases)
         return TypingSession(
-            VoiceScheduler(voices, self.config.reserve, self.config.calm, self._reader),
+            VoiceScheduler(voices, self.config.reserve, self.config.calm, self._reader, self._lately),
             rules,
             SaidWords(context, rules),
             shown,
@@ -170,6 +172,14 @@ class TypingSession:
         self._search = SearchConfig(config.words, config.steps, config.least)
         self._lock = Lock()  # a keystroke waits for the one before it to be cancelled
 
+    def rest(self) -> None:
+        """Let slow voices let go of what they have read, unless somebody types right now."""
+        if self._lock.acquire(blocking=False):
+            try:
+                self._scheduler.rest()
+            finally:
+                self._lock.release()
+
     def suggest(
         self,
         draft: str,
@@ -192,6 +202,7 @@ class TypingSession:
         if not self._lock.acquire(timeout=min(max(due.left, 0.0), TIMEOUT_MAX)):
             return Typed("", 0.0, (), self._scheduler.voices[0].name, True)
         try:
+            self._scheduler.lately.use(self)
             if not at_line_end(after) or self._is_foreign(draft):
                 return Typed("", 0.0, (), self._scheduler.voices[0].name, False)
             return self._suggest(draft, gate, due)

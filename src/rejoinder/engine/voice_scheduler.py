@@ -11,9 +11,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from concurrent.futures import Executor
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from math import inf
+from threading import Lock
 from time import perf_counter
+from typing import Protocol
+from weakref import WeakKeyDictionary
 
 from rejoinder.engine.best_first import Caret, SearchResult
 from rejoinder.engine.gate import Calibration
@@ -50,13 +53,48 @@ class Spoken:
 
     voice: Voice
     result: SearchResult = field(default_factory=SearchResult)
-    cut: bool = False  # some voice was cut short, this one or a better one
+    cut: bool = False  # some voice was cut short, this one or a better one, or a better one is still reading
+
+
+class Resting(Protocol):
+    """One that can let go of what it has read."""
+
+    def rest(self) -> None:
+        """Let go of it, unless it is at work."""
+
+
+class TypedLately:
+    """The sessions typed in last; of all others slow voices let go of what they have read."""
+
+    def __init__(self, most: int) -> None:
+        """At most so many."""
+        self._most = most
+        self._sessions: WeakKeyDictionary[Resting, None] = WeakKeyDictionary()  # the least lately used first
+        self._lock = Lock()
+
+    def use(self, session: Resting) -> None:
+        """Note that somebody types there."""
+        with self._lock:
+            self._sessions.pop(session, None)
+            self._sessions[session] = None
+            resting = list(self._sessions)[: -self._most]
+            for one in resting:
+                del self._sessions[one]
+        for one in resting:
+            one.rest()
 
 
 class VoiceScheduler:
     """The voices of one draft, the best first."""
 
-    def __init__(self, voices: Sequence[Voice], reserve: float, calm: float, reader: Executor | None = None) -> None:
+    def __init__(
+        self,
+        voices: Sequence[Voice],
+        reserve: float,
+        calm: float,
+        reader: Executor | None = None,
+        lately: TypedLately | None = None,
+    ) -> None:
         """Set up.
 
         Args:
@@ -64,11 +102,13 @@ class VoiceScheduler:
             reserve: seconds kept for a cheaper voice.
             calm: keystrokes of a voice, as they were lately, that the time left must hold for it to be begun.
             reader: who reads in the background; none: whoever is asked reads.
+            lately: which drafts were typed last, this one among them; none: this one alone.
         """
         self.voices = tuple(voices)
         self._reserve = reserve
         self._calm = calm
         self._reader = reader
+        self.lately = lately or TypedLately(1)
 
     def ask(self, head: str, search: Search, deadline: Deadline) -> Spoken:
         """Let the voices search in turn until one has an answer or nobody waits any more; `head`: the draft that must be read."""
@@ -78,6 +118,7 @@ class VoiceScheduler:
         for place, voice in enumerate(self.voices):
             last = voice is self.voices[-1]
             if not last and self._is_reading(voice, head, deadline):
+                spoken = replace(spoken, cut=True)  # so that who pauses asks again, once it has read
                 continue
             unread = 0.0 if last else voice.cache.time_to_read(voice.cache.tokens(head))
             if not last and not self._has_time(voice, unread, deadline):
@@ -94,6 +135,12 @@ class VoiceScheduler:
                 break
         self._note(first, late)
         return spoken
+
+    def rest(self) -> None:
+        """Let go of what slow voices have read, which is much; they read it again in the background once they are asked."""
+        for voice in self.voices:
+            if voice.slow:
+                voice.cache.forget()
 
     def _note(self, first: int, late: bool) -> None:
         """Remember whether an answer was late. The `first` voice that was asked took the time that those after it lacked.

@@ -1,15 +1,19 @@
 """Running the net: ONNX Runtime and NumPy. What it has read of a text is a value; texts with the same past share it.
 
-A state holds the keys and values of what was read: a long past in one piece, and a tail of the last few tokens, one array each.
-Once the tail has `_BLOCK` tokens they join the past, at the same places of a text by whatever road it is read. States that branch
-off share all but their last tokens, and one step is made for a batch of them. The past is bounded: beyond `reach` tokens the
-oldest are let go in blocks, but for the first few, which attention rests on (Xiao et al. 2024, "attention sinks").
+A state holds the keys and values of what was read: a long past in blocks, and a tail of the last few tokens, one array each.
+Once the tail has `_BLOCK` tokens they are one block more, at the same places of a text by whatever road it is read. States that
+branch off share all but their last tokens, and one step is made for a batch of them. The graph takes a past in one piece: those
+that were asked for last are kept so, beside the blocks, which are few where the pasts of a draft are many. The past is bounded:
+beyond `reach` tokens the oldest blocks are let go, but for the first few tokens, which attention rests on (Xiao et al. 2024,
+"attention sinks").
 """
 
 from __future__ import annotations
 
+from collections import OrderedDict
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from threading import Lock
 from typing import Any
 
 import numpy as np
@@ -18,45 +22,43 @@ from numpy.typing import NDArray
 from rejoinder.errors import DamagedModel
 from rejoinder.models.pretrained.gguf_file import NetShape
 from rejoinder.models.pretrained.graph import NET, OUTPUT, angles
-from rejoinder.models.pretrained.weights import embedding
+from rejoinder.models.pretrained.weights import embedding, let_go
 
 Floats = NDArray[np.float32]
-_BLOCK = 32  # tokens of the longest tail
+_BLOCK = 32  # tokens of a block, and of the longest tail
+_IN_ONE_PIECE = 12  # blocks of pasts that are kept as the graph takes them, besides the last one
 _AT_ONCE = 64  # tokens read in one run; 256 are read no faster, and take more memory
-_ROWS = 64  # tokens whose whole distributions are held at a time
+_ROWS = 16  # tokens whose whole distributions are held at a time; 64 are made no faster, and take 19 MB more
+_TAKEN = 256  # rows of the embedding after which the memory of their file is given back
 _SINKS = 4  # tokens from the start that are never let go
 _HIDDEN = -1e9  # added to the score of what must not be seen
 _AGAIN = "fit it again: rejoinder model add"
 
 
-@dataclass(frozen=True, eq=False)
-class KeysValues:
-    """Keys and values of P tokens, as the graph takes them; read only."""
+@dataclass(frozen=True, eq=False, slots=True)
+class Block:
+    """Keys and values of n tokens in a row, read only; two are the same where they are one object."""
 
-    keys: tuple[Floats, ...]  # of each layer (G, h, P)
-    values: tuple[Floats, ...]  # of each layer (G, P, h)
+    keys: Floats  # (L, G, h, n)
+    values: Floats  # (L, G, n, h)
 
     @property
     def size(self) -> int:
-        """How many tokens, P."""
-        return int(self.keys[0].shape[2])
+        """How many tokens, n."""
+        return int(self.keys.shape[-1])
 
-    @property
-    def feeds(self) -> dict[str, Floats]:
-        """The inputs of the graph."""
-        found = {f"past.k.{number}": keys for number, keys in enumerate(self.keys)}
-        return found | {f"past.v.{number}": values for number, values in enumerate(self.values)}
+
+Past = tuple[Block, ...]
 
 
 @dataclass(frozen=True, eq=False, slots=True)
 class NetState:
     """What was read of a text: a value. Two are equal if their numbers are, to the bit."""
 
-    past: KeysValues
+    past: Past
     tail: tuple[Floats, ...]  # of each token (R, h): keys and values of every layer
     position: int  # tokens that were read
     hidden: Floats  # (D,) what the last layer says, read only
-    said: list[Floats] = field(default_factory=list, repr=False)  # log probabilities once they were asked for; no part of it
 
     def __eq__(self, other: object) -> bool:
         """Whether the other one holds the same."""
@@ -67,7 +69,7 @@ class NetState:
         return hash(self._value())
 
     def _value(self) -> tuple[int, bytes, bytes]:
-        arrays = (*self.past.keys, *self.past.values, *self.tail)
+        arrays = (*(array for block in self.past for array in (block.keys, block.values)), *self.tail)
         return self.position, self.hidden.tobytes(), b"".join(array.tobytes() for array in arrays)
 
 
@@ -89,17 +91,17 @@ class Net:
         Raises:
             DamagedModel: a graph is none, or of other shapes.
         """
-        self.shape, self._reach = shape, reach
+        self.shape, self._reach, self._arrays = shape, reach, arrays
         self._rows = embedding(arrays, shape.width)
         output = {name: array for name, array in arrays.items() if name.startswith("output.")}
         inside = {name: array for name, array in arrays.items() if name.startswith(("layer", "norm"))}
         self._batches = not any(name.endswith(".W") for name in arrays)  # a row of floats is not the same in company, to the bit
         self._net = _open(NET, graphs[NET], {**inside, **angles(shape)}, threads)
         self._output = _open(OUTPUT, graphs[OUTPUT], output, threads)
-        s = shape
-        keys, values = (np.empty(size, np.float32) for size in ((s.shared, s.head, 0), (s.shared, 0, s.head)))
-        empty = KeysValues((keys,) * s.layers, (values,) * s.layers)
-        self.empty = NetState(empty, (), 0, _fixed(np.zeros(s.width, np.float32)))
+        self.empty = NetState((), (), 0, _fixed(np.zeros(shape.width, np.float32)))
+        self._pasts: OrderedDict[Past, dict[str, Floats]] = OrderedDict()  # in one piece each, as inputs of the graph
+        self._lock, self._taken = Lock(), 0
+        self._shrinking = _shrinking()
 
     def follow(self, state: NetState, rows: Sequence[int]) -> NetState:
         """The state after more tokens; `rows`: theirs in the embedding."""
@@ -119,9 +121,9 @@ class Net:
 
     def advance(self, states: Sequence[NetState], rows: Sequence[int]) -> list[NetState]:
         """The states of B texts after one more token each; those that share a past and are as long go in one run."""
-        groups: dict[tuple[int, ...], list[int]] = {}
+        groups: dict[Any, list[int]] = {}
         for place, state in enumerate(states):
-            alike = (id(state.past), len(state.tail)) if self._batches else (place,)
+            alike = (state.past, len(state.tail)) if self._batches else place
             groups.setdefault(alike, []).append(place)
         found: dict[int, NetState] = {}
         for places in groups.values():
@@ -132,13 +134,12 @@ class Net:
         return [found[place] for place in range(len(states))]
 
     def log_probs(self, state: NetState) -> Floats:
-        """(V,) float32, nats, read only; the state keeps it, so that asking again costs nothing."""
-        if not state.said:
-            state.said[:] = [_fixed(self._run_output(state.hidden[None])[0])]
-        return state.said[0]
+        """(V,) float32, nats."""
+        found: Floats = self._run_output(state.hidden[None])[0]
+        return found
 
     def log_probs_many(self, states: Sequence[NetState]) -> Floats:
-        """(B, V) float32, nats, for each of B states, which keep nothing of it."""
+        """(B, V) float32, nats, for each of B states."""
         rows = np.stack([state.hidden for state in states])
         return self._run_output(rows) if self._batches else np.concatenate([self._run_output(row[None]) for row in rows])
 
@@ -149,9 +150,15 @@ class Net:
             size = _AT_ONCE - state.position % _BLOCK  # up to where a tail is full, so that it is cut at the same places
             some = np.asarray(rows[first : first + size], np.int64)
             hidden, read = self._run([state], some[None])
-            state = self._after(state, hidden[0], read[0])
+            before, state = state, self._after(state, hidden[0], read[0])
+            if first and before.past is not state.past:
+                self._forget(before.past)  # nobody else has it
             yield hidden[0], state
             first += size
+
+    def _forget(self, past: Past) -> None:
+        with self._lock:
+            self._pasts.pop(past, None)
 
     def _run(self, states: Sequence[NetState], rows: NDArray[np.int64]) -> tuple[Floats, Floats]:
         """(B, T, D) what is said after each of (B, T) tokens, of texts with one past and as many after it; (B, R, T, h) read."""
@@ -162,44 +169,63 @@ class Net:
         positions = np.minimum(np.add.outer([state.position for state in states], np.arange(count)), s.longest - 1)
         mask = np.triu(np.full((count, before + count), _HIDDEN, np.float32), before + 1)
         mask = np.tile(mask, (1, 1, s.heads // s.shared, 1))
-        feeds = {"x": self._rows.take(rows), "tail": tail, "positions": positions, "mask": mask, **states[0].past.feeds}
-        hidden, read = self._net.run(None, feeds)
+        feeds = {"x": self._embedded(rows), "tail": tail, "positions": positions, "mask": mask, **self._inputs(states[0].past)}
+        hidden, read = self._net.run(None, feeds, self._shrinking if count > _BLOCK else None)
         return hidden, read
+
+    def _embedded(self, rows: NDArray[np.int64]) -> Floats:
+        """(B, T, D) what tokens are read as. Rows lie here and there in the file, and each brings its neighbours into memory."""
+        self._taken += rows.size
+        found = self._rows.take(rows)
+        if self._taken > _TAKEN:
+            self._taken = 0
+            let_go(self._arrays)
+        return found
 
     def _after(self, state: NetState, hidden: Floats, read: Floats) -> NetState:
         """The state after T tokens, (T, D) and (R, T, h): full blocks join the past."""
         position = state.position + len(hidden)
         tail = (*state.tail, *(_fixed(read[:, place]) for place in range(read.shape[1])))
-        past, full = state.past, len(tail) - position % _BLOCK
-        if full:
-            past, tail = self._joined(past, np.stack(tail[:full], axis=1)), tail[full:]
+        past = state.past
+        while len(tail) >= _BLOCK:
+            past, tail = self._joined(past, np.stack(tail[:_BLOCK], axis=1)), tail[_BLOCK:]
         return NetState(past, tail, position, _fixed(hidden[-1]))
 
-    def _joined(self, past: KeysValues, read: Floats) -> KeysValues:
-        """A past with (R, n, h) more, without the oldest where it grows too long."""
-        by_layer = read.reshape(self.shape.layers, 2, self.shape.shared, *read.shape[1:])
-        size = past.size + read.shape[1]
-        gone = -(-max(size - self._reach, 0) // _BLOCK) * _BLOCK if size > self._reach + _AT_ONCE else 0
-        keys, values = [], []
-        for old_keys, old_values, (more_keys, more_values) in zip(past.keys, past.values, by_layer, strict=True):
-            pieces = [old_keys, more_keys.transpose(0, 2, 1)]
-            keys.append(_without(np.concatenate(pieces, axis=2), gone, 2))
-            values.append(_without(np.concatenate([old_values, more_values], axis=1), gone, 1))
-        return KeysValues(tuple(keys), tuple(values))
+    def _joined(self, past: Past, read: Floats) -> Past:
+        """A past with (R, n, h) more, without the oldest blocks where it grows too long."""
+        s = self.shape
+        by_layer = read.reshape(s.layers, 2, s.shared, -1, s.head)
+        past = (*past, Block(_fixed(by_layer[:, 0].swapaxes(-1, -2)), _fixed(by_layer[:, 1])))
+        if sum(block.size for block in past) <= self._reach + _AT_ONCE:
+            return past
+        first = past[0]
+        sinks = Block(_fixed(first.keys[..., :_SINKS]), _fixed(first.values[:, :, :_SINKS]))
+        return sinks, *past[1:][-max(self._reach // _BLOCK, 1) :]
+
+    def _inputs(self, past: Past) -> dict[str, Floats]:
+        """A past as the graph takes it, of each layer keys (G, h, P) and values (G, P, h): as it lies, or laid so."""
+        with self._lock:
+            if past in self._pasts:
+                self._pasts.move_to_end(past)
+                return self._pasts[past]
+        s, size = self.shape, sum(block.size for block in past)
+        keys = np.empty((s.layers, s.shared, s.head, size), np.float32)
+        values = np.empty((s.layers, s.shared, size, s.head), np.float32)
+        if past:
+            np.concatenate([block.keys for block in past], axis=3, out=keys)
+            np.concatenate([block.values for block in past], axis=2, out=values)
+        found = {f"past.k.{number}": keys[number] for number in range(s.layers)}
+        found |= {f"past.v.{number}": values[number] for number in range(s.layers)}
+        with self._lock:
+            self._pasts[past] = found
+            while len(self._pasts) > 1 and sum(map(len, self._pasts)) > _IN_ONE_PIECE:
+                self._pasts.popitem(last=False)
+        return found
 
     def _run_output(self, hidden: Floats) -> Floats:
         """(N, V) float32, nats."""
         found: Floats = self._output.run(None, {"hidden": hidden[None]})[0][0]
         return found
-
-
-def _without(array: Floats, gone: int, axis: int) -> Floats:
-    """A read-only array without so many of its oldest tokens, after the first few."""
-    if gone:
-        array = np.delete(array, np.s_[_SINKS : _SINKS + gone], axis)
-    array = np.ascontiguousarray(array)
-    array.setflags(write=False)
-    return array
 
 
 def _open(name: str, graph: bytes, arrays: Mapping[str, NDArray[Any]], threads: int) -> Any:
@@ -218,8 +244,18 @@ def _open(name: str, graph: bytes, arrays: Mapping[str, NDArray[Any]], threads: 
         raise DamagedModel(f"the graph {name}.onnx does not fit its weights ({str(error)[:200]}); {_AGAIN}") from error
 
 
+def _shrinking() -> Any:
+    """How a run is made after which the runtime gives back what only such a long one needs."""
+    import onnxruntime
+
+    options = onnxruntime.RunOptions()
+    options.add_run_config_entry("memory.enable_memory_arena_shrinkage", "cpu:0")
+    options.log_severity_level = 4
+    return options
+
+
 def _fixed(array: Floats) -> Floats:
     """A read-only copy, which keeps nothing else alive."""
-    array = array.copy()
+    array = array.copy(order="C")
     array.setflags(write=False)
     return array

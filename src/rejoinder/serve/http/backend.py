@@ -183,12 +183,14 @@ async def _pass_back(reader: asyncio.StreamReader, send: Send) -> None:
 
 def main() -> None:
     """Be the second process: `python -m rejoinder.serve.http.backend SOCKET HOME SETTINGS`."""
+    from rejoinder.serve.http.allocator import keep_large_arrays_apart
     from rejoinder.serve.http.app import create_app
     from rejoinder.serve.http.running import run
 
     logging.basicConfig(level=logging.WARNING, format="%(message)s")
     logging.getLogger(models.__name__).addFilter(lambda record: False)  # of plugins the first process tells
     os.nice(_POLITE)
+    keep_large_arrays_apart()
     file, home, settings = sys.argv[1:]
     config = ServeConfig(**json.loads(settings))
     listening = socket.socket(socket.AF_UNIX)
