@@ -210,7 +210,9 @@ def test_pasts_share_their_blocks_and_few_lie_in_one_piece(small: Pretrained) ->
     said = [small.advance(state, 5) for state in states]
     for number in range(12):  # other texts
         small.advance(small.read_on(small.start(()), [number, *tokens]), 5)
-    assert sum(map(len, small._net._pasts)) <= 32 and not {state.net.past for state in states if state.net.past} & {*small._net._pasts}
+    assert sum(map(len, small._net._pasts)) <= 32 and not {state.net.past for state in states if state.net.past} & {
+        *small._net._pasts
+    }
     assert [small.advance(state, 5) for state in states] == said
 
 
