@@ -108,7 +108,7 @@ def load_arrays(directory: Path) -> Arrays:
         raise DamagedModel(f"{file} is missing or damaged ({error}); fit it again: rejoinder model add") from error
 
 
-def let_go(arrays: Arrays) -> None:
+def let_go(arrays: Mapping[str, NDArray[Any]]) -> None:
     """Give back the memory that reading memory-mapped arrays took; what is read again comes from the file.
 
     The runtime packs most weights anew as it opens a graph, so that without this they lie in memory twice.
