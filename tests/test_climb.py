@@ -20,7 +20,7 @@ from rejoinder.archive.places import place
 from rejoinder.archive.reader import ArchiveCorpus
 from rejoinder.archive.split import Split, first_share, hash_split
 from rejoinder.climb import task_cache
-from rejoinder.climb.cost import _trained
+from rejoinder.climb.cost import _trained, cost_of
 from rejoinder.climb.entries import Entry, entries, full_config, settings_of
 from rejoinder.climb.executor import EntryProgress
 from rejoinder.climb.run import FOLDER, REPORT, ClimbConfig, climb
@@ -255,10 +255,19 @@ def test_a_worker_that_crashes_is_a_line(space: Workspace, tmp_path: Path) -> No
 
 
 def test_a_key_depends_on_all_that_its_result_does(space: Workspace, tmp_path: Path) -> None:
+    def fit_of(name: str) -> Fit:
+        return Fit(name, 1.0, {}, {}, None)
+
     choose, ours, theirs = Choose(None), MeasureText("lstm", "key", "posts", True), MeasureText("lstm", None, "posts", True)
     for name, other in (("data", "x"), ("code", "x"), ("split", "time"), ("seed", 1)):
         assert task(space, tmp_path, ours).key != task(space, tmp_path, ours, **{name: other}).key, name
-    for work, looks in ((choose, True), (theirs, True), (ours, False)):  # whether it looks at the package's models
+    for work, looks in (
+        (choose, True),
+        (theirs, True),
+        (ours, False),
+        (fit_of("pair_encoder"), True),
+        (fit_of("bm25"), False),
+    ):  # whether it looks at the package's models
         same = task(space, tmp_path, work).key == task(space, tmp_path, work, package="another").key
         assert same is not looks
     assert task(space, tmp_path, ours).key == task(space, tmp_path / "elsewhere", ours).key
@@ -404,6 +413,17 @@ def test_what_a_net_was_trained_on_is_told_where_it_is_known() -> None:
 
     assert _trained(given(trained="2 trillion tokens")) == "on 2 trillion tokens"
     assert _trained(given(trained="")) == _trained(given()) == "by others"
+
+
+def test_what_begins_with_weights_of_the_package_says_what_their_training_cost() -> None:
+    found = [EntryProgress(entry) for entry in entries(("bm25", "pair_encoder", "fusion"), {})]
+    trials = {one.entry.name: one for one in found}
+    there = Workspace.shipped()
+    seconds = there.fitted("pair_encoder").manifest["seconds"] if there else 0  # type: ignore[union-attr]
+    told = f"beginning with what was trained elsewhere in {seconds / 60:.1f} min"
+    assert {name: cost_of(one, trials).elsewhere for name, one in trials.items()} == {
+        "bm25": "", "pair_encoder": told, "fusion without nets": "", "fusion": told,
+    }  # fmt: skip
 
 
 def test_a_compressor_and_what_others_trained_are_measured_beside_the_rungs(

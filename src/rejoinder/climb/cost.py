@@ -36,6 +36,7 @@ def cost_of(trial: EntryProgress, trials: Mapping[str, EntryProgress]) -> Cost:
         peak_bytes=done.peak_bytes if done else None,
         disk_bytes=done.disk_bytes if done else None,
         needs=LADDER[trial.entry.rung].extra,
+        elsewhere=_given_to([trials[name] for name in _whole(trial, trials) if name in trials]),
         **load,
     )
 
@@ -43,6 +44,15 @@ def cost_of(trial: EntryProgress, trials: Mapping[str, EntryProgress]) -> Cost:
 def _whole(trial: EntryProgress, trials: Mapping[str, EntryProgress]) -> set[str]:
     """The names of a rung and of all that it is made of."""
     return {trial.entry.name}.union(*(_whole(trials[part], trials) for part in trial.entry.parts if part in trials))
+
+
+def _given_to(trials: Sequence[EntryProgress]) -> str:
+    """What the training of weights cost that came with the package, where some rungs of these begin with them."""
+    space = Workspace.shipped()
+    begun = {one.entry.rung for one in trials if not one.entry.reference and LADDER[one.entry.rung].given}
+    found = [fitted for name in sorted(begun) if space and (fitted := space.fitted(name))]
+    seconds = sum(float(fitted.manifest["seconds"]) for fitted in found)
+    return f"beginning with what was trained elsewhere in {shown(seconds)}" if found else ""
 
 
 def _trained(given: Fitted) -> str:

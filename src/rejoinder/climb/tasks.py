@@ -17,6 +17,7 @@ from pydantic import Discriminator, TypeAdapter
 
 from rejoinder.archive.split import Method
 from rejoinder.ladder.report import Kind, Pairs
+from rejoinder.models import LADDER
 
 HOME = "home/"  # before the identity of a model that the home was given
 DONE, TASK, EXAMPLE_FILE = "done.json", "task.json", "examples.json"
@@ -139,7 +140,9 @@ class Task:
     def key(self) -> str:
         """The name of its directory."""
         e = self.experiment
-        looks = isinstance(self.work, Choose) or None in (getattr(self.work, "model", ""), *getattr(self.work, "models", ()))
+        work = self.work
+        looks = isinstance(work, Choose) or None in (getattr(work, "model", ""), *getattr(work, "models", ()))
+        looks = looks or (isinstance(work, Fit) and work.rung in LADDER and LADDER[work.rung].given)
         facts = [e.data, e.code, e.split, e.seed, e.package if looks else "", _adapter(Work).dump_python(self.work, mode="json")]
         return hashlib.blake2b(json.dumps(facts, sort_keys=True).encode(), digest_size=12).hexdigest()
 

@@ -74,13 +74,8 @@ def facts(report: Report, kind: Kind) -> list[tuple[str, str]]:
 def _costs(rung: MeasuredRung, kind: Kind) -> list[str]:
     """To fit, to wait and to keep, and what must be installed."""
     cost, latency = rung.cost, rung.latency(kind)
-    found = [
-        "came fitted"
-        if rung.shipped
-        else f"fitted in {seconds(cost.whole_seconds)}"
-        if cost.whole_seconds is not None
-        else "not fitted"
-    ]
+    fitted = "not fitted" if cost.whole_seconds is None else f"fitted in {seconds(cost.whole_seconds)}"
+    found = [cost.elsewhere or "came fitted"] if rung.shipped else [fitted, *([cost.elsewhere] if cost.elsewhere else [])]
     if latency is not None:
         each = "keystroke" if kind == "typing" else "reply"
         found.append(f"{milliseconds(latency.p50)} a {each} ({milliseconds(latency.p99)} the slowest of 100)")

@@ -150,7 +150,9 @@ def _steps(kind: Kind, contenders: Sequence[Contender], taken: Contender, gain: 
 
 def _cost(kind: Kind, one: Contender) -> str:
     when = (
-        f"it is fitted in {shown(one.seconds)}" if one.seconds else f"it is there already, {one.elsewhere or 'fitted elsewhere'}"
+        f"it is fitted in {shown(one.seconds)}{', ' * bool(one.elsewhere)}{one.elsewhere}"
+        if one.seconds
+        else f"it is there already, {one.elsewhere or 'fitted elsewhere'}"
     )
     unit = "keystroke" if kind == "typing" else "reply"
     speed = f", takes {one.milliseconds:.2g} ms a {unit}" if one.milliseconds is not None else ""

@@ -60,6 +60,7 @@ class Rung:
     phrases: bool = False  # whose words it learned from is kept beside it (rejoinder.text.phrases), to see what it copies
     verbatim: bool = False  # it keeps posts as they were written, so it is removed where one of them is forgotten
     asked: bool = False  # others do its work, and it learns nothing here: fitted, used and measured only where it is named
+    given: bool = False  # it begins with weights that came with the package, trained elsewhere
     added: bool = False  # others trained it, and it learns nothing here: it is there once `rejoinder model add` has brought it
     aside: Can = NOTHING  # what it can do, but takes too long for: used for that only where it is named
 
@@ -134,6 +135,7 @@ OURS: dict[str, Rung] = {
         Can.PROPOSE | Can.RANK,
         "what answers what, by word vectors of the package",
         net=True,
+        given=True,
         verbatim=True,
     ),
     "pmi_svd": Rung(
