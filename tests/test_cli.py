@@ -1038,3 +1038,13 @@ def test_pictures_beside_posts_are_left_out_and_alone_they_are_an_error(rejoinde
     lines(folder / "a.jsonl", *items(1))
     ran = rejoinder("import", folder, "--home", tmp_path / "home")
     assert ran.code == 0 and "chat: left out, as they hold no posts: 1 file, such as chat/photo.jpg" in ran.out
+
+
+def test_what_comes_along_with_an_archive_is_no_error(rejoinder: Rejoinder, tmp_path: Path) -> None:
+    with zipfile.ZipFile(tmp_path / "site.zip", "w") as archive:
+        for name in ("Badges", "Comments", "Posts", "Tags", "Users"):
+            row = 'PostTypeId="1" Title="Tea" Body="hot"' if name == "Posts" else 'PostId="1" Text="cold"'
+            row = row if name in ("Posts", "Comments") else 'Name="x"'
+            archive.writestr(f"{name}.xml", f'<{name.lower()}>\n  <row Id="1" {row} />\n</{name.lower()}>\n')
+    ran = rejoinder("import", tmp_path / "site.zip", "--home", tmp_path / "home")
+    assert ran.code == 0 and "2 new" in ran.out and "left out, as they hold no posts: 3 files" in ran.out

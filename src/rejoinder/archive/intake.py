@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from fnmatch import fnmatch
 from mimetypes import guess_type
 from pathlib import Path
 from typing import NamedTuple
@@ -59,18 +60,19 @@ def units(path: Path, forced: Source | None, scratch: Callable[[], Path]) -> Ite
         scratch: gives a folder, for archives of files to be unpacked in.
     """
     left: list[tuple[Path, str]] = []
-    beside: set[str] | None = None  # None: nothing is read
+    beside: set[str] | None = None  # patterns; None: nothing is read
     for found in _units(path, path.name or str(path), forced, scratch):
         if isinstance(found, tuple):
             left += [found] if len(left) < _MOST_LEFT else []
             continue
         if isinstance(found, Unit):
-            beside = (beside or set()) | found.source.beside
+            beside = (beside or set()) | {*found.source.beside.split()}
         yield found
     silent: list[tuple[Path, str]] = []
     strange: list[tuple[Path, str]] = []
     for one in left:
-        (silent if beside is not None and (one[0].name in beside or _holds_no_text(one[0])) else strange).append(one)
+        known = beside is not None and (_holds_no_text(one[0]) or any(fnmatch(one[0].name, name) for name in beside))
+        (silent if known else strange).append(one)
     if silent:
         yield PassedOver(len(silent), silent[0][1])
     if strange:
@@ -86,14 +88,15 @@ def _units(
     path: Path, label: str, forced: Source | None, scratch: Callable[[], Path]
 ) -> Iterator[Unit | RejoinderError | tuple[Path, str]]:
     """As `units`; a file that nobody takes comes as its path and label."""
-    found = next(recognised(path), None) if forced is None else forced if _fits(path, forced) else None
+    packed = _is_container(path)  # what is in one may lie there as it is
+    found = (None if packed else next(recognised(path), None)) if forced is None else forced if _fits(path, forced) else None
     if found is not None:
         yield Unit(path, label, found)
     elif path.is_dir():
         for child in sorted(path.iterdir()):
             if not child.name.startswith(("._", ".DS_Store", "__MACOSX")) and not child.is_symlink():
                 yield from _units(child, f"{label}/{child.name}", forced, scratch)
-    elif _is_container(path):
+    elif packed:
         from rejoinder.archive.unpacking import unpack
 
         inside = scratch() / f"{len(list(scratch().iterdir()))}"

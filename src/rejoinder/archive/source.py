@@ -179,7 +179,7 @@ class Source(ABC):
     folder: ClassVar[bool] = False  # whether a whole folder is one archive of this form (`read` then gets the folder)
     link: ClassVar[str | None] = None  # where a post can be read, with {id} for its id at the source
     threading: ClassVar[str] = ""  # how threads come about where posts name no parent, said after an import
-    beside: ClassVar[frozenset[str]] = frozenset()  # names of files that come along with it and hold no posts
+    beside: ClassVar[str] = ""  # patterns of the names of files that come along with it and hold no posts, with blanks
     notice: ClassVar[str] = ""  # what the place asks of people who write there, said wherever replies are suggested
 
     @abstractmethod

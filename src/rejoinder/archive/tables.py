@@ -57,7 +57,7 @@ def rows(path: Path, choose: Choice = all_columns) -> Iterator[Placed]:
 
 def header(path: Path, first_line: str) -> list[str]:
     """The names of the columns of a table of text that begins with that line."""
-    line = first_line.rstrip("\r\n").removeprefix("\ufeff")
+    line = first_line.rstrip("\r\n").removeprefix("\ufeff").replace("\r", " ")  # which no name has
     mark = _separator(path, line)
     return line.split("\t") if mark == "\t" else next(csv.reader([line], delimiter=mark), [])
 

@@ -18,7 +18,7 @@ from typing import Any
 from rejoinder.archive.json_pages import load_as_far
 from rejoinder.archive.json_source import JsonSource
 from rejoinder.archive.peek import peek
-from rejoinder.archive.source import Hasher, Item, Record, Skipped, guarded
+from rejoinder.archive.source import Hasher, Item, Record, Skipped, guarded, guarded_all
 from rejoinder.archive.tables import rows
 from rejoinder.archive.values import flag, is_nothing
 from rejoinder.errors import SourceError
@@ -34,6 +34,10 @@ class Discourse(JsonSource):
 
     name = "discourse"
     what = "topics and posts of a Discourse forum, as its API gives them"
+    beside = (
+        "auth_*.csv badges.csv bookmarks.csv category_preferences.csv flags.csv likes.csv post_actions.csv preferences.* "
+        "queued_posts.csv user_archive_profile.csv visits.csv"
+    )
     marks = "posts with post_number, topic_id and cooked or raw"
     threading = "a post that names none it answers is taken to answer the opening post"
     places = {
@@ -55,10 +59,12 @@ class Discourse(JsonSource):
             SourceError: the file cannot be read, or breaks off.
         """
         if peek(path).json:
-            yield from super().read(path, hasher)
-            return
-        for where, row in rows(path):
-            yield row if isinstance(row, Skipped) else guarded(partial(self._item, _post(row), {}, hasher, where), where)
+            return super().read(path, hasher)
+        found = (
+            row if isinstance(row, Skipped) else guarded(partial(self._item, _post(row), {}, hasher, where), where)
+            for where, row in rows(path)
+        )
+        return guarded_all(found, path.name)
 
     def begin(self, path: Path) -> Mapping[str, Any]:
         """What the file says of the topic as a whole, which may stand below its posts; nothing, where the file is too large."""

@@ -22,6 +22,7 @@ from rejoinder.archive.source import Record
 from rejoinder.archive.values import solved
 
 _ADDRESS = re.compile(r"(?:repos/|://[^/]+/)([^/]+/[^/]+)/(?:issues|pull|pulls|discussions)/(\d+)")
+_API = re.compile("github|/api/v3/repos/")
 _MANY = ("issues", "discussions", "pullRequests")
 _TREES = [  # where the issues, or discussions, of an answer of GraphQL lie
     *(f"data.repository.{name}.{at}" for name in _MANY for at in ("nodes", "edges.node")),
@@ -45,6 +46,10 @@ class GitHub(JsonSource):
 
     name = "github"
     what = "GitHub issues, pull requests, discussions and their comments (REST, GraphQL, `gh --json`)"
+    beside = (
+        "attachments_* bots_* collaborators_* issue_events_* labels_* milestones_* organizations_* projects_* releases_* "
+        "protected_branches_* repositories_* repository_files_* schema.json teams_* urls.json users_*"
+    )
     marks = "addresses of an issue or pull request, and a body"
     places = {
         **{f"{tree}.{name}": tree for tree in _TREES for name in ("number", "title")},
@@ -54,7 +59,7 @@ class GitHub(JsonSource):
     def recognises(self, path: Path) -> bool:
         """Whether there are such records."""
         fields = peek(path).fields
-        rest = any("github" in str(fields.get(name, "")) for name in _ROWS) and ("body" in fields or "title" in fields)
+        rest = any(_API.search(str(fields.get(name))) for name in _ROWS) and ("body" in fields or "title" in fields)
         listed = {"number", "title", "body"} <= set(fields) and any(
             "github.com" in str(value) for name, value in fields.items() if name.rpartition(".")[2] == "url"
         )

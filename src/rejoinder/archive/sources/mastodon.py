@@ -20,6 +20,7 @@ class Mastodon(JsonSource):
 
     name = "mastodon"
     what = "Mastodon statuses and threads, as its API gives them, or the outbox of an account's archive"
+    beside = "actor.json bookmarks.json likes.json"
     marks = "statuses with in_reply_to_id, account and content, or orderedItems with object"
     places = {
         **{f"{at}in_reply_to_id {at}account.acct {at}content": "" for at in ("", *(f"{part}." for part in _PARTS))},

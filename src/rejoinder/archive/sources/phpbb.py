@@ -26,6 +26,7 @@ _LINK = re.compile(r"<!-- [mwle] --><a [^>]*href=\"([^\"]*)\"[^>]*>.*?</a><!-- [
 _TAG = re.compile(r"<[^<>]*>")
 _UID = re.compile(r"(\[[^\[\]]*?):[a-z0-9]{5,10}(?=\])")
 _VISIBLE = {"0": State.DEAD, "2": State.DELETED, "3": State.DEAD}
+_NO_ENCODING = (LookupError, ValueError)  # what the parser raises of one that it does not know
 _CHUNK = 2**18  # bytes
 _LARGEST_TOKEN = 16 * 2**20  # bytes of a tag with its attributes, which the parser holds as a whole
 _TABLE = re.compile(r"(?:^|_)posts$")
@@ -77,7 +78,7 @@ def _rows(path: Path) -> Iterator[Row]:
                 if read - tables.parser.CurrentByteIndex > _LARGEST_TOKEN:
                     raise SourceError(f"{path}: breaks off: a tag of more than {_LARGEST_TOKEN // 2**20} MiB")
             tables.parser.Parse(b"", True)
-    except (expat.ExpatError, BadValue, *UNREADABLE) as error:
+    except (expat.ExpatError, BadValue, *_NO_ENCODING, *UNREADABLE) as error:
         yield from tables.taken()
         raise SourceError(f"{path}: breaks off: {error}") from error
 

@@ -23,6 +23,9 @@ _GONE = {
 }  # fmt: skip
 
 
+_MORE = "json.data.things.kind"  # of comments that were loaded later
+
+
 class Reddit(JsonSource):
     """Submissions and comments."""
 
@@ -36,7 +39,8 @@ class Reddit(JsonSource):
 
     def recognises(self, path: Path) -> bool:
         """Whether there are such rows, or a listing."""
-        return super().recognises(path) or (_is_listing(path) and "data.children.kind" in peek(path).fields)
+        fields = peek(path).fields
+        return super().recognises(path) or (_is_listing(path) and not fields.keys().isdisjoint(("data.children.kind", _MORE)))
 
     def rows(self, path: Path) -> Iterator[Row]:
         """The rows, or the things of a listing, in the file's order.
@@ -72,7 +76,8 @@ SOURCE = Reddit()
 
 
 def _is_listing(path: Path) -> bool:
-    return bool(peek(path).fields.get("kind") == "Listing")
+    fields = peek(path).fields
+    return bool(fields.get("kind") == "Listing" or _MORE in fields)
 
 
 def _things(value: Any) -> Iterator[Mapping[str, Any]]:
@@ -90,6 +95,8 @@ def _things(value: Any) -> Iterator[Mapping[str, Any]]:
                 waiting.append(data.get("replies"))
             elif one.get("kind") == "more":
                 yield one
+        elif isinstance(one, Mapping) and isinstance(one.get("json"), Mapping):
+            waiting.append((one["json"].get("data") or {}).get("things"))
 
 
 def _record(row: Mapping[str, Any]) -> Record:

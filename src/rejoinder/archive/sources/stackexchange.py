@@ -32,7 +32,7 @@ class StackExchange(JsonSource):
     what = "a Stack Exchange site's dump (Posts.xml, Comments.xml) or questions from its API"
     marks = "rows with PostTypeId or PostId and Body or Text; items with question_id"
 
-    beside = frozenset(f"{name}.xml" for name in ("Badges", "PostHistory", "PostLinks", "Tags", "Users", "Votes"))
+    beside = "Badges.xml PostHistory.xml PostLinks.xml Tags.xml Users.xml Votes.xml"
     places = {"items.question_id": "items", "items.comment_id items.post_id": "items"}
     whole = True
 

@@ -31,6 +31,7 @@ class Zulip(JsonSource):
 
     name = "zulip"
     what = "Zulip topics: zulip-archive, messages of the API, or a server's export"
+    beside = "realm.json attachment.json analytics.json records.json migration_status.json"
     marks = "messages with sender_full_name and timestamp, or zerver_message"
     threading = "a topic is a thread; a message that quotes none is taken to answer the one before it"
     places = {
