@@ -31,7 +31,7 @@ from rejoinder.home.tokenizing import settle_tokenizer
 from rejoinder.home.trial import Trial, TrialPosts, WithoutThreads, draw_trial, read_trial
 from rejoinder.home.voices import phrases_of
 from rejoinder.home.workspace import Fitted, Workspace
-from rejoinder.models import LADDER, PACKAGE, Can, parts_of, rung, those_that
+from rejoinder.models import LADDER, PACKAGE, Can, is_slow, parts_of, rung, those_that
 from rejoinder.models.directory import identity
 from rejoinder.models.interfaces import Job, LanguageModel, Progress, Suggester, silent
 from rejoinder.text.calls import HERE, CallRunner
@@ -49,6 +49,7 @@ DAILY = (  # what the two jobs need, what is of use soonest first
     "fusion",
     "trigger",
 )
+_SLOW_GATE = 240.0  # seconds of the processor for the gate of a net, which in the usual 60 types too little to know its floors
 MADE_OF_ADDED = ("word_mixture", "sentence")  # what a home fits, too, where their nets were added
 _ENOUGH = 50_000  # characters of dev to weigh models on
 _WEIGHED = 60_000  # dev tokens that the weights of a mixture with the package's cell are fitted on: a cell takes its time
@@ -243,7 +244,8 @@ class _Fitting:
             package = None if theirs is None else phrases_of(self.space, theirs, lambda line: None)
             known = Phrases.unknown() if _is_brought(name) else self._phrases
             phrases = replace(known, beside=package)
-            beside.append(gate_of(model, self._untried_posts, self.config.seed, phrases, told=told).save)
+            config = GateConfig(seconds=_SLOW_GATE) if is_slow(name) else None
+            beside.append(gate_of(model, self._untried_posts, self.config.seed, phrases, config=config, told=told).save)
         return beside
 
     def _try(self, name: str, model: LanguageModel) -> None:
