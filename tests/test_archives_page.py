@@ -37,7 +37,7 @@ def test_every_line_can_be_reached_from_the_top() -> None:
     links, anchors = re.findall(r'href="#([\w-]+)"', top), re.findall(r'<a id="([\w-]+)">', rest)
     assert sorted(links) == sorted(anchors) and len(set(links)) == len(links)
     lines = [row[0] for row in ROWS if "<a id=" not in row[0]]
-    assert [line.strip("*") for line in lines] == ["Slack**, one channel"]  # the line before it is Slack's
+    assert [line.strip("*") for line in lines] == ["Slack**, one channel", "Zulip**, a whole server"]  # below their own
 
 
 def test_every_service_that_is_fetched_is_named_with_its_options() -> None:

@@ -60,9 +60,10 @@ class JsonSource(JsonForm):
                 yield row.value
                 continue
             for part in self.within(row.value, row.outer):
-                yield guarded(partial(self._item, part, known, hasher, row.where), row.where)
+                yield guarded(partial(self.item, part, known, hasher, row.where), row.where)
 
-    def _item(self, part: Any, known: Any, hasher: Hasher, where: str) -> Item:
+    def item(self, part: Any, known: Any, hasher: Hasher, where: str) -> Item:
+        """The post in a part of a record, or why there is none."""
         found = self.record(part, known)
         return Skipped(found, where) if isinstance(found, str) else found.post(hasher, where)
 

@@ -61,7 +61,7 @@ class Discourse(JsonSource):
         if peek(path).json:
             return super().read(path, hasher)
         found = (
-            row if isinstance(row, Skipped) else guarded(partial(self._item, _post(row), {}, hasher, where), where)
+            row if isinstance(row, Skipped) else guarded(partial(self.item, _post(row), {}, hasher, where), where)
             for where, row in rows(path)
         )
         return guarded_all(found, path.name)

@@ -32,6 +32,7 @@ class Messenger(JsonSource):
     what = "a conversation of Facebook Messenger or Instagram, in JSON"
     marks = "participants, and messages with sender_name and timestamp_ms"
     threading = TURNS
+    beside = "autofill_information.json secret_*.json messenger_contacts*.json *_settings.json support_messages.json"
     places = {
         "messages.sender_name messages.timestamp_ms": "messages",
         "participants messages.senderName messages.timestamp": "messages",

@@ -1,4 +1,4 @@
-"""Zulip: topics as `zulip-archive` keeps them, messages of its API, and the messages of a server's export.
+"""Zulip: topics as `zulip-archive` keeps them, messages of its API, and a file of messages of a server's export.
 
 A topic is a thread. A message that quotes another ("said", with a link to it) answers that one, any other the one before it.
 """
@@ -21,7 +21,9 @@ _MENTION = re.compile(r"@_?\*\*[^*\n]{1,200}\*\*[:,]?[ ]?")  # of the Markdown t
 _CODED = re.compile(r"\.([0-9A-F]{2})")  # as addresses of Zulip write what is no letter
 
 
-class _Topic(NamedTuple):
+class Topic(NamedTuple):
+    """What is known of a file before its first message."""
+
     title: str  # by the name of the file
     turns: Turns
 
@@ -45,12 +47,12 @@ class Zulip(JsonSource):
         at = self.at(path)
         return at is not None and (at != "" or "type" not in peek(path).fields)
 
-    def begin(self, path: Path) -> _Topic:
+    def begin(self, path: Path) -> Topic:
         """The topic that the file is named by, and the turns of all."""
         title = _CODED.sub(lambda found: chr(int(found[1], 16)), path.name.partition(".json")[0]).replace("-", " ")
-        return _Topic(title, Turns(inf))
+        return Topic(title, Turns(inf))
 
-    def record(self, part: Mapping[str, Any], known: _Topic) -> Record | str:
+    def record(self, part: Mapping[str, Any], known: Topic) -> Record | str:
         """The post of a message."""
         get, own = part.get, str(part["id"])
         if part.get("type") == 2:  # of an export: a topic was marked as resolved
