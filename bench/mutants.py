@@ -98,6 +98,20 @@ MUTANTS = (
         "the package's models are in no key", "climb/tasks.py", 'e.package if looks else ""', '""', "tests/test_climb.py -k key"
     ),
     Mutant(
+        "what begins with the package's weights is kept where they change",
+        "climb/tasks.py",
+        "looks = looks or (isinstance(work, Fit)",
+        "looks = looks or (isinstance(work, Choose)",
+        "tests/test_climb.py -k key",
+    ),
+    Mutant(
+        "what a person sees besides the judge is not seen",
+        "models/trigger.py",
+        "_LEVEL + _PERSON[0] * odds + u @ _PERSON[1:]",
+        "_LEVEL + _PERSON[0] * odds",
+        "tests/test_trigger.py",
+    ),
+    Mutant(
         "the home's code is in no key",
         "climb/tasks.py",
         "facts = [e.data, e.code,",
