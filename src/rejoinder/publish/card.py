@@ -64,6 +64,7 @@ def write_card(directory: Path, card: Mapping[str, Any]) -> None:
         "",
         f"`{POSTS}` holds {data['hashes']:,} hashes of posts seen, 2 bytes each, to tell them from others; no words.",
         "",
+        *([f"**Audit.** {card['audit']}", ""] if card.get("audit") else []),
         "**Limits.** They repeat the views and errors of what they read, know one kind of forum in one language, and what they "
         "say need not be true. Cleaning goes by patterns: names within sentences stay. For one's own drafts, not for posting.",
         "",
