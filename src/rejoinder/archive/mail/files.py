@@ -15,6 +15,7 @@ from rejoinder.archive.streams import UNREADABLE, open_stream
 from rejoinder.errors import SourceError
 
 _BEGINS = b"From "
+_MARK = b"\xef\xbb\xbf"  # which some editors write at the beginning of a file
 _DATED = re.compile(rb"From .*\b(?:[A-Z][a-z]{2},? ).*\d\d?:\d\d")
 _HEADER = re.compile(rb"[!-9;-~]{1,76}:(?:[ \t]|\r?$)|>From ")
 _BARE_HEADER = re.compile(rb"[!-9;-~]{1,76}:(?!//|:)|>From ")  # a blank after the colon is only a custom
@@ -34,6 +35,7 @@ def split_mbox(lines: Iterable[bytes]) -> Iterator[tuple[bytes, int]]:
     held: tuple[bytes, int] | None = None  # a "From " line, until the next line tells whether it begins a mail
     number = 0
     for number, line in enumerate(lines, start=1):
+        line = line.removeprefix(_MARK) if number == 1 else line
         if held is not None:
             begins, at = held
             held = None
@@ -69,14 +71,14 @@ def read_whole(path: Path) -> bytes:
     """
     try:
         with open_stream(path) as file:
-            return file.read(LARGEST)
+            return file.read(LARGEST).removeprefix(_MARK)
     except UNREADABLE as error:
         raise SourceError(f"{path}: cannot be read: {error}") from error
 
 
 def looks_like_mbox(head: bytes) -> bool:
     """Whether a file begins with a "From " line and the header of a mail."""
-    first, _, rest = head.lstrip(b"\r\n \t").partition(b"\n")
+    first, _, rest = head.removeprefix(_MARK).lstrip(b"\r\n \t").partition(b"\n")
     return first.startswith(_BEGINS) and (_BARE_HEADER if _DATED.match(first) else _HEADER).match(rest) is not None
 
 
@@ -89,7 +91,7 @@ def without_frame(mail: bytes) -> bytes:
 def looks_like_mail(head: bytes) -> bool:
     """Whether a file begins with headers, of which some are those of a mail or a news article."""
     names = set()
-    for line in head.lstrip(b"\r\n").split(b"\n")[:200]:
+    for line in head.removeprefix(_MARK).lstrip(b"\r\n").split(b"\n")[:200]:
         if not line.strip():
             break
         if line[:1] in b" \t":

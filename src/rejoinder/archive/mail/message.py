@@ -31,6 +31,7 @@ _DISGUISED = re.compile(r"([\w.+=-]+)\s+(?:at|@|\(at\)|\[at\])\s+([\w-]+(?:\.[\w
 _REPLY = re.compile(r"\s*(?:re|aw|sv|antw|odp|fwd?|wg|tr|rv)(?:\[\d+\]|\(\d+\))?\s*[:：]\s*", re.IGNORECASE)
 _LIST_TAG = re.compile(r"\s*\[[^\[\]]{1,60}\]\s*")
 _ZONE_NAME = re.compile(r"\s*\([^()]*\)\s*$")
+_BLANK = re.compile(r"(?:\s|=20|=A0|=C2=A0)*\Z")
 _LONGEST_BODY = 1_000_000  # bytes of a part; what is longer is no letter
 
 
@@ -179,12 +180,18 @@ def _text_parts(message: Message) -> Iterator[Message]:
     elif kind == "multipart" and message.is_multipart():
         inside = [part for part in message.get_payload() if isinstance(part, Message)]
         if message.get_content_subtype() == "alternative":
-            plain = [part for part in inside if part.get_content_type() == "text/plain" and _text_of(part).strip()]
+            plain = [part for part in inside if part.get_content_type() == "text/plain" and not _is_blank(part)]
             inside = (plain or inside[-1:])[:1]
         for part in inside:
             yield from _text_parts(part)
     elif not message.is_multipart() and "Content-Type" not in message:
         yield message
+
+
+def _is_blank(part: Message) -> bool:
+    """Whether nothing stands in a part, as some mailers leave the plain one of two."""
+    payload = part.get_payload()
+    return isinstance(payload, str) and _BLANK.match(payload) is not None
 
 
 def _text_of(part: Message) -> str:
