@@ -21,14 +21,15 @@ from rejoinder.models.interfaces import LanguageModel
 from rejoinder.publish.continuations import MadeText, continuations
 from rejoinder.publish.copies import all_records, alone, own_words, paired
 from rejoinder.publish.reading import read_configs, reading
-from rejoinder.text.phrases import Phrases, hashed, run_hashes
+from rejoinder.text.ownership import WordHashes, run_hashes
+from rejoinder.text.phrases import Phrases
 
 SEED = 1  # the guard's is 0
 
 
 def eights(one: MadeText) -> set[int]:
     """Hashes of the runs of COPIED words that the model made."""
-    return set(paired(run_hashes(hashed(own_words(one), {}))).tolist())
+    return set(paired(run_hashes(WordHashes().of(own_words(one)))).tolist())
 
 
 def main() -> None:

@@ -19,7 +19,7 @@ from rejoinder.publish.arrays import learn_tokenizer, write_arrays
 from rejoinder.publish.continuations import LIKELIEST, MadeText, continuations
 from rejoinder.publish.copies import GuardConfig, all_records, alone, guard, heard, paired
 from rejoinder.publish.reading import TALK, FilesCorpus, ReadConfig, reading
-from rejoinder.text.phrases import RUN, hashed, run_hashes
+from rejoinder.text.ownership import RUN, WordHashes, run_hashes
 from rejoinder.text.words import words
 
 RECORDS = st.lists(st.tuples(st.integers(0, 9), st.integers(0, 3)), max_size=60)
@@ -96,7 +96,9 @@ def test_the_runs_of_all_posts_are_written_once(tmp_path: Path) -> None:
     with made(tmp_path) as (found, _):
         first = all_records(found.sources, tmp_path / "guard").copy()
         own = alone(np.unique(first["run"]), first)
-        assert not own.all() and set(np.unique(first["run"])[own].tolist()) >= set(run_hashes(hashed(words(OWN), {})).tolist())
+        assert not own.all() and set(np.unique(first["run"])[own].tolist()) >= set(
+            run_hashes(WordHashes().of(words(OWN))).tolist()
+        )
         found.sources = ()
         assert (all_records((), tmp_path / "guard") == first).all()
 
@@ -123,4 +125,4 @@ def test_models_go_on_together_as_they_do_one_by_one(tmp_path: Path) -> None:
 
 def test_only_words_that_a_model_made_whole_are_its_own() -> None:
     said = heard([MadeText("I made a com", "puter of one two three four five six seven", True)])
-    assert said.tolist() == sorted(run_hashes(hashed("of one two three four five six seven".split(), {})).tolist())
+    assert said.tolist() == sorted(run_hashes(WordHashes().of("of one two three four five six seven".split())).tolist())

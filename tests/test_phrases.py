@@ -13,8 +13,9 @@ from hypothesis import strategies as st
 
 from rejoinder.errors import DamagedModel
 from rejoinder.post import Post
-from rejoinder.text import phrases
-from rejoinder.text.phrases import COPIED, HASHES, RUN, Phrases
+from rejoinder.text import ownership
+from rejoinder.text.ownership import RUN
+from rejoinder.text.phrases import COPIED, HASHES, Phrases
 from rejoinder.text.words import words
 
 ALPHABET = "one two three four five six".split()
@@ -190,5 +191,7 @@ def test_a_run_is_ones_own_if_no_other_has_it(found: list[tuple[int, int]]) -> N
     writers: dict[int, set[int]] = {}
     for run, writer in found:
         writers.setdefault(run, set()).add(writer)
-    own = phrases._own(runs, np.array([writer for _, writer in found], np.uint64))
-    assert own.tolist() == [len(writers[run]) == 1 for run, _ in found]
+    keys, owner = ownership._owned(runs, np.array([writer for _, writer in found], np.uint64))
+    told = {int(key) // 0x2492492492492492: int(one) for key, one in zip(keys, owner, strict=True)}
+    assert told == {run: min(some) if len(some) == 1 else ownership.SEVERAL for run, some in writers.items()}
+    assert keys.tolist() == sorted(keys.tolist())

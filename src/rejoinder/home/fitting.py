@@ -36,6 +36,7 @@ from rejoinder.models.directory import identity
 from rejoinder.models.interfaces import Job, LanguageModel, Progress, Suggester, silent
 from rejoinder.text.calls import HERE, CallRunner
 from rejoinder.text.phrases import Phrases
+from rejoinder.text.shards import Shards
 from rejoinder.text.tensors import open_tokenizer, write_tokens
 from rejoinder.text.tokenizer import AnyTokenizer
 
@@ -146,7 +147,14 @@ class _Fitting:
 
     @cached_property
     def _phrases(self) -> Phrases:
-        return Phrases.build(self.corpus.posts("train"))  # for the first that asks
+        self.progress("whose words these are", 0, None)
+        return Phrases.count(self._shards)  # for the first that asks
+
+    @cached_property
+    def _shards(self) -> Shards:
+        directory = self.scratch / "shards"
+        directory.mkdir()
+        return Shards(lambda: self.corpus.threads("train"), directory, self.config.runner)
 
     @cached_property
     def _trial(self) -> TrialPosts:
@@ -214,7 +222,9 @@ class _Fitting:
         checkpoints = self.space.home / CHECKPOINTS
         if (LADDER[name].net and LADDER[name].extra) or checkpoints.exists():  # it is trained here
             folder(self.space.home, CHECKPOINTS)
-        job = Job(self.scratch / name, self.progress, parts, checkpoints / name, self.config.logs, self.config.runner)
+        job = Job(
+            self.scratch / name, self.progress, parts, checkpoints / name, self.config.logs, self.config.runner, self._shards
+        )
         model, manifest = self._fit(name, config, corpus, job)
         self.space.keep(model, {**manifest, **({"parts": made_of} if made_of else {})}, *self._beside(name, model, made_of))
         for file in model.training.spent:

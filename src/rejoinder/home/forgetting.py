@@ -178,7 +178,7 @@ def _subtract(space: Workspace, forgotten: Forgotten) -> bool:
         return False
     with space.open_archive() as archive:
         corpus = ArchiveCorpus(archive, Path(), everything=everything)
-        data, whose = corpus.fingerprint(), Phrases.build(corpus.posts("train"))
+        data, whose = corpus.fingerprint(), Phrases.of_corpus(corpus)
     manifest = {key: value for key, value in found.manifest.items() if key not in ("format", "files", "hashes")}
     space.keep(changed, {**manifest, "data": data, "revision": forgotten.after}, whose.save)
     now = space.fitted("kneser_ney")

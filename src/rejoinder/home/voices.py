@@ -196,4 +196,4 @@ def _phrases_of(space: Workspace, name: str, found: Fitted, note: Note) -> Phras
     note(f"nothing is kept of whose words `{name}` learned from, so it is read from the archive; `rejoinder fit {name}` keeps it")
     with space.open_archive() as archive:
         everything = found.manifest["on"] != "train"
-        return Phrases.build(ArchiveCorpus(archive, Path(), found.manifest["split"], everything=everything).posts("train"))
+        return Phrases.of_corpus(ArchiveCorpus(archive, Path(), found.manifest["split"], everything=everything))

@@ -21,6 +21,7 @@ from numpy.typing import NDArray
 from rejoinder.corpus import Corpus
 from rejoinder.post import Post, Suggestion
 from rejoinder.text.calls import HERE, CallRunner
+from rejoinder.text.shards import Shards
 
 if TYPE_CHECKING:  # a tokenizer takes a while to load, and not every command needs one
     from rejoinder.text.tokenizer import AnyTokenizer
@@ -47,6 +48,11 @@ class Job:
     checkpoints: Path | None = None  # where a long fit may leave what it needs to go on after it was stopped
     logs: Path | None = None  # where it may write figures for TensorBoard
     runner: CallRunner = HERE  # who does what can be done in several processes, or on several machines
+    shards: Shards | None = None  # of the train part
+
+    def shards_of(self, corpus: Corpus) -> Shards:
+        """The train part in shards, which those who count map over."""
+        return self.shards or Shards(lambda: corpus.threads("train"), self.workdir, self.runner)
 
 
 @dataclass(frozen=True)

@@ -25,7 +25,9 @@ from rejoinder.hashing import mix64
 from rejoinder.models.interfaces import LanguageModel, Progress, silent
 from rejoinder.publish.continuations import MadeText, continuations
 from rejoinder.publish.reading import ReadCorpus
-from rejoinder.text.phrases import RUN, Phrases, all_runs, every_other, hashed, run_hashes
+from rejoinder.text.ownership import WordHashes, every_other, numbers, run_hashes, runs_in
+from rejoinder.text.phrases import Phrases
+from rejoinder.text.shards import cut
 from rejoinder.text.words import words
 
 BITS = 16  # of the filter for each run
@@ -66,8 +68,8 @@ def guard(
 
 def heard(texts: Iterable[MadeText]) -> NDArray[np.uint64]:
     """(N,) ascending: the hashes of the runs of words that a model made from its first word to its last."""
-    known: dict[str, int] = {}
-    found = [run_hashes(hashed(own_words(one), known)) for one in texts]
+    known = WordHashes()
+    found = [run_hashes(known.of(own_words(one))) for one in texts]
     return np.unique(np.concatenate([np.empty(0, np.uint64), *found]))
 
 
@@ -109,30 +111,32 @@ def paired(runs: NDArray[np.uint64]) -> NDArray[np.uint64]:
 def _write(sources: Sequence[ReadCorpus], work: Path, progress: Progress) -> None:
     """The runs of all files, and those that are kept of the files that are kept whole."""
     work.mkdir(parents=True, exist_ok=True)
-    often: list[tuple[ReadCorpus, NDArray[np.uint64], NDArray[np.bool_]]] = []
+    often: list[tuple[ReadCorpus, NDArray[np.uint64], NDArray[np.int64]]] = []
     with (work / _RUNS).open("wb") as file:
         for source in sources:
             progress(f"runs of {source.config.called}", 0, None)
-            runs, threads, even = all_runs(_by_thread(source))
-            found = np.empty(len(runs), dtype=_RECORD)
-            found["run"], found["thread"] = runs, threads
-            found.tofile(file)
+            kept = []
+            for runs, threads, places in _runs_of(source):
+                found = np.empty(len(runs), dtype=_RECORD)
+                found["run"], found["thread"] = runs, threads
+                found.tofile(file)
+                kept.append((runs, places))
             if source.config.passes >= WHOLE:
-                often.append((source, runs, even))
+                often.append((source, np.concatenate([runs for runs, _ in kept]), np.concatenate([places for _, places in kept])))
     progress("whose runs they are", 0, None)
     records = np.memmap(work / _RUNS, dtype=_RECORD, mode="r") if (work / _RUNS).stat().st_size else np.empty(0, _RECORD)
     whole = [np.empty(0, np.uint64)]
-    for _, runs, even in sorted(often, key=lambda one: -one[0].config.passes):
+    for _, runs, places in sorted(often, key=lambda one: -one[0].config.passes):
         unique, place = np.unique(runs, return_inverse=True)
         own = alone(unique, records)[place]
-        whole.append(np.unique(runs[every_other(own, even)]))
+        whole.append(np.unique(runs[every_other(own, places)]))
     with atomically(work / _WHOLE) as file:
         np.save(file, np.concatenate(whole))
 
 
-def _by_thread(source: ReadCorpus) -> Iterator[tuple[list[str], int]]:
-    """The words of each train post that holds a run, and its thread."""
-    for thread in source.threads("train"):
-        for post in thread.posts:
-            if len(said := words(post.own_text)) >= RUN:
-                yield said, thread.key
+def _runs_of(source: ReadCorpus) -> Iterator[tuple[NDArray[np.uint64], NDArray[np.int64], NDArray[np.int64]]]:
+    """The runs of the train posts, in order; the thread of each; at which word of its post it begins: some threads at a time."""
+    for threads in cut(source.threads("train")):
+        said = numbers(threads)
+        runs, places, inside = runs_in(said)
+        yield runs, np.repeat(said["threads"], said["lengths"])[inside], places

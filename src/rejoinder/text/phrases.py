@@ -1,8 +1,8 @@
 """Whose words these are: which runs of words one author alone wrote, so that a made text does not pass them off as new.
 
-All runs of RUN words of the posts are looked at, as `rejoinder.text.words` reads them. A run that two authors wrote is
-nobody's; where no author is known, a post and the same sent again, word for word, have one (`rejoinder.text.writers`). Of an
-author's own runs every other one is kept, and one between where its neighbour is nobody's: a copy of COPIED = RUN + 1 words
+All runs of RUN words of the posts are looked at, as `rejoinder.text.words` reads them (`rejoinder.text.ownership` says whose they
+are). A run that two authors wrote is nobody's; where no author is known, a post and the same sent again, word for word, have one.
+Of an author's own runs every other one is kept, and one between where its neighbour is nobody's: a copy of COPIED = RUN + 1 words
 holds two runs, side by side, so if either is one author's, one that is kept is in it.
 
 Where so much was read that these are too many, `rejoinder.publish.copies` chooses the ones that a model would make.
@@ -18,34 +18,36 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, Self
+from tempfile import TemporaryDirectory
+from typing import Self
 
 import numpy as np
-from numpy.typing import DTypeLike, NDArray
+from numpy.typing import NDArray
 
+from rejoinder.corpus import Corpus
 from rejoinder.errors import DamagedModel
 from rejoinder.files import write_json
-from rejoinder.hashing import hash64, mix64, splitmix64
+from rejoinder.hashing import splitmix64
 from rejoinder.post import Post
-from rejoinder.text.lexicon import Lexicon, LexiconReader
+from rejoinder.text import ownership
+from rejoinder.text.columns import IN_MEMORY, NumberColumn, NumberColumns
+from rejoinder.text.lexicon import Lexicon
+from rejoinder.text.ownership import RUN, WordHashes, run_hashes
+from rejoinder.text.shards import Shards
 from rejoinder.text.sums import run_starts
 from rejoinder.text.words import words
-from rejoinder.text.writers import Writers
 
-RUN = 7  # words
 COPIED = RUN + 1  # words whose copying is always found
 HASHES = 11  # 16 ln 2, the best number for 16 bits
 _BITS = 16  # for each run
 _PIECE = re.compile(r"\s*\S+")
 _TWICE = re.compile(r"([^\W\d]{3,})\1|('[^\W\d]+)\2")
 _ARRAY, _FACTS = "phrases.npy", "phrases.json"
-_FACTOR = 0xD6E8FEB86659FD93  # any odd number with its bits well mixed
 _AT_ONCE = 2**18  # runs whose bits are worked out together
-_BATCH = 2_000  # posts hashed together
-_PARTS_BITS = 5  # first bits of runs that are sorted together
+_PART = 2**27  # bytes of the filter that are made together
 
 
 @dataclass(frozen=True)
@@ -60,22 +62,43 @@ class Phrases:
 
     @classmethod
     def build(cls, posts: Iterable[Post]) -> Self:
-        """Those of `posts`, their quotes left out; a post without a known author is an author of its own.
+        """Those of `posts`, in memory, their quotes left out; a post without a known author is an author of its own.
 
         Such a post is still one author's where it is sent again, word for word.
         """
-        reader = LexiconReader()
-        runs, owners, even = all_runs(_by_writer(reader.passing(posts)))
-        kept = np.unique(runs[every_other(_own(runs, owners), even)])
-        return replace(cls.of(kept, _BITS * len(kept)), lexicon=Lexicon(reader.hashes))
+        return cls.count(Shards.of(posts))
 
     @classmethod
-    def of(cls, runs: NDArray[np.uint64], size: int) -> Self:
-        """The filter of these runs, (N,) hashes, in about `size` bits."""
-        marked = np.zeros(-(-max(size, 64) // 8) * 8, dtype=np.bool_)
-        for first in range(0, len(runs), _AT_ONCE):
-            marked[_places(runs[first : first + _AT_ONCE], len(marked), HASHES)] = True
-        return cls(np.packbits(marked), len(runs))
+    def of_corpus(cls, corpus: Corpus) -> Self:
+        """Those of the train part of a corpus; what is worked out on the way lies among the temporary files."""
+        with TemporaryDirectory() as workdir:
+            found = cls.count(Shards(lambda: corpus.threads("train"), Path(workdir)))
+            return replace(found, array=np.array(found.array))
+
+    @classmethod
+    def count(cls, shards: Shards) -> Self:
+        """Those of all posts of the shards, in bounded memory; the filter lies where the shards have their files."""
+        said = shards.map(ownership.numbers)
+        owners = shards.map_again(ownership.owners, said, ownership.firsts(shards, said))
+        runs, known = (ownership.shared(shards, owners, name) for name in ("run", "word"))
+        shards.drop(owners)
+        left = shards.map_again(ownership.own_runs, said, runs)
+        kept = ownership.united(shards, left)
+        shards.drop(said, left)
+        lexicon = Lexicon(np.unique((known["keys"] >> np.uint64(32)).astype(np.uint32)))
+        return replace(cls.of(kept, _BITS * len(kept), NumberColumns(shards.workdir)), lexicon=lexicon)
+
+    @classmethod
+    def of(cls, runs: NDArray[np.uint64], size: int, columns: NumberColumns = IN_MEMORY) -> Self:
+        """The filter of these runs, (N,) hashes, in about `size` bits, made a part at a time in `columns`."""
+        found, read = columns.new(np.uint8, -(-max(size, 64) // 8)), NumberColumn.over(runs)
+        for begin in range(0, len(found), _PART):
+            part = np.zeros(min(_PART, len(found) - begin), np.uint8)
+            for first in range(0, len(runs), _AT_ONCE):
+                some = read.read(first, min(first + _AT_ONCE, len(runs)))
+                _set(part, _places(some, 8 * len(found), HASHES).ravel() - 8 * begin)
+            found.write(begin, part)
+        return cls(found.done(), len(runs))
 
     @classmethod
     def unknown(cls) -> Self:
@@ -96,7 +119,7 @@ class Phrases:
 
     def _spans(self, found: list[str]) -> list[tuple[int, int]]:
         spans: list[tuple[int, int]] = []
-        for start in np.flatnonzero(self._holds(run_hashes(hashed(found, {})))).tolist():
+        for start in np.flatnonzero(self._holds(run_hashes(WordHashes().of(found)))).tolist():
             if spans and start <= spans[-1][1]:
                 spans[-1] = (spans[-1][0], start + RUN)
             else:
@@ -151,98 +174,14 @@ class Phrases:
         return found if self.beside is None else found | self.beside._holds(runs)
 
 
-def all_runs(said: Iterable[tuple[list[str], int]]) -> tuple[NDArray[np.uint64], NDArray[np.uint64], NDArray[np.bool_]]:
-    """(N,) the hashes of all runs, in order; (N,) whose they are; (N,) whether they begin at an even word of their post.
-
-    `said`: of each post its words, RUN or more, and whose it is, 64 bits.
-    """
-    known: dict[str, int] = {}  # word -> hash
-    runs: list[NDArray[np.uint64]] = []
-    owners: list[NDArray[np.uint64]] = []
-    even: list[NDArray[np.bool_]] = []
-    hashes: list[int] = []
-    lengths: list[int] = []
-    writers: list[int] = []
-
-    def flush() -> None:
-        if lengths:
-            starts = np.cumsum([0, *lengths[:-1]])
-            place = np.arange(len(hashes)) - np.repeat(starts, lengths)  # of each word in its post
-            inside = place + RUN <= np.repeat(lengths, lengths)
-            count = len(hashes) - RUN + 1
-            runs.append(run_hashes(np.array(hashes, dtype=np.uint64))[inside[:count]])
-            owners.append(np.repeat(np.array(writers, dtype=np.uint64), lengths)[inside])
-            even.append((place % 2 == 0)[inside])
-        for collected in (hashes, lengths, writers):
-            collected.clear()
-
-    for found, writer in said:
-        hashes.extend(hashed(found, known).tolist())
-        lengths.append(len(found))
-        writers.append(writer)
-        if len(lengths) == _BATCH:
-            flush()
-    flush()
-    return _joined(runs, np.uint64), _joined(owners, np.uint64), _joined(even, np.bool_)
-
-
-def _joined(pieces: list[NDArray[Any]], kind: DTypeLike) -> NDArray[Any]:
-    """The pieces as one; they are gone afterwards, so that what comes next finds room."""
-    found = np.concatenate([np.empty(0, kind), *pieces])
-    pieces.clear()
-    return found
-
-
-def _by_writer(posts: Iterable[Post]) -> Iterator[tuple[list[str], int]]:
-    """The words of each post that holds a run, and its author; if none is known, who first sent the same (see `Writers`)."""
-    whose = Writers()
-    for post in posts:
-        found = words(post.own_text)
-        if len(found) >= RUN:
-            first = whose(post, found)
-            yield found, first if post.author is None else hash64(post.author)
-
-
-def _own(runs: NDArray[np.uint64], owners: NDArray[np.uint64]) -> NDArray[np.bool_]:
-    """(N,) which of the runs one writer alone has; looked at in parts, since sorting takes several times their room."""
-    own = np.empty(len(runs), dtype=np.bool_)
-    part_of = (runs >> np.uint64(64 - _PARTS_BITS)).astype(np.uint8)
-    for part in range(2**_PARTS_BITS):
-        order = np.flatnonzero(part_of == part)
-        if not len(order):
-            continue
-        order = order[np.argsort(runs[order], kind="stable")]
-        first = run_starts(runs[order])
-        ordered = owners[order]
-        alone = np.minimum.reduceat(ordered, first) == np.maximum.reduceat(ordered, first)
-        own[order] = np.repeat(alone, np.diff(first, append=len(order)))
-    return own
-
-
-def every_other(own: NDArray[np.bool_], even: NDArray[np.bool_]) -> NDArray[np.bool_]:
-    """(N,) which of one writer's `own` runs to keep: those at even places, and at odd ones beside an even one that is not own."""
-    shared = even & ~own
-    before, after = np.roll(shared, 1), np.roll(shared, -1)  # too many at a post's ends: harmless
-    return np.asarray(own & (even | before | after))
-
-
-def hashed(found: list[str], known: dict[str, int]) -> NDArray[np.uint64]:
-    """(N,) the hash of each word; `known` remembers them."""
-    for word in found:
-        if word not in known:
-            known[word] = hash64(word.encode("utf-8", "replace"))
-    return np.array([known[word] for word in found], dtype=np.uint64)
-
-
-def run_hashes(hashes: NDArray[np.uint64]) -> NDArray[np.uint64]:
-    """(N - RUN + 1,) a hash of each run of (N,) word hashes: a polynomial, then mixed."""
-    count = max(len(hashes) - RUN + 1, 0)
-    total = np.zeros(count, dtype=np.uint64)
-    for place in range(RUN):
-        total = total * np.uint64(_FACTOR) + hashes[place : place + count]
-    return mix64(total)
-
-
 def _places(runs: NDArray[np.uint64], size: int, hashes: int) -> NDArray[np.int64]:
     """(N, k) the bits of each run: SplitMix64's first k numbers from its hash, modulo the size."""
     return (splitmix64(runs[:, None], np.arange(1, hashes + 1)) % np.uint64(size)).astype(np.int64)
+
+
+def _set(part: NDArray[np.uint8], bits: NDArray[np.int64]) -> None:
+    """Set those of the bits that lie in this part of a filter."""
+    bits = np.sort(bits[(bits >= 0) & (bits < 8 * len(part))])
+    starts = run_starts(bits >> 3)
+    if len(starts):
+        part[bits[starts] >> 3] |= np.bitwise_or.reduceat((128 >> (bits & 7)).astype(np.uint8), starts)
