@@ -24,7 +24,7 @@ BASE = {"errors", "extras", "post", "corpus", "config", "files", "hashing"}  # t
 BESIDE = {  # and these, of one rank with it: the front door opens the others, and typing is measured as it is done
     "cli": {"serve", "tour"},
     "ladder": {"engine"},
-    "corpus": {"post"},
+    "corpus": {"hashing", "post"},
     "config": {"errors"},
     "files": {"errors"},
     "errors": {"extras"},

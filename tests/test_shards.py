@@ -11,6 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from rejoinder.corpus import sampled
 from rejoinder.post import Kind, Post, State, Thread
 from rejoinder.scale.processes import Processes
 from rejoinder.text import ownership
@@ -109,6 +110,14 @@ def test_threads_are_cut_whole_and_none_is_lost() -> None:
     threads = threads_of([("four" * at, None) for at in range(9)])  # 4, 20, 36, 52, 32 characters, in two posts each
     assert [[thread.key for thread in some] for some in cut(threads, 50)] == [[1, 3, 5], [7], [9]]
     assert [len(some) for some in cut(threads, 1)] == [1] * 5 and list(cut([], 1)) == [[]]
+
+
+def test_no_more_posts_are_held_than_asked_for_and_all_where_they_are_few() -> None:
+    threads = [Thread(key, (Post(key), Post(key + 1))) for key in range(0, 2_000, 2)]
+    assert sampled(iter(threads), 2_000) == threads
+    some = [thread.key for thread in sampled(iter(threads), 500)]
+    assert 2 * len(some) <= 500 < 8 * len(some) and some == sorted(some)
+    assert set(key for key in some if key < 1_000) <= {thread.key for thread in sampled(iter(threads[:500]), 500)}
 
 
 POST = st.builds(

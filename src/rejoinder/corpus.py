@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Literal, Protocol
 
+from rejoinder.hashing import hash64
 from rejoinder.post import Pair, Post, Thread
 
 Part = Literal["train", "dev"]
@@ -36,6 +37,24 @@ class Corpus(Protocol):
 
     def pairs(self, part: Part, limit: int | None = None) -> Iterator[Pair]:
         """Replies with their context (the nearest `limit` posts), thread by thread."""
+
+
+def sampled(threads: Iterable[Thread], most: int) -> list[Thread]:
+    """Threads of at most `most` posts, in their order: all of them, or where these are too many those that a hash of their key draws.
+
+    No more are ever held, however many there are.
+    """
+    below, kept, posts = 2**64, list[tuple[int, Thread]](), 0
+    for thread in threads:
+        drawn = hash64(f"sampled {thread.key}".encode())
+        if drawn < below:
+            kept.append((drawn, thread))
+            posts += len(thread.posts)
+        while posts > most:
+            below //= 2
+            kept = [one for one in kept if one[0] < below]
+            posts = sum(len(one.posts) for _, one in kept)
+    return [one for _, one in kept]
 
 
 class ByThread(ABC):

@@ -10,6 +10,7 @@ from time import process_time
 import numpy as np
 
 from rejoinder.config import Checked, PositiveFloat, PositiveInt
+from rejoinder.corpus import sampled
 from rejoinder.engine.gate import Calibration, CaretAt, Keystroke
 from rejoinder.engine.replay import starts_so
 from rejoinder.engine.typing import Engine, TypingSession
@@ -18,6 +19,7 @@ from rejoinder.post import Post, Thread
 from rejoinder.text.phrases import Phrases
 
 _SHORTEST = 20  # characters of a post
+_POSTS = 50_000  # of dev that are held, at most
 _AFTER_SPACE = 0.1  # of the next words of even chance
 
 
@@ -58,7 +60,7 @@ def calibrate(
         told: how many keystrokes were looked at, of how many at most.
     """
     config = config or GateConfig()
-    posts = [(thread.answered(post), post.own_text) for thread in threads for post in thread.posts]
+    posts = [(thread.answered(post), post.own_text) for thread in sampled(threads, _POSTS) for post in thread.posts]
     posts = [(context, text) for context, text in posts if len(text) >= _SHORTEST]
     seen: list[Keystroke] = []
     began, done, most = process_time(), 0, min(config.keystrokes, sum(len(text) for _, text in posts) // config.one_in)

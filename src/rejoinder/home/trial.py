@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from rejoinder.corpus import ByThread, Corpus, Part
+from rejoinder.corpus import ByThread, Corpus, Part, sampled
 from rejoinder.files import write_json
 from rejoinder.hashing import hash64
 from rejoinder.home.workspace import Workspace
@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 
 FILE = "voices.json"  # in the home folder
 POSTS, BYTES = 300, 100_000  # of a trial, at most
+_DRAWN_FROM = 50_000  # posts that are held to draw from, at most
 _READ = "posts.npy"  # beside the models of the package
 
 
@@ -116,13 +117,16 @@ class TrialPosts:
 def draw_trial(corpus: Corpus, seed: int) -> TrialPosts:
     """The threads of dev that the models of a home are tried on: unread by the package, at most half of them, in random order."""
     known = _read_by_package()
-    unread: list[Thread] = []
     read: set[int] = set()
-    for thread in corpus.threads("dev"):
-        if known is not None and known.holds_any(thread.posts):
-            read.add(thread.key)
-        elif _own(thread):
-            unread.append(thread)
+
+    def left() -> Iterator[Thread]:
+        for thread in corpus.threads("dev"):
+            if known is not None and known.holds_any(thread.posts):
+                read.add(thread.key)
+            elif _own(thread):
+                yield thread
+
+    unread = sampled(left(), _DRAWN_FROM)
     chosen: list[Thread] = []
     posts = size = 0
     for place in np.random.default_rng(seed).permutation(len(unread))[: len(unread) // 2]:

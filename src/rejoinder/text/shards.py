@@ -27,7 +27,7 @@ from rejoinder.text.calls import HERE, Call, CallRunner, Told
 from rejoinder.text.columns import NumberColumn, NumberColumns
 
 SHARD = 2**23  # characters of the posts of a shard, about
-AT_A_TIME = 2**22  # rows merged together
+AT_A_TIME = 2**20  # rows merged together
 
 Array = NDArray[Any]
 Arrays = Mapping[str, Array]
