@@ -40,7 +40,7 @@ class Corpus(Protocol):
 
 
 def sampled(threads: Iterable[Thread], most: int) -> list[Thread]:
-    """Threads of at most `most` posts, in their order: all of them, or where these are too many those that a hash of their key draws.
+    """Threads of at most `most` posts, in their order: all, or where these are too many those that a hash of their key draws.
 
     No more are ever held, however many there are.
     """
