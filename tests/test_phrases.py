@@ -43,6 +43,7 @@ def slow_copies(posts: list[Post], text: str) -> bool:
     return any(a + b[-1:] in eights and 1 in (len(writers[a]), len(writers[b])) for a, b in pairwise(said))
 
 
+@settings(deadline=None)
 @given(st.lists(st.tuples(TEXTS, st.sampled_from([None, b"x", b"y"])), max_size=6), TEXTS)
 def test_no_copy_is_missed(written: list[tuple[str, bytes | None]], text: str) -> None:
     """Six words make copies by chance; the oracle counts them slowly."""
@@ -91,6 +92,7 @@ def test_a_continuation_ends_before_what_it_copies(draft: str, text: str, kept: 
     assert Phrases.build([post(1, NOVEL)]).before_copy(draft, text) == kept
 
 
+@settings(deadline=None)
 @given(TEXTS, TEXTS, TEXTS)
 def test_what_is_left_copies_nothing_and_is_a_beginning(written: str, draft: str, text: str) -> None:
     phrases = Phrases.build([post(1, written)])
