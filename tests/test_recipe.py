@@ -30,7 +30,7 @@ from rejoinder.models.lstm.checkpoint import Checkpoint, Checkpoints
 from rejoinder.models.lstm.config import LSTMConfig
 from rejoinder.models.unigram import Unigram
 from rejoinder.post import Kind, Post, Thread
-from rejoinder.publish.card import bits_per_byte
+from rejoinder.publish.card import bits_per_byte, write_card
 from rejoinder.publish.recipe import About, CleanCorpus, Recipe, make, refit_gates
 from rejoinder.publish.trained import trained_elsewhere
 from rejoinder.publish.workplace import check_place, workplace
@@ -149,6 +149,13 @@ def test_the_card_says_what_it_is(made: Path, corpus: ArchiveCorpus, tmp_path: P
     figure = card["rungs"]["mixture"]["bits_per_byte"]["dev"]
     for said in ("Teapots", "CC0", f"{figure:.3f}", "n-grams of 3 tokens and more in fewer than 2 posts", "**Limits.**"):
         assert said in page
+
+
+def test_a_card_says_what_an_audit_found_if_there_was_one(made: Path, tmp_path: Path) -> None:
+    card = json.loads((made / "card.json").read_text())
+    write_card(tmp_path, {**card, "audit": "None of ten was given away."})
+    assert "**Audit.** None of ten was given away." in (tmp_path / "MODEL_CARD.md").read_text()
+    assert "**Audit.**" not in (made / "MODEL_CARD.md").read_text()
 
 
 def test_bits_per_byte_by_hand(corpus: ArchiveCorpus, made: Path) -> None:
