@@ -99,7 +99,7 @@ def generated(toy: ArchiveCorpus, tmp_path_factory: pytest.TempPathFactory) -> C
     job = Job(tmp_path_factory.mktemp("work"))
     model = KneserNey.fit(toy, KneserNeyConfig(), rng=np.random.default_rng(0), job=job)
     phrases = Phrases.build(toy.posts("train"))
-    return lambda seed=0: ReplyGenerator("kneser_ney", model, phrases, seed=seed)
+    return lambda seed=0: ReplyGenerator("kneser_ney", model, phrases, GenerateConfig(bar=-9.0), seed=seed)  # whatever it makes
 
 
 def test_made_replies_say_that_they_are_made(generated: Callable[..., ReplyGenerator]) -> None:
@@ -120,6 +120,18 @@ def test_one_seed_gives_one_list_and_another_seed_another(generated: Callable[..
 @pytest.mark.parametrize("k", [0, -1])
 def test_none_are_made_when_none_are_wanted(k: int, generated: Callable[..., ReplyGenerator]) -> None:
     assert generated().propose(QUESTION, k) == []
+
+
+def test_what_is_below_the_bar_is_not_shown_unless_the_model_was_taught_to_answer() -> None:
+    """OTHER is likelier here than anywhere, PLAIN less: ln(.4 / .01) / 10 and ln(.6 / .99) / 9, about 0.37 and -0.06."""
+    here, anywhere = {PLAIN: 0.6, OTHER: 0.4}, {PLAIN: 0.99, OTHER: 0.01}
+    assert [s.text for s in proposed(here, anywhere, on_topic=1.0, bar=0.0)] == [OTHER]
+    assert proposed(here, anywhere, on_topic=1.0, bar=0.4) == []
+    model = Saying(here, anywhere)
+    model.reads_cases = True  # type: ignore[misc]
+    config = GenerateConfig(sampling=SampleConfig(), on_topic=1.0, bar=0.4)
+    made = ReplyGenerator("it", model, NOBODYS, config)  # type: ignore[arg-type]
+    assert [s.text for s in made.propose(QUESTION, 2)] == [OTHER, PLAIN]
 
 
 def test_what_fits_this_context_beats_what_fits_any() -> None:
@@ -249,6 +261,12 @@ def test_generated_replies_are_marked_and_only_there_when_asked_for(home: Path) 
     assert "no generated" in found["notice"]
     ran = CliRunner().invoke(app, ["reply", QUESTION[0].text, "--home", str(home), "--generate"])
     assert "(generated)" in ran.stdout and "nobody wrote this" in ran.stdout and "Hacker News asks" in ran.stdout
+
+
+def test_a_command_says_when_nothing_made_is_worth_showing(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("rejoinder.engine.generation.ReplyGenerator._scores", lambda self, drafts: [-1.0] * len(drafts))
+    ran = CliRunner().invoke(app, ["reply", QUESTION[0].text, "--home", str(home), "--generate"])
+    assert "nothing is worth showing" in ran.stdout and "(generated)" not in ran.stdout
 
 
 def test_the_rung_that_makes_replies_can_be_named(home: Path) -> None:

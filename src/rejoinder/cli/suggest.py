@@ -100,6 +100,8 @@ def reply(
         say("None to suggest: nothing in the archive is near enough.")
         if answering.threshold:
             say(f"What is less than {answering.threshold:.0%} likely to be on topic is not shown; --all shows it.")
+    if generate and not any(suggestion.generated for suggestion in replies):
+        say("Of what the model made, nothing is worth showing.")
     asked_before: dict[str, int] = {}
     for place, suggestion in enumerate(replies, start=1):
         _show(place, suggestion, asked_before, full, sure=answering.trusts and not suggestion.generated)

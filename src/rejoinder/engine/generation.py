@@ -5,7 +5,8 @@
 Without the second term the best reply is the one that fits everything; subtracting how probable it is whatever was said leaves
 what fits *this* context (pointwise mutual information, Li et al. 2016). What is cut off is trimmed to whole sentences. Nothing
 is shown that holds a link or an e-mail address, goes round in circles, repeats the context or another reply, or copies from one
-author (`rejoinder.text.phrases`).
+author (`rejoinder.text.phrases`). What counts or a cell make is shown above a bar only, from which on half of it was worth
+reading, by eye: of the best replies to 40 dev posts four are above it, and two of these were. A net that was taught to answer has no such bar.
 
 Explained in docs/tour/07-the-replier.md.
 """
@@ -46,6 +47,7 @@ class GenerateConfig(Checked):
     on_topic: Share = 0.5  # w
     shortest: PositiveInt = 4  # words
     longest: PositiveInt = 120  # words
+    bar: float = -0.15  # least score, nats a token, of what a model makes that was not taught to answer
     repeated: Share = 0.2  # share of a reply's runs of three words that may have come before in it
 
     def __post_init__(self) -> None:
@@ -82,8 +84,9 @@ class ReplyGenerator:
         drafts = {text: one for text, one in drafts.items() if self.fault(text, phrases) is None}
         repetition = Repetition([*context, *(Post(0, text=text) for case in cases for text in case)])
         found: list[Suggestion] = []
+        bar = -np.inf if self._model.reads_cases else self.config.bar
         for value, text in sorted(zip(self._scores(drafts), drafts, strict=True), reverse=True):
-            if len(found) < k and repetition(text) is None:
+            if len(found) < k and value >= bar and repetition(text) is None:
                 found.append(Suggestion(text, value, self.name, generated=True))
         return found
 
