@@ -6,7 +6,7 @@ Without the second term the best reply is the one that fits everything; subtract
 what fits *this* context (pointwise mutual information, Li et al. 2016). What is cut off is trimmed to whole sentences. Nothing
 is shown that holds a link or an e-mail address, goes round in circles, repeats the context or another reply, or copies from one
 author (`rejoinder.text.phrases`). What counts or a cell make is shown above a bar only, from which on half of it was worth
-reading, by eye: of the best replies to 40 dev posts four are above it, and two of these were. A net that was taught to answer has no such bar.
+reading: of the best replies to 40 dev posts four are above it, two of them worth it. A net taught to answer has no such bar.
 
 Explained in docs/tour/07-the-replier.md.
 """
