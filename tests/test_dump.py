@@ -250,6 +250,22 @@ def test_a_bad_line_is_named_by_its_place_in_the_file_blank_lines_counted(tmp_pa
     assert items == [Post(1, text="a"), Skipped("not JSON", "dump.jsonl:6")]
 
 
+@pytest.mark.parametrize("encoding", ["utf-16", "utf-16-le", "utf-16-be"])
+@pytest.mark.parametrize("form", ["jsonl", "json", "csv"])
+def test_text_as_a_shell_of_windows_writes_it_is_read(tmp_path: Path, encoding: str, form: str) -> None:
+    said = {
+        "jsonl": '{"id": 1, "text": "naïve 🍞"}\r\n',
+        "json": '[{"id": 1, "by": "a", "text": "naïve 🍞"}]',
+        "csv": "id,by,text\r\n1,a,naïve 🍞\r\n",
+    }
+    file = tmp_path / f"a.{form}"
+    mark = "" if encoding == "utf-16" else "\ufeff"
+    file.write_bytes(f"{mark}{said[form]}".encode(encoding))
+    assert HACKER_NEWS.recognises(file) or form == "jsonl"
+    (post,) = HACKER_NEWS.read(file, Hasher())
+    assert isinstance(post, Post) and post.text == "naïve 🍞"
+
+
 def test_bad_lines_before_the_first_good_one_are_counted_too(tmp_path: Path) -> None:
     items = read(write(tmp_path / "dump.jsonl", b"# a heading\n" * 999 + GOOD))
     assert (ids(items), reasons(items)) == ([1], {"not JSON": 999})
@@ -426,7 +442,7 @@ NOT_WHAT_THEY_CLAIM = {
     "page.jsonl": b"<!doctype html>\n<html><body>404</body></html>\n",
     "array.jsonl": json.dumps(RECORDS, indent=1).replace("{", "").encode(),
     "image.jsonl": PNG,
-    "wide.jsonl": lines(RECORDS).decode().encode("utf-16"),
+    "wide.jsonl": lines(RECORDS).decode().encode("utf-16-le"),  # and no mark that says so
     "text.json": b"Dear reader",
     "page.json": b"<!doctype html>",
     "numbers.json": b"[1, 2, 3]",

@@ -231,17 +231,15 @@ class _Scanner:
         self._text = ""
         self._at = 0
         self._over = False  # whether the file has been read to its end
+        self._arrived = False  # whether there was something where records are looked for
 
     def records(self, at: tuple[str, ...]) -> Iterator[tuple[Any, dict[str, Any]]]:
         """The records at `at` of each value in the file, with what encloses them."""
-        found = False
         while self._peek() != _END:
-            for record in self._walk(at, {}):
-                found = True
-                yield record
+            yield from self._walk(at, {})
             if self._peek() in (",", "]", "}"):  # commas between objects without brackets, or brackets that close nothing
                 self._at += 1
-        if not found and at:
+        if not self._arrived and at:
             raise _Broken(f"nothing at {'.'.join(at)}")
 
     def _walk(self, at: tuple[str, ...], outer: dict[str, Any], pages: int = _PAGES) -> Iterator[tuple[Any, dict[str, Any]]]:
@@ -250,6 +248,7 @@ class _Scanner:
         An array in place of what is looked for is a page of several, up to `pages` of them one in another.
         """
         first = self._peek()
+        self._arrived |= not at
         if first == "[" and at and at[0] == "*":
             yield from self._elements(at[1:], outer, _PAGES)
         elif first == "[" and pages:

@@ -35,8 +35,7 @@ class Peek:
     @cached_property
     def text(self) -> str:
         """The beginning as text."""
-        encoding = "utf-16" if self.head[:2] in (b"\xff\xfe", b"\xfe\xff") else "utf-8-sig"
-        return self.head.decode(encoding, "replace")
+        return self.head.decode("utf-8-sig", "replace")
 
     @cached_property
     def json(self) -> str:

@@ -1,5 +1,7 @@
 """Files as streams of bytes, unpacked on the way: gzip, bzip2, xz, zstd or none of them, told by how the file begins.
 
+Text in UTF-16, as a Windows shell writes what a program prints, comes as UTF-8.
+
 Packers say how much of what was unpacked must be held (a dictionary, a window), up to gigabytes. Of xz 256 MiB are held.
 Reddit's dumps need the 2 GiB that zstd may ask for: these are held where the file is of a size to need them, as no bomb is.
 """
@@ -7,6 +9,7 @@ Reddit's dumps need the 2 GiB that zstd may ask for: these are held where the fi
 from __future__ import annotations
 
 import bz2
+import codecs
 import gzip
 import io
 import lzma
@@ -79,11 +82,33 @@ class _Zstd:
         self._file.close()
 
 
+class _Utf16:
+    """Text in UTF-16 as UTF-8."""
+
+    def __init__(self, path: Path) -> None:
+        self._file = path.open("rb")
+        self._decode = codecs.getincrementaldecoder("utf-16")("replace").decode
+        self._rest = b""
+
+    def read1(self, size: int) -> bytes:
+        data = b"-"
+        while data and not self._rest:
+            data = self._file.read(_BUFFER)
+            self._rest = self._decode(data, not data).encode("utf-8", "replace")
+        part, self._rest = self._rest[:size], self._rest[size:]
+        return part
+
+    def close(self) -> None:
+        self._file.close()
+
+
 _MAGIC: dict[bytes, Callable[[Path], Any]] = {
     b"\x1f\x8b": gzip.GzipFile,
     b"BZh": bz2.BZ2File,
     b"\xfd7zXZ\x00": _Xz,
     b"\x28\xb5\x2f\xfd": _Zstd,
+    codecs.BOM_UTF16_LE: _Utf16,
+    codecs.BOM_UTF16_BE: _Utf16,
 }
 
 

@@ -34,7 +34,7 @@ class Discord(JsonSource):
     what = "a Discord channel, as DiscordChatExporter writes it to JSON"
     marks = "a guild, a channel, and messages with author and content"
     threading = TURNS
-    places = {"guild.id channel.id messages.content": "messages"}
+    places = {"guild.id channel.id messages.content": "messages", "guild.id channel.id messages messageCount": "messages"}
 
     def begin(self, path: Path) -> _Channel:
         """The channel of the file."""
