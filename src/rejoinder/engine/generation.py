@@ -82,7 +82,8 @@ class ReplyGenerator:
         made = sample(self._model, self._model.start_reply(context, cases), self.config.samples, self.config.sampling, rng)
         drafts = {finished(text_of(self._model.tokenizer, one.tokens), whole=one.ended): one for one in made}
         drafts = {text: one for text, one in drafts.items() if self.fault(text, phrases) is None}
-        repetition = Repetition([*context, *(Post(0, text=text) for case in cases for text in case)])
+        read = (self._model.told, *(text for case in cases for text in case))
+        repetition = Repetition([*context, *(Post(0, text=text) for text in read)])
         found: list[Suggestion] = []
         bar = -np.inf if self._model.reads_cases else self.config.bar
         for value, text in sorted(zip(self._scores(drafts), drafts, strict=True), reverse=True):

@@ -87,6 +87,7 @@ class LanguageModel(Suggester, ABC):
 
     tokenizer: AnyTokenizer
     reads_cases: ClassVar[bool] = False
+    told: ClassVar[str] = ""  # what `start_reply` says beside posts and cases: a text that says it again answers nothing
 
     @abstractmethod
     def start(self, context: Sequence[Post]) -> State:

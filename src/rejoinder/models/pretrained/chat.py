@@ -4,7 +4,8 @@
 
 A file's own template is a program, and is not run: it is known by its marks. Posts take turns backwards from the one that is
 answered, which is the user's. What was answered before to like questions comes first, as turns, too, so that the net sees how
-one answers here, and with what words.
+one answers here, and with what words. What is wanted stands after the last post: a small net that is only shown a post takes it
+for a text to edit.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ from rejoinder.post import Post
 
 OPENS, CLOSES = "<|im_start|>", "<|im_end|>"
 _ASKED = "You take part in an online discussion. Answer in one or two short, plain sentences, to the point."
+TASK = "Write a short reply to this post: one or two sentences that say what you think of it, and why."
 _LONGEST = 400  # characters of what was asked or answered in a case
 
 
@@ -36,5 +38,6 @@ def turns(context: Sequence[Post], cases: Cases, longest: int) -> Iterator[tuple
             break
         said.append(text[-longest:])
         longest -= len(text)
-    for place in reversed(range(len(said))):
+    for place in reversed(range(1, len(said))):
         yield "assistant" if place % 2 else "user", said[place]
+    yield "user", "\n\n".join([*said[:1], TASK])

@@ -30,7 +30,7 @@ from rejoinder.errors import ConfigError, DamagedModel, SourceError
 from rejoinder.files import write_atomically, write_json
 from rejoinder.models.directory import load_config, load_json, save_config
 from rejoinder.models.interfaces import Cases, Job, LanguageModel, LogProbs, ReplyRanker, Scores, Suggester
-from rejoinder.models.pretrained.chat import CLOSES, OPENS, is_chat, turns
+from rejoinder.models.pretrained.chat import CLOSES, OPENS, TASK, is_chat, turns
 from rejoinder.models.pretrained.gguf_file import NetShape, read_gguf
 from rejoinder.models.pretrained.graph import NET, OUTPUT, build_graphs
 from rejoinder.models.pretrained.pieces import tokenizer_of
@@ -87,6 +87,7 @@ class Pretrained(LanguageModel, ReplyRanker):
 
     Config: ClassVar[type] = PretrainedConfig
     reads_cases: ClassVar[bool] = True
+    told: ClassVar[str] = TASK
 
     def __init__(
         self,

@@ -34,6 +34,7 @@ from rejoinder.errors import ConfigError, DamagedModel, ModelError
 from rejoinder.models import LADDER, PACKAGE, Can, rung
 from rejoinder.models.directory import load_array, load_config, save_array, save_config
 from rejoinder.models.interfaces import Cases, Counting, Job, LanguageModel, LogProbs, Suggester
+from rejoinder.models.pretrained.chat import TASK
 from rejoinder.post import Post
 
 _SPACES = b" \n\t\r"
@@ -76,6 +77,7 @@ class WordMixture(LanguageModel):
 
     Config: ClassVar[type] = WordMixtureConfig
     reads_cases: ClassVar[bool] = True
+    told: ClassVar[str] = TASK
 
     def __init__(self, config: WordMixtureConfig, parts: Mapping[str, Suggester], weights: Floats | None = None) -> None:
         """Use `fit` or `load`; `weights`: (levels of certainty, lengths) of the home; without, a tenth.
