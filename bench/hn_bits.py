@@ -8,6 +8,8 @@ Every test post is scored given what it answers: its own words and END, over the
 is fitted first, on the train part alone. Intervals are over threads; differences are paired, on the same posts. Then every reply
 is scored twice, given its own context and given that of a reply drawn at random from another thread.
 
+With `--after 2025-01-01` only posts written since are drawn: those that a net which others trained cannot have read.
+
 With `--recipe` there is a line for each file that it reads: some of its test posts, cleaned as its register asks.
 """
 
@@ -17,6 +19,7 @@ import sys
 import tempfile
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from itertools import combinations
 from pathlib import Path
 from typing import Any
@@ -78,15 +81,19 @@ def prepare(space: Workspace, names: list[str], config: str) -> dict[str, Any]:
     return {name: space.load(name) for name in names}
 
 
-def read_test(space: Workspace, most: int, *, cleaned: bool = False) -> Scored:
+def read_test(space: Workspace, most: int, *, cleaned: bool = False, since: int = 0) -> Scored:
     """The test posts that have words of their own; `most` of them, drawn at random, unless that is 0."""
     with space.open_archive() as archive:
-        return drawn([clean(thread) if cleaned else thread for thread in held_out(archive)], most)
+        return drawn([clean(thread) if cleaned else thread for thread in held_out(archive)], most, since)
 
 
-def drawn(threads: Iterable[Thread], most: int) -> Scored:
-    """The posts of `threads` that have words of their own; `most` of them, drawn at random, unless that is 0."""
-    found = [(post, thread.answered(post), thread.key) for thread in threads for post in thread.posts if post.own_text]
+def drawn(threads: Iterable[Thread], most: int, since: int = 0) -> Scored:
+    """The posts of `threads` that have words of their own; `most` of them, drawn at random, unless that is 0.
+
+    `since`: seconds since 1970; of those whose time is known, the ones written then or later.
+    """
+    whole = [(post, thread.answered(post), thread.key) for thread in threads for post in thread.posts if post.own_text]
+    found = [one for one in whole if not since or (one[0].time or 0) >= since]
     scored = Scored([p for p, _, _ in found], [c for _, c, _ in found], np.array([key for _, _, key in found]))
     if not 0 < most < len(found):
         return scored
@@ -125,6 +132,7 @@ def main() -> None:
         "home": (str, "", "a home to keep"),
         "config": (str, "", "a TOML file of settings for what is to be fitted"),
         "models": (str, "", "a directory that `rejoinder bundle` made from the same file: measure these, on cleaned posts"),
+        "after": (str, "", "a date: only posts written since"),
         "posts": (int, 0, "test posts at most, drawn at random; 0 for all"),
         "recipe": (str, "", "a recipe of several files: figures on the test posts of each"),
         "work": (str, "", "where the files of that recipe were read to, if they were"),
@@ -137,7 +145,8 @@ def main() -> None:
         names = args.rungs.split(",")
         made = Workspace(Path(args.models), models=Path(args.models)) if args.models else None
         models = {name: made.load(name) for name in names} if made else prepare(space, names, args.config)
-        test = read_test(space, args.posts, cleaned=made is not None)
+        since = int(datetime.fromisoformat(args.after).replace(tzinfo=UTC).timestamp()) if args.after else 0
+        test = read_test(space, args.posts, cleaned=made is not None, since=since)
         paid: dict[str, NDArray[np.float64]] = {}
         for name, model in models.items():
             nats = score(model, test.posts, test.contexts)
