@@ -230,6 +230,20 @@ def switch_on(context: BrowserContext, site: str = "127.0.0.1", *, learn: bool =
     )
 
 
+def let_in(context: BrowserContext, home: Path, url: str) -> None:
+    """Pair the extension with a server, by the command, and switch help on for this machine's pages."""
+    keep(context, server=url, token="")
+    settings = context.new_page()
+    settings.goto(worker_of(context).url.replace("background.js", "options/options.html"))
+    settings.click("#pair")
+    expect(settings.locator("#code")).not_to_be_empty()
+    code = settings.locator("#code").inner_text()
+    subprocess.run([sys.executable, "-m", "rejoinder", "pair", code, "--home", str(home)], check=True, capture_output=True)
+    expect(settings.locator("#status")).to_contain_text("Paired.")
+    settings.close()
+    switch_on(context)
+
+
 def until(true: Any, told: str = "it never came", seconds: float = PATIENCE) -> Any:
     """Wait for something that the browser does; what `true` says then."""
     return waiting.until(true, seconds, told)
@@ -240,7 +254,7 @@ LOOK = """async () => {
   const look = () => {
     const host = document.querySelector("rejoinder-ghost");
     if (host === null) return null;
-    const [, clip, strip, said] = chrome.dom.openOrClosedShadowRoot(host).children;
+    const [, clip, strip, said] = (host.openOrClosedShadowRoot ?? chrome.dom.openOrClosedShadowRoot(host)).children;
     const [, text, rest] = clip.firstChild.children;
     const boxes = [...text.getClientRects()].map(({ left, top, right, bottom }) => [left, top, right, bottom]);
     const shown = strip.style.display === "none" ? [] : [...strip.children];

@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from browsing import CLIENT, PATIENCE, until
+from browsing import CLIENT, LOOK, PATIENCE, Field, until
 from websockets.sync.client import ClientConnection, connect
 
 UUID = "5a7f1c1e-0d0b-4c1e-9d55-0e6f5b1c2a3d"
@@ -43,18 +43,8 @@ PREFERENCES = {
 class Firefox:
     """One that runs; what `browsing` asks of a browser's context."""
 
-    def __init__(self, program: str, extension: Path, profile: Path) -> None:
-        profile.mkdir(parents=True)
-        lines = (f"user_pref({json.dumps(name)}, {json.dumps(value)});" for name, value in PREFERENCES.items())
-        (profile / "user.js").write_text("\n".join(lines))
-        said = profile.with_suffix(".log")
-        command = [program, "--headless", "--no-remote", "--profile", str(profile), "--remote-debugging-port", "0", "about:blank"]
-        env = {**os.environ, "HOME": str(profile), "MOZ_CRASHREPORTER_DISABLE": "1"}
-        with said.open("w") as log:
-            self._process = subprocess.Popen(command, stdout=log, stderr=log, env=env, start_new_session=True)
-        found = until(lambda: re.search(r"WebDriver BiDi listening on (ws://\S+)", said.read_text()), said.read_text)
-        self._numbers = count(1)
-        self._socket: ClientConnection = connect(f"{found[1]}/session", max_size=None, proxy=None)
+    def __init__(self, socket: ClientConnection, extension: Path) -> None:
+        self._numbers, self._socket = count(1), socket
         self.send("session.new", capabilities={})
         self.send("webExtension.install", extensionData={"type": "path", "path": str(extension)})
         self._own = self.new_page()
@@ -76,11 +66,6 @@ class Firefox:
         """Run something in a page of the extension's own."""
         return self._own.frames[0].evaluate(f"() => ({script})({json.dumps(given)})")
 
-    def end(self) -> None:
-        self._socket.close()
-        os.killpg(self._process.pid, signal.SIGTERM)
-        self._process.wait(PATIENCE)
-
 
 class Keyboard:
     """Keys of a page."""
@@ -90,7 +75,7 @@ class Keyboard:
 
     def _act(self, *actions: dict[str, str]) -> None:
         keys = {"type": "key", "id": "keys", "actions": list(actions)}
-        self._page.context.send("input.performActions", context=self._page.number, actions=[keys])
+        self._page.context.send("input.performActions", context=self._page.frames[-1].number, actions=[keys])
 
     def type(self, text: str, delay: float = 0) -> None:
         for letter in text:
@@ -110,13 +95,13 @@ class Frame:
     """A frame of a page."""
 
     def __init__(self, browser: Firefox, number: str) -> None:
-        self._browser, self._number = browser, number
+        self._browser, self.number = browser, number
 
     def evaluate(self, script: str) -> Any:
         """The value of an expression, or of what a function returns."""
         called = f"({script})()" if re.match(r"(async )?\(\)", script) else script
         expression = f"(async () => JSON.stringify((await ({called.rstrip(';')})) ?? null))()"
-        found = self._browser.send("script.evaluate", expression=expression, target={"context": self._number}, awaitPromise=True)
+        found = self._browser.send("script.evaluate", expression=expression, target={"context": self.number}, awaitPromise=True)
         assert found["type"] == "success", found
         return json.loads(found["result"]["value"])
 
@@ -130,7 +115,7 @@ class Frame:
         place = {"x": int(box["x"] + min(box["width"] / 2, 40)), "y": int(box["y"] + min(box["height"] / 2, 12))}
         pressed = [{"type": "pointerMove", **place}, {"type": "pointerDown", "button": 0}, {"type": "pointerUp", "button": 0}]
         mouse = {"type": "pointer", "id": "mouse", "actions": pressed}
-        self._browser.send("input.performActions", context=self._number, actions=[mouse])
+        self._browser.send("input.performActions", context=self.number, actions=[mouse])
 
 
 class Page:
@@ -160,12 +145,37 @@ class Page:
         self.context.send("browsingContext.close", context=self.number)
 
 
+class FirefoxField(Field):
+    """A field in it."""
+
+    def focus(self) -> None:
+        self.frame.click(".ProseMirror, .cm-content, #compose-textarea, #field")
+
+    def look(self) -> dict[str, Any]:
+        """What the extension draws."""
+        browser: Any = self.page.context
+        return browser.own(LOOK) or {"ghost": "", "words": [], "boxes": [], "said": "", "places": []}
+
+
 @contextmanager
 def firefox_with(extension: Path, profile: Path) -> Iterator[Firefox]:
     """The system's Firefox with the extension; skipped where there is none."""
     program = next((path for name in ("firefox-esr", "firefox") if (path := shutil.which(name))), None)
     if program is None or sys.platform == "win32":
         pytest.skip("no Firefox: `apt-get install firefox-esr` brings one")
-    browser = Firefox(program, extension, profile)
-    yield browser
-    browser.end()
+    profile.mkdir(parents=True)
+    lines = (f"user_pref({json.dumps(name)}, {json.dumps(value)});" for name, value in PREFERENCES.items())
+    (profile / "user.js").write_text("\n".join(lines))
+    said = profile.with_suffix(".log")
+    command = [program, "--headless", "--no-remote", "--profile", str(profile), "--remote-debugging-port", "0"]
+    command += ["--remote-allow-system-access", "about:blank"]  # without it no page of the extension's own can be opened
+    env = {**os.environ, "HOME": str(profile), "MOZ_CRASHREPORTER_DISABLE": "1"}
+    with said.open("w") as log:
+        process = subprocess.Popen(command, stdout=log, stderr=log, env=env, start_new_session=True)
+    try:
+        found = until(lambda: re.search(r"WebDriver BiDi listening on (ws://\S+)", said.read_text()), said.read_text)
+        with connect(f"{found[1]}/session", max_size=None, proxy=None) as socket:
+            yield Firefox(socket, extension)
+    finally:
+        os.killpg(process.pid, signal.SIGTERM)
+        process.wait(PATIENCE)

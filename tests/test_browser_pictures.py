@@ -8,8 +8,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from browsing import a_voice, chromium_with, keep, opened, packed, pages, switch_on, until, worker_of
+from browsing import a_voice, chromium_with, keep, let_in, opened, packed, pages, switch_on, until, worker_of
 from playwright.sync_api import BrowserContext, sync_playwright
+from serving import serving
 
 WIDE, NARROW = {"width": 1000, "height": 620}, {"width": 390, "height": 700}
 
@@ -44,10 +45,22 @@ def test_ghost_text_in_a_box_like_githubs(context: BrowserContext, folder: Path,
         field.page.close()
 
 
+ASKED = """() => {
+  document.querySelector(".comment").remove();
+  document.querySelector("bdi").textContent = document.title = "Why do people still use Makefiles?";
+  document.querySelector(".js-comment-body, [data-testid=markdown-body]").textContent =
+    "With so many build systems around, what does Make still give you?";
+}"""
+
+
 @pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_the_popup_with_replies(context: BrowserContext, folder: Path, scheme: Any) -> None:
-    with pages() as site:
+def test_the_popup_with_replies(context: BrowserContext, folder: Path, tmp_path: Path, scheme: Any) -> None:
+    """From a real server, as it is for somebody who has just begun: out of the sample."""
+    before = worker_of(context).evaluate("() => chrome.storage.local.get(['server', 'token'])")
+    with pages() as site, serving(tmp_path) as server:
+        let_in(context, tmp_path, server.url)
         field = opened(context, site, "sites/github")
+        field.page.evaluate(ASKED)
         field.page.keyboard.type("Hm. ")
         number = worker_of(context).evaluate(
             "async () => (await chrome.tabs.query({ active: true, lastFocusedWindow: true }))[0].id"
@@ -57,11 +70,13 @@ def test_the_popup_with_replies(context: BrowserContext, folder: Path, scheme: A
         popup.emulate_media(color_scheme=scheme)
         popup.goto(worker_of(context).url.replace("background.js", f"popup/popup.html?tab={number}"))
         popup.click("#find")
-        popup.locator(".reply").wait_for()
+        popup.locator(".reply").first.wait_for()
+        popup.evaluate("() => [...document.querySelectorAll('.reply')].slice(2).forEach((one) => one.remove())")
         assert popup.evaluate("document.documentElement.scrollWidth") <= 368
         popup.screenshot(path=folder / f"browser-popup-{scheme}.png", full_page=True)
         popup.close()
         field.page.close()
+    keep(context, **before)
 
 
 def test_the_settings_fit_a_narrow_window(context: BrowserContext, folder: Path) -> None:

@@ -12,9 +12,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from browsing import chromium_with, keep, opened, packed, pages, switch_on, until, worker_of
+from browsing import chromium_with, keep, let_in, opened, packed, pages, until, worker_of
 from fastapi.testclient import TestClient
-from playwright.sync_api import BrowserContext, Page, expect, sync_playwright
+from playwright.sync_api import Page, expect, sync_playwright
 from serving import make_home, serving
 
 from rejoinder.home.switch import is_on, switch
@@ -95,21 +95,6 @@ def editing(home: Path) -> Iterator[Editor]:
     assert editor.process.returncode == 0
 
 
-def let_in(context: BrowserContext, home: Path, url: str) -> None:
-    """Pair the extension, by the command."""
-    keep(context, server=url, token="")
-    settings = context.new_page()
-    settings.goto(worker_of(context).url.replace("background.js", "options/options.html"))
-    settings.click("#pair")
-    expect(settings.locator("#code")).not_to_be_empty()
-    code = settings.locator("#code").inner_text()
-    subprocess.run([sys.executable, "-m", "rejoinder", "pair", code, "--home", str(home)], check=True, capture_output=True)
-    expect(settings.locator("#status")).to_contain_text("Paired.")
-    settings.close()
-    keep(context, manners={"gate": "eager"})
-    switch_on(context)
-
-
 def typed_anew(page: Page, field: Callable[[], None]) -> None:
     """The last letter once more, as a person would who wonders where the help is."""
     page.bring_to_front()
@@ -132,6 +117,7 @@ def test_whoever_turns_it_every_door_obeys(home: Path, tmp_path: Path) -> None:
         editing(home) as editor,
     ):
         let_in(context, home, server.url)
+        keep(context, manners={"gate": "eager"})
         page = context.new_page()
         page.goto(server.url)
         page.locator("#gate label", has_text="eager").click()

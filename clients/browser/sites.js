@@ -4,7 +4,7 @@ import { refusedSite } from "./refused.js";
 import { keep, state } from "./state.js";
 
 const idOf = (site) => `site ${site}`;
-const SCRIPT = "content/loader.js";
+const SCRIPT = "/content/loader.js"; // from the root: Firefox looks from the page that asks on
 
 /** Help on a site from now on; `tab` is where the person is. */
 export async function switchOn(site, tab) {
