@@ -123,7 +123,7 @@ def test_no_description_of_a_request_leads_to_a_defect(server: Server) -> None:
                   suppress_health_check=list(HealthCheck))  # fmt: skip
         @given(case=operation.as_strategy())
         def no_defect(case: Any) -> None:
-            answer = case.call()
+            answer = case.call(timeout=60)  # seconds: the machine may have other things to do
             assert answer.status_code < 500, (case.as_curl_command(), answer.text)
             if answer.status_code >= 400 and case.method != "HEAD":
                 assert set(answer.json()["error"]) == {"message", "type", "param", "code"}, case.as_curl_command()
