@@ -20,17 +20,8 @@ from rejoinder.errors import RejoinderError, SourceError, missing_extra
 
 _SHOWN = 12  # names shown of what a file has
 _MOST_LEFT = 10_000  # files that nobody takes, which are remembered
-_NO_TEXT = (
-    "image/",
-    "audio/",
-    "video/",
-    "font/",
-    "text/css",
-    "text/html",
-    "text/javascript",
-    "application/pdf",
-    "application/java",
-)
+_KINDS = "image/ audio/ video/ font/ text/css text/html text/java text/x-vcard text/vcard text/calendar application/pdf"
+_NO_TEXT = (*_KINDS.split(), "application/java")  # how the kinds of files begin in which nobody keeps posts
 
 
 @dataclass(frozen=True)

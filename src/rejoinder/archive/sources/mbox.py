@@ -26,6 +26,7 @@ class Mbox(Source):
 
     name = "mbox"
     what = "mail in an mbox file, as list archives and mail programs keep it"
+    beside = "*.msf *.dat *.plist table_of_contents"  # of Thunderbird and Apple Mail
     marks = "lines that begin with `From ` before the headers of each mail"
 
     def recognises(self, path: Path) -> bool:
