@@ -153,6 +153,7 @@ def test_what_fits_this_context_beats_what_fits_any() -> None:
         "of the best of the best of the best of the best",
         "too short",
         "Why does the engine stall ? Why does the engine stall ?",
+        "\"I have seen this change dramatically in the last few years .",
     ],
 )
 def test_what_should_not_be_shown_is_not(text: str) -> None:
@@ -168,6 +169,22 @@ def test_a_copy_of_eight_words_from_one_author_is_withheld() -> None:
 def test_the_same_is_not_said_twice() -> None:
     nearly = PLAIN.replace("first", "now")
     assert len(proposed({PLAIN: 0.5, nearly: 0.5})) == 1
+
+
+def test_what_announces_a_reply_is_none() -> None:
+    made = ReplyGenerator("it", Saying({PLAIN: 1.0}), NOBODYS)
+    for text in ("Here is a reply that you could give:\n\nIt is old .", "It is old , I think .\n\nWrite a reply that says:"):
+        assert made.fault(text) == "announces a reply instead of giving one"
+    assert made.fault("Two things: it is old , and it is dirty .") is None
+
+
+def test_the_task_that_a_model_is_told_is_no_reply() -> None:
+    told = "Write a short reply that says what you think of it ."
+    model = Saying({told: 0.5, PLAIN: 0.5})
+    made = ReplyGenerator("it", model, NOBODYS)
+    assert {one.text for one in made.propose(QUESTION, 2)} == {told, PLAIN}
+    model.told = told  # type: ignore[misc]
+    assert [one.text for one in made.propose(QUESTION, 2)] == [PLAIN]
 
 
 def test_what_is_cut_off_ends_with_a_whole_sentence() -> None:

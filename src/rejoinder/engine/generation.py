@@ -4,15 +4,17 @@
 
 Without the second term the best reply is the one that fits everything; subtracting how probable it is whatever was said leaves
 what fits *this* context (pointwise mutual information, Li et al. 2016). What is cut off is trimmed to whole sentences. Nothing
-is shown that holds a link or an e-mail address, goes round in circles, repeats the context or another reply, or copies from one
-author (`rejoinder.text.phrases`). What counts or a cell make is shown above a bar only, from which on half of it was worth
-reading: of the best replies to 40 dev posts four are above it, two of them worth it. A net taught to answer has no such bar.
+is shown that holds a link or an e-mail address, announces a reply ("Here is one:"), goes round in circles, repeats the context
+or another reply, or copies from one author (`rejoinder.text.phrases`). What counts or a cell make is shown above a bar only, from
+which on half of it was worth reading: of the best replies to 40 dev posts four are above it, two of them worth it. A net taught
+to answer has no such bar.
 
 Explained in docs/tour/07-the-replier.md.
 """
 
 from __future__ import annotations
 
+import re
 from bisect import bisect_left
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -33,6 +35,7 @@ from rejoinder.text.words import ADDRESS, shingles, words
 MARK = "generated"
 _RUN = 3  # words of a run that may not come again and again
 _CASES = 2
+_ANNOUNCES = re.compile(r'\A\s*["“]|:[ \t]*$', re.MULTILINE)  # it begins as a quotation, or a line of it ends in a colon
 _NOTHING = (Post(0),)  # a context without words
 
 
@@ -98,6 +101,8 @@ class ReplyGenerator:
             return "a link"
         if len(found) < self.config.shortest:
             return "too short, or nothing finished"
+        if _ANNOUNCES.search(text):
+            return "announces a reply instead of giving one"
         if goes_round(found, self.config.repeated):
             return "goes round in circles"
         if (phrases or self._phrases).copied(text):
