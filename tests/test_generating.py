@@ -153,7 +153,7 @@ def test_what_fits_this_context_beats_what_fits_any() -> None:
         "of the best of the best of the best of the best",
         "too short",
         "Why does the engine stall ? Why does the engine stall ?",
-        "\"I have seen this change dramatically in the last few years .",
+        '"I have seen this change dramatically in the last few years .',
     ],
 )
 def test_what_should_not_be_shown_is_not(text: str) -> None:
