@@ -117,6 +117,15 @@ def test_what_came_with_the_package_never_cost_nothing() -> None:
     assert f'{cell}<span class="ends">elsewhere' in made
 
 
+def test_of_what_was_not_measured_no_nought_is_told(report: Report) -> None:
+    counted = r"<p class=\"counted\">.*?</p>"
+    both = re.findall(counted, page(report), re.DOTALL)
+    assert "held-out posts scored" in both[0] and "replies looked for" in both[0]
+    scored = replace(report.scored, typing_posts=0, typed_posts=0, pairs={"comment": 0, "story": 0})
+    none = re.findall(counted, page(replace(report, scored=scored)), re.DOTALL)
+    assert "scored" not in none[0] and "looked for" not in none[0]
+
+
 def test_an_empty_report_is_a_page(report: Report) -> None:
     empty = replace(report, rungs=(), steps=(), overtakings=(), verdicts={}, skipped=())
     assert "Nothing was measured" in page(empty)
