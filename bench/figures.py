@@ -13,8 +13,11 @@ import platform
 import subprocess
 import sys
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 from statistics import median
+from time import perf_counter, sleep
+from typing import Any, NamedTuple
 
 from rejoinder.ladder.metrics import Estimate
 
@@ -82,3 +85,30 @@ def commit() -> str:
     found = subprocess.run([*git, "rev-parse", "--short", "HEAD"], capture_output=True, text=True, check=False)
     changed = subprocess.run([*git, "status", "--porcelain"], capture_output=True, text=True, check=False)
     return found.stdout.strip() + ("+" if changed.stdout.strip() else "") if found.returncode == 0 else "none"
+
+
+class Cost(NamedTuple):
+    """What a command took."""
+
+    processor: float  # seconds, with those it started
+    clock: float  # seconds
+    peak: float  # MB of its own memory, at most
+
+
+def command_cost(command: list[str], **files: Any) -> Cost:
+    """Run a command, whose output goes nowhere but to `files`; it must end well."""
+    began = perf_counter()
+    process = subprocess.Popen(command, **{"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL, **files})
+    peak = 0.0
+    while True:
+        ended, status, used = os.wait4(process.pid, os.WNOHANG)
+        if ended:
+            break
+        with suppress(OSError, StopIteration, IndexError):  # what `getrusage` says begins with what this process has
+            lines = Path(f"/proc/{process.pid}/status").read_text().splitlines()
+            peak = int(next(line for line in lines if line.startswith("VmHWM")).split()[1]) / 1024
+        sleep(0.02)
+    process.returncode = os.waitstatus_to_exitcode(status)
+    if process.returncode:
+        sys.exit(f"{' '.join(command)} ended with status {process.returncode}")
+    return Cost(used.ru_utime + used.ru_stime, perf_counter() - began, peak)

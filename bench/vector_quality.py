@@ -26,7 +26,7 @@ from word2vec_speed import gensim_model, texts_of
 from rejoinder.archive.source import Hasher
 from rejoinder.archive.sources.hackernews import SOURCE as HACKER_NEWS
 from rejoinder.ladder.metrics import DRAWS, LEVEL, Estimate
-from rejoinder.models.interfaces import silent
+from rejoinder.models.interfaces import Job, silent
 from rejoinder.models.pmi_svd import PMISVDConfig, pmi_vectors
 from rejoinder.models.word2vec import Word2VecConfig, train
 from rejoinder.post import Post
@@ -125,7 +125,7 @@ def fits(arrays: WordArrays, workdir: Path) -> dict[str, Callable[[], NDArray[np
     return {
         "gensim, our sizes": lambda: gensim_vectors(config, texts, arrays.words),
         "gensim, its defaults": lambda: gensim_vectors(plain, texts, arrays.words),
-        "pmi_svd": lambda: pmi_vectors(arrays, PMISVDConfig(), 1, workdir, silent),
+        "pmi_svd": lambda: pmi_vectors(arrays, PMISVDConfig(), 1, Job(workdir)),
         "word2vec": lambda: train(arrays, config, 1, workdir, silent),
     }
 

@@ -30,7 +30,7 @@ def toy_home(home: Path, *more: Post) -> Workspace:
 def test_what_takes_long_says_how_much_there_is_of_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """240 posts, of which train and dev have some; n-grams of 5 tokens; an index of as many orders."""
     told: dict[str, list[tuple[int, int | None]]] = {}
-    monkeypatch.setattr("rejoinder.models.bm25._SAID_EVERY", 50)
+    monkeypatch.setattr("rejoinder.text.shards._SAID_EVERY", 50)
     space = toy_home(tmp_path)
 
     def report(what: str, done: int, total: int | None) -> None:

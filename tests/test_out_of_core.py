@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import gc
 import os
+import subprocess
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -287,3 +289,60 @@ def test_a_column_is_saved_as_an_array_is(tmp_path: Path) -> None:
         save_array(tmp_path, name, value)
         assert np.load(tmp_path / f"{name}.npy").tolist() == value.tolist()
     assert (tmp_path / "memory.npy").read_bytes() == (tmp_path / "file.npy").read_bytes()
+
+
+# --- serving -------------------------------------------------------------------------------------------------------------
+
+_OPEN = """
+import sys
+from pathlib import Path
+from rejoinder.models.kneser_ney import KneserNey
+
+def memory():
+    status = Path("/proc/self/status").read_text()
+    return sum(int(line.split()[1]) for line in status.splitlines() if line.startswith(("RssAnon", "RssFile"))) // 1024
+
+KneserNey.load(Path(sys.argv[1]))
+before = memory()
+model = KneserNey.load(Path(sys.argv[2]))
+state = model.start([])
+for token in (0, 1, 2, 3, 4) * 3:
+    state = model.advance(state, token)
+    model.top(state, 3)
+print(sum(len(level.token) for level in model.index), memory() - before)
+"""
+
+
+def widen(file: Path, length: int, last: int | None = None) -> None:
+    """Make an array as long as that, of which only what was there and the last number takes room on the disk."""
+    array = np.load(file)
+    with file.open("r+b") as opened:
+        header = {"descr": array.dtype.str, "fortran_order": False, "shape": (length,)}
+        np.lib.format.write_array_header_1_0(opened, header)
+        begins = opened.tell()
+        opened.write(array.tobytes())
+        opened.truncate(begins + length * array.itemsize)
+        if last is not None:
+            opened.seek(begins + (length - 1) * array.itemsize)
+            opened.write(np.array([last], array.dtype).tobytes())
+
+
+@pytest.mark.skipif(not Path("/proc/self/status").is_file(), reason="memory is read from /proc")
+def test_a_model_of_a_billion_ngrams_is_opened_without_being_read(tmp_path: Path) -> None:
+    """Files with holes, 14 GB long: what is opened and typed with takes no more memory than what is looked at."""
+    found = arrays([["a", "b", "c", "d", "e"] * 3, ["c", "a"]])
+    for name, many in (("small", 0), ("large", 340_000_000)):
+        model = KneserNey.from_counts(KneserNeyConfig(order=5), WORDS, count_ngrams(found, 5, WORDS.vocabulary))
+        (tmp_path / name).mkdir()
+        model.save(tmp_path / name)
+        below = len(model.index[1].token)
+        for n in (3, 4, 5) if many else ():
+            for part in ("token", "log_prob", "backoff") if n < 5 else ("token", "log_prob"):
+                widen(tmp_path / name / f"index{n}.{part}.npy", many)
+            widen(tmp_path / name / f"index{n}.first.npy", below + 1, many)
+            below = many
+    ran = subprocess.run(
+        [sys.executable, "-c", _OPEN, *(str(tmp_path / name) for name in ("small", "large"))], capture_output=True, check=True
+    )
+    ngrams_there, grew = map(int, ran.stdout.split())
+    assert ngrams_there > 1_000_000_000 and grew < 32

@@ -144,16 +144,22 @@ def sample(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def model_files(home: Path) -> dict[str, bytes]:
-    return {file.name: file.read_bytes() for file in home.rglob("*.npy") if "kneser_ney" in str(file)}
+    """The arrays of all models, by rung and name."""
+    found = {}
+    for file in sorted((home / "models").rglob("*.npy")):
+        rung, _, *name = file.relative_to(home / "models").parts
+        found["/".join([rung, *name])] = file.read_bytes()
+    return found
 
 
 def test_fit_in_shards_from_the_command_line(sample: Path) -> None:
-    found = []
+    found, names = [], ["kneser_ney", "bm25", "pmi_svd"]
     for options in ([], ["--shards", "2"]):
-        ran = CliRunner().invoke(app, ["fit", "kneser_ney", "--home", str(sample), *options])
+        ran = CliRunner().invoke(app, ["fit", *names, "--home", str(sample), "--set", "pmi_svd.size=8", *options])
         assert ran.exit_code == 0, ran.output
         found.append(model_files(sample))
-    assert found[0] == found[1] and "counts5.count.npy" in found[0]
+    assert found[0] == found[1]
+    assert {"counts5.count.npy", "phrases.npy", "words.npy", "nearest.npy"} <= {name.rpartition("/")[2] for name in found[0]}
 
 
 def test_shards_are_for_one_machine(sample: Path) -> None:
@@ -194,6 +200,34 @@ def ancestors(process: int) -> set[int]:
     return found
 
 
+_A_NODE_DIES = """
+import sys
+from pathlib import Path
+from ray.cluster_utils import Cluster as Nodes
+from test_out_of_core import WORDS, bits
+from test_scale import drawn
+from rejoinder.scale.cluster import Cluster
+from rejoinder.text.counting import Room, count_ngrams
+
+nodes = Nodes(initialize_head=True, head_node_args={"num_cpus": 1, "include_dashboard": False})
+other = nodes.add_node(num_cpus=1)
+cluster = Cluster(nodes.address)
+assert cluster.count == 2, cluster.count
+gone = []
+
+def told(done, total):
+    if not gone and done < total:
+        nodes.remove_node(other, allow_graceful=False)
+        gone.append(done)
+
+found = count_ngrams(drawn(), 4, WORDS.vocabulary, Room(100_000, Path(sys.argv[1]), told, cluster))
+assert bits(found.levels) == bits(count_ngrams(drawn(), 4, WORDS.vocabulary).levels)
+cluster.leave()
+nodes.shutdown()
+print("gone", len(gone))
+"""
+
+
 _ON_RAY = """
 import os, sys, threading
 from pathlib import Path
@@ -222,10 +256,11 @@ print("killed", len(killed))
 
 
 @pytest.mark.skipif(find_spec("ray") is None or sys.platform != "linux", reason="the extra `cluster` is not installed")
-def test_two_nodes_whose_workers_are_killed_fit_the_same(tmp_path: Path) -> None:
+@pytest.mark.parametrize(("program", "said"), [(_ON_RAY, "killed 2"), (_A_NODE_DIES, "gone 1")], ids=["workers", "node"])
+def test_two_nodes_fit_the_same_though_workers_or_one_of_them_die(tmp_path: Path, program: str, said: str) -> None:
     path = os.pathsep.join([str(Path(__file__).parent), os.environ.get("PYTHONPATH", "")])
     with TemporaryDirectory(prefix="ray") as short:  # Ray's sockets lie in it, and the paths of sockets are short
         env = {**os.environ, "PYTHONPATH": path, "HOME": short, "TMPDIR": short, "RAY_TMPDIR": short}
-        ran = subprocess.run([sys.executable, "-c", _ON_RAY, str(tmp_path)], env=env, capture_output=True, text=True, check=False)
+        ran = subprocess.run([sys.executable, "-c", program, str(tmp_path)], env=env, capture_output=True, text=True, check=False)
     assert ran.returncode == 0, ran.stderr[-2000:]
-    assert ran.stdout.splitlines()[-1] == "killed 2"
+    assert ran.stdout.splitlines()[-1] == said

@@ -153,7 +153,7 @@ def test_rows_come_by_key_and_then_by_shard(made: list[list[int]], at_a_time: in
     left = [{"key": np.sort(np.array(keys, np.uint64)), "from": np.full(len(keys), number)} for number, keys in enumerate(made)]
     rows = [
         pair
-        for keys, whose in rows_by_key(left, ("key", "from"), at_a_time)
+        for keys, whose, shard in rows_by_key(left, ("key", "from"), at_a_time)
         for pair in zip(keys.tolist(), whose.tolist(), strict=True)
     ]
     assert rows == sorted((key, number) for number, keys in enumerate(made) for key in keys)

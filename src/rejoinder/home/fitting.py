@@ -147,14 +147,13 @@ class _Fitting:
 
     @cached_property
     def _phrases(self) -> Phrases:
-        self.progress("whose words these are", 0, None)
-        return Phrases.count(self._shards)  # for the first that asks
+        return Phrases.count(self._shards, partial(self.progress, "whose words these are"))  # for the first that asks
 
     @cached_property
     def _shards(self) -> Shards:
         directory = self.scratch / "shards"
         directory.mkdir()
-        return Shards(lambda: self.corpus.threads("train"), directory, self.config.runner)
+        return Shards(lambda: self.corpus.threads("train"), directory, self.config.runner, posts=self.corpus.count("train"))
 
     @cached_property
     def _trial(self) -> TrialPosts:
@@ -183,7 +182,7 @@ class _Fitting:
         size, own = self.config.vocabulary, self.config.retrain_tokenizer
         choose = self.daily and not any(LADDER[name].net and self.space.fitted_or_none(name) for name in those_that(Can.PREDICT))
         found = settle_tokenizer(self.space, self.corpus.train_alone(), size, self.progress, choose=choose, own=own)
-        write_tokens(self.corpus, found, self.corpus.tokens, partial(self.progress, "posts to tokens"))
+        write_tokens(self.corpus, found, self.corpus.tokens, partial(self.progress, "posts to tokens"), self._shards)
         return found
 
     def can_mix(self, settings: Settings) -> bool:

@@ -12,8 +12,10 @@ replies. It matches words, not meanings: a synonym is another word.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
+from itertools import pairwise
 from math import log, sqrt
 from pathlib import Path
 from typing import Any, ClassVar, Self
@@ -28,12 +30,12 @@ from rejoinder.files import write_json
 from rejoinder.models.directory import load_config, load_json, save_config
 from rejoinder.models.interfaces import Job, ReplyRanker, ReplySource, Scores, Suggester
 from rejoinder.models.replies import short
-from rejoinder.post import Post, Suggestion
+from rejoinder.post import Post, Suggestion, Thread
+from rejoinder.text.shards import Arrays
 from rejoinder.text.words import words
 
 _TANTIVY_K1, _TANTIVY_B = 1.2, 0.75  # built into tantivy, and our defaults
 _HEAP = 64_000_000  # bytes the index writer may use
-_SAID_EVERY = 500  # posts
 _MORE_ASKED = 100.0  # nats^2, of two rare words
 
 
@@ -67,19 +69,15 @@ class BM25(ReplySource, ReplyRanker):
         directory.mkdir(parents=True, exist_ok=True)
         index = tantivy.Index(_schema(), path=str(directory))
         writer = index.writer(_HEAP, 1)  # one thread, so that equal corpora give equal indexes
-        replies = total = read = 0
-        posts = corpus.count("train")
-        for thread in corpus.threads("train"):
-            if read // _SAID_EVERY != (read := read + len(thread.posts)) // _SAID_EVERY:
-                job.progress("indexing replies: posts read", read, posts)
-            for context, reply in thread.pairs(limit=1):
-                text = reply.own_text
-                said = words(text)
-                if not said:
-                    continue
+        replies = total = 0
+        shards = job.shards_of(corpus)
+        left = shards.map(documents, partial(job.progress, "indexing replies: posts read"))
+        for arrays in left:
+            for texts, post, thread in _rows(arrays):
                 replies += 1
-                total += len(said)
-                writer.add_document(_document(thread.key, context[-1], reply.id, text, said))
+                total += texts[1].count(b" ") + 1
+                writer.add_document(_document(texts, post, thread))
+        shards.drop(left)
         if not replies:
             raise NothingToLearn(
                 "the train part has no reply whose parent is in the archive, so there is nothing to propose; import more"
@@ -186,13 +184,41 @@ def _schema() -> tantivy.Schema:
     return builder.build()
 
 
-def _document(thread: int, parent: Post, number: int, text: str, said: list[str]) -> Any:
+def documents(threads: Iterable[Thread]) -> Arrays:
+    """The replies of a shard that have words, as they are indexed: a map.
+
+    Returns:
+        `posts` and `threads` (N,); `texts` (B,) uint8, UTF-8, one after the other: of each reply the words it answers, its own
+        words, itself, and in short what it answers; `offsets` (4N+1,) of these.
+    """
+    texts: list[bytes] = []
+    rows: list[tuple[int, int]] = []
+    for thread in threads:
+        for context, reply in thread.pairs(limit=1):
+            text = reply.own_text
+            if said := words(text):
+                answered = " ".join(words(context[-1].own_text))
+                texts += [one.encode() for one in (answered, " ".join(said), text, short(context[-1]))]
+                rows.append((reply.id, thread.key))
+    posts, keys = np.array(rows, np.int64).reshape(-1, 2).T
+    offsets = np.cumsum([0, *map(len, texts)], dtype=np.int64)
+    return {"posts": posts, "threads": keys, "texts": np.frombuffer(b"".join(texts), np.uint8), "offsets": offsets}
+
+
+def _rows(arrays: Arrays) -> Iterator[tuple[list[bytes], int, int]]:
+    """The texts of each reply, its number and its thread."""
+    data, offsets = bytes(arrays["texts"]), arrays["offsets"].tolist()
+    for at, (post, thread) in enumerate(zip(arrays["posts"].tolist(), arrays["threads"].tolist(), strict=True)):
+        yield [data[first:last] for first, last in pairwise(offsets[4 * at : 4 * at + 5])], post, thread
+
+
+def _document(texts: Sequence[bytes], post: int, thread: int) -> Any:
     document = tantivy.Document()
-    document.add_text("context", " ".join(words(parent.own_text)))
-    document.add_text("reply", " ".join(said))
-    document.add_bytes("text", text.encode())
-    document.add_bytes("answers", short(parent).encode())
-    document.add_unsigned("post", number)
+    for name, text in zip(("context", "reply"), texts[:2], strict=True):
+        document.add_text(name, text.decode())
+    for name, text in zip(("text", "answers"), texts[2:], strict=True):
+        document.add_bytes(name, text)
+    document.add_unsigned("post", post)
     document.add_unsigned("thread", thread)
     return document
 

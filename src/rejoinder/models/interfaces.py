@@ -52,7 +52,8 @@ class Job:
 
     def shards_of(self, corpus: Corpus) -> Shards:
         """The train part in shards, which those who count map over."""
-        return self.shards or Shards(lambda: corpus.threads("train"), self.workdir, self.runner)
+        self.workdir.mkdir(parents=True, exist_ok=True)
+        return self.shards or Shards(lambda: corpus.threads("train"), self.workdir, self.runner, posts=corpus.count("train"))
 
 
 @dataclass(frozen=True)

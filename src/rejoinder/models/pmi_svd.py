@@ -15,7 +15,6 @@ Explained in docs/tour/05-words-to-vectors.md.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Annotated, Any, ClassVar
 
 import numpy as np
@@ -23,7 +22,7 @@ from numpy.typing import NDArray
 
 from rejoinder.config import At, Checked, NonNegativeInt, PositiveInt, Share
 from rejoinder.errors import missing_extra
-from rejoinder.models.interfaces import Job, Progress
+from rejoinder.models.interfaces import Job
 from rejoinder.models.similarity import Similarity
 from rejoinder.text.cooccurrence import DEFAULT_MEMORY, Cooccurrence, Nearness, count_pairs, distance_weights
 from rejoinder.text.vectors import WordVectors
@@ -57,15 +56,15 @@ class PMISVD(Similarity):
     @classmethod
     def learn(cls, arrays: WordArrays, config: PMISVDConfig, *, rng: np.random.Generator, job: Job) -> WordVectors:
         """The vectors of the words of `arrays`: their co-occurrence counted, and its PMI factorised."""
-        vectors = pmi_vectors(arrays, config, int(rng.integers(2**31)), job.workdir, job.progress)
+        vectors = pmi_vectors(arrays, config, int(rng.integers(2**31)), job)
         return WordVectors(arrays.words, vectors, arrays.counts)
 
 
-def pmi_vectors(arrays: WordArrays, config: PMISVDConfig, seed: int, workdir: Path, progress: Progress) -> NDArray[np.float32]:
+def pmi_vectors(arrays: WordArrays, config: PMISVDConfig, seed: int, job: Job) -> NDArray[np.float32]:
     """(V, D) float32: a vector for each word of `arrays`."""
     weights = distance_weights(config.window, config.nearness)
-    pairs = count_pairs(arrays, weights, config.memory, workdir)
-    progress("pairs of words counted", len(pairs.sums), None)
+    pairs = count_pairs(arrays, weights, config.memory, job.workdir, job.shards)
+    job.progress("pairs of words counted", len(pairs.sums), None)
     try:
         matrix = positive_pmi(pairs, len(arrays.words), config.smoothing, config.shift)
         return factorise(matrix, config.size, config.power, seed)

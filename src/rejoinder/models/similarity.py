@@ -27,7 +27,7 @@ from rejoinder.models.nearest import Nearest, dots
 from rejoinder.models.replies import Replies, nearest_answers
 from rejoinder.post import Post, Suggestion
 from rejoinder.text.vectors import WordVectors
-from rejoinder.text.word_arrays import WordArrays, read_words
+from rejoinder.text.word_arrays import WordArrays, count_words
 from rejoinder.text.words import words
 
 COMMON = 1e-4  # a
@@ -121,7 +121,7 @@ class Similarity(ReplySource, ReplyRanker, Embedding, ABC):
             ModelError: the train part has too few words, or no replies (NothingToLearn).
         """
         replies, parents, _ = Replies.build(corpus)
-        arrays = read_words((post.own_text for post in corpus.posts("train")), config.rarest, config.most, job.workdir)
+        arrays = count_words(job.shards_of(corpus), config.rarest, config.most)
         vectors = cls.learn(arrays, config, rng=rng, job=job).with_subwords(config.buckets)
         job.progress("placing posts", len(parents), len(parents))
         posts = PostVectors(vectors).without_common_direction(parents, rng)

@@ -2,7 +2,8 @@
 
 Every pair of places i < j of a text with j - i = d <= window adds the weight of the distance d to the unordered pair of their
 words. A piece of the text is counted by sorting its pairs; pieces that do not fit into memory together wait on the disk and are
-merged a range of pairs at a time. With whole numbers as weights the result is the same in whatever pieces it was counted.
+merged a range of pairs at a time. Weights are added up as whole numbers of units, so the result is the same in whatever pieces it
+was counted, and whoever counted them: where the words were read in shards, each shard's pairs are a map of its own.
 """
 
 from __future__ import annotations
@@ -16,6 +17,8 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from rejoinder.text.columns import NumberColumn
+from rejoinder.text.shards import Arrays, Shards
 from rejoinder.text.sums import add_runs, add_up
 from rejoinder.text.word_arrays import WordArrays
 
@@ -23,6 +26,7 @@ Ints = NDArray[np.int64]
 Doubles = NDArray[np.float64]
 Nearness = Literal["linear", "harmonic", "flat"]
 DEFAULT_MEMORY = 2**30  # bytes
+_UNITS = 2**24  # of a weight of 1
 _BYTES_A_PAIR = 32  # what counting one pair of places takes at its peak: its key, the sorted key, its weight
 
 
@@ -45,27 +49,61 @@ def distance_weights(window: int, nearness: Nearness) -> Doubles:
     return {"linear": window + 1 - distance, "harmonic": 1 / distance, "flat": np.ones(window)}[nearness]
 
 
-def count_pairs(arrays: WordArrays, weights: Doubles, memory: int = DEFAULT_MEMORY, workdir: Path | None = None) -> Cooccurrence:
+def count_pairs(
+    arrays: WordArrays,
+    weights: Doubles,
+    memory: int = DEFAULT_MEMORY,
+    workdir: Path | None = None,
+    shards: Shards | None = None,
+) -> Cooccurrence:
     """The pairs of words of all texts, near each other by `weights` (window,), with about `memory` bytes for the counting.
 
     Where that is not enough for all pairs at once, they are counted in pieces that lie on the disk (in `workdir`, else among the
-    temporary files) until they are merged. Only the result is held whole.
+    temporary files) until they are merged; given the `shards` that the words were counted in, in as many. Only the result is held
+    whole.
     """
-    vocabulary, window = len(arrays.words), len(weights)
-    most = max(memory // (_BYTES_A_PAIR * window), 1)
-    pieces = (_count(arrays, slice(*piece), weights) for piece in _pieces(arrays.offsets, most))
+    vocabulary, units = len(arrays.words), np.round(weights * _UNITS).astype(np.int64)
     with TemporaryDirectory(dir=workdir) as scratch:
-        if arrays.offsets[-1] <= most:
-            stored = list(pieces)
+        if shards is not None and arrays.shards:
+            what = {"weights": units.tolist(), "vocabulary": vocabulary, "memory": memory // shards.workers}
+            left = shards.map_again(pairs_near, arrays.shards, **what)
+            stored = [(part["pairs"], part["sums"]) for part in left]
         else:
-            stored = [_on_disk(piece, Path(scratch) / str(number)) for number, piece in enumerate(pieces)]
+            stored = list(_in_pieces(_Texts(arrays.places, arrays.offsets, vocabulary), units, memory, Path(scratch)))
         merged = [_add_up(part) for part in _ranges(stored, max(memory // _BYTES_A_PAIR, 1))]
-        key = np.concatenate([np.empty(0, np.int64), *(key for key, _ in merged)])
-        sums = np.concatenate([np.empty(0), *(sums for _, sums in merged)])
-    return Cooccurrence((key // vocabulary).astype(np.int32), (key % vocabulary).astype(np.int32), sums)
+    key, sums = (np.concatenate([np.empty(0, np.int64), *some]) for some in zip(*merged, strict=True)) if merged else [_NONE] * 2
+    return Cooccurrence((key // vocabulary).astype(np.int32), (key % vocabulary).astype(np.int32), sums / _UNITS)
 
 
-Piece = tuple[Ints, Doubles]  # (M,) pairs as first * V + second, ascending, each once; (M,) their sums
+def pairs_near(placed: Arrays, weights: Sequence[int], vocabulary: int, memory: int) -> Arrays:
+    """The `pairs` (M,) of a shard's `places`, as first * V + second, ascending, and their `sums` (M,), in units."""
+    offsets = np.concatenate([[0], np.cumsum(placed["lengths"])])
+    with TemporaryDirectory() as scratch:
+        texts = _Texts(placed["places"], offsets, vocabulary)
+        pieces = list(_in_pieces(texts, np.array(weights, np.int64), memory, Path(scratch)))
+        merged = [_add_up(part) for part in _ranges(pieces, max(memory // _BYTES_A_PAIR, 1))]
+    return {name: np.concatenate([_NONE, *(part[at] for part in merged)]) for at, name in enumerate(("pairs", "sums"))}
+
+
+@dataclass(frozen=True)
+class _Texts:
+    """Some texts: see `WordArrays`."""
+
+    places: NDArray[np.int32]
+    offsets: Ints
+    vocabulary: int
+
+
+Piece = tuple[Ints, Ints]  # (M,) pairs as first * V + second, ascending, each once; (M,) their sums, in units
+_NONE = np.empty(0, np.int64)
+
+
+def _in_pieces(texts: _Texts, weights: Ints, memory: int, scratch: Path) -> Iterator[Piece]:
+    """The pairs of some texts, in pieces of the disk where not all fit into memory."""
+    most = max(memory // (_BYTES_A_PAIR * len(weights)), 1)
+    for number, piece in enumerate(_pieces(texts.offsets, most)):
+        found = _count(texts, slice(*piece), weights)
+        yield found if texts.offsets[-1] <= most else _on_disk(found, scratch / str(number))
 
 
 def _pieces(offsets: Ints, most: int) -> Iterator[tuple[int, int]]:
@@ -77,12 +115,12 @@ def _pieces(offsets: Ints, most: int) -> Iterator[tuple[int, int]]:
         first = last
 
 
-def _count(arrays: WordArrays, piece: slice, weights: Doubles) -> Piece:
+def _count(texts: _Texts, piece: slice, weights: Ints) -> Piece:
     """The pairs of the texts `piece`."""
-    offsets = arrays.offsets[piece.start : piece.stop + 1]
-    places = np.asarray(arrays.places[offsets[0] : offsets[-1]], np.int64)
+    offsets = texts.offsets[piece.start : piece.stop + 1]
+    places = NumberColumn.over(texts.places).read(int(offsets[0]), int(offsets[-1])).astype(np.int64)
     text = np.repeat(np.arange(len(offsets) - 1), np.diff(offsets))  # which text each word stands in
-    window, vocabulary = len(weights), len(arrays.words)
+    window, vocabulary = len(weights), texts.vocabulary
     keys = []
     for distance in range(1, min(window, len(places) - 1) + 1):
         together = text[:-distance] == text[distance:]

@@ -75,7 +75,7 @@ def firsts(shards: Shards, left: Sequence[Arrays]) -> Arrays:
     """(T,) each `text` of several posts, ascending, and its first `writer`."""
 
     def pieces() -> Iterator[tuple[Array, Array]]:
-        for text, first, again in rows_by_key(left, ("text", "first", "again")):
+        for text, first, again, _ in rows_by_key(left, ("text", "first", "again")):
             starts = run_starts(text)
             if len(starts):
                 several = (np.diff(starts, append=len(text)) > 1) | np.maximum.reduceat(again, starts)
@@ -118,7 +118,7 @@ def shared(shards: Shards, left: Sequence[Arrays], name: str) -> Arrays:
     """The runs, or the words, of several writers: `keys` (N,), ascending."""
 
     def pieces() -> Iterator[tuple[Hashes]]:
-        for keys, owner in rows_by_key(left, (name, f"{name}_owner")):
+        for keys, owner, _ in rows_by_key(left, (name, f"{name}_owner")):
             keys, owner = _owned(keys, owner)
             yield (keys[owner == np.uint64(SEVERAL)],)
 
@@ -146,7 +146,7 @@ def _among(ordered: Hashes, keys: NumberColumn) -> NDArray[np.bool_]:
 
 def united(shards: Shards, left: Sequence[Arrays]) -> Array:
     """(N,) what is kept of any shard, ascending, each once."""
-    pieces = ((np.unique(keys),) for (keys,) in rows_by_key(left, ("kept",)))
+    pieces = ((np.unique(keys),) for keys, _ in rows_by_key(left, ("kept",)))
     return shards.collect({"keys": np.uint64}, sum(len(arrays["kept"]) for arrays in left), pieces)["keys"]
 
 

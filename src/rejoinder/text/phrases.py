@@ -18,7 +18,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -76,9 +76,9 @@ class Phrases:
             return replace(found, array=np.array(found.array))
 
     @classmethod
-    def count(cls, shards: Shards) -> Self:
+    def count(cls, shards: Shards, told: Callable[[int, int | None], object] = lambda done, of: None) -> Self:
         """Those of all posts of the shards, in bounded memory; the filter lies where the shards have their files."""
-        said = shards.map(ownership.numbers)
+        said = shards.map(ownership.numbers, told)
         owners = shards.map_again(ownership.owners, said, ownership.firsts(shards, said))
         runs, known = (ownership.shared(shards, owners, name) for name in ("run", "word"))
         shards.drop(owners)

@@ -12,8 +12,9 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from functools import cached_property
+from functools import cached_property, partial
 from importlib import import_module
+from itertools import count
 from pathlib import Path
 from shutil import rmtree
 from tempfile import mkdtemp
@@ -27,6 +28,7 @@ from rejoinder.text.calls import HERE, Call, CallRunner, Told
 from rejoinder.text.columns import NumberColumn, NumberColumns
 
 SHARD = 2**23  # characters of the posts of a shard, about
+_SAID_EVERY = 500  # posts
 AT_A_TIME = 2**20  # rows merged together
 
 Array = NDArray[Any]
@@ -58,11 +60,21 @@ class Shards:
     """Threads in shards, each counted by itself."""
 
     def __init__(
-        self, threads: Callable[[], Iterable[Thread]], workdir: Path | None = None, runner: CallRunner = HERE, size: int = SHARD
+        self,
+        threads: Callable[[], Iterable[Thread]],
+        workdir: Path | None = None,
+        runner: CallRunner = HERE,
+        *,
+        size: int = SHARD,
+        posts: int | None = None,
     ) -> None:
-        """`threads` are asked for anew for each map; what maps leave lies in `workdir`, whose owner removes it, or in memory."""
-        self._threads, self.workdir, self._size = threads, workdir, size
+        """`threads` are asked for anew for each map; what maps leave lies in `workdir`, whose owner removes it, or in memory.
+
+        `posts`: how many there are, for progress.
+        """
+        self._threads, self.workdir, self._size, self._posts = threads, workdir, size, posts
         self._runner = HERE if workdir is None else runner
+        self.workers = self._runner.count  # that map at a time
 
     @classmethod
     def of(cls, posts: Iterable[Post]) -> Shards:
@@ -70,19 +82,25 @@ class Shards:
         thread = Thread(0, tuple(posts))
         return cls(lambda: [thread])
 
-    def map(self, function: Map, told: Told = lambda done, total: None, **settings: Any) -> list[Arrays]:
-        """What `function(threads, **settings)` gives of each shard."""
-        if self.workdir is None or self._runner.count == 1:
-            return [self._keep(function(threads, **settings)) for threads in cut(self._threads(), self._size)]
-        return self._call(function, map_threads, [str(file) for file in self._files], [], settings, told)
-
-    def map_again(
-        self, function: Map, left: Sequence[Arrays], *beside: Arrays, told: Told = lambda done, total: None, **settings: Any
+    def map(
+        self, function: Map, told: Callable[[int, int | None], object] = lambda done, of: None, **settings: Any
     ) -> list[Arrays]:
+        """What `function(threads, **settings)` gives of each shard; `told` how many posts are done, of how many."""
+        if self.workers == 1:
+            done = count(1)
+            say = partial(_telling, told=lambda: told(next(done) * _SAID_EVERY, self._posts))
+            return [self._keep(function(say(threads), **settings)) for threads in cut(self._threads(), self._size)]
+
+        def in_posts(done: int, of: int) -> None:
+            told(done * (self._posts or 0) // of, self._posts)
+
+        return self._call(function, map_threads, [str(file) for file in self._files], [], settings, in_posts)
+
+    def map_again(self, function: Map, left: Sequence[Arrays], *beside: Arrays, **settings: Any) -> list[Arrays]:
         """What `function(arrays, *beside, **settings)` gives of what an earlier map left of each shard."""
-        if self._runner.count == 1:
+        if self.workers == 1:
             return [self._keep(function(arrays, *beside, **settings)) for arrays in left]
-        return self._call(function, map_arrays, [_folder(arrays) for arrays in left], [*map(_folder, beside)], settings, told)
+        return self._call(function, map_arrays, [_folder(arrays) for arrays in left], [*map(_folder, beside)], settings)
 
     def collect(self, kinds: Mapping[str, Any], most: int, pieces: Iterable[Sequence[Array]]) -> Arrays:
         """Pieces one after the other, each of as many arrays as there are `kinds`, of at most so many rows altogether."""
@@ -123,14 +141,14 @@ class Shards:
         return StoredArrays(folder)
 
     def _call(
-        self, function: Map, call: Callable[..., None], sources: list[str], beside: list[str], settings: Any, told: Told
+        self, function: Map, call: Callable[..., None], sources: list[str], beside: list[str], settings: Any, *told: Told
     ) -> list[Arrays]:
         folder = Path(mkdtemp(dir=self.workdir))
         targets = [folder / str(number) for number in range(len(sources))]
         what = {"function": f"{function.__module__}:{function.__name__}", "beside": beside, "settings": settings}
         name = f"{__name__}:{call.__name__}"
         calls = [Call(name, {"source": source, "target": str(to), **what}) for source, to in zip(sources, targets, strict=True)]
-        self._runner.run(calls, told)
+        self._runner.run(calls, *told)
         return [StoredArrays(target) for target in targets]
 
 
@@ -163,21 +181,21 @@ def read_shard(file: Path) -> Iterator[Thread]:
 def rows_by_key(left: Sequence[Arrays], names: Sequence[str], at_a_time: int = AT_A_TIME) -> Iterator[list[Array]]:
     """The rows of all shards, a range of keys at a time, in the order of their keys, those of one in the order of the shards.
 
+    The last array says of each row which shard it is of.
+
     `names`: of the arrays; the first holds each shard's keys, (N,) uint64, ascending, hashes: spread evenly.
     """
     total = sum(len(arrays[names[0]]) for arrays in left)
-    ranges = max(-(-total // at_a_time), 1)
+    ranges = -(-total // at_a_time)
     begins = [0] * len(left)
     for number in range(1, ranges + 1):
         pieces = []
         for at, arrays in enumerate(left):
             columns = [NumberColumn.over(arrays[name]) for name in names]
             end = len(columns[0]) if number == ranges else _first_from((number << 64) // ranges, columns[0], begins[at])
-            pieces.append([column.read(begins[at], end) for column in columns])
+            pieces.append([*(column.read(begins[at], end) for column in columns), np.full(end - begins[at], at, np.int32)])
             begins[at] = end
-        rows = (
-            [np.concatenate(arrays) for arrays in zip(*pieces, strict=True)] if pieces else [np.empty(0, np.uint64)] * len(names)
-        )
+        rows = [np.concatenate(arrays) for arrays in zip(*pieces, strict=True)]
         order = np.argsort(rows[0], kind="stable")
         yield [row[order] for row in rows]
 
@@ -209,6 +227,15 @@ def _post(row: list[Any]) -> Post:
     post = Post(*row)
     author = None if post.author is None else bytes.fromhex(str(post.author))
     return post._replace(kind=Kind(post.kind), state=State(post.state), author=author)
+
+
+def _telling(threads: Iterable[Thread], told: Callable[[], object]) -> Iterator[Thread]:
+    """The same threads; it is told of every so many posts."""
+    read = 0
+    for thread in threads:
+        if read // _SAID_EVERY != (read := read + len(thread.posts)) // _SAID_EVERY:
+            told()
+        yield thread
 
 
 def _folder(arrays: Arrays) -> str:

@@ -14,7 +14,7 @@ Explained in docs/tour/01-what-is-a-tensor.md.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
@@ -24,7 +24,8 @@ from numpy.typing import NDArray
 
 from rejoinder.corpus import Corpus, Part
 from rejoinder.errors import ModelError
-from rejoinder.post import Post
+from rejoinder.post import Post, Thread
+from rejoinder.text.shards import Arrays, Shards
 from rejoinder.text.sums import add_up
 from rejoinder.text.tokenizer import AnyTokenizer, Tokenizer, load_tokenizer
 
@@ -52,10 +53,12 @@ def write_tokens(
     tokenizer: AnyTokenizer,
     directory: Path,
     told: Callable[[int, int | None], object] = lambda done, total: None,
+    shards: Shards | None = None,
 ) -> None:
     """Write the token arrays of `corpus`; the tokenizer last, so that its presence means the directory is whole.
 
-    `told` how many posts are done, of how many, if that is known.
+    `told` how many posts are done, of how many, if that is known. The train part comes of `shards` where several map them; one
+    process alone keeps all its processors busy with encoding.
     """
     directory.mkdir(parents=True, exist_ok=True)
     parts: tuple[Part, ...] = ("train", "dev")
@@ -66,7 +69,10 @@ def write_tokens(
         told(before + done, total)
 
     for part in parts:
-        before += _write_part(corpus.posts(part), tokenizer, directory, part, say)
+        if part == "train" and shards is not None and shards.workers > 1:
+            before += _write_shards(shards, tokenizer, directory)
+        else:
+            before += _write_part(corpus.posts(part), tokenizer, directory, part, say)
     tokenizer.save(directory / TOKENIZER_FILE)
 
 
@@ -144,6 +150,28 @@ def _write_part(
     np.save(directory / f"{part}.posts.npy", np.concatenate([nothing, *ids]))
     raw.unlink()
     return sum(map(len, ids))
+
+
+def tokenized(threads: Iterable[Thread], tokenizer: str) -> Arrays:
+    """The token arrays of a shard, with the `lengths` of the posts instead of offsets: a map."""
+    posts = [post for thread in threads for post in thread.posts if post.body]
+    found = post_tokens(posts, load_tokenizer(Path(tokenizer)))
+    return {"tokens": found.tokens, "lengths": np.diff(found.offsets), "posts": found.posts}
+
+
+def _write_shards(shards: Shards, tokenizer: AnyTokenizer, directory: Path) -> int:
+    """Write the arrays of the train part, shard after shard; how many posts there are."""
+    tokenizer.save(file := directory / "shards.json")
+    left = shards.map(tokenized, tokenizer=str(file))
+    for name in ("tokens", "posts"):
+        total = sum(len(arrays[name]) for arrays in left)
+        kept = shards.collect({name: left[0][name].dtype}, total, ([arrays[name]] for arrays in left))
+        np.save(directory / f"train.{name}.npy", kept[name])
+    lengths = np.concatenate([arrays["lengths"] for arrays in left])
+    np.save(directory / "train.offsets.npy", np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64))
+    shards.drop(left)
+    file.unlink()
+    return len(lengths)
 
 
 def count_tokens(arrays: TokenArrays, vocabulary: int) -> NDArray[np.int64]:
