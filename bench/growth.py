@@ -58,9 +58,9 @@ def serve(home: Path) -> None:
             session.suggest(post.own_text[:place])
             keys.append(perf_counter() - began)
     answering = replier(space)
-    for context in asked:
+    for posts in asked:
         began = perf_counter()
-        answering.reply(context)
+        answering.reply(posts)
         replies.append(perf_counter() - began)
     took = {"open, ms": opened, "keystroke p50, ms": float(np.median(keys)), "reply p50, ms": float(np.median(replies))}
     print(json.dumps({name: 1000 * value for name, value in took.items()}))
@@ -85,7 +85,8 @@ def measure(posts: int, directory: Path, memory: int) -> dict[str, float]:
     out = directory / "served.json"
     with out.open("w") as said:
         found["serving, peak MB"] = command_cost([sys.executable, __file__, "--serve", str(home)], stdout=said).peak
-    return found | json.loads(out.read_text())
+    found.update(json.loads(out.read_text()))
+    return found
 
 
 def main() -> None:
