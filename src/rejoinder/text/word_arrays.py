@@ -97,7 +97,10 @@ def spelled(threads: Iterable[Thread], silent: bool) -> Arrays:
 
 def _chosen(spelt: Sequence[Arrays], rarest: int, most: int) -> tuple[list[str], NDArray[np.int64], NDArray[np.uint64]]:
     """The words that are kept, the most frequent first; (V,) how often each occurs; (V,) their hashes."""
-    best: list[Array] = [np.empty(0, np.uint64), *(np.empty(0, np.int64) for _ in range(3))]  # hashes; counts; shard and id of first sight
+    best: list[Array] = [
+        np.empty(0, np.uint64),
+        *(np.empty(0, np.int64) for _ in range(3)),
+    ]  # hashes; counts; shard and id of first sight
     for word, count, number, shard in rows_by_key(spelt, ("word", "count", "id")):
         starts = run_starts(word)
         total = np.add.reduceat(count, starts) if len(starts) else count
