@@ -25,6 +25,7 @@ from rejoinder.text.columns import NumberColumn
 from rejoinder.text.shards import AT_A_TIME, Array, Arrays, Shards, rows_by_key
 from rejoinder.text.sums import run_starts
 from rejoinder.text.words import words
+from rejoinder.text.writers import writer_of
 
 RUN = 7  # words
 SEVERAL = 2**64 - 1  # stands for more writers than one
@@ -63,7 +64,7 @@ def numbers(threads: Iterable[Thread]) -> Arrays:
             lengths.append(len(said))
             keys.append(thread.key)
             texts.append(hash64(" ".join(said).encode("utf-8", "replace")))
-            writers.append(hash64(str(post.id).encode() if post.author is None else post.author))
+            writers.append(writer_of(post))
             authors.append(post.author is not None)
     arrays = {"words": found, "lengths": lengths, "threads": keys, "texts": texts, "writers": writers, "known": authors}
     made: dict[str, Array] = {name: np.array(values, _KINDS[values.typecode]) for name, values in arrays.items()}
