@@ -129,7 +129,9 @@ def test_no_description_of_a_request_leads_to_a_defect(server: Server) -> None:
                 assert set(answer.json()["error"]) == {"message", "type", "param", "code"}, case.as_curl_command()
 
         no_defect()
-    httpx.post(f"{server.url}/v1/switch", json={"on": True}).raise_for_status()  # it may have been turned, and others use this home
+    httpx.post(
+        f"{server.url}/v1/switch", json={"on": True}
+    ).raise_for_status()  # it may have been turned, and others use this home
     assert count(server, 'rejoinder_requests_total{method="POST",route="/v1/suggest"') > 0
 
 
