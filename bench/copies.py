@@ -4,8 +4,8 @@
 
 From random places of training posts, given what they answer, the model goes on: half of the texts sampled, half always with the
 likeliest token; others than the guard was made from. A copy is COPIED words in a row that the model made itself and that stand
-in one thread alone of all that was read (authors are not known). After: what
-`Phrases.before_copy` leaves, as every door shows it.
+in one thread alone of all that was read (authors are not known), but not in what the model was given: the draft, and what it
+answers. After: what `Phrases.before_copy` leaves, as every door shows it.
 """
 
 from __future__ import annotations
@@ -23,13 +23,16 @@ from rejoinder.publish.copies import all_records, alone, own_words, paired
 from rejoinder.publish.reading import read_configs, reading
 from rejoinder.text.ownership import WordHashes, run_hashes
 from rejoinder.text.phrases import Phrases
+from rejoinder.text.words import words
 
 SEED = 1  # the guard's is 0
 
 
 def eights(one: MadeText) -> set[int]:
-    """Hashes of the runs of COPIED words that the model made."""
-    return set(paired(run_hashes(WordHashes().of(own_words(one)))).tolist())
+    """Hashes of the runs of COPIED words that the model made, and did not find in the draft or in what it answers."""
+    given = words(f"{one.answered}\n{one.draft}")
+    made, there = (set(paired(run_hashes(WordHashes().of(some))).tolist()) for some in (own_words(one), given))
+    return made - there
 
 
 def main() -> None:

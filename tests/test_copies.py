@@ -112,7 +112,8 @@ def test_models_go_on_together_as_they_do_one_by_one(tmp_path: Path) -> None:
         threads = {post.id: thread for thread in found.threads("train") for post in thread.posts}
     assert len(texts) == 40 and sum(one.sampled for one in texts) == 20
     for one in texts:
-        assert any(post.text.startswith(one.draft) for post in train)
+        begun = [post for post in train if post.text.startswith(one.draft)]
+        assert one.answered in ["\n".join(above.body for above in threads[post.id].answered(post)[-8:]) for post in begun]
     likeliest = [one for one in texts if not one.sampled and len(one.draft) > 20]
     for one in likeliest:
         post = next(post for post in train if post.text.startswith(one.draft))

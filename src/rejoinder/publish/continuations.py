@@ -32,6 +32,7 @@ class MadeText(NamedTuple):
     draft: str
     text: str
     sampled: bool  # else the likeliest token each time
+    answered: str = ""  # what the post answers, as the model read it
 
 
 @dataclass(frozen=True)
@@ -50,7 +51,7 @@ class _File:
         """What a post answers, from root to parent; a parent without words where nothing of it is here."""
         path: list[Post] = []
         above = int(self.parents[row])
-        while above >= 0 and len(path) < 8:  # more than a cell reads
+        while 0 <= above != row and len(path) < 8:  # more than a cell reads; what answers itself answers nothing
             path.insert(0, Post(above, text=text_of(voice.tokenizer, self.tokens(above))))
             above = int(self.parents[above])
         if path or self.arrays.tokens[self.arrays.offsets[row]] != voice.tokenizer.reply:
@@ -91,7 +92,8 @@ def _together(voice: LanguageModel, places: Sequence[tuple[_File, int]], rng: np
     for file, row in places:
         tokens = file.tokens(row)
         drafts.append(tokens[: int(rng.integers(min(len(tokens), DRAFT)))])
-    states: list[Any] = [voice.start(file.answered(row, voice)) for file, row in places]
+    answered = [file.answered(row, voice) for file, row in places]
+    states: list[Any] = [voice.start(context) for context in answered]
     for step in range(max(map(len, drafts), default=0)):
         going = [at for at, draft in enumerate(drafts) if step < len(draft)]
         moved = voice.advance_many([states[at] for at in going], [drafts[at][step] for at in going])
@@ -106,4 +108,5 @@ def _together(voice: LanguageModel, places: Sequence[tuple[_File, int]], rng: np
                 if one.token != voice.tokenizer.end:
                     made[order[one.place]].append(one.token)
         for at, tokens in made.items():
-            yield MadeText(text_of(voice.tokenizer, drafts[at]), text_of(voice.tokenizer, tokens), bool(half))
+            above = "\n".join(post.body for post in answered[at])
+            yield MadeText(text_of(voice.tokenizer, drafts[at]), text_of(voice.tokenizer, tokens), bool(half), above)
