@@ -50,8 +50,9 @@ class _File:
     def answered(self, row: int, voice: LanguageModel) -> tuple[Post, ...]:
         """What a post answers, from root to parent; a parent without words where nothing of it is here."""
         path: list[Post] = []
-        above = int(self.parents[row])
-        while 0 <= above != row and len(path) < 8:  # more than a cell reads; what answers itself answers nothing
+        seen, above = {row}, int(self.parents[row])
+        while above >= 0 and above not in seen and len(path) < 8:  # more than a cell reads
+            seen.add(above)
             path.insert(0, Post(above, text=text_of(voice.tokenizer, self.tokens(above))))
             above = int(self.parents[above])
         if path or self.arrays.tokens[self.arrays.offsets[row]] != voice.tokenizer.reply:
