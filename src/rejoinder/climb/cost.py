@@ -65,7 +65,7 @@ def _cost_of_shipped(trial: EntryProgress) -> Cost:
     """The same of a model of the package: the time to fit is that of where it was made."""
     if trial.entry.home:
         there = Workspace(trial.entry.home).fitted(trial.entry.rung)
-        told = f"trained elsewhere, {_trained(there)}" if there else ""
+        told = f"trained elsewhere, {_trained(there)} (it may have read these very posts)" if there else ""
         return Cost(disk_bytes=there.bytes if there else None, elsewhere=told, **_latencies(trial))
     space = Workspace.shipped()
     names = (trial.entry.rung, *trial.entry.parts)
