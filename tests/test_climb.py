@@ -440,7 +440,10 @@ def test_a_compressor_and_what_others_trained_are_measured_beside_the_rungs(
     found = climb(space, ClimbConfig(("unigram",), budget=None, seed=5), {})
     there = rung(found, "markov")
     assert (there.shipped, there.state, there.cost.whole_seconds) == (True, "measured", None)
-    assert there.cost.elsewhere == "trained elsewhere, by others (it may have read these very posts)" and "may have read these very posts" in there.what
+    assert (
+        there.cost.elsewhere == "trained elsewhere, by others (it may have read these very posts)"
+        and "may have read these very posts" in there.what
+    )
     assert f"it is there already, {there.cost.elsewhere}" in found.verdicts["typing"].sentences[0]
     assert "may have read these very posts" in page(found)
     row = rung(found, "PPMd")
