@@ -92,6 +92,12 @@ def test_phrases_are_the_same_whoever_counts(tmp_path: Path, runner: CallRunner,
     assert bits(found) == whole and found.runs > 10
 
 
+def test_a_text_is_its_first_senders_in_whatever_shard_it_is_sent_again() -> None:
+    """The second sender is not known, so all of it stays the first one's."""
+    threads = threads_of([(OWN, b"x"), ("", None), (OWN, None)])
+    assert Phrases.count(Shards(lambda: threads, size=1)).runs == len(kept_slowly(threads)) > 10
+
+
 def test_a_filter_made_in_parts_is_the_filter(monkeypatch: pytest.MonkeyPatch) -> None:
     runs = np.random.default_rng(0).integers(0, 2**63, 500).astype(np.uint64)
     whole = Phrases.of(runs, 8_003)
