@@ -121,12 +121,14 @@ def _nothing(_: logging.LogRecord) -> bool:
 def _shares(outcomes: NDArray[np.float64]) -> NDArray[np.float64]:
     """(ORDER, _LEVELS) how often the likeliest was right; little is known of what was seldom tried, that of its like counts then.
 
-    A level begins with what is known of the less sure one before it, over all contexts; each length of the context with that.
+    A level begins with what is known of the less sure one before it, over all contexts, or with half of what the counts say, as a
+    text must that is too short to be tried; each length of the context begins with that.
     """
     tried, came = outcomes.sum(axis=1)  # (_LEVELS,)
     of_level = np.empty(_LEVELS)
     before = 0.0
     for level in range(_LEVELS):
+        before = max(before, (level + 0.5) / _LEVELS / 2)
         before = of_level[level] = (came[level] + _DOUBT * before) / (tried[level] + _DOUBT)
     return np.asarray((outcomes[1] + _DOUBT * of_level) / (outcomes[0] + _DOUBT))
 

@@ -13,11 +13,13 @@ where it never was a net does, and so the weights differ by bucket. They are fit
 until nothing moves. N(b) counts the tokens; `above` is the coarser bucket (all levels of that length; above it all lengths;
 above these equal weights), which counts as c = `shrink` tokens, so that a bucket that hardly occurs has the weights of its like.
 
-A personal model, counted from what one person wrote, has the share `personal` wherever it met the last token too, and the
-mixture the rest (as in Smart Compose, Chen et al. 2019); of that, what the person went on with most often takes the share of
-times such a token was right before (`Personal.likeliest`), so that it weighs more the more often it was right:
+A personal model is counted from what one person wrote. What they went on with most often takes the share s of times such a token
+was right before (`Personal.likeliest`), so that it weighs more the more often it was right:
 
     p'(w) = (1 - s) ((1 - personal) p(w) + personal own(w)) + s [w is the likeliest]
+
+A fixed share `personal` of all it says (as in Smart Compose, Chen et al. 2019) costs more than it brings: a few pages say little of
+the words that are not the likeliest.
 
 It learns nothing about words itself; without dev tokens all weights are equal.
 
@@ -75,7 +77,7 @@ class MixtureConfig(Checked, of="mixture"):
     shrink: PositiveFloat = 50.0  # tokens that the weights of the coarser bucket count for
     steps: PositiveInt = 200  # of EM at most
     dev_tokens: PositiveInt = 200_000  # of dev, about, that the weights are fitted on
-    personal: Annotated[float, At(least=0, below=1)] = 0.2  # share of a personal model where it knows the context
+    personal: Annotated[float, At(least=0, below=1)] = 0.0  # share of all that a personal model says where it knows the context
 
     def __post_init__(self) -> None:
         """Check names and ranges."""
@@ -236,11 +238,11 @@ class Mixture(LanguageModel):
         for weight, row in zip(weights, rows, strict=False):
             probs += weight * np.exp(row.astype(np.float64))
         np.add.at(probs, recalled.tokens, weights[-1] * recalled.shares)
-        share = self._own_share(state.own)
-        if self._own and share:
-            likeliest, right = self._own.likeliest(state.own)
-            own = np.exp(self._own.log_probs(state.own).astype(np.float64))
-            probs = (1 - right) * ((1 - share) * probs + share * own)
+        if self._own:
+            share, (likeliest, right) = self._own_share(state.own), self._own.likeliest(state.own)
+            if share:
+                probs = (1 - share) * probs + share * np.exp(self._own.log_probs(state.own).astype(np.float64))
+            probs *= 1 - right
             probs[likeliest] += right
         with np.errstate(divide="ignore"):
             return np.asarray(np.log(probs), dtype=np.float32)
