@@ -18,8 +18,8 @@ was right before (`Personal.likeliest`), so that it weighs more the more often i
 
     p'(w) = (1 - s) ((1 - personal) p(w) + personal own(w)) + s [w is the likeliest]
 
-A fixed share `personal` of all it says (as in Smart Compose, Chen et al. 2019) costs more than it brings: a few pages say little of
-the words that are not the likeliest.
+A fixed share `personal` of all it says (as in Smart Compose, Chen et al. 2019) costs more than it brings: a few pages say little
+of the words that are not the likeliest.
 
 It learns nothing about words itself; without dev tokens all weights are equal.
 
