@@ -377,10 +377,10 @@ def test_what_was_fitted_while_somebody_was_forgotten_is_not_used(tmp_path: Path
 def test_whoever_fits_after_it_reads_only_what_remains(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     space, erasing, waits = space_of(tmp_path, RECORDS[:300]), Event(), Event()
 
-    def slowly(home: Path) -> list[Path]:
+    def slowly(home: Path, **how: bool) -> list[Path]:
         erasing.set()
         assert waits.wait(60)  # until a fit has begun
-        return clear(home)
+        return clear(home, **how)
 
     monkeypatch.setattr("rejoinder.home.forgetting.clear", slowly)
     with ThreadPoolExecutor(2) as pool:

@@ -106,7 +106,7 @@ class Worker:
             left = left.told_apart(open_tokenizer(tokens), open_tokens(tokens, "train"))
         left.save(self.place)
         with self._archive() as archive:
-            Phrases.of_corpus(ArchiveCorpus(archive, self.place, self.split)).save(self.place)
+            Phrases.of_corpus(ArchiveCorpus(archive, self.place, self.split), self.place).save(self.place)
         np.save(self.place / READ, keys)
         pool = pool_of(threads, self.place)
         return tasks.Chosen(key=self.task.key, read=int(read.sum()), pairs={kind: pool.enough(kind) for kind in PAIRS})

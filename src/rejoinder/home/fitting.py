@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import tempfile
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from functools import cached_property, partial
@@ -25,7 +23,7 @@ from rejoinder.engine.calibration import GateConfig, calibrate
 from rejoinder.engine.gate import Calibration
 from rejoinder.errors import ArchiveError, ModelError, NotFitted, NothingToLearn, RejoinderError, Stopped
 from rejoinder.files import told_when_full
-from rejoinder.home.holders import CHECKPOINTS, SCRATCH, folder, remove, sweep
+from rejoinder.home.holders import CHECKPOINTS, folder, scratch_folder
 from rejoinder.home.lock import locked
 from rejoinder.home.tokenizing import settle_tokenizer
 from rejoinder.home.trial import Trial, TrialPosts, WithoutThreads, draw_trial, read_trial
@@ -92,7 +90,7 @@ def fit(
         space.open_archive() as archive,
         locked(space.home, "fit", waiting=lambda line: progress(line, 0, None)),
         told_when_full(space.home),
-        _scratch(space.home) as scratch,
+        scratch_folder(space.home) as scratch,
     ):
         if space.is_empty:
             raise ArchiveError(f"the archive {space.archive_file} holds no posts; `rejoinder import FILE` brings some")
@@ -340,15 +338,3 @@ def _facts(archive: Archive, corpus: ArchiveCorpus, config: FitConfig) -> dict[s
         "seed": config.seed,
         "code": __version__,
     }
-
-
-@contextmanager
-def _scratch(home: Path) -> Iterator[Path]:
-    """A folder on the home's own disk, gone afterwards; what an earlier crash left goes too, since who has the lock is alone."""
-    parent = folder(home, SCRATCH)
-    sweep(parent)
-    try:
-        with tempfile.TemporaryDirectory(dir=parent) as directory:
-            yield Path(directory)
-    finally:
-        remove(parent)

@@ -23,7 +23,7 @@ from rejoinder.archive.reader import ArchiveCorpus
 from rejoinder.archive.store import Archive
 from rejoinder.errors import ArchiveBusy, ModelError, RejoinderError
 from rejoinder.files import told_when_full
-from rejoinder.home.holders import clear, is_ours, remove
+from rejoinder.home.holders import clear, is_ours, remove, scratch_folder
 from rejoinder.home.lock import locked
 from rejoinder.home.trial import read_trial
 from rejoinder.home.workspace import Workspace
@@ -176,9 +176,9 @@ def _subtract(space: Workspace, forgotten: Forgotten) -> bool:
         changed = model.changed(post_tokens(left, model.tokenizer), post_tokens(joined, model.tokenizer))
     except RejoinderError:
         return False
-    with space.open_archive() as archive:
+    with space.open_archive() as archive, scratch_folder(space.home) as scratch:
         corpus = ArchiveCorpus(archive, Path(), everything=everything)
-        data, whose = corpus.fingerprint(), Phrases.of_corpus(corpus)
+        data, whose = corpus.fingerprint(), Phrases.of_corpus(corpus, scratch)
     manifest = {key: value for key, value in found.manifest.items() if key not in ("format", "files", "hashes")}
     space.keep(changed, {**manifest, "data": data, "revision": forgotten.after}, whose.save)
     now = space.fitted("kneser_ney")

@@ -26,7 +26,7 @@ import sys
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
-from tempfile import mkdtemp
+from tempfile import TemporaryDirectory, mkdtemp
 from time import sleep
 
 from rejoinder.archive.schema import check_ours
@@ -139,6 +139,18 @@ def held(home: Path, name: str) -> Iterator[Path]:
     sweep(parent)
     with held_in(parent) as mine:
         yield mine
+
+
+@contextmanager
+def scratch_folder(home: Path) -> Iterator[Path]:
+    """A folder for who has the lock of the models, gone afterwards; what an earlier crash left goes too."""
+    parent = folder(home, SCRATCH)
+    sweep(parent)
+    try:
+        with TemporaryDirectory(dir=parent) as directory:
+            yield Path(directory)
+    finally:
+        remove(parent)
 
 
 @contextmanager

@@ -286,7 +286,7 @@ class _Kitchen:
         if isinstance(self.corpus, FilesCorpus):
             found = guard(self.corpus.sources, voice, GUARD, self.work / f"guard-{_digest(facts)}", self.progress)
         else:
-            found = Phrases.of_corpus(self.corpus)
+            found = Phrases.of_corpus(self.corpus, self.work)
         return replace(found, lexicon=self.lexicon)
 
     @cached_property

@@ -65,7 +65,8 @@ def count_pairs(
     vocabulary, units = len(arrays.words), np.round(weights * _UNITS).astype(np.int64)
     with TemporaryDirectory(dir=workdir) as scratch:
         if shards is not None and arrays.shards:
-            what = {"weights": units.tolist(), "vocabulary": vocabulary, "memory": memory // shards.workers}
+            where = None if shards.workdir is None else str(shards.workdir)
+            what = {"weights": units.tolist(), "vocabulary": vocabulary, "memory": memory // shards.workers, "workdir": where}
             left = shards.map_again(pairs_near, arrays.shards, **what)
             stored = [(part["pairs"], part["sums"]) for part in left]
         else:
@@ -75,10 +76,10 @@ def count_pairs(
     return Cooccurrence((key // vocabulary).astype(np.int32), (key % vocabulary).astype(np.int32), sums / _UNITS)
 
 
-def pairs_near(placed: Arrays, weights: Sequence[int], vocabulary: int, memory: int) -> Arrays:
+def pairs_near(placed: Arrays, weights: Sequence[int], vocabulary: int, memory: int, workdir: str | None) -> Arrays:
     """The `pairs` (M,) of a shard's `places`, as first * V + second, ascending, and their `sums` (M,), in units."""
     offsets = np.concatenate([[0], np.cumsum(placed["lengths"])])
-    with TemporaryDirectory() as scratch:
+    with TemporaryDirectory(dir=workdir) as scratch:
         texts = _Texts(placed["places"], offsets, vocabulary)
         pieces = list(_in_pieces(texts, np.array(weights, np.int64), memory, Path(scratch)))
         merged = [_add_up(part) for part in _ranges(pieces, max(memory // _BYTES_A_PAIR, 1))]

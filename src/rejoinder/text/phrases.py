@@ -69,10 +69,10 @@ class Phrases:
         return cls.count(Shards.of(posts))
 
     @classmethod
-    def of_corpus(cls, corpus: Corpus) -> Self:
-        """Those of the train part of a corpus; what is worked out on the way lies among the temporary files."""
-        with TemporaryDirectory() as workdir:
-            found = cls.count(Shards(lambda: corpus.threads("train"), Path(workdir)))
+    def of_corpus(cls, corpus: Corpus, workdir: Path) -> Self:
+        """Those of the train part of a corpus; what is worked out on the way lies in `workdir`, and is gone afterwards."""
+        with TemporaryDirectory(dir=workdir) as scratch:
+            found = cls.count(Shards(lambda: corpus.threads("train"), Path(scratch)))
             return replace(found, array=np.array(found.array))
 
     @classmethod
