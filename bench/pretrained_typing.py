@@ -1,6 +1,6 @@
 """Typing with a pretrained net in a home: how long keystrokes take, who speaks, and what the process needs of memory.
 
-    python bench/pretrained_typing.py --home DIR [--posts 20] [--pause 0.15]
+    python bench/pretrained_typing.py --home DIR [--posts 20] [--pause 0.15] [--deadline 0.4]
 
 The home has posts, counts and a net (`rejoinder fit`, `rejoinder model add smollm2`). The first 200 characters of test posts are
 typed as answers to what they answer, a keystroke every `--pause` seconds, with the deadline that typing has; the best voice is
@@ -16,7 +16,6 @@ import numpy as np
 from figures import arguments, report
 from hn_bits import read_test
 
-from rejoinder.engine.typing import TypingConfig
 from rejoinder.home.voices import typist, voices
 from rejoinder.home.workspace import Workspace
 from rejoinder.models import is_slow
@@ -29,6 +28,7 @@ def main() -> None:
         "home": (str, "", "a home with posts, counts and a net"),
         "posts": (int, 20, "test posts"),
         "pause": (float, 0.15, "seconds between keystrokes"),
+        "deadline": (float, 0.4, "seconds for an answer, as one who pauses has in the page"),
     }
     args = arguments(__doc__ or "", **options)
     space = Workspace(Path(args.home))
@@ -43,11 +43,11 @@ def main() -> None:
         session = engine.open(context)
         for end in range(1, min(len(post.own_text), _TYPED)):
             began = perf_counter()
-            typed = session.suggest(post.own_text[:end])
+            typed = session.suggest(post.own_text[:end], deadline=began + args.deadline)
             times.append((perf_counter() - began) * 1000)
             by_net.append(typed.rung == nets[0])
             sleep(args.pause)
-    deadline = TypingConfig().deadline * 1000
+    deadline = args.deadline * 1000
     report(f"{nets[0]}: keystroke, p50", [float(np.percentile(times, 50))], "ms", as_json=args.json)
     report(f"{nets[0]}: keystroke, p99 (deadline {deadline:.0f})", [float(np.percentile(times, 99))], "ms", as_json=args.json)
     report("keystrokes that it answered", [float(np.mean(by_net)) * 100], "%", as_json=args.json)

@@ -20,7 +20,7 @@ from typists import Fake, all_words, dice, parrot
 from rejoinder.engine import prefix_cache, typing, voice_scheduler
 from rejoinder.engine.best_first import SearchResult
 from rejoinder.engine.gate import Calibration
-from rejoinder.engine.prefix_cache import Deadline, PrefixCache
+from rejoinder.engine.prefix_cache import Deadline, LatencyEstimate, PrefixCache
 from rejoinder.engine.replay import seam_fault
 from rejoinder.engine.token_healing import HealedDraft, TokenTable
 from rejoinder.engine.typing import Engine, Gate, TypingConfig, TypingSession
@@ -325,6 +325,18 @@ def test_the_first_that_was_asked_answers_for_what_is_late(
 
     VoiceScheduler(voices, 0.002, 1.0).ask("Check ", search, Deadline(clock.now + left))
     assert [one.latency.backoff for one in caches] == pytest.approx(backoffs)
+
+
+def test_a_first_step_that_is_slow_shuts_nobody_out() -> None:
+    """Tables are made for it, and files are read; who was passed over for a slow one is tried again."""
+    latency = LatencyEstimate()
+    latency.observe("step", 0.9)
+    assert latency.step == 0.0
+    latency.observe("step", 0.2)
+    assert latency.step == 0.2
+    for _ in range(100):
+        latency.in_time()
+    assert latency.step == pytest.approx(0.2 * 0.99**100)
 
 
 def test_no_step_is_begun_that_would_end_late(clock: Clock) -> None:

@@ -91,6 +91,7 @@ class LatencyEstimate:
         self.step = 0.0  # seconds that one step takes, about
         self.keystroke = 0.0  # seconds that a keystroke takes, about
         self.backoff = 1.0  # how many times as much must be left as when nobody else types
+        self._warm = False  # whether a step was taken
 
     def late(self) -> None:
         """Note that there was too little time."""
@@ -100,9 +101,13 @@ class LatencyEstimate:
         """Note that there was time enough, for this model or a cheaper one; who was passed over is tried again after a while."""
         self.backoff = max(self.backoff * _RECOVERY, 1.0)
         self.keystroke *= _RECOVERY
+        self.step *= _RECOVERY
 
     def observe(self, what: str, seconds: float) -> None:
-        """Note how long a `start`, a `step` or a `keystroke` took."""
+        """Note how long a `start`, a `step` or a `keystroke` took; the first step, for which tables are made, says nothing."""
+        if what == "step" and not self._warm:
+            self._warm = True
+            return
         mean = getattr(self, what)
         setattr(self, what, mean + _SMOOTH * (seconds - mean) if mean else seconds)
 

@@ -130,7 +130,9 @@ class VoiceScheduler:
             spoken = Spoken(voice, found, spoken.cut or found.cut)
             if deadline.cancelled():
                 break
-            late = late or (found.cut and found.begun)
+            late = late or (
+                found.cut and found.begun and not (voice.slow and found.words)
+            )  # what a slow one has by then is shown
             if found.words or not found.cut:
                 break
         self._note(first, late)

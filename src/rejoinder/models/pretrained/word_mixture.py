@@ -134,7 +134,8 @@ class WordMixture(LanguageModel):
     # --- the next token ------------------------------------------------------------------------------------------
 
     def start(self, context: Sequence[Post]) -> WordState:
-        """What both know before the first token."""
+        """What both know before the first token; by then the tables are made, which take longer than a keystroke may."""
+        self._pairs  # noqa: B018 - made when it is first asked for
         return WordState(self._net.start(context), self._home.start(context))
 
     def start_reply(self, context: Sequence[Post], cases: Cases = ()) -> WordState:
