@@ -126,8 +126,8 @@ class _Draft:
 
     def _says_again(self, text: str) -> bool:
         """Whether the last word of `text` is a long one that its sentence has already."""
-        *said, last = words_of(_SENTENCE.split(self.text)[-1] + text)
-        return len(last) >= _LONG and last in said
+        said = words_of(_SENTENCE.split(self.text)[-1] + text)
+        return bool(said) and len(said[-1]) >= _LONG and said[-1] in said[:-1]
 
     def _pauses_after(self, text: GhostText) -> bool:
         """Whether a mark, a new line or the end may well come next."""

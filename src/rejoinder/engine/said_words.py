@@ -34,6 +34,9 @@ _SEVERAL_UNKNOWN = (0.16, 0.20, 0.24, 0.24)
 _ALONE_UNKNOWN = (0.20, 0.48, 0.64, 0.64)
 
 
+_Places = dict[str, list[tuple[int, str]]]  # by their first letter, words with how many were said after each
+
+
 class SaidWords:
     """The words said before in one session."""
 
@@ -41,8 +44,10 @@ class SaidWords:
         """`context`: the posts answered; `rules`: which words are known."""
         self._context = context
         self._rules = rules
-        self._answered: list[str] | None = None  # read when it is first needed
-        self._read: tuple[str, list[str]] = "", []  # the whole words of the draft as it was, the last first
+        self._answered: _Places | None = None  # read when it is first needed
+        self._head = ""  # of the draft as it was
+        self._read: _Places = {}  # its whole words
+        self._words = 0  # how many
 
     def mixed(self, draft: str, found: Sequence[Word], rules: CaretRules, most: int) -> list[Word]:
         """The best `most` of the next words, and of those that were said before; unchanged if no word is begun.
@@ -82,13 +87,21 @@ class SaidWords:
     def _beginning(self, head: str, begun: str) -> dict[str, float]:
         """c, of the words before the one that is begun."""
         if self._answered is None:
-            text = "\n".join(post.body for post in self._context)[-_ANSWERED:]
-            self._answered = _WORD.findall(text)[::-1]
-        if head != self._read[0]:
-            self._read = head, _WORD.findall(head[-_DRAFT:])[::-1]
+            self._answered = _places(_WORD.findall("\n".join(post.body for post in self._context)[-_ANSWERED:]))
+        if head != self._head:
+            said = _WORD.findall(head[-_DRAFT:])
+            self._head, self._read, self._words = head, _places(said), len(said)
         counts: defaultdict[str, float] = defaultdict(float)
-        for place, word in enumerate((*self._read[1], *self._answered)):
-            if word.startswith(begun):
-                counts[word] += 0.5 ** (place / _HALF)
+        for before, places in ((0, self._read), (self._words, self._answered)):
+            for place, word in places.get(begun[0], ()):
+                if word.startswith(begun):
+                    counts[word] += 0.5 ** ((before + place) / _HALF)
         total = sum(counts.values())
         return {word: count / total for word, count in counts.items()}
+
+
+def _places(said: Sequence[str]) -> _Places:
+    found: defaultdict[str, list[tuple[int, str]]] = defaultdict(list)
+    for place, word in enumerate(reversed(said)):
+        found[word[0]].append((place, word))
+    return dict(found)

@@ -130,9 +130,8 @@ class VoiceScheduler:
             spoken = Spoken(voice, found, spoken.cut or found.cut)
             if deadline.cancelled():
                 break
-            late = late or (
-                found.cut and found.begun and not (voice.slow and found.words)
-            )  # what a slow one has by then is shown
+            shown = voice.slow and found.words  # what a slow one has by then is shown
+            late = late or (found.cut and found.begun and not shown)
             if found.words or not found.cut:
                 break
         self._note(first, late)

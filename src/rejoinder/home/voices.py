@@ -16,7 +16,6 @@ import numpy as np
 
 from rejoinder.engine.gate import Calibration
 from rejoinder.errors import ModelError, NotFitted
-from rejoinder.home.holders import SCRATCH, held
 from rejoinder.home.trial import Trial, read_trial
 from rejoinder.home.workspace import Fitted, Workspace
 from rejoinder.ladder.metrics import bootstrap_change
@@ -195,6 +194,6 @@ def _phrases_of(space: Workspace, name: str, found: Fitted, note: Note) -> Phras
     from rejoinder.archive.reader import ArchiveCorpus
 
     note(f"nothing is kept of whose words `{name}` learned from, so it is read from the archive; `rejoinder fit {name}` keeps it")
-    with space.open_archive() as archive, held(space.home, SCRATCH) as scratch:
+    with space.open_archive() as archive:  # in memory, since a home may be one that is only read
         everything = found.manifest["on"] != "train"
-        return Phrases.of_corpus(ArchiveCorpus(archive, Path(), found.manifest["split"], everything=everything), scratch)
+        return Phrases.build(ArchiveCorpus(archive, Path(), found.manifest["split"], everything=everything).posts("train"))

@@ -15,8 +15,8 @@ that put no space between words have no words to look up, so what is written in 
 from __future__ import annotations
 
 import re
-from collections import deque
-from collections.abc import Iterable, Iterator
+from collections import Counter
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Self
@@ -47,9 +47,20 @@ class Lexicon:
 
         With `one_in` a word of fewer than one of so many posts is none, even if two wrote it.
         """
-        reader = LexiconReader()
-        deque(reader.passing(posts), maxlen=0)
-        return cls(reader.of_writers(2 if one_in is None else max(2, -(-reader.posts // one_in))))
+        whose, read = Writers(), 0
+        last: dict[str, int] = {}  # word -> who wrote it last
+        times = Counter[str]()  # posts with a word, those that one writer sent in a row counted once
+        for post in posts:
+            read += 1
+            said = words(post.own_text)
+            writer = whose(post, said)
+            for word in {*said}:
+                if last.get(word) != writer:
+                    last[word] = writer
+                    times[word] += 1
+        least = 2 if one_in is None else max(2, -(-read // one_in))
+        found = [_hash(word) for word, count in times.items() if count >= least]
+        return cls(np.unique(np.array(found, np.uint32)))
 
     def __contains__(self, word: str) -> bool:
         """Whether `word`, as `rejoinder.text.words` reads it, may be offered."""
@@ -87,38 +98,6 @@ class Lexicon:
         except (OSError, ValueError, EOFError) as error:
             raise DamagedModel(f"the list of words in {directory} is damaged ({error}); fit again") from error
         return cls(hashes)
-
-
-class LexiconReader:
-    """Notes the words of posts that go by on their way to somebody else."""
-
-    def __init__(self) -> None:
-        """Nothing has gone by yet."""
-        self.posts = 0
-        self._whose = Writers()
-        self._last: dict[str, int] = {}  # word -> who wrote it last
-        self._times: dict[str, int] = {}  # word -> posts with it, those that one writer sent in a row counted once
-
-    def passing(self, posts: Iterable[Post]) -> Iterator[Post]:
-        """Hand on `posts` as they are, and learn from each as it passes."""
-        for post in posts:
-            said = words(post.own_text)
-            writer = self._whose(post, said)
-            self.posts += 1
-            for word in {*said}:
-                if self._last.get(word) != writer:
-                    self._last[word] = writer
-                    self._times[word] = self._times.get(word, 0) + 1
-            yield post
-
-    @property
-    def hashes(self) -> NDArray[np.uint32]:
-        """(N,) ascending: of the words of two writers or more, so far."""
-        return self.of_writers(2)
-
-    def of_writers(self, least: int) -> NDArray[np.uint32]:
-        """(N,) ascending: of the words of so many posts, of two writers or more."""
-        return np.unique(np.array([_hash(word) for word, times in self._times.items() if times >= least], np.uint32))
 
 
 def _hash(word: str) -> int:

@@ -212,14 +212,14 @@ def _first_from(key: int, keys: NumberColumn, begin: int) -> int:
 def cut(threads: Iterable[Thread], size: int = SHARD) -> Iterator[list[Thread]]:
     """Threads in lists of so many characters each, and one thread at least; one list at least, if it be empty."""
     some: list[Thread] = []
-    held = cut = 0
+    held = lists = 0
     for thread in threads:
         some.append(thread)
         held += sum(len(post.text) + len(post.title) for post in thread.posts)
         if held >= size:
             yield some
-            some, held, cut = [], 0, cut + 1
-    if some or not cut:
+            some, held, lists = [], 0, lists + 1
+    if some or not lists:
         yield some
 
 
