@@ -92,23 +92,26 @@ class Cost(NamedTuple):
 
     processor: float  # seconds, with those it started
     clock: float  # seconds
-    peak: float  # MB of its own memory, at most
+    peak: float  # MB of memory, at most
+    own: float  # MB, at most, of what is no file's, so that the system cannot take it back; looked at now and then
 
 
 def command_cost(command: list[str], **files: Any) -> Cost:
     """Run a command, whose output goes nowhere but to `files`; it must end well."""
     began = perf_counter()
     process = subprocess.Popen(command, **{"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL, **files})
-    peak = 0.0
+    peak = own = 0.0
     while True:
         ended, status, used = os.wait4(process.pid, os.WNOHANG)
         if ended:
             break
-        with suppress(OSError, StopIteration, IndexError):  # what `getrusage` says begins with what this process has
+        with suppress(OSError, ValueError, LookupError):  # what `getrusage` says begins with what this process has
             lines = Path(f"/proc/{process.pid}/status").read_text().splitlines()
-            peak = int(next(line for line in lines if line.startswith("VmHWM")).split()[1]) / 1024
+            said = dict(line.split(":", 1) for line in lines)
+            peak = int(said["VmHWM"].split()[0]) / 1024
+            own = max(own, int(said["RssAnon"].split()[0]) / 1024)
         sleep(0.02)
     process.returncode = os.waitstatus_to_exitcode(status)
     if process.returncode:
         sys.exit(f"{' '.join(command)} ended with status {process.returncode}")
-    return Cost(used.ru_utime + used.ru_stime, perf_counter() - began, peak)
+    return Cost(used.ru_utime + used.ru_stime, perf_counter() - began, peak, own)

@@ -14,6 +14,7 @@ from conftest import make_corpus, toy_posts
 
 from rejoinder.archive.reader import ArchiveCorpus
 from rejoinder.errors import ConfigError, DamagedModel, ModelError
+from rejoinder.models import word_statistics
 from rejoinder.models.bags import LONGEST, Bags, find, read
 from rejoinder.models.bm25 import BM25, BM25Config
 from rejoinder.models.fusion import CandidateLists, Fusion, FusionConfig, fit_weights
@@ -100,6 +101,28 @@ def test_batches_change_nothing() -> None:
     for name in ("codes", "idf", "share", "lift", "usual", "offsets", "called", "call"):
         assert np.array_equal(getattr(one, name), getattr(two, name)), name
     assert [len(some) for some in batches(range(5), 2)] == [2, 2, 1] and not list(batches([], 2))
+
+
+def test_little_memory_changes_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    rng = np.random.default_rng(1)
+    vocabulary = np.array([f"w{n}" for n in range(300)])
+    asked, replies = ([" ".join(vocabulary[rng.zipf(1.3, 20) % 300]) for _ in range(240)] for _ in range(2))
+    pairs = [(asked[at : at + 60], replies[at : at + 60]) for at in range(0, 240, 60)]
+    alike = counted(posts=iter([asked, replies, asked]), pairs=pairs)
+    monkeypatch.setattr(word_statistics, "_WAITING", 0)  # each batch is merged by itself, once there are as many
+    monkeypatch.setattr(word_statistics, "_PENDING", 200)  # pairs of words, so that they are counted in many ranges
+    ranges = set[tuple[int, int]]()
+    pairs_of = word_statistics._Crossing.pairs
+
+    def noted(self: word_statistics._Crossing, begin: int, end: int, words: int) -> Any:
+        ranges.add((begin, end))
+        return pairs_of(self, begin, end, words)
+
+    monkeypatch.setattr(word_statistics._Crossing, "pairs", noted)
+    little = counted(posts=iter([asked, replies, asked]), pairs=pairs)
+    assert len(alike.called) > 5 and len(ranges) > 5
+    for name in ("codes", "idf", "share", "lift", "usual", "offsets", "called", "call"):
+        assert np.array_equal(getattr(alike, name), getattr(little, name)), name
 
 
 def test_a_word_that_replies_take_up_is_lifted_by_hand() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import gc
 import os
 import subprocess
@@ -18,7 +19,7 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from rejoinder.errors import ModelError
-from rejoinder.models.directory import save_array
+from rejoinder.models.directory import load_array, save_array, save_config
 from rejoinder.models.forward_index import build_index
 from rejoinder.models.interfaces import Job
 from rejoinder.models.kneser_ney import KneserNey, KneserNeyConfig
@@ -289,6 +290,28 @@ def test_a_column_is_saved_as_an_array_is(tmp_path: Path) -> None:
         save_array(tmp_path, name, value)
         assert np.load(tmp_path / f"{name}.npy").tolist() == value.tolist()
     assert (tmp_path / "memory.npy").read_bytes() == (tmp_path / "file.npy").read_bytes()
+
+
+def test_what_a_fit_left_on_the_disk_is_not_copied_and_what_another_model_has_is(tmp_path: Path) -> None:
+    made = NumberColumns(tmp_path).keep(np.arange(9))
+    source = Path(str(in_file(made).filename))  # type: ignore[union-attr]
+    for model in ("one", "other"):
+        save_config(tmp_path / model, "kneser_ney", KneserNeyConfig())
+    save_array(tmp_path / "one", "array", made)
+    save_array(tmp_path / "other", "array", load_array(tmp_path / "one", "array"))
+    one, other = (tmp_path / model / "array.npy" for model in ("one", "other"))
+    assert one.samefile(source) and not other.samefile(one)
+    source.unlink()  # with the folder of the fit
+    assert np.load(one).tolist() == np.load(other).tolist() == list(range(9))
+
+
+def test_where_a_file_cannot_have_two_names_it_is_copied(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(source: Path, target: Path) -> None:
+        raise OSError(errno.EXDEV, "another disk")
+
+    monkeypatch.setattr(os, "link", refuse)
+    save_array(tmp_path, "array", NumberColumns(tmp_path).keep(np.arange(9)))
+    assert np.load(tmp_path / "array.npy").tolist() == list(range(9))
 
 
 # --- serving -------------------------------------------------------------------------------------------------------------

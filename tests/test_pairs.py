@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from rejoinder.models.pairs import answers_comment, clean_pairs, draw_negatives
+from rejoinder.models.pairs import answers_comment, clean_pairs, draw_negatives, drawn
 from rejoinder.post import Kind, Pair, Post
 
 STORY = Post(1, Kind.STORY, "", title="A story with words")
@@ -69,3 +69,11 @@ def test_every_other_reply_is_drawn_about_equally_often() -> None:
 def test_too_few_others_are_refused() -> None:
     with pytest.raises(ValueError, match="5 replies from other threads were wanted; there are 4"):
         draw_negatives(np.array([5, 3, 5, 8, 3, 3, 9]), 5, np.random.default_rng(0))
+
+
+def test_some_are_drawn_without_holding_all() -> None:
+    numbers = list(range(1000, 1050))
+    expected = [numbers[place] for place in sorted(np.random.default_rng(3).permutation(50)[:7])]
+    assert drawn(lambda: iter(numbers), 7, np.random.default_rng(3)) == expected
+    assert drawn(lambda: iter(numbers), 80, np.random.default_rng(3)) == numbers
+    assert drawn(lambda: iter([]), 7, np.random.default_rng(3)) == []

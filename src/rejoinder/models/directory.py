@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 import shutil
 from contextlib import suppress
 from functools import lru_cache
@@ -56,12 +57,23 @@ def load_config(directory: Path, rung: str, config: type[C]) -> C:
 
 
 def save_array(directory: Path, name: str, array: NDArray[Any]) -> None:
-    """Write one array; one that lies in a file is copied without being read into memory."""
-    mapped = in_file(array)
-    if mapped is not None and str(mapped.filename).endswith(".npy"):
-        shutil.copyfile(str(mapped.filename), directory / f"{name}.npy")
-    else:
-        np.save(directory / f"{name}.npy", array, allow_pickle=False)
+    """Write one array; one that lies in a file is not read into memory, and takes the disk once where that can be."""
+    mapped, target = in_file(array), directory / f"{name}.npy"
+    if mapped is None or not str(mapped.filename).endswith(".npy"):
+        np.save(target, array, allow_pickle=False)
+    elif not _linked(source := Path(str(mapped.filename)), target):
+        shutil.copyfile(source, target)
+
+
+def _linked(source: Path, target: Path) -> bool:
+    """Give a file of a fit's own folder a second name; not one of another model, since two of them share nothing."""
+    if (source.parent / _CONFIG).exists():
+        return False
+    try:
+        os.link(source, target)
+    except OSError:  # another disk, or one that knows no second names
+        return False
+    return True
 
 
 def load_array(directory: Path, name: str) -> NDArray[Any]:

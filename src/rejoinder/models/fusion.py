@@ -19,7 +19,9 @@ from __future__ import annotations
 import logging
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import groupby, islice
 from math import log, log1p
+from operator import itemgetter
 from pathlib import Path
 from typing import ClassVar, Self, cast
 
@@ -34,7 +36,7 @@ from rejoinder.models import LADDER, Can, those_that
 from rejoinder.models.directory import load_array, load_config, load_json, save_array, save_config
 from rejoinder.models.interfaces import Job, ReplyRanker, Scores, Suggester
 from rejoinder.models.overlap import NAMES, Overlap
-from rejoinder.models.pairs import answers_comment, clean_pairs, draw_negatives
+from rejoinder.models.pairs import answers_comment, clean_pairs, draw_negatives, drawn
 from rejoinder.models.regression import conditional_logit, logistic
 from rejoinder.post import Pair, Post
 from rejoinder.text.words import words
@@ -170,8 +172,8 @@ class Fusion(ReplyRanker):
             return CandidateLists(nothing, np.empty((0, 3)))
         texts = [pair.reply.own_text for pair in pairs]
         x = np.empty((len(pairs), 1 + others, len(self.features)), np.float32)
-        for row, drawn in enumerate(draw_negatives(threads, others, rng)):
-            x[row] = self.measure(pairs[row].context, [texts[row], *(texts[place] for place in drawn)])
+        for row, negatives in enumerate(draw_negatives(threads, others, rng)):
+            x[row] = self.measure(pairs[row].context, [texts[row], *(texts[place] for place in negatives)])
             job.progress("weighing rankers on dev", row + 1, len(pairs))
         return CandidateLists(x, np.stack([_known(pair.context) for pair in pairs]))
 
@@ -225,14 +227,17 @@ def _questions(corpus: Corpus, most: int, rng: np.random.Generator) -> Iterator[
     """Pairs of each kind, opening posts first, with the key of their thread: of dev, or where it has none, of train."""
     parts: tuple[Part, ...] = ("dev", "train")
     for part in parts:
-        found = [(thread.key, pair) for thread in corpus.threads(part) for pair in clean_pairs(thread.pairs())]
-        if len({key for key, _ in found}) > 1:
+        if len({key for key, _ in islice(groupby(_answered(corpus, part), key=itemgetter(0)), 2)}) > 1:
             break
         _log.warning("dev has no replies in two threads, so the fusion is weighed on train")
-    chosen = [found[place] for place in np.sort(rng.permutation(len(found))[:most])]
+    chosen = drawn(lambda: _answered(corpus, part), most, rng)
     for kind in (0, 1):
         some = [(key, pair) for key, pair in chosen if answers_comment(pair.context) == kind]
         yield [pair for _, pair in some], np.array([key for key, _ in some], np.int64)
+
+
+def _answered(corpus: Corpus, part: Part) -> Iterator[tuple[int, Pair]]:
+    return ((thread.key, pair) for thread in corpus.threads(part) for pair in clean_pairs(thread.pairs()))
 
 
 def _known(context: Sequence[Post]) -> Floats:

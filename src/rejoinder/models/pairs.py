@@ -7,7 +7,9 @@ are left out.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from itertools import repeat
+from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,6 +17,7 @@ from numpy.typing import NDArray
 from rejoinder.post import Kind, Pair, Post, unquoted
 from rejoinder.text.words import ADDRESS, words
 
+T = TypeVar("T")
 _FEWEST_WORDS_A_LINK = 8  # beside each link of a reply
 
 
@@ -56,6 +59,21 @@ def draw_negatives(threads: NDArray[np.int64], n: int, rng: np.random.Generator)
         drawn[row] = rng.choice(len(threads) - sizes[kind], n, replace=False, shuffle=False)
         drawn[row] += np.where(drawn[row] >= begins[kind], sizes[kind], 0)
     return order[drawn]
+
+
+def drawn(those: Callable[[], Iterable[T]], most: int, rng: np.random.Generator) -> list[T]:
+    """At most `most` of them, drawn at random, in their order; they are gone through twice, and no more than these are held."""
+    places = np.sort(rng.permutation(sum(1 for _ in those()))[:most])
+    return [one for one, keep in zip(those(), _among(places), strict=False) if keep]
+
+
+def _among(places: NDArray[np.int64]) -> Iterator[bool]:
+    """Whether 0, 1, 2 ... are among these ascending places, up to the last of them."""
+    begin = 0
+    for place in places.tolist():
+        yield from repeat(False, place - begin)
+        yield True
+        begin = place + 1
 
 
 def _own(post: Post) -> Post:

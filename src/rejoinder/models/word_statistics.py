@@ -31,7 +31,8 @@ _RARELY = 50.0  # L of words that no pair has
 _FAR = 2.5  # standard deviations
 _FEWEST = 3  # texts of a word that calls up or is called up
 _COMMON = 0.03  # share of posts from which on a word neither calls up nor is called up
-_PENDING = 2**24  # pairs of words that are counted at a time, about
+_WAITING = 2**20  # words of batches that are merged together, at least
+_PENDING = 2**23  # pairs of words that are counted at a time, about
 _ARRAYS = ("codes", "idf", "share", "lift", "usual", "offsets", "called", "call")
 
 Floats = NDArray[np.float64]
@@ -117,17 +118,27 @@ def _places(codes: Ints, bags: Bags, words: int) -> Ints:
 
 
 def _count_words(posts: Iterator[Sequence[str]], letters: int | None) -> tuple[int, Ints, Ints, Ints]:
-    """How many texts; the words they have (V,), ascending; in how many texts each is, and how often (V,)."""
-    total = 0
-    codes, df, occurrences = (np.empty(0, np.int64) for _ in range(3))
+    """How many texts; the words they have (V,), ascending; in how many texts each is, and how often (V,).
+
+    What was counted waits until it is as much as there is already, so that each word is merged few times, not once a batch.
+    """
+    total = waiting = 0
+    codes, counts = np.empty(0, np.int64), np.empty((0, 2), np.int64)
+    pending: list[tuple[Ints, Ints]] = []
     for batch in posts:
         bags = Bags.of(read(batch), letters)
         total += len(batch)
-        every = np.concatenate([codes, bags.codes])
-        weights = np.concatenate([df, np.ones(len(bags.codes))]), np.concatenate([occurrences, bags.counts])
-        codes, place = np.unique(every, return_inverse=True)
-        df, occurrences = (np.bincount(place, weight).astype(np.int64) for weight in weights)
-    return total, codes, df, occurrences
+        pending.append(add_up(bags.codes, np.stack([np.ones_like(bags.counts), bags.counts], axis=1)))
+        waiting += len(pending[-1][0])
+        if waiting > max(len(codes), _WAITING):
+            codes, counts = _merged([(codes, counts), *pending])
+            pending, waiting = [], 0
+    codes, counts = _merged([(codes, counts), *pending])
+    return total, codes, counts[:, 0], counts[:, 1]
+
+
+def _merged(parts: Sequence[tuple[Ints, Ints]]) -> tuple[Ints, Ints]:
+    return add_up(*(np.concatenate(arrays) for arrays in zip(*parts, strict=True)))
 
 
 def _lift(both: Ints, expected: Floats, df: Ints) -> Floats:
@@ -140,41 +151,60 @@ def _lift(both: Ints, expected: Floats, df: Ints) -> Floats:
 def _calls(
     codes: Ints, asked: Sequence[Bags], replies: Sequence[Bags], counts: tuple[Ints, Ints], able: NDArray[np.bool_]
 ) -> tuple[Ints, Ints, Floats]:
-    """Offsets (V+1,), places (E,) and strengths (E,) of what each word calls up."""
+    """Offsets (V+1,), places (E,) and strengths (E,) of what each word calls up; worked out for a range of words at a time."""
     words, number = len(codes), max(sum(len(bags.lengths) for bags in replies), 1)
-    keys = times = np.empty(0, np.int64)
-    pending: list[Ints] = []
     sides = [np.append(able & (count >= _FEWEST), False) for count in counts]
-    for one, other in zip(asked, replies, strict=True):
-        pending.append(_crossed(codes, one, other, sides))
-        if sum(map(len, pending)) > _PENDING:
-            keys, times = _add(keys, times, pending)
-            pending = []
-    keys, times = _add(keys, times, pending)
-    first, second = keys // words if words else keys, keys % words if words else keys
-    expected = counts[0][first] * counts[1][second] / number
-    far = (times - expected > _FAR * np.sqrt(expected + 0.5)) & (first != second)
-    first, second, times = first[far], second[far], times[far]
-    call = (times - 1) / (counts[0][first] + 5) - counts[1][second] / number
-    more = call > 0
-    return np.searchsorted(first[more], np.arange(words + 1)), second[more], call[more]
+    crossings = [_Crossing.of(codes, one, other, sides) for one, other in zip(asked, replies, strict=True)]
+    ends = np.cumsum(sum((crossing.sizes(words) for crossing in crossings), np.zeros(words, np.int64)))
+    found: list[tuple[Ints, Ints, Floats]] = [(np.empty(0, np.int64), np.empty(0, np.int64), np.empty(0))]
+    begin = 0
+    while begin < words:
+        before = int(ends[begin - 1]) if begin else 0
+        end = max(int(np.searchsorted(ends, before + _PENDING, side="right")), begin + 1)
+        crossed = np.concatenate([np.empty(0, np.int64), *(crossing.pairs(begin, end, words) for crossing in crossings)])
+        keys, times = np.unique(crossed, return_counts=True)
+        first, second = np.divmod(keys, words)
+        expected = counts[0][first] * counts[1][second] / number
+        far = (times - expected > _FAR * np.sqrt(expected + 0.5)) & (first != second)
+        first, second, times = first[far], second[far], times[far]
+        call = (times - 1) / (counts[0][first] + 5) - counts[1][second] / number
+        more = call > 0
+        found.append((first[more], second[more], call[more]))
+        begin = end
+    first, second, call = (np.concatenate(arrays) for arrays in zip(*found, strict=True))
+    return np.searchsorted(first, np.arange(words + 1)), second, call
 
 
-def _crossed(codes: Ints, one: Bags, other: Bags, sides: Sequence[NDArray[np.bool_]]) -> Ints:
-    """Every word of each text of `one` with every word of its reply: first * V + second."""
-    (owner, left), (owners, right) = (
-        (bags.owner[keep], places[keep])
-        for bags, able in zip((one, other), sides, strict=True)
-        for places in [find(codes, bags.codes)]
-        for keep in [able[places]]
-    )
-    begins = np.searchsorted(owners, np.arange(len(other.lengths) + 1))
-    sizes = (begins[1:] - begins[:-1])[owner]
-    within = np.arange(int(sizes.sum())) - np.repeat(np.cumsum(sizes) - sizes, sizes)
-    found: Ints = np.repeat(left, sizes) * len(codes) + right[np.repeat(begins[owner], sizes) + within]
-    return found
+@dataclass(frozen=True, eq=False)
+class _Crossing:
+    """Every word of some texts with every word of the reply to each, as far as they may call up and be called up."""
 
+    left: Ints  # (L,) words of the texts
+    begins: Ints  # (L,) where the words of the reply to each begin
+    many: Ints  # (L,) how many these are
+    right: NDArray[np.int32]  # (R,) words of the replies
 
-def _add(keys: Ints, times: Ints, pending: Sequence[Ints]) -> tuple[Ints, Ints]:
-    here, often = np.unique(np.concatenate([np.empty(0, np.int64), *pending]), return_counts=True)
-    return add_up(np.concatenate([keys, here]), np.concatenate([times, often.astype(np.int64)]))
+    @classmethod
+    def of(cls, codes: Ints, one: Bags, other: Bags, sides: Sequence[NDArray[np.bool_]]) -> Self:
+        """Of the texts `one` and the replies `other`."""
+        (owner, left), (owners, right) = (
+            (bags.owner[keep], places[keep])
+            for bags, able in zip((one, other), sides, strict=True)
+            for places in [find(codes, bags.codes)]
+            for keep in [able[places]]
+        )
+        order = np.argsort(left, kind="stable")
+        begins = np.searchsorted(owners, np.arange(len(other.lengths) + 1))
+        return cls(left[order], begins[owner[order]], np.diff(begins)[owner[order]], right.astype(np.int32))
+
+    def sizes(self, words: int) -> Ints:
+        """(V,) how many pairs each word is the first of."""
+        return np.bincount(self.left, self.many, words).astype(np.int64)
+
+    def pairs(self, begin: int, end: int, words: int) -> Ints:
+        """(N,) those whose first word is one from `begin` up to `end`: first * V + second."""
+        some = slice(*np.searchsorted(self.left, [begin, end]).tolist())
+        many = self.many[some]
+        within = np.arange(int(many.sum())) - np.repeat(np.cumsum(many) - many, many)
+        found: Ints = np.repeat(self.left[some], many) * words + self.right[np.repeat(self.begins[some], many) + within]
+        return found
