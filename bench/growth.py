@@ -18,7 +18,7 @@ import os
 import shutil
 import sys
 import tempfile
-from collections import Counter
+from collections import defaultdict
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
@@ -84,7 +84,7 @@ def serve(home: Path) -> Figures:
 
 def fit_in_stages(home: Path, name: str, memory: int) -> Figures:
     """Fit a rung as the command does: the seconds of the processor of each stage."""
-    took: Counter[str] = Counter()
+    took: defaultdict[str, float] = defaultdict(float)
     stage, since = "before", sum(os.times()[:4])
 
     def told(what: str, done: int, total: int | None) -> None:
