@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 from math import log
+from mmap import mmap
+from pathlib import Path
 
 import numpy as np
 import pytest
 from numpy.typing import NDArray
 
 from rejoinder.errors import ConfigError
-from rejoinder.models.pmi_svd import PMISVDConfig, factorise, positive_pmi
+from rejoinder.models.pmi_matrix import positive_pmi
+from rejoinder.models.pmi_svd import PMISVDConfig, factorise
+from rejoinder.text.columns import NumberColumns
 from rejoinder.text.cooccurrence import Cooccurrence, count_pairs, distance_weights
 from rejoinder.text.word_arrays import read_words
 
@@ -56,6 +60,50 @@ def test_pmi_of_a_text_is_that_of_the_whole_table() -> None:
     table += table.T
     for smoothing, shift in ((0.75, 1.0), (1.0, 1.2)):
         assert np.allclose(positive_pmi(counted, 8, smoothing, shift).toarray(), slow_pmi(table, smoothing, shift), atol=1e-5)
+
+
+@pytest.mark.parametrize("memory", [64, 900, 2**30])
+def test_in_little_memory_and_on_the_disk_the_matrix_is_the_same_to_the_bit(tmp_path: Path, memory: int) -> None:
+    from scipy import sparse
+
+    rng = np.random.default_rng(3)
+    texts = [" ".join(np.array(list("abcdefghijklmnopqrst"))[rng.zipf(1.4, 30) % 20]) for _ in range(40)]
+    arrays = read_words(texts, 1, 100)
+    counted, size = count_pairs(arrays, distance_weights(3, "linear")), len(arrays.words)
+    # all at once: both directions of every pair, which scipy puts in order
+    first, second, sums = counted.first, counted.second, counted.sums
+    total = np.bincount(first, sums, size) + np.bincount(second, sums, size)
+    smoothed = total**0.75
+    log_total, log_smoothed, met = (
+        np.log(total),
+        np.log(smoothed / smoothed.sum()),
+        np.log(sums * np.where(first == second, 2, 1)),
+    )
+    one, other = (
+        np.maximum(met - log_total[word] - log_smoothed[context] - np.log(1.1), 0).astype(np.float32)
+        for word, context in ((first, second), (second, first))
+    )
+    apart = first != second
+    rows, columns = np.concatenate([first, second[apart]]), np.concatenate([second, first[apart]])
+    values = np.concatenate([one, other[apart]])
+    kept = values > 0
+    whole = sparse.csr_matrix((values[kept], (rows[kept], columns[kept])), shape=(size, size))
+    for where in (None, tmp_path):
+        found = positive_pmi(counted, size, 0.75, 1.1, NumberColumns(where), memory)
+        assert found.has_sorted_indices and found.nnz > 100
+        if memory > 900:  # rows added up in pieces round otherwise
+            assert np.array_equal(found.data, whole.data)
+        assert np.allclose(found.data, whole.data, rtol=1e-5, atol=1e-6)
+        assert np.array_equal(found.indices, whole.indices) and np.array_equal(found.indptr, whole.indptr)
+
+
+def test_the_matrix_stays_in_its_files(tmp_path: Path) -> None:
+    counted = count_pairs(read_words(["a b c a", "b c d"], 1, 100), distance_weights(2, "linear"))
+    found = positive_pmi(counted, 4, 1.0, 1.0, NumberColumns(tmp_path))
+    for array in (found.data, found.indices):
+        while isinstance(array, np.ndarray):
+            array = array.base
+        assert isinstance(array, mmap)
 
 
 def test_the_factors_are_those_of_the_whole_decomposition() -> None:

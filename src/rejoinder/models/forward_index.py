@@ -21,7 +21,7 @@ from rejoinder.models.suffixes import Adjusted, Span, Suffixes, Workshop, adjust
 from rejoinder.text.columns import NumberColumn
 from rejoinder.text.counting import ROOM, Room
 from rejoinder.text.ngrams import Level, NgramCounts
-from rejoinder.text.sums import run_starts
+from rejoinder.text.sums import run_starts, spans
 
 _BYTES_AN_NGRAM = 128  # what working one out takes: its counts, probabilities, and order
 _LEFT_OUT = 2**32 - 1  # the place of an n-gram that is not in the index
@@ -143,20 +143,11 @@ def _lower(probs: NumberColumn, suffixes: Suffixes | None, work: Workshop) -> Nu
 def _next_order(order: _Order, before: _Done, kept: Kept | None, work: Workshop) -> tuple[Followers, _Done]:
     """One order of the index, the backoffs of the contexts written into the order `before`."""
     writing = _Writing(order, before, kept, work)
-    groups = list(_groups(order.contexts, work.step))
+    groups = list(spans(order.contexts, work.step))
     sizes = work.each(writing.size, groups)
     begins = np.append(0, np.cumsum(sizes, dtype=np.int64)).tolist()
     work.each(writing.group, list(zip(groups, pairwise(begins), strict=True)))
     return writing.done(begins[-1])
-
-
-def _groups(contexts: NDArray[np.int64], step: int) -> Iterator[Span]:
-    """Runs of first tokens with at most `step` contexts (one token at least)."""
-    first, tokens = 0, len(contexts) - 1
-    while first < tokens:
-        last = max(int(np.searchsorted(contexts, contexts[first] + step, side="right")) - 1, first + 1)
-        yield first, last
-        first = last
 
 
 class _Writing:

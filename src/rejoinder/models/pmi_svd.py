@@ -23,8 +23,10 @@ from numpy.typing import NDArray
 from rejoinder.config import At, Checked, NonNegativeInt, PositiveInt, Share
 from rejoinder.errors import missing_extra
 from rejoinder.models.interfaces import Job
+from rejoinder.models.pmi_matrix import positive_pmi
 from rejoinder.models.similarity import Similarity
-from rejoinder.text.cooccurrence import DEFAULT_MEMORY, Cooccurrence, Nearness, count_pairs, distance_weights
+from rejoinder.text.columns import NumberColumns
+from rejoinder.text.cooccurrence import DEFAULT_MEMORY, Nearness, count_pairs, distance_weights
 from rejoinder.text.vectors import WordVectors
 from rejoinder.text.word_arrays import WordArrays
 
@@ -65,40 +67,12 @@ def pmi_vectors(arrays: WordArrays, config: PMISVDConfig, seed: int, job: Job) -
     weights = distance_weights(config.window, config.nearness)
     pairs = count_pairs(arrays, weights, config.memory, job.workdir, job.shards)
     job.progress("pairs of words counted", len(pairs.sums), None)
+    columns = NumberColumns(None if job.shards is None else job.shards.workdir)
     try:
-        matrix = positive_pmi(pairs, len(arrays.words), config.smoothing, config.shift)
+        matrix = positive_pmi(pairs, len(arrays.words), config.smoothing, config.shift, columns, config.memory)
         return factorise(matrix, config.size, config.power, seed)
     except ImportError as error:
         raise missing_extra("fitting pmi_svd", "train") from error
-
-
-def positive_pmi(pairs: Cooccurrence, vocabulary: int, smoothing: float, shift: float) -> Any:
-    """(V, V) scipy CSR float32, nats: max(PMI - ln shift, 0) of each pair of words, the context's distribution smoothed.
-
-    Args:
-        pairs: unordered pairs with their weights; each is read both ways.
-        vocabulary: V.
-        smoothing: the power s that the contexts' counts are raised to; 1: not smoothed.
-        shift: k, at least 1; 1: not shifted.
-    """
-    from scipy import sparse
-
-    first, second, sums = pairs.first, pairs.second, pairs.sums
-    total = np.bincount(first, sums, vocabulary) + np.bincount(second, sums, vocabulary)  # (V,) the sum of each row of M
-    smoothed = total**smoothing
-    with np.errstate(divide="ignore"):  # a word that never met another has no pairs either
-        log_total, log_smoothed = np.log(total), np.log(smoothed / smoothed.sum())
-    met = np.log(sums * np.where(first == second, 2, 1))  # both ways a pair of a word with itself is the same entry of M
-
-    def nats(word: NDArray[np.int32], context: NDArray[np.int32]) -> NDArray[np.float32]:
-        found = met - log_total[word] - log_smoothed[context] - np.log(shift)
-        return np.asarray(np.maximum(found, 0), np.float32)
-
-    apart = first != second
-    rows, columns = np.concatenate([first, second[apart]]), np.concatenate([second, first[apart]])
-    values = np.concatenate([nats(first, second), nats(second, first)[apart]])
-    kept = values > 0
-    return sparse.csr_matrix((values[kept], (rows[kept], columns[kept])), shape=(vocabulary, vocabulary))
 
 
 def factorise(matrix: Any, size: int, power: float, seed: int) -> NDArray[np.float32]:

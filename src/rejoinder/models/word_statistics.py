@@ -24,7 +24,7 @@ from numpy.typing import NDArray
 from rejoinder.errors import DamagedModel
 from rejoinder.models.bags import Bags, find, read
 from rejoinder.models.directory import load_array, save_array
-from rejoinder.text.sums import add_up
+from rejoinder.text.sums import add_up, spans
 
 _SMOOTHING = 2.0  # a
 _RARELY = 50.0  # L of words that no pair has
@@ -155,12 +155,9 @@ def _calls(
     words, number = len(codes), max(sum(len(bags.lengths) for bags in replies), 1)
     sides = [np.append(able & (count >= _FEWEST), False) for count in counts]
     crossings = [_Crossing.of(codes, one, other, sides) for one, other in zip(asked, replies, strict=True)]
-    ends = np.cumsum(sum((crossing.sizes(words) for crossing in crossings), np.zeros(words, np.int64)))
+    sizes = sum((crossing.sizes(words) for crossing in crossings), np.zeros(words, np.int64))
     found: list[tuple[Ints, Ints, Floats]] = [(np.empty(0, np.int64), np.empty(0, np.int64), np.empty(0))]
-    begin = 0
-    while begin < words:
-        before = int(ends[begin - 1]) if begin else 0
-        end = max(int(np.searchsorted(ends, before + _PENDING, side="right")), begin + 1)
+    for begin, end in spans(np.append(0, np.cumsum(sizes)), _PENDING):
         crossed = np.concatenate([np.empty(0, np.int64), *(crossing.pairs(begin, end, words) for crossing in crossings)])
         keys, times = np.unique(crossed, return_counts=True)
         first, second = np.divmod(keys, words)
@@ -170,7 +167,6 @@ def _calls(
         call = (times - 1) / (counts[0][first] + 5) - counts[1][second] / number
         more = call > 0
         found.append((first[more], second[more], call[more]))
-        begin = end
     first, second, call = (np.concatenate(arrays) for arrays in zip(*found, strict=True))
     return np.searchsorted(first, np.arange(words + 1)), second, call
 

@@ -8,6 +8,7 @@ was counted, and whoever counted them: where the words were read in shards, each
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,7 +20,7 @@ from numpy.typing import NDArray
 
 from rejoinder.text.columns import NumberColumn
 from rejoinder.text.shards import Arrays, Shards
-from rejoinder.text.sums import add_runs, add_up
+from rejoinder.text.sums import add_runs, add_up, spans
 from rejoinder.text.word_arrays import WordArrays
 
 Ints = NDArray[np.int64]
@@ -27,6 +28,7 @@ Doubles = NDArray[np.float64]
 Nearness = Literal["linear", "harmonic", "flat"]
 DEFAULT_MEMORY = 2**30  # bytes
 _UNITS = 2**24  # of a weight of 1
+_DRAWN = 4  # pairs of each piece for each range that pieces are cut into
 _BYTES_A_PAIR = 32  # what counting one pair of places takes at its peak: its key, the sorted key, its weight
 
 
@@ -59,8 +61,8 @@ def count_pairs(
     """The pairs of words of all texts, near each other by `weights` (window,), with about `memory` bytes for the counting.
 
     Where that is not enough for all pairs at once, they are counted in pieces that lie on the disk (in `workdir`, else among the
-    temporary files) until they are merged; given the `shards` that the words were counted in, in as many. Only the result is held
-    whole.
+    temporary files) until they are merged; given the `shards` that the words were counted in, in as many, and the result lies
+    where the shards have their files.
     """
     vocabulary, units = len(arrays.words), np.round(weights * _UNITS).astype(np.int64)
     with TemporaryDirectory(dir=workdir) as scratch:
@@ -70,10 +72,14 @@ def count_pairs(
             left = shards.map_again(pairs_near, arrays.shards, **what)
             stored = [(part["pairs"], part["sums"]) for part in left]
         else:
+            shards, left = Shards.of(()), []
             stored = list(_in_pieces(_Texts(arrays.places, arrays.offsets, vocabulary), units, memory, Path(scratch)))
-        merged = [_add_up(part) for part in _ranges(stored, max(memory // _BYTES_A_PAIR, 1))]
-    key, sums = (np.concatenate([np.empty(0, np.int64), *some]) for some in zip(*merged, strict=True)) if merged else [_NONE] * 2
-    return Cooccurrence((key // vocabulary).astype(np.int32), (key % vocabulary).astype(np.int32), sums / _UNITS)
+        merged = (_add_up(part) for part in _ranges(stored, max(memory // _BYTES_A_PAIR, 1)))
+        pieces = ((key // vocabulary, key % vocabulary, sums / _UNITS) for key, sums in merged)
+        kinds = {"first": np.int32, "second": np.int32, "sums": np.float64}
+        found = shards.collect(kinds, sum(len(pairs) for pairs, _ in stored), pieces)
+        shards.drop(left)
+    return Cooccurrence(*(found[name] for name in kinds))
 
 
 def pairs_near(placed: Arrays, weights: Sequence[int], vocabulary: int, memory: int, workdir: str | None) -> Arrays:
@@ -102,18 +108,9 @@ _NONE = np.empty(0, np.int64)
 def _in_pieces(texts: _Texts, weights: Ints, memory: int, scratch: Path) -> Iterator[Piece]:
     """The pairs of some texts, in pieces of the disk where not all fit into memory."""
     most = max(memory // (_BYTES_A_PAIR * len(weights)), 1)
-    for number, piece in enumerate(_pieces(texts.offsets, most)):
+    for number, piece in enumerate(spans(texts.offsets, most)):
         found = _count(texts, slice(*piece), weights)
         yield found if texts.offsets[-1] <= most else _on_disk(found, scratch / str(number))
-
-
-def _pieces(offsets: Ints, most: int) -> Iterator[tuple[int, int]]:
-    """Runs of texts of at most `most` words (one text at least)."""
-    first, texts = 0, len(offsets) - 1
-    while first < texts:
-        last = max(int(np.searchsorted(offsets, offsets[first] + most, side="right")) - 1, first + 1)
-        yield first, last
-        first = last
 
 
 def _count(texts: _Texts, piece: slice, weights: Ints) -> Piece:
@@ -137,21 +134,35 @@ def _add_up(pieces: Sequence[Piece]) -> Piece:
     """Pieces of the same range made one."""
     if len(pieces) == 1:
         return pieces[0]
+    if not pieces:
+        return _NONE, _NONE
     return add_up(np.concatenate([pair for pair, _ in pieces]), np.concatenate([sums for _, sums in pieces]))
 
 
 def _ranges(pieces: Sequence[Piece], at_a_time: int) -> Iterator[list[Piece]]:
-    """Cut the pieces into ranges with the same pairs in all of them, of about `at_a_time` entries together."""
-    if not pieces:
-        return
-    step = max(at_a_time // len(pieces), 1)
-    cuts = np.unique(np.concatenate([pair[step::step] for pair, _ in pieces]))
-    places = [[0, *np.searchsorted(pair, cuts).tolist(), len(pair)] for pair, _ in pieces]
-    for number in range(len(cuts) + 1):
-        yield [
-            (pair[at[number] : at[number + 1]], sums[at[number] : at[number + 1]])
-            for (pair, sums), at in zip(pieces, places, strict=True)
-        ]
+    """Cut the pieces into ranges with the same pairs in all of them, of about `at_a_time` entries together.
+
+    Cuts are pairs drawn from all pieces at even distances, so that there are no more of them than ranges are needed.
+    """
+    drawn = _DRAWN * max(len(pieces), 1)  # for each range
+    step = max(at_a_time // drawn, 1)
+    sample = sorted(key for pair, _ in pieces for key in _every(NumberColumn.over(pair), step))
+    begins = [0] * len(pieces)
+    for cut in (*sorted({*sample[drawn - 1 :: drawn]}), None):
+        found = [_from(piece, begin, cut) for piece, begin in zip(pieces, begins, strict=True)]
+        begins = [begin + len(pair) for begin, (pair, _) in zip(begins, found, strict=True)]
+        yield [piece for piece in found if len(piece[0])]
+
+
+def _every(pairs: NumberColumn, step: int) -> Iterator[int]:
+    return (pairs[at] for at in range(step, len(pairs), step))
+
+
+def _from(piece: Piece, begin: int, cut: int | None) -> Piece:
+    """What of a piece stands from `begin` on and is below `cut`, if there is one; its files are opened for that alone."""
+    pairs, sums = (NumberColumn.over(array) for array in piece)
+    end = len(pairs) if cut is None else bisect_left(range(len(pairs)), cut, begin, key=pairs.__getitem__)
+    return pairs.read(begin, end), sums.read(begin, end)
 
 
 def _on_disk(piece: Piece, name: Path) -> Piece:

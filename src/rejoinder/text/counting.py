@@ -24,7 +24,7 @@ from numpy.typing import NDArray
 from rejoinder.text.calls import HERE, Call, CallRunner
 from rejoinder.text.columns import NumberColumn, NumberColumns, in_file
 from rejoinder.text.ngrams import DEFAULT_MEMORY, MERGED_BYTES, Ints, Level, NgramCounts, level_of, merge, no_ngrams
-from rejoinder.text.sums import in_order
+from rejoinder.text.sums import in_order, spans
 from rejoinder.text.tensors import TokenArrays
 
 _TOKEN_BYTES = 80  # what counting one token takes at its peak: ids, sort keys and their order
@@ -78,7 +78,7 @@ def count_both(
 
 def _count(posts: _Posts, order: int, vocabulary: int, room: Room, *, both: bool = False) -> NgramCounts:
     most = min(room.memory // _TOKEN_BYTES // room.runner.count, -(-posts.tokens // room.runner.count))
-    pieces = list(_pieces(posts.offsets, max(most, 1)))
+    pieces = list(spans(posts.offsets, max(most, 1)))
     columns = room.columns(posts.tokens)
     if len(pieces) == 1:
         levels = _levels(posts.take(*pieces[0]), order, vocabulary, both=both)
@@ -262,15 +262,6 @@ class _Posts:
         breaks = np.flatnonzero(np.diff(posts) != 1) + 1
         runs = zip(posts[np.append(0, breaks)].tolist(), (posts[np.append(breaks - 1, len(posts) - 1)] + 1).tolist(), strict=True)
         return np.concatenate([self._tokens.read(int(self._offsets[a]), int(self._offsets[b])) for a, b in runs])
-
-
-def _pieces(offsets: NDArray[np.int64], most: int) -> Iterator[tuple[int, int]]:
-    """Runs of groups of at most `most` tokens (one group at least)."""
-    first, groups = 0, len(offsets) - 1
-    while first < groups:
-        last = max(int(np.searchsorted(offsets, offsets[first] + most, side="right")) - 1, first + 1)
-        yield first, last
-        first = last
 
 
 def _levels(taken: Taken, order: int, vocabulary: int, *, both: bool) -> Iterator[Level]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any, TypeVar, cast
 
 import numpy as np
@@ -54,3 +55,12 @@ def add_runs(keys: Ints, values: Values) -> tuple[Ints, Values]:
 def run_starts(ordered: NDArray[Any]) -> Ints:
     """(U,) int64: where each run of equal ones begins in (N,) sorted keys."""
     return np.flatnonzero(np.concatenate([np.ones(min(len(ordered), 1), bool), ordered[1:] != ordered[:-1]]))
+
+
+def spans(offsets: Ints, most: int) -> Iterator[tuple[int, int]]:
+    """Groups, the g-th of offsets[g + 1] - offsets[g] things, in runs (from, up to) of at most `most` things, or of one group."""
+    first, groups = 0, len(offsets) - 1
+    while first < groups:
+        last = max(int(np.searchsorted(offsets, offsets[first] + most, side="right")) - 1, first + 1)
+        yield first, last
+        first = last
