@@ -122,6 +122,6 @@ def test_an_encoder_of_sentences_is_added_and_forgetting_leaves_it(home: Path) -
     assert "dough" in run("reply", "--rung", "sentence", "--all", "cold bread dough", home=home)
     run("forget", "--item", "11", home=home)
     assert space.fitted("sentence") is None and space.fitted("sentence_encoder") is not None
-    told = json.loads(run("model", "remove", "sentence_encoder", "--json", home=home))
+    told = json.loads(run("model", "remove", "sentence", "--json", home=home))
     assert told["rung"] == "sentence_encoder" and told["freed"] > 0
     assert space.fitted("sentence_encoder") is None

@@ -24,7 +24,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from conftest import made_once, make_archive, toy_posts
+from conftest import BREAD, made_once, make_archive, toy_posts
 from hn_server import HackerNewsServer, forum, status
 from typer.main import get_command
 
@@ -40,10 +40,10 @@ from rejoinder.post import Kind, Post, State
 HERE = Path(__file__).parent
 COMMANDS = (
     "import", "fetch hn", "fetch discourse", "fetch github", "fetch zulip", "fetch zammad", "fetch chatwoot", "fetch imap",
-    "info", "fit", "rungs", "reply", "complete", "forget", "arpa export", "arpa import", "audit",
+    "info", "fit", "rungs", "reply", "complete", "forget", "arpa export", "arpa import", "audit", "ladder",
     "serve", "service install", "service show", "service remove", "pair", "lsp", "switch", "tour", "inspect cell", "inspect word",
     "inspect analogy", "inspect map", "inspect vectors", "bundle",
-    "model add", "model remove",
+    "model add", "model remove", "own add", "own show", "own phrases", "own erase",
 )  # fmt: skip
 CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")  # what a terminal might obey; newline and tab are text
 BUILT = get_command(app)  # once: building the commands takes longer than running most of them
@@ -169,7 +169,7 @@ def empty_home(tmp_path: Path) -> Path:
 # --- help ------------------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("command", ["", "fetch", *COMMANDS])
+@pytest.mark.parametrize("command", ["", "fetch", "inspect", "model", "own", "service", *COMMANDS])
 def test_help_is_as_written_down(rejoinder: Rejoinder, command: str) -> None:
     ran = rejoinder(*command.split(), "--help")
     golden = HERE / "golden" / f"help{'-' if command else ''}{command.replace(' ', '-')}.txt"
@@ -214,7 +214,7 @@ def test_help_loads_nothing_heavy() -> None:
     code = f"""
 import sys
 from rejoinder.cli import main
-for command in {["", "fetch", *COMMANDS]!r}:
+for command in {["", "fetch", "inspect", "model", "own", "service", *COMMANDS]!r}:
     sys.argv = ["rejoinder", *command.split(), "--help"]
     try:
         main()
@@ -223,7 +223,9 @@ for command in {["", "fetch", *COMMANDS]!r}:
     print(command, [name for name in {heavy!r} if name in sys.modules], file=sys.stderr)
 """
     ended = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, env=clean_environment(), timeout=60)
-    assert ended.stderr.splitlines() == [f"{command} []" for command in ["", "fetch", *COMMANDS]]
+    assert ended.stderr.splitlines() == [
+        f"{command} []" for command in ["", "fetch", "inspect", "model", "own", "service", *COMMANDS]
+    ]
 
 
 def test_a_command_loads_no_other_one() -> None:
@@ -670,6 +672,13 @@ def test_a_rung_that_cannot_be_fitted_does_not_stop_the_others(rejoinder: Rejoin
 def test_a_setting_reaches_the_fitted_rung(rejoinder: Rejoinder, toy_home: Path) -> None:
     ran = rejoinder("fit", "canned", "--set", "canned.keep=7", "--home", toy_home, "--json")
     assert ran.json["fitted"][0]["config"]["keep"] == 7
+
+
+def test_replies_that_nobody_can_judge_are_said_to_be_so(rejoinder: Rejoinder, toy_home: Path) -> None:
+    """Where dev has too few for the trigger, all that is near is shown and a line says so; not of a rung that was named."""
+    rejoinder("fit", "--home", toy_home)
+    assert "nobody can tell" in rejoinder("reply", BREAD[0], "--home", toy_home).out
+    assert "nobody can tell" not in rejoinder("reply", BREAD[0], "--rung", "bm25", "--home", toy_home).out
 
 
 def test_rungs_tell_when_the_archive_has_changed(rejoinder: Rejoinder, toy_home: Path) -> None:

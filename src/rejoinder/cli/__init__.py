@@ -11,15 +11,43 @@ from io import TextIOWrapper
 from typing import Annotated, Any
 
 import typer
-from typer.core import TyperGroup
 
 from rejoinder import __version__
+from rejoinder.cli.help import HelpCommand, HelpGroup
 from rejoinder.cli.output import be_quiet
 from rejoinder.errors import RejoinderError, Stopped
 
+_PLACES = {  # the command, or the group of commands, and where it lies; in the order of a day
+    "import": "archive:import_files",
+    "fetch": "fetching:fetch_app",
+    "fit": "rungs:fit",
+    "reply": "suggest:reply",
+    "complete": "suggest:complete",
+    "serve": "serve:serve",
+    "info": "archive:info",
+    "rungs": "rungs:list_rungs",
+    "own": "own:own_app",
+    "switch": "switch:switch",
+    "pair": "pair:pair",
+    "service": "service:service_app",
+    "lsp": "lsp:lsp",
+    "model": "model:model_app",
+    "ladder": "ladder:ladder",
+    "inspect": "inspect:inspect_app",
+    "tour": "tour:tour",
+    "forget": "forget:forget",
+    "arpa": "arpa:app",
+    "audit": "audit:audit",
+    "bundle": "bundle:bundle",
+}
 
-class _Commands(TyperGroup):
+
+class _Commands(HelpGroup):
     """The commands, any of which may be stopped."""
+
+    def list_commands(self, ctx: Any) -> list[str]:
+        """Their names, in the order of a day."""
+        return [name for name in _PLACES if name in self.commands]
 
     def invoke(self, ctx: Any) -> Any:
         """Run one; Ctrl-C is an error of ours where the command has no better word."""
@@ -29,29 +57,6 @@ class _Commands(TyperGroup):
             raise Stopped("stopped; what was finished is kept") from None
 
 
-_PLACES = {  # the command, or the group of commands, and where it lies
-    "import": "archive:import_files",
-    "fetch": "fetching:fetch_app",
-    "info": "archive:info",
-    "fit": "rungs:fit",
-    "rungs": "rungs:list_rungs",
-    "reply": "suggest:reply",
-    "complete": "suggest:complete",
-    "serve": "serve:serve",
-    "service": "service:service_app",
-    "pair": "pair:pair",
-    "lsp": "lsp:lsp",
-    "switch": "switch:switch",
-    "ladder": "ladder:ladder",
-    "tour": "tour:tour",
-    "model": "model:model_app",
-    "own": "own:own_app",
-    "forget": "forget:forget",
-    "bundle": "bundle:bundle",
-    "arpa": "arpa:app",
-    "audit": "audit:audit",
-    "inspect": "inspect:inspect_app",
-}
 app: typer.Typer
 _debug = False
 
@@ -90,9 +95,11 @@ def build(names: Iterable[str] = _PLACES) -> typer.Typer:
         module, _, attribute = _PLACES[name].partition(":")
         found = getattr(import_module(f"rejoinder.cli.{module}"), attribute)
         if isinstance(found, typer.Typer):
-            made.add_typer(found, name=name)
+            for command in found.registered_commands:
+                command.cls = HelpCommand
+            made.add_typer(found, name=name, cls=HelpGroup)
         else:
-            made.command(name)(found)
+            made.command(name, cls=HelpCommand)(found)
     return made
 
 

@@ -30,7 +30,7 @@ fetch_app = typer.Typer(help="Read posts from a service into the archive.", no_a
 
 def import_files(
     context: typer.Context,
-    paths: Annotated[list[str], typer.Argument(metavar="PATH...", help="Files, folders, zip or tar files, or patterns.")],
+    paths: Annotated[list[str], typer.Argument(metavar="PATH", help="Files, folders, zip or tar files, or patterns.")],
     source: Annotated[
         str | None,
         typer.Option(
@@ -89,7 +89,8 @@ def import_files(
             if not as_json and done.counts.lines:
                 label = done.label if done.files == 1 else f"{done.path.name} ({done.files:,} files)"
                 print_counts(label, done.counts, done.seconds)
-                say(f"  taken for {done.form.what}, by {done.form.marks} (`--as FORM` if that is wrong), as `{done.place}`")
+                taken = f"{done.form.what}, by {done.form.marks} (`--as FORM` if that is wrong)"
+                say(f"  taken for {taken}; kept as the place `{done.place}`")
                 if done.form.threading:
                     say(f"  threads: {done.form.threading}")
     if as_json:
@@ -172,7 +173,7 @@ def fetch_hn(
     updates: Annotated[bool, typer.Option("--updates", help="Items that changed lately.")] = False,
     api: Annotated[str | None, typer.Option(metavar="URL", help="Another address of the API.", show_default=False)] = None,
     concurrency: Annotated[int, typer.Option(min=1, max=64, help="Requests at a time.")] = 16,
-    timeout: Annotated[float, typer.Option(min=0.1, help="Seconds to wait for one answer.")] = 10.0,
+    timeout: Annotated[float, typer.Option(min=0.1, metavar="SECONDS", help="Seconds to wait for one answer.")] = 10.0,
     home: Home = None,
     as_json: Json = False,
 ) -> None:

@@ -28,7 +28,7 @@ Address = Annotated[str, typer.Argument(metavar="URL", help="Its address, such a
 Place = Annotated[
     str | None, typer.Option("--source", metavar="NAME", help="What to call it; its host, if none.", show_default=False)
 ]
-Pause = Annotated[float, typer.Option(min=0.0, help="Seconds between two requests.")]
+Pause = Annotated[float, typer.Option(min=0.0, metavar="SECONDS", help="Seconds between two requests.")]
 TokenFile = Annotated[Path | None, typer.Option(metavar="FILE", help="A file that holds the token.", show_default=False)]
 
 

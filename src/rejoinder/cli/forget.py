@@ -79,8 +79,8 @@ def _say(outcome: Outcome, again: Sequence[str]) -> None:
         return
     for names, what in (
         (outcome.exact, "as if fitted on what remains"),
-        (outcome.removed, "removed, since it held the words themselves; `rejoinder fit` brings it back"),
-        (outcome.marked, "cannot forget exactly: not used until it is fitted again (`rejoinder fit`)"),
+        (outcome.removed, "removed with the words in them; `rejoinder fit` makes them anew"),
+        (outcome.marked, "cannot forget exactly, so not used until `rejoinder fit` makes them anew"),
     ):
         if names:
             typer.echo(f"  {', '.join(names)}: {what}")

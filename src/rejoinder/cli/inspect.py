@@ -38,7 +38,7 @@ def cell(
 ) -> None:
     """Show what the gates, the memory and the output of the LSTM do at each token of a text.
 
-    That is the home's own, else the one in the package.
+    It is the LSTM that was fitted in the home, else the one in the package.
 
     \b
     Example:

@@ -28,7 +28,7 @@ Source = Annotated[
     ),
 ]
 Stale = Annotated[bool, typer.Option("--allow-stale", help="Also if it may still know forgotten posts.")]
-Many = Annotated[int, typer.Option("--k", "-k", min=1, help="How many words.")]
+Many = Annotated[int, typer.Option("-k", "--k", min=1, help="How many words.")]
 
 
 def word(
@@ -86,7 +86,7 @@ def draw_map(
     out: Annotated[Path, typer.Option(metavar="FILE", help="Where to draw: a .png or .svg (needs the extra `train`).")],
     words: Annotated[
         list[str] | None,
-        typer.Argument(metavar="WORDS", help="Draw these and the words near them; else frequent words with near neighbours."),
+        typer.Argument(metavar="WORD", help="Draw these and the words near them; else frequent words with near neighbours."),
     ] = None,
     top: Annotated[int, typer.Option(min=2, help="How many words in all.")] = 150,
     rung: Rung = None,

@@ -21,7 +21,7 @@ _DURATION = re.compile(r"(\d+(?:\.\d+)?)\s*(s|m|h|)")
 def ladder(
     names: Annotated[
         list[str] | None,
-        typer.Argument(metavar="[RUNG]...", help="Which rungs; all, and those of the package, if none.", show_default=False),
+        typer.Argument(metavar="RUNG", help="Which rungs; all, and those of the package, if none.", show_default=False),
     ] = None,
     budget: Annotated[
         str, typer.Option(metavar="TIME", help="How long it may take: 90s, 15m, 2h, or none for as long as it needs.")

@@ -10,7 +10,7 @@ from rejoinder.cli.options import Home, workspace
 
 
 def lsp(
-    gate: Annotated[str, typer.Option(help="When to speak: quiet, normal or eager.")] = "normal",
+    gate: Annotated[str, typer.Option(metavar="quiet|normal|eager", help="When to speak.")] = "normal",
     deadline: Annotated[int, typer.Option(min=1, max=1000, metavar="MS", help="Milliseconds for an answer.")] = 80,
     block: Annotated[
         list[str] | None, typer.Option("--block", metavar="WORD", help="A word never to suggest.", show_default=False)

@@ -17,7 +17,7 @@ model_app = typer.Typer(help="Nets that others trained: added when you say so, u
 @model_app.command("add")
 def add(
     name: Annotated[
-        str | None, typer.Argument(metavar="[smollm2 | sentence]", help="Which net; none for a file.", show_default=False)
+        str | None, typer.Argument(metavar="smollm2 | sentence", help="Which net; none for a file.", show_default=False)
     ] = None,
     file: Annotated[
         Path | None,
@@ -71,7 +71,7 @@ def add(
 
 @model_app.command("remove")
 def remove(
-    name: Annotated[str, typer.Argument(metavar="RUNG", help="Such as pretrained.", show_default=False)],
+    name: Annotated[str, typer.Argument(metavar="smollm2 | sentence | RUNG", help="As it was added, or its rung.")],
     home: Home = None,
     as_json: Json = False,
 ) -> None:
@@ -79,11 +79,13 @@ def remove(
 
     \b
     Example:
+      rejoinder model remove smollm2
       rejoinder model remove pretrained
     """
     from rejoinder.home import adding
 
     space = workspace(home)
+    name = "pretrained" if name in adding.PUBLISHED else "sentence_encoder" if name == "sentence" else name
     freed = adding.remove_added(space, name)
     if as_json:
         print_json({"rung": name, "freed": freed})

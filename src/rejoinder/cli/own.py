@@ -17,12 +17,13 @@ own_app = typer.Typer(help="Text of your own that typing help learns from; it st
 @own_app.command("add")
 def add(
     text: Annotated[
-        str | None, typer.Argument(metavar="[TEXT | -]", help="What you wrote; - reads stdin.", show_default=False)
+        str | None, typer.Argument(metavar="TEXT | -", help="What you wrote; - reads stdin.", show_default=False)
     ] = None,
     file: Annotated[
         Path | None, typer.Option(metavar="FILE", help="A file of it, posts parted by blank lines.", show_default=False)
     ] = None,
     home: Home = None,
+    as_json: Json = False,
 ) -> None:
     """Remember text you wrote.
 
@@ -37,12 +38,21 @@ def add(
         raise UsageError("give one of TEXT and --file")
     folder = workspace(home).home
     remember(folder, read_text(file) if file is not None else read_stdin() if text == "-" else str(text))
-    typer.echo(f"{len(remembered(folder).split()):,} words are remembered in {folder / FILE}; `rejoinder own erase` forgets them")
+    words = len(remembered(folder).split())
+    if as_json:
+        print_json({"file": str(folder / FILE), "words": words})
+    else:
+        typer.echo(f"{words:,} words are remembered in {folder / FILE}; `rejoinder own erase` forgets them")
 
 
 @own_app.command("show")
 def show(home: Home = None, as_json: Json = False) -> None:
-    """Print all that is remembered."""
+    """Print all that is remembered.
+
+    \b
+    Example:
+      rejoinder own show
+    """
     from rejoinder.home.own_text import FILE, remembered
 
     folder = workspace(home).home
@@ -57,7 +67,12 @@ def show(home: Home = None, as_json: Json = False) -> None:
 def phrases(
     count: Annotated[int, typer.Option("-n", min=1, max=1_000, help="How many.")] = 20, home: Home = None, as_json: Json = False
 ) -> None:
-    """Print the phrases you use most, of what is remembered."""
+    """Print the phrases you use most, of what is remembered.
+
+    \b
+    Example:
+      rejoinder own phrases -n 50
+    """
     from rejoinder.home.own_text import most_used, remembered
 
     found = most_used(remembered(workspace(home).home), count)
@@ -68,9 +83,18 @@ def phrases(
 
 
 @own_app.command("erase")
-def erase_all(home: Home = None) -> None:
-    """Forget all text of one's own that typing help learned from."""
+def erase_all(home: Home = None, as_json: Json = False) -> None:
+    """Forget all text of your own that typing help learned from.
+
+    \b
+    Example:
+      rejoinder own erase
+    """
     from rejoinder.home.own_text import FILE, erase
 
     file = workspace(home).home / FILE
-    typer.echo(f"{file} is erased" if erase(file.parent) else "Nothing was remembered.")
+    erased = erase(file.parent)
+    if as_json:
+        print_json({"file": str(file), "erased": erased})
+    else:
+        typer.echo(f"{file} is erased" if erased else "Nothing was remembered.")

@@ -12,7 +12,9 @@ from rejoinder.cli.output import print_json
 
 
 def pair(
-    code: Annotated[str | None, typer.Argument(help="The code that the extension shows.", show_default=False)] = None,
+    code: Annotated[
+        str | None, typer.Argument(metavar="CODE", help="The code that the extension shows.", show_default=False)
+    ] = None,
     revoke: Annotated[
         str | None, typer.Option("--revoke", metavar="ID", help="End the pairing of that id.", show_default=False)
     ] = None,

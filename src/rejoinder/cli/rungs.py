@@ -28,9 +28,7 @@ _STATES = {  # what is known of a fit, the gravest first
 def fit(
     names: Annotated[
         list[str] | None,
-        typer.Argument(
-            metavar="[RUNG]...", help="Which rungs; what typing and replying need if none is named.", show_default=False
-        ),
+        typer.Argument(metavar="RUNG", help="Which rungs; what typing and replying need if none is named.", show_default=False),
     ] = None,
     on: Annotated[
         str, typer.Option(metavar="train|all", help="Learn from the train part, or (daily use) from everything.")

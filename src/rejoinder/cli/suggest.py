@@ -41,7 +41,7 @@ Only = Annotated[list[str] | None, typer.Option("--rung", metavar="RUNG", help="
 
 def reply(
     text: Annotated[
-        str | None, typer.Argument(metavar="[TEXT | -]", help="The post to answer; - reads stdin.", show_default=False)
+        str | None, typer.Argument(metavar="TEXT | -", help="The post to answer; - reads stdin.", show_default=False)
     ] = None,
     item: Item = None,
     thread: ThreadFile = None,
@@ -101,12 +101,14 @@ def reply(
         if answering.threshold:
             say(f"What is less than {answering.threshold:.0%} likely to be on topic is not shown; --all shows it.")
     if generate and not any(suggestion.generated for suggestion in replies):
-        say("Of what the model made, nothing is worth showing.")
+        say("Of what the model made, nothing is worth showing.\n")
     asked_before: dict[str, int] = {}
     for place, suggestion in enumerate(replies, start=1):
         _show(place, suggestion, asked_before, full, sure=answering.trusts and not suggestion.generated)
+    if replies and not (answering.trusts or only):
+        say("How likely these are on topic nobody can tell: there are too few posts here to learn it from. They are the nearest.")
     if notice:
-        typer.echo("\n".join(wrap(notice, text_width())))
+        say(notice)
 
 
 def complete(
