@@ -14,8 +14,7 @@ from conftest import make_archive, toy_posts
 
 from rejoinder.archive.places import place
 from rejoinder.home.fitting import FitConfig, fit
-from rejoinder.home.trial import Trial
-from rejoinder.home.voices import FEWEST
+from rejoinder.home.trial import FEWEST, Trial
 from rejoinder.home.workspace import Workspace
 from rejoinder.models.directory import identity
 

@@ -43,7 +43,7 @@ COMMANDS = (
     "info", "fit", "rungs", "reply", "complete", "forget", "arpa export", "arpa import", "audit", "ladder",
     "serve", "service install", "service show", "service remove", "pair", "lsp", "switch", "tour", "inspect cell", "inspect word",
     "inspect analogy", "inspect map", "inspect vectors", "bundle",
-    "model add", "model remove", "own add", "own show", "own phrases", "own erase",
+    "model add", "model remove", "model use", "own add", "own show", "own phrases", "own erase",
 )  # fmt: skip
 CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")  # what a terminal might obey; newline and tab are text
 BUILT = get_command(app)  # once: building the commands takes longer than running most of them

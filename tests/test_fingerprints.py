@@ -64,7 +64,11 @@ def posts(numbers: range) -> list[str]:
 def test_a_thread_is_known_by_any_of_its_posts() -> None:
     known = Fingerprints.of(posts(range(3)))
     thread = [Post(1, text="Hello there"), Post(2, text=posts(range(2, 3))[0])]
-    assert known.holds_any(thread) and not known.holds_any(thread[:1])
+    assert (
+        known.has_read(thread) is True
+        and known.has_read(thread[:1]) is None
+        and not known.has_read([Post(3, text=posts(range(9, 10))[0])])
+    )
 
 
 def test_each_post_takes_two_bytes_and_others_are_hardly_ever_taken_for_one(tmp_path: Path) -> None:

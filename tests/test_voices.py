@@ -15,16 +15,17 @@ from typer.testing import CliRunner
 
 from rejoinder.archive.reader import ArchiveCorpus
 from rejoinder.cli import app
-from rejoinder.errors import NotFitted
+from rejoinder.errors import NotFitted, UsageError
 from rejoinder.home.fitting import FitConfig, fit
 from rejoinder.home.open_home import OpenHome
 from rejoinder.home.tokenizing import FEWER, package_tokenizer, saved_by_own
-from rejoinder.home.trial import FILE, Trial, WithoutThreads, draw_trial, read_trial
-from rejoinder.home.voices import FEWEST, phrases_of, voices
+from rejoinder.home.trial import FEWEST, FILE, Trial, TrialPosts, WithoutThreads, draw_trial, read_trial
+from rejoinder.home.voices import Voices, choose_by_hand, phrases_of, voices
 from rejoinder.home.workspace import Workspace
 from rejoinder.models.directory import identity
 from rejoinder.post import Kind, Post
 from rejoinder.serve.http.app import create_app
+from rejoinder.text.fingerprints import Fingerprints
 from rejoinder.tour import page
 
 SMALL = FitConfig(vocabulary=300)
@@ -35,7 +36,7 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Workspace:
     return make_home(tmp_path_factory.mktemp("home"))
 
 
-def measured(space: Workspace, paid: dict[str, float], threads: int = FEWEST, noise: float = 0.0) -> None:
+def measured(space: Workspace, paid: dict[str, float], threads: int = FEWEST, noise: float = 0.0, **facts: Any) -> None:
     """Note what rungs paid: so many nats for each thread of ten bytes, more or less."""
     rng = np.random.default_rng(0)
     rows = {}
@@ -43,7 +44,7 @@ def measured(space: Workspace, paid: dict[str, float], threads: int = FEWEST, no
         found = space.fitted(name)
         assert found is not None
         rows[name] = (identity(found.directory), tuple((nats + noise * rng.standard_normal(threads)).tolist()))
-    Trial("0", threads, (10,) * threads, rows).save(space.home)
+    Trial("0", threads, (10,) * threads, rows, **facts).save(space.home)
 
 
 def invoke(*command: str) -> Any:
@@ -155,6 +156,84 @@ def test_a_fit_leaves_the_posts_it_measures_on_to_no_rung(tmp_path: Path) -> Non
                 state = model.advance(state, token)
         paid.append(total)
     assert trial.nats("kneser_ney") == pytest.approx(paid, rel=1e-4)
+
+
+def corpus_of(posts: list[Post], place: Path) -> ArchiveCorpus:
+    return ArchiveCorpus(make_archive(place / "archive.db", posts), place)
+
+
+def test_where_the_package_has_read_all_but_the_shortest_posts_these_are_no_trial(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    long = [Post(n, Kind.STORY, f"Kettle {n} pours into cup {n % 5}, as the potter {n} said.") for n in range(1, 600)]
+    short = [Post(n, Kind.STORY, f"Thanks, potter {n}!") for n in range(600, 1000)]  # too short to tell whether it was read
+    corpus = corpus_of([*long, *short], tmp_path)
+    dev = {thread.key: len(thread.posts[0].own_text) for thread in corpus.threads("dev")}
+
+    def drawn(read: list[Post]) -> TrialPosts:
+        known = Fingerprints.of(
+            post.own_text for post in [*read, Post(1, text="Some other post of at least eight words, read too")]
+        )
+        monkeypatch.setattr("rejoinder.home.trial._read_by_package", lambda: known)
+        return draw_trial(corpus, 0)
+
+    everything = drawn(long)
+    assert everything.flattering and everything.read == {*dev}
+    assert len(everything.threads) == len(dev) // 2 and max(dev[key] for key in everything.keys) > 40
+    half = drawn(long[:300])  # enough of the others are left
+    told = {thread.key for thread in corpus.threads("dev") if thread.key <= 300 or (len(half.read) > 40 and thread.key >= 600)}
+    assert not half.flattering and half.read == told and not half.read & half.keys
+    nothing = drawn([])
+    assert not nothing.flattering and not nothing.read and len(nothing.threads) == len(dev) // 2
+
+
+def test_on_posts_that_the_package_has_read_only_what_is_not_made_of_it_can_win(home: Workspace) -> None:
+    measured(home, {"kneser_ney": 4.0, "markov": 4.5, "package/mixture": 5.0}, read=True)
+    found = voices(home)
+    assert found.best == "kneser_ney" and "on 20 dev posts that the package has read, which flatters it" in found.reason
+    there = home.fitted("kneser_ney")
+    assert there is not None
+    facts = json.loads((there.directory / "manifest.json").read_text())
+    (there.directory / "manifest.json").write_text(json.dumps({**facts, "parts": {"package/kneser_ney": _package_identity()}}))
+    try:
+        measured(home, {"kneser_ney": 4.0, "markov": 4.5, "package/mixture": 5.0}, read=True)
+        assert voices(home).best == "markov"
+        measured(home, {"kneser_ney": 4.0, "markov": 4.5, "package/mixture": 5.0})
+        assert voices(home).best == "kneser_ney"
+    finally:
+        (there.directory / "manifest.json").write_text(json.dumps(facts))
+
+
+def _package_identity() -> str:
+    package = Workspace.shipped()
+    found = package.fitted("kneser_ney") if package is not None else None
+    assert found is not None
+    return identity(found.directory)
+
+
+def test_a_person_may_choose_who_speaks(home: Workspace, monkeypatch: pytest.MonkeyPatch) -> None:
+    measured(home, {"kneser_ney": 4.0, "markov": 5.0, "package/mixture": 5.0})
+    assert invoke("model", "use", "markov", "--home", str(home.home))["rung"] == "markov"
+    assert set(every_door(home, monkeypatch).values()) == {"markov"} and "it was chosen here" in voices(home).reason
+    measured(home, {"kneser_ney": 4.0, "package/mixture": 5.0}, chosen="markov")
+    assert voices(home).best == "markov"
+    assert invoke("model", "use", "mixture", "--home", str(home.home))["rung"] == "package/mixture"
+    with pytest.raises(UsageError, match=r"`bm25` cannot speak here; those that can: .*markov"):
+        choose_by_hand(home, "bm25")
+    assert invoke("model", "use", "best", "--home", str(home.home))["rung"] == "kneser_ney"
+
+
+def test_a_choice_outlives_a_fit(tmp_path: Path) -> None:
+    space = make_home(tmp_path)
+    choose_by_hand(space, "markov")
+    assert fit(space, ["unigram"], SMALL, {}) == {} and voices(space).best == "markov"
+
+
+def test_while_a_net_reads_whoever_measured_best_of_the_others_answers(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("rejoinder.home.voices.is_slow", lambda name: name == "pretrained")
+    names = ("pretrained", "kneser_ney", "markov", "package/mixture", "package/kneser_ney")
+    speaks = Voices("pretrained", "", names, {"pretrained": 1.3, "kneser_ney": 1.8, "package/mixture": 1.5})
+    assert speaks.typists == ("pretrained", "package/mixture", "kneser_ney")
 
 
 def test_a_rung_fitted_on_everything_keeps_what_was_measured_before(tmp_path: Path) -> None:

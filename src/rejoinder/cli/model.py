@@ -40,7 +40,7 @@ def add(
     from rejoinder.config import read_settings
     from rejoinder.home import adding
     from rejoinder.home.voices import voices
-    from rejoinder.models import LADDER
+    from rejoinder.models import LADDER, PACKAGE, Can
 
     space = workspace(home)
     rung = "sentence_encoder" if name == "sentence" else "pretrained"
@@ -66,7 +66,40 @@ def add(
     say(f"added: `{rung}`, {size(found.bytes)} in {found.directory}")
     if known is not None:
         say(f"It was trained elsewhere, on {known.trained}: it may have read posts that it is measured on here.")
-    say(voices(space).reason)
+    if Can.PREDICT not in LADDER[rung].can:
+        say("Now: rejoinder fit, which takes it into the fusion and the trigger.")
+        return
+    speaks = voices(space)
+    say(f"{speaks.reason}.")
+    made = [name for name in speaks.names if rung in (name, *LADDER[name.removeprefix(PACKAGE)].parts)]  # itself among them
+    if made and speaks.best not in made:
+        say(f"To have it speak all the same: rejoinder model use {made[0]}")
+
+
+@model_app.command("use")
+def use(
+    name: Annotated[
+        str, typer.Argument(metavar="RUNG", help="Such as pretrained; best: the one that measured best.", show_default=False)
+    ],
+    home: Home = None,
+    as_json: Json = False,
+) -> None:
+    """Choose by hand which rung finishes sentences here, whatever was measured.
+
+    \b
+    Example:
+      rejoinder model use word_mixture
+      rejoinder model use best
+    """
+    from rejoinder.home.voices import choose_by_hand, voices
+
+    space = workspace(home)
+    choose_by_hand(space, None if name == "best" else name)
+    speaks = voices(space)
+    if as_json:
+        print_json({"rung": speaks.best, "reason": speaks.reason})
+        return
+    say(f"{speaks.reason}.")
 
 
 @model_app.command("remove")

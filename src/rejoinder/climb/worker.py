@@ -274,7 +274,7 @@ def threads_read(threads: Iterable[Thread]) -> np.ndarray[Any, np.dtype[np.int64
     if space is None:
         return np.empty(0, np.int64)
     known = Fingerprints.load(space.home / "posts.npy")
-    return np.array([thread.key for thread in threads if known.holds_any(thread.posts)], np.int64)
+    return np.array([thread.key for thread in threads if known.has_read(thread.posts)], np.int64)
 
 
 def pool_of(threads: Iterable[Thread], chosen: Path) -> Pool:

@@ -1,8 +1,10 @@
 """Posts of a home that its models are tried on before one of them speaks, and what each paid for them.
 
 They are drawn from the dev part, anew for each fit but the same while the archive is: threads that no model of the package has
-read a post of, at most half of what dev has, so that weights and gates have theirs. HOME/voices.json keeps what was paid by
-thread, in nats, and no words.
+read a post of, at most half of what dev has, so that weights and gates have theirs. Where the package has read nearly all of it,
+its posts are drawn from, too: that flatters the package, so what pays less all the same is better. Posts that are too short to
+tell whether they were read are taken for what most of the others are; by themselves they would be a trial of the shortest posts
+there are. HOME/voices.json keeps what was paid by thread, in nats, who was chosen by hand, and no words.
 """
 
 from __future__ import annotations
@@ -29,6 +31,7 @@ if TYPE_CHECKING:
 
 FILE = "voices.json"  # in the home folder
 POSTS, BYTES = 300, 100_000  # of a trial, at most
+FEWEST = 20  # threads measured on; fewer say nothing
 _DRAWN_FROM = 50_000  # posts that are held to draw from, at most
 _READ = "posts.npy"  # beside the models of the package
 
@@ -43,6 +46,8 @@ class Trial:
     paid: Mapping[str, tuple[str, tuple[float, ...]]] = field(
         default_factory=dict
     )  # by name: the identity of the model; (N,) nats
+    read: bool = False  # whether the package has read these posts
+    chosen: str = ""  # the rung that a person chose to speak, whatever was paid
 
     @property
     def threads(self) -> int:
@@ -67,7 +72,7 @@ class Trial:
 
     def save(self, home: Path) -> None:
         """Write it into a home folder."""
-        write_json(home / FILE, {"posts": self.posts, "digest": self.digest, "sizes": self.sizes, "paid": self.paid})
+        write_json(home / FILE, vars(self))
 
 
 def read_trial(home: Path) -> Trial:
@@ -78,7 +83,8 @@ def read_trial(home: Path) -> Trial:
         sizes = tuple(map(int, kept["sizes"]))
         if any(len(nats) != len(sizes) for _, nats in paid.values()):
             raise ValueError("a row is too short")
-        return Trial(str(kept["digest"]), int(kept["posts"]), sizes, paid)
+        read, chosen = bool(kept.get("read", False)), str(kept.get("chosen", ""))
+        return Trial(str(kept["digest"]), int(kept["posts"]), sizes, paid, read, chosen)
     except (OSError, ValueError, TypeError, LookupError, AttributeError):
         return Trial()
 
@@ -89,6 +95,7 @@ class TrialPosts:
 
     threads: tuple[Thread, ...] = ()
     read: frozenset[int] = frozenset()  # keys of the threads of dev that the package has read a post of
+    flattering: bool = False  # whether some of the trial's are among these
 
     @property
     def keys(self) -> frozenset[int]:
@@ -101,7 +108,8 @@ class TrialPosts:
         digest = f"{hash64(repr([(thread.key, size) for thread, size in zip(self.threads, sizes, strict=True)]).encode()):016x}"
         if digest == before.digest:
             return before
-        return Trial(digest, sum(len(_own(thread)) for thread in self.threads), sizes)
+        posts = sum(len(_own(thread)) for thread in self.threads)
+        return Trial(digest, posts, sizes, read=self.flattering, chosen=before.chosen)
 
     def measured(self, trial: Trial, name: str, identity: str, model: LanguageModel, progress: Progress = silent) -> Trial:
         """The trial with what a model pays."""
@@ -115,28 +123,41 @@ class TrialPosts:
 
 
 def draw_trial(corpus: Corpus, seed: int) -> TrialPosts:
-    """The threads of dev that the models of a home are tried on: unread by the package, at most half of them, in random order."""
+    """The threads of dev that the models of a home are tried on: unread by the package if there are enough, in random order."""
     known = _read_by_package()
-    read: set[int] = set()
+    read, short, others = set[int](), set[int](), 0  # keys of the threads it has read, and of those too short to tell
 
-    def left() -> Iterator[Thread]:
+    def noted() -> Iterator[Thread]:
+        nonlocal others
         for thread in corpus.threads("dev"):
-            if known is not None and known.holds_any(thread.posts):
-                read.add(thread.key)
-            elif _own(thread):
+            found = False if known is None else known.has_read(thread.posts)
+            if found is False:
+                others += 1
+            else:
+                (read if found else short).add(thread.key)
+            if _own(thread):
                 yield thread
 
-    unread = sampled(left(), _DRAWN_FROM)
+    threads = sampled(noted(), _DRAWN_FROM)
+    if len(read) > others:
+        read |= short
+    chosen = _drawn([thread for thread in threads if thread.key not in read], seed)
+    flattering = len(chosen) < FEWEST and bool(read)
+    return TrialPosts(_drawn(threads, seed) if flattering else chosen, frozenset(read), flattering)
+
+
+def _drawn(threads: Sequence[Thread], seed: int) -> tuple[Thread, ...]:
+    """At most half of `threads`, in random order, until there are enough posts or characters."""
     chosen: list[Thread] = []
     posts = size = 0
-    for place in np.random.default_rng(seed).permutation(len(unread))[: len(unread) // 2]:
-        thread = unread[int(place)]
+    for place in np.random.default_rng(seed).permutation(len(threads))[: len(threads) // 2]:
+        thread = threads[int(place)]
         if posts >= POSTS or size >= BYTES:
             break
         chosen.append(thread)
         posts += len(_own(thread))
         size += sum(len(post.own_text) for post in _own(thread))
-    return TrialPosts(tuple(chosen), frozenset(read))
+    return tuple(chosen)
 
 
 class WithoutThreads(ByThread):

@@ -1,7 +1,8 @@
 """Which models speak, in one place: of the rungs fitted here and those in the package, the one that measured best on this home.
 
 Every fit draws some posts of the dev part that neither has read (see `rejoinder.home.trial`), and keeps what each rung pays for
-them. The package's best rung speaks unless one fitted here pays less, by more than chance explains.
+them. The package's best rung speaks unless one fitted here pays less, by more than chance explains. On posts that the package has
+read, only rungs that are made of nothing of it can show that. A person may also choose (`choose_by_hand`), whatever was paid.
 """
 
 from __future__ import annotations
@@ -15,8 +16,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from rejoinder.engine.gate import Calibration
-from rejoinder.errors import ModelError, NotFitted
-from rejoinder.home.trial import Trial, read_trial
+from rejoinder.errors import ModelError, NotFitted, UsageError
+from rejoinder.home.lock import locked
+from rejoinder.home.trial import FEWEST, Trial, read_trial
 from rejoinder.home.workspace import Fitted, Workspace
 from rejoinder.ladder.metrics import bootstrap_change
 from rejoinder.models import LADDER, PACKAGE, Can, is_slow, those_that
@@ -29,7 +31,6 @@ if TYPE_CHECKING:  # one of them is asked for, seldom all: `rejoinder complete` 
     from rejoinder.engine.typing import Engine, TypingConfig
 
 Note = Callable[[str], None]  # told, in a sentence, what a person may want to know
-FEWEST = 20  # threads measured on; fewer say nothing
 _QUICK = ("kneser_ney", "markov")  # the rungs that know a next word in less than a millisecond
 _MAKERS = ("pretrained", "lstm", "mixture")  # the rungs that make replies, those that were added first
 
@@ -55,7 +56,7 @@ class Voices:
     def typists(self) -> tuple[str, ...]:
         """Who finishes sentences, the best first: where the best is slow, the best of the others answers while it reads."""
         slow = [name for name in self.names if is_slow(name)]
-        others = [name for name in self.names if name not in slow]
+        others = sorted((one for one in self.names if one not in slow), key=lambda one: self.bits_per_byte.get(one, np.inf))
         return tuple(dict.fromkeys((self.best, *(others[:1] if self.best in slow else ()), self.quick)))
 
     @cached_property
@@ -82,14 +83,37 @@ def voices(space: Workspace) -> Voices:
         raise NotFitted("; ".join(["nothing is fitted that finishes sentences; run `rejoinder fit`", *passed_over]))
     trial = read_trial(space.home)
     measured = {name: trial.bits(name) for name in (*here, *theirs) if trial.knows(name, _identity(space, name))}
-    if here and space.is_empty:
+    chosen = next((one for one in (trial.chosen, PACKAGE + trial.chosen) if one in here or one in package), None)
+    if chosen is not None:
+        best, reason = chosen, f"`{chosen}` speaks: it was chosen here; `rejoinder model use best` leaves it to what was measured"
+    elif here and space.is_empty:
         best = next(iter(here))
         reason = f"`{best}`, taken in from elsewhere, speaks: there are no posts here to try it on"
     else:
-        best, reason = _choose(list(here), theirs, trial, measured)
+        able = [name for name, found in here.items() if not (trial.read and _is_made_of_package(found))]
+        best, reason = _choose(
+            able or list(here), theirs, trial, {name: measured[name] for name in (*able, *theirs) if name in measured}
+        )
     rest = sorted((name for name in here if name != best), key=lambda name: measured.get(name, np.inf))
     names = (best, *(name for name in (*rest, *theirs) if name != best))
     return Voices(best, reason, names, measured, tuple(passed_over))
+
+
+def choose_by_hand(space: Workspace, name: str | None) -> None:
+    """Let a rung speak, fitted here or else in the package, whatever was measured; None: leave it to what was measured.
+
+    Raises:
+        UsageError: it is not there, or does not finish sentences.
+    """
+    names = voices(space).names
+    if name is not None and name not in names and PACKAGE + name not in names:
+        raise UsageError(f"`{name}` cannot speak here; those that can: {', '.join(names)}")
+    with locked(space.home, "fit"):
+        replace(read_trial(space.home), chosen=name or "").save(space.home)
+
+
+def _is_made_of_package(found: Fitted) -> bool:
+    return any(part.startswith(PACKAGE) for part in found.manifest.get("parts", {}))
 
 
 def _usable(space: Workspace, where: str = "") -> tuple[dict[str, Fitted], list[str]]:
@@ -147,7 +171,8 @@ def _choose(here: Sequence[str], theirs: Sequence[str], trial: Trial, measured: 
 
 
 def _unread(trial: Trial) -> str:
-    return f"{trial.posts:,} dev {'post' if trial.posts == 1 else 'posts'} that neither has read"
+    read = "the package has read, which flatters it" if trial.read else "neither has read"
+    return f"{trial.posts:,} dev {'post' if trial.posts == 1 else 'posts'} that {read}"
 
 
 # --- what they are opened as -------------------------------------------------------------------------------------------

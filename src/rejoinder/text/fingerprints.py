@@ -65,9 +65,10 @@ class Fingerprints:
         place = int(np.searchsorted(self.hashes, np.uint64(value % self.modulus)))
         return place < len(self.hashes) and int(self.hashes[place]) == value % self.modulus
 
-    def holds_any(self, posts: Iterable[Post]) -> bool:
-        """Whether one of a thread's posts is among them."""
-        return any(self.holds(post.own_text) for post in posts)
+    def has_read(self, posts: Iterable[Post]) -> bool | None:
+        """Whether one of a thread's posts is among them; None where all are too short to tell."""
+        told = [self.holds(post.own_text) for post in posts if post_hash(post.own_text) is not None]
+        return any(told) if told else None
 
     def save(self, file: Path) -> None:
         """Write the hashes as npy: the modulus, then the differences."""
