@@ -62,7 +62,7 @@ fonts: .venv/dev                      ## the open fonts that `bench/letters_ladd
 site: .venv/dev                       ## the documentation, with the tour run anew, in docs/_build/site
 	$(BIN)/python -m sphinx -b html -W --keep-going -q docs docs/_build/site
 
-bench: .venv/dev                      ## the figures of the README, on this machine
+bench: .venv/dev                      ## import and reply, measured on this machine
 	$(BIN)/python bench/import_speed.py
 	$(BIN)/python bench/reply_latency.py
 
