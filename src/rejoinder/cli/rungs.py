@@ -50,6 +50,10 @@ def fit(
         str | None,
         typer.Option(metavar="ADDRESS", help="Count on this Ray cluster, whose machines see the home.", show_default=False),
     ] = None,
+    store: Annotated[
+        str | None,
+        typer.Option(metavar="URL", help="By way of it (s3://..., gs://...), if they do not see the home.", show_default=False),
+    ] = None,
     base_url: Annotated[
         str | None,
         typer.Option("--base-url", metavar="URL", help="The server of the rung llm, mostly up to /v1.", show_default=False),
@@ -80,7 +84,7 @@ def fit(
     overrides += [f"llm.base_url={base_url}"] if base_url else []
     space = workspace(home)
     wanted = list(names) if names else None
-    runner = _runner(shards, cluster)
+    runner = _runner(shards, cluster, store)
     dealt = split_method(split)
     chosen = fitting.FitConfig(on, dealt, seed, retrain_tokenizer=retrain_tokenizer, logs=logs, runner=runner)  # type: ignore[arg-type]
     with keeping("the rungs fitted so far are kept; the same command goes on"), progress() as report:
@@ -113,15 +117,21 @@ def fit(
         raise typer.Exit(2)
 
 
-def _runner(shards: int, cluster: str | None) -> CallRunner:
+def _runner(shards: int, cluster: str | None, store: str | None) -> CallRunner:
     """Who counts: this process, several, or a cluster."""
     from rejoinder.scale.cluster import Cluster
     from rejoinder.scale.processes import Processes
+    from rejoinder.scale.stored import Stored
     from rejoinder.text.calls import HERE
 
-    if cluster is not None and shards > 1:
+    if cluster is None:
+        if store is not None:
+            raise UsageError("--store is for the machines of a --cluster; processes of this one see the home")
+        return Processes(shards) if shards > 1 else HERE
+    if shards > 1:
         raise UsageError("--shards is for one machine and --cluster for several: give one of them")
-    return Cluster(cluster) if cluster is not None else Processes(shards) if shards > 1 else HERE
+    runner = Cluster(cluster)
+    return runner if store is None else Stored(runner, store)
 
 
 def list_rungs(

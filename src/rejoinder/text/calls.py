@@ -21,6 +21,19 @@ class Call:
 
     function: str  # "rejoinder.text.counting:count_shard"
     arguments: Mapping[str, Any]  # what JSON can hold
+    reads: Sequence[str] = ()  # which arguments are paths, or lists of them, of what it reads; "settings/x": that of settings
+    writes: Sequence[str] = ()  # and of what it leaves
+
+    def paths(self, names: Sequence[str]) -> list[str]:
+        """The paths in these arguments."""
+        found: list[str] = []
+        _change(self.arguments, names, lambda path: found.append(path) or path)
+        return found
+
+    def moved(self, places: Mapping[str, str]) -> Call:
+        """The same where what it reads and leaves lies elsewhere."""
+        names = (*self.reads, *self.writes)
+        return Call(self.function, _change(self.arguments, names, places.__getitem__), self.reads, self.writes)
 
 
 class CallRunner(Protocol):
@@ -58,3 +71,16 @@ def perform(call: Call) -> None:
     if not module.startswith("rejoinder."):
         raise ValueError(f"{call.function} is none of ours")
     getattr(import_module(module), name)(**call.arguments)
+
+
+def _change(arguments: Mapping[str, Any], names: Sequence[str], change: Callable[[str], str]) -> dict[str, Any]:
+    """The arguments, the paths in those of these names changed."""
+    found = dict(arguments)
+    for name in names:
+        first, _, rest = name.partition("/")
+        value = found[first]
+        if rest:
+            found[first] = _change(value, [rest], change)
+        else:
+            found[first] = [change(path) for path in value] if isinstance(value, list) else change(value)
+    return found

@@ -19,7 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rejoinder.text.columns import NumberColumn
-from rejoinder.text.shards import Arrays, Shards
+from rejoinder.text.shards import Arrays, Shards, StoredArrays
 from rejoinder.text.sums import add_runs, add_up, spans
 from rejoinder.text.word_arrays import WordArrays
 
@@ -67,8 +67,7 @@ def count_pairs(
     vocabulary, units = len(arrays.words), np.round(weights * _UNITS).astype(np.int64)
     with TemporaryDirectory(dir=workdir) as scratch:
         if shards is not None and arrays.shards:
-            where = None if shards.workdir is None else str(shards.workdir)
-            what = {"weights": units.tolist(), "vocabulary": vocabulary, "memory": memory // shards.workers, "workdir": where}
+            what = {"weights": units.tolist(), "vocabulary": vocabulary, "memory": memory // shards.workers}
             left = shards.map_again(pairs_near, arrays.shards, **what)
             stored = [(part["pairs"], part["sums"]) for part in left]
         else:
@@ -82,10 +81,10 @@ def count_pairs(
     return Cooccurrence(*(found[name] for name in kinds))
 
 
-def pairs_near(placed: Arrays, weights: Sequence[int], vocabulary: int, memory: int, workdir: str | None) -> Arrays:
+def pairs_near(placed: Arrays, weights: Sequence[int], vocabulary: int, memory: int) -> Arrays:
     """The `pairs` (M,) of a shard's `places`, as first * V + second, ascending, and their `sums` (M,), in units."""
     offsets = np.concatenate([[0], np.cumsum(placed["lengths"])])
-    with TemporaryDirectory(dir=workdir) as scratch:
+    with TemporaryDirectory(dir=placed.folder.parent if isinstance(placed, StoredArrays) else None) as scratch:
         texts = _Texts(placed["places"], offsets, vocabulary)
         pieces = list(_in_pieces(texts, np.array(weights, np.int64), memory, Path(scratch)))
         merged = [_add_up(part) for part in _ranges(pieces, max(memory // _BYTES_A_PAIR, 1))]

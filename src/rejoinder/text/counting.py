@@ -96,7 +96,7 @@ def _count(posts: _Posts, order: int, vocabulary: int, room: Room, *, both: bool
             shard = run.with_suffix(".shard")
             posts.write(shard, *piece)
             what = {"shard": str(shard), "run": str(run), "order": order, "vocabulary": vocabulary, "both": both}
-            calls.append(Call(f"{__name__}:{count_shard.__name__}", what))
+            calls.append(Call(f"{__name__}:{count_shard.__name__}", what, ("shard",), ("run",)))
         room.runner.run(calls, lambda done, total: room.told(done, total + 1))
         for run in runs:
             rmtree(run.with_suffix(".shard"))
@@ -118,12 +118,8 @@ def _fewer(runs: list[Path], order: int, vocabulary: int, room: Room) -> list[Pa
         groups = [runs[first : first + MERGED_RUNS] for first in range(0, len(runs), MERGED_RUNS)]
         found = [group[0].with_name(f"{group[0].name}+") for group in groups]
         same = {"order": order, "vocabulary": vocabulary, "at_a_time": _merged(room, room.runner.count)}
-        room.runner.run(
-            [
-                Call(f"{__name__}:{merge_runs.__name__}", {"runs": [*map(str, group)], "run": str(run), **same})
-                for group, run in zip(groups, found, strict=True)
-            ]
-        )
+        work = ({"runs": [*map(str, group)], "run": str(run), **same} for group, run in zip(groups, found, strict=True))
+        room.runner.run([Call(f"{__name__}:{merge_runs.__name__}", what, ("runs",), ("run",)) for what in work])
         for run in runs:
             rmtree(run)
         runs = found

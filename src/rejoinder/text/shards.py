@@ -85,7 +85,10 @@ class Shards:
     def map(
         self, function: Map, told: Callable[[int, int | None], object] = lambda done, of: None, **settings: Any
     ) -> list[Arrays]:
-        """What `function(threads, **settings)` gives of each shard; `told` how many posts are done, of how many."""
+        """What `function(threads, **settings)` gives of each shard; `told` how many posts are done, of how many.
+
+        A setting that is a path is a file that is read; elsewhere it is given as text.
+        """
         if self.workers == 1:
             done = count(1)
             say = partial(_telling, told=lambda: told(next(done) * _SAID_EVERY, self._posts))
@@ -145,9 +148,11 @@ class Shards:
     ) -> list[Arrays]:
         folder = Path(mkdtemp(dir=self.workdir))
         targets = [folder / str(number) for number in range(len(sources))]
-        what = {"function": f"{function.__module__}:{function.__name__}", "beside": beside, "settings": settings}
-        name = f"{__name__}:{call.__name__}"
-        calls = [Call(name, {"source": source, "target": str(to), **what}) for source, to in zip(sources, targets, strict=True)]
+        told_as_text = {name: str(value) if isinstance(value, Path) else value for name, value in settings.items()}
+        what = {"function": f"{function.__module__}:{function.__name__}", "beside": beside, "settings": told_as_text}
+        read = ("source", "beside", *(f"settings/{name}" for name, value in settings.items() if isinstance(value, Path)))
+        work = ({"source": source, "target": str(to), **what} for source, to in zip(sources, targets, strict=True))
+        calls = [Call(f"{__name__}:{call.__name__}", one, read, ("target",)) for one in work]
         self._runner.run(calls, *told)
         return [StoredArrays(target) for target in targets]
 

@@ -152,7 +152,7 @@ def _write_part(
     return sum(map(len, ids))
 
 
-def tokenized(threads: Iterable[Thread], tokenizer: str) -> Arrays:
+def tokenized(threads: Iterable[Thread], tokenizer: Path | str) -> Arrays:
     """The token arrays of a shard, with the `lengths` of the posts instead of offsets: a map."""
     posts = [post for thread in threads for post in thread.posts if post.body]
     found = post_tokens(posts, load_tokenizer(Path(tokenizer)))
@@ -162,7 +162,7 @@ def tokenized(threads: Iterable[Thread], tokenizer: str) -> Arrays:
 def _write_shards(shards: Shards, tokenizer: AnyTokenizer, directory: Path) -> int:
     """Write the arrays of the train part, shard after shard; how many posts there are."""
     tokenizer.save(file := directory / "shards.json")
-    left = shards.map(tokenized, tokenizer=str(file))
+    left = shards.map(tokenized, tokenizer=file)
     for name in ("tokens", "posts"):
         total = sum(len(arrays[name]) for arrays in left)
         kept = shards.collect({name: left[0][name].dtype}, total, ([arrays[name]] for arrays in left))
