@@ -63,7 +63,7 @@ def test_ngrams_are_counted_by_way_of_a_store(tmp_path: Path) -> None:
     room = Room(2**30, work, lambda done, total: said.append((done, total)), runner)
     found = count_ngrams(arrays(TEXTS), 3, WORDS.vocabulary, room)
     assert bits(found.levels) == bits(count_ngrams(arrays(TEXTS), 3, WORDS.vocabulary).levels)
-    assert elsewhere.done == 2 and said[-1] == (3, 3)
+    assert elsewhere.done > 1 and said[-1] == (elsewhere.done + 1,) * 2
     assert left_in_memory() == [] and not [*work.iterdir()]
 
 

@@ -1,5 +1,6 @@
 """Calls by a Ray cluster: its tasks, and nothing else of it. What they read and write lies in a folder that all its machines see.
 
+Where they share none, `rejoinder.scale.stored` has it go by way of a store.
 A task whose worker dies is done again by Ray; what a machine takes with it when it goes are the tasks it was doing.
 """
 
@@ -56,7 +57,9 @@ class Cluster:
                 self._ray.get(ready)
             except self._ray.exceptions.RayError as error:
                 last = str(error).strip().splitlines()[-1]
-                raise ModelError(f"a task of the cluster failed ({last}); do all its machines see this home's folder?") from error
+                raise ModelError(
+                    f"a task of the cluster failed ({last}); do all its machines see this home's folder, or the `--store`?"
+                ) from error
             told(len(calls) - len(waiting), len(calls))
 
     def leave(self) -> None:

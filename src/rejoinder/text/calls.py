@@ -27,7 +27,12 @@ class Call:
     def paths(self, names: Sequence[str]) -> list[str]:
         """The paths in these arguments."""
         found: list[str] = []
-        _change(self.arguments, names, lambda path: found.append(path) or path)
+
+        def note(path: str) -> str:
+            found.append(path)
+            return path
+
+        _change(self.arguments, names, note)
         return found
 
     def moved(self, places: Mapping[str, str]) -> Call:
