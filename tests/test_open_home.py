@@ -123,3 +123,28 @@ def test_a_server_shows_nothing_that_was_forgotten_or_erased(tmp_path: Path) -> 
         assert "keen" in words()
         erase(space.home)
         assert "kettle" in words() and "keen" not in words()
+
+
+def test_posts_that_come_in_are_searched_once_they_are_indexed_and_a_server_answers_meanwhile(tmp_path: Path) -> None:
+    """The index that it has open stays as it is; the new one is merged by who makes it."""
+    space = Workspace(tmp_path / "home")
+
+    def bring(threads: int, first: int) -> None:
+        list(import_files(space, [write_posts(tmp_path / "posts.jsonl", threads, first)], None, None))
+
+    bring(30, 1)
+    assert not fit(space, ["bm25"], FitConfig(), {})
+    with serving(space.home) as server, httpx.Client(base_url=server.url, timeout=60) as client, ThreadPoolExecutor(1) as other:
+
+        def found() -> int:
+            return len(client.get("/v1/search", params={"q": SECRET, "k": 50}).raise_for_status().json()["found"])
+
+        before = found()
+        bring(300, 31)
+        assert found() == before > 0
+        fitting = other.submit(fit, space, ["bm25"], FitConfig(), {})
+        during = {found()}
+        while not fitting.done():
+            during.add(found())
+        assert not fitting.result()
+        assert found() > before and min(during) == before and len(during) <= 2

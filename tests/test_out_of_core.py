@@ -13,12 +13,13 @@ from tempfile import TemporaryDirectory
 
 import numpy as np
 import pytest
-from conftest import make_corpus
+from conftest import make_corpus, toy_posts
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from rejoinder.errors import ModelError
+from rejoinder.models.bm25 import BM25, BM25Config
 from rejoinder.models.directory import load_array, save_array, save_config
 from rejoinder.models.forward_index import build_index
 from rejoinder.models.interfaces import Job
@@ -303,6 +304,22 @@ def test_what_a_fit_left_on_the_disk_is_not_copied_and_what_another_model_has_is
     assert one.samefile(source) and not other.samefile(one)
     source.unlink()  # with the folder of the fit
     assert np.load(one).tolist() == np.load(other).tolist() == list(range(9))
+
+
+def test_nor_is_an_index_for_search(tmp_path: Path) -> None:
+    (work := tmp_path / "work").mkdir()
+    rng = np.random.default_rng(0)
+    model = BM25.fit(make_corpus(tmp_path, toy_posts()), BM25Config(), rng=rng, job=Job(work))
+    for name in ("one", "other"):
+        (tmp_path / name).mkdir()
+        model.save(tmp_path / name)
+        model = BM25.load(tmp_path / name)
+    (store,) = (work / "index").glob("*.store")
+    one, other = (tmp_path / name / "index" / store.name for name in ("one", "other"))
+    assert one.samefile(store) and not other.samefile(one)
+    asked = Post(0, Kind.STORY, "How many days did it take?")
+    assert model.propose([asked], 3) == BM25.load(tmp_path / "one").propose([asked], 3)
+    assert len(model.propose([asked], 3)) == 3
 
 
 def test_where_a_file_cannot_have_two_names_it_is_copied(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

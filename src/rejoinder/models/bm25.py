@@ -27,7 +27,7 @@ from rejoinder.config import Checked, NonNegativeFloat, PositiveInt, Share
 from rejoinder.corpus import Corpus
 from rejoinder.errors import DamagedModel, NothingToLearn
 from rejoinder.files import write_json
-from rejoinder.models.directory import load_config, load_json, save_config
+from rejoinder.models.directory import load_config, load_json, save_config, save_file
 from rejoinder.models.interfaces import Job, ReplyRanker, ReplySource, Scores, Suggester
 from rejoinder.models.replies import short
 from rejoinder.post import Post, Suggestion, Thread
@@ -88,13 +88,13 @@ class BM25(ReplySource, ReplyRanker):
         return cls(config, index, {"replies": replies, "average": total / replies}, directory)
 
     def save(self, directory: Path) -> None:
-        """Copy the index, and write what the ranker needs."""
+        """Keep the index, and write what the ranker needs."""
         save_config(directory, "bm25", self.config)
         target = directory / "index"
         target.mkdir()
         for file in sorted(self._directory.iterdir()):
             if not file.name.startswith("."):  # lock files
-                (target / file.name).write_bytes(file.read_bytes())
+                save_file(file, target / file.name)
         write_json(directory / "lengths.json", {"replies": self._replies, "average": self._average})
 
     @classmethod

@@ -61,19 +61,17 @@ def save_array(directory: Path, name: str, array: NDArray[Any]) -> None:
     mapped, target = in_file(array), directory / f"{name}.npy"
     if mapped is None or not str(mapped.filename).endswith(".npy"):
         np.save(target, array, allow_pickle=False)
-    elif not _linked(source := Path(str(mapped.filename)), target):
-        shutil.copyfile(source, target)
+    else:
+        save_file(Path(str(mapped.filename)), target)
 
 
-def _linked(source: Path, target: Path) -> bool:
-    """Give a file of a fit's own folder a second name; not one of another model, since two of them share nothing."""
-    if (source.parent / _CONFIG).exists():
-        return False
-    try:
-        os.link(source, target)
-    except OSError:  # another disk, or one that knows no second names
-        return False
-    return True
+def save_file(source: Path, target: Path) -> None:
+    """Give a file of a fit's own folder a second name, or copy it: also one of another model, since two of them share nothing."""
+    if not any((folder / _CONFIG).exists() for folder in source.parents[:2]):
+        with suppress(OSError):  # another disk, or one that knows no second names
+            os.link(source, target)
+            return
+    shutil.copyfile(source, target)
 
 
 def load_array(directory: Path, name: str) -> NDArray[Any]:
