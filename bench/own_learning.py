@@ -34,7 +34,7 @@ def stretches(author: str, number: int, size: int) -> Iterator[list[str]]:
     texts = list(posts(author))
     for place in range(number):
         here = texts[len(texts) * place // number :]
-        said = (one for text in here for one in sentences(text) if len(one.split()) >= FEWEST)
+        said = (one.strip() for text in here for one in sentences(text) if len(one.split()) >= FEWEST)
         yield list(dict.fromkeys(islice(said, 2 * size)))[:size]
 
 

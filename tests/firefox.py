@@ -9,8 +9,6 @@ import json
 import os
 import re
 import shutil
-import signal
-import subprocess
 import sys
 import time
 from collections.abc import Iterator
@@ -21,6 +19,7 @@ from typing import Any
 
 import pytest
 from browsing import CLIENT, LOOK, PATIENCE, Field, until
+from tied import tied, untie
 from websockets.sync.client import ClientConnection, connect
 
 UUID = "5a7f1c1e-0d0b-4c1e-9d55-0e6f5b1c2a3d"
@@ -171,11 +170,10 @@ def firefox_with(extension: Path, profile: Path) -> Iterator[Firefox]:
     command += ["--remote-allow-system-access", "about:blank"]  # without it no page of the extension's own can be opened
     env = {**os.environ, "HOME": str(profile), "MOZ_CRASHREPORTER_DISABLE": "1"}
     with said.open("w") as log:
-        process = subprocess.Popen(command, stdout=log, stderr=log, env=env, start_new_session=True)
+        process = tied(command, stdout=log, env=env)
     try:
         found = until(lambda: re.search(r"WebDriver BiDi listening on (ws://\S+)", said.read_text()), said.read_text)
         with connect(f"{found[1]}/session", max_size=None, proxy=None) as socket:
             yield Firefox(socket, extension)
     finally:
-        os.killpg(process.pid, signal.SIGTERM)
-        process.wait(PATIENCE)
+        untie(process, PATIENCE)

@@ -27,7 +27,9 @@ TEXTS = (
     "> quoted by somebody.\nThis one is mine.\n  > and this is theirs.",
     "It costs 3.5 of them, e.g. much. Wait … what is it?",
     "Это моё предложение. Und das ist meins! 这 是 一个 句子。 そう です ね。",
+    "It is done.\n\nKind regards,\n  Hans of",
     "(It is in brackets.) “It is quoted.” It is 😀 here.",
+    "words " * 8_000 + "and nothing that ends them",
     "line one is long\nline two ends here.\r\n\r\nThird it is.",
     "x" * 30_000 + " and then it ends. Another one is here.",
 )
@@ -48,6 +50,7 @@ class Watched:
 
     def put(self, piece: str) -> None:
         self.text += piece
+        self.learning.inserted(URI, piece)
         self.learning.changed(URI, self.text)
 
     def pause(self) -> list[str]:
@@ -62,6 +65,22 @@ def test_finished_sentences_are_kept_each_once() -> None:
     assert one.pause() == ["I like the taste of rye."]
     one.type(" but now it is. So is this one! ")
     assert one.pause()[1:] == ["This is not finished but now it is. So is this one!"]
+
+
+def test_a_line_that_another_follows_is_finished_and_keeps_its_place() -> None:
+    one = Watched(text="Dear Sir or Madam")
+    one.type("\nIt is done. That is all.\n\nKind regards,\nHans of")
+    assert one.pause() == ["It is done. That is all.\nKind regards,"]
+    one.put("\nWhat was copied")
+    one.type("\nand what is mine\n\nIt is done. Kind regards,\n")
+    assert one.pause()[1:] == ["Hans of\nand what is mine"]
+
+
+def test_what_stood_in_a_long_document_is_not_ones_own_when_its_end_is_deleted() -> None:
+    one = Watched(text="This stood far above. " + "x" * 30_000)
+    one.text = one.text[:-25_000]
+    one.type("\nThis is mine.")
+    assert one.pause() == ["This is mine."]
 
 
 def test_what_comes_in_one_piece_is_not_ones_own_but_an_accepted_ghost_is() -> None:
@@ -106,10 +125,31 @@ def test_what_was_inserted_is_found(before: str, piece: str, start: int, end: in
 @pytest.mark.skipif(shutil.which("node") is None, reason="node is not installed")
 def test_the_page_and_editors_mean_the_same_by_a_finished_sentence() -> None:
     program = f"import {{ sentencesOf }} from {json.dumps(PAGE.as_uri())};\n"
-    program += f"process.stdout.write(JSON.stringify({json.dumps(TEXTS)}.map(sentencesOf)));"
+    program += f"process.stdout.write(JSON.stringify({json.dumps(TEXTS)}.map((text) => sentencesOf(text))));"
     ran = subprocess.run(["node", "--input-type=module", "-e", program], capture_output=True, text=True)
     assert ran.returncode == 0, ran.stderr
     assert json.loads(ran.stdout) == [sentences(text) for text in TEXTS]
+
+
+TWICE = """
+const kept = [];
+const learning = new Learning((text) => kept.push(text));
+learning.began("This stood here.");
+learning.pasted("It was copied.");
+learning.ended("This stood here. It is mine. It was copied.\\n\\nKind regards,\\nHans");
+learning.ended("This stood here. It is mine. It was copied.\\n\\nKind regards,\\nHans");
+learning.began("");
+learning.ended("It is another.\\nKind regards,\\nHans");
+process.stdout.write(JSON.stringify(kept));
+"""
+
+
+@pytest.mark.skipif(shutil.which("node") is None, reason="node is not installed")
+def test_in_the_page_what_one_writes_in_each_text_counts_in_each() -> None:
+    program = f"import {{ Learning }} from {json.dumps(PAGE.as_uri())};{TWICE}"
+    ran = subprocess.run(["node", "--input-type=module", "-e", program], capture_output=True, text=True)
+    assert ran.returncode == 0, ran.stderr
+    assert json.loads(ran.stdout) == ["It is mine.\nKind regards,", "It is another.\nKind regards,"]
 
 
 @pytest.mark.parametrize("wanted", [True, False])

@@ -14,7 +14,7 @@ from typing import Any, cast
 import pytest
 from lsprotocol import types
 from pygls.lsp.client import LanguageClient
-from pygls.workspace import TextDocument
+from pygls.workspace import TextDocument, Workspace
 from serving import make_home
 
 from rejoinder.engine.typing import Typed, TypingSession
@@ -23,6 +23,7 @@ from rejoinder.home.own_text import erase, remember
 from rejoinder.post import Post
 from rejoinder.serve.editor.document import Draft, Silence, read_document
 from rejoinder.serve.editor.frames import Frames
+from rejoinder.serve.editor.lines import Documents
 from rejoinder.serve.editor.lsp import Completer, EditorHome, EditorOptions
 
 URI = "file:///draft.md"
@@ -82,7 +83,7 @@ def in_editor(home: Path, do: Callable[[Editor], Awaitable[None]], *options: str
         await editor.stop()
         return said
 
-    return asyncio.run(asyncio.wait_for(session(), 30))
+    return asyncio.run(asyncio.wait_for(session(), 300))
 
 
 def test_an_editor_is_helped(tmp_path: Path) -> None:
@@ -115,6 +116,24 @@ def test_an_editor_is_helped(tmp_path: Path) -> None:
     assert not said.capabilities.completion_provider.trigger_characters  # a list that opens by itself takes Enter
     assert isinstance(said.capabilities.text_document_sync, types.TextDocumentSyncOptions)
     assert said.capabilities.text_document_sync.change == types.TextDocumentSyncKind.Incremental
+
+
+@pytest.mark.parametrize("encoding", list(types.PositionEncodingKind))
+@pytest.mark.parametrize("text", ["", "a", "😀b", "😀b\n", "😀b\r\nc", "\n\n"])
+def test_a_position_beyond_a_line_is_its_end(encoding: types.PositionEncodingKind, text: str) -> None:
+    """As the protocol has it: an editor may replace all of a line, or all of a text, by a range that is longer than it is."""
+    lines = text.replace("\r\n", "\n").split("\n")
+    for number, line in enumerate(lines):
+        for most in range(12, 15):
+            documents = Documents(Workspace(None, position_encoding=encoding))
+            documents.put_text_document(types.TextDocumentItem(URI, "markdown", 1, text))
+            document = documents.get_text_document(URI)
+            whole = types.Range(types.Position(number, 0), types.Position(number, most))
+            document.apply_change(types.TextDocumentContentChangePartial(range=whole, text="new"))
+            assert document.source.replace("\r\n", "\n").split("\n") == [*lines[:number], "new", *lines[number + 1 :]]
+            everything = types.Range(types.Position(0, 0), types.Position(most, most))
+            document.apply_change(types.TextDocumentContentChangePartial(range=everything, text=line))
+            assert document.source == line
 
 
 def test_why_nothing_is_shown_is_told_once(tmp_path: Path) -> None:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import socket
 from collections.abc import Callable
+from pathlib import Path
 from time import monotonic, sleep
 from typing import Any
 
@@ -21,3 +23,9 @@ def until(
         assert monotonic() < ends, told() if callable(told) else told
         sleep(pause)
     return found
+
+
+def listens(place: Path) -> bool:
+    """Whether a socket of this machine takes connections: its file is there a moment before it does."""
+    with socket.socket(socket.AF_UNIX) as tried:
+        return tried.connect_ex(str(place)) == 0

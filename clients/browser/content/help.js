@@ -93,8 +93,9 @@ export class Help {
   /** Note the text as it was typed. A field that the page empties has been sent, and what it held is finished. */
   #remember() {
     const { text } = this.#field;
-    if (!text.trim() && this.#text.trim() && this.#how !== "deleted") this.#learning.ended(this.#text);
-    else if (this.#how === null && text !== this.#text) this.#learning.began(text); // the page wrote that
+    const isSent = !text.trim() && this.#text.trim() && this.#how !== "deleted";
+    if (isSent) this.#learning.ended(this.#text);
+    if (isSent || (this.#how === null && text !== this.#text)) this.#learning.began(text); // the page wrote that
     this.#text = text;
   }
 

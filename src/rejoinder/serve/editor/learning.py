@@ -1,5 +1,7 @@
 """Learning from what is written in an editor, where that is asked for: sentences that were typed there and finished, each once.
 
+A line that another follows is finished too, such as "Kind regards,": who writes it each time is helped most.
+
 What stood in a document before, and what came into it in one piece (pasted, put in by a program), is not one's own. Nothing
 is kept here: whoever makes a `Learning` says where sentences go. The page and the extension do the same by
 `page/typing/learning.js`.
@@ -8,21 +10,32 @@ is kept here: whoever makes a `Learning` says where sentences go. The page and t
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 
 from rejoinder.serve.editor.document import own_prose
 
-_SENTENCE = re.compile("\\S[^.!?…。！？\n]*[.!?…。！？]+[\"'”’)\\]»]*(?=\\s|\\Z)")
-_FEWEST = 3  # words of a sentence that is worth counting
-_MOST = 20_000  # characters of a document that are looked at, its end
-_LARGEST = 2_000_000  # characters of a document that is looked at at all
+_SENTENCE = re.compile(r"""\S[^.!?…。！？\n]*([.!?…。！？]+["'”’)\]»]*(?=\s|\Z))?""")  # or what is none: nothing is read twice
+_FEWEST = 2  # words of a sentence that is worth counting
+_MOST = 20_000  # characters of a document that are looked at when one pauses, its end
 
 
-def sentences(text: str) -> list[str]:
-    """The finished sentences of a text, in order; lines that quote others (">") are left out."""
-    own = "\n".join(line for line in text[-_MOST:].split("\n") if not line.lstrip().startswith(">"))
-    return [found for found in _SENTENCE.findall(own) if len(found.split()) >= _FEWEST]
+def sentences(text: str, most: int | None = _MOST) -> list[str]:
+    """The finished sentences of the last `most` characters of a text, in order; lines that quote others (">") are left out.
+
+    One that begins a line has the line break before it.
+    """
+    lines = text[-most if most else 0 :].split("\n")
+    found = list[str]()
+    for number, line in enumerate(lines):
+        if line.lstrip().startswith(">"):
+            continue
+        for match in _SENTENCE.finditer(line):
+            whole = match[1] or number + 1 < len(lines)
+            begins = number > 0 and not line[: match.start()].strip()
+            if whole and len(match[0].split()) >= _FEWEST:
+                found.append("\n" * begins + match[0].rstrip())
+    return found
 
 
 def inserted(before: str, after: str) -> str:
@@ -50,12 +63,17 @@ class _Written:
     text: str
     known: set[str] = field(default_factory=set)  # sentences that are not to be kept (again)
 
-    def fresh(self) -> Iterator[str]:
-        """The sentences that were typed since they were last asked for."""
-        for sentence in sentences(own_prose(self.language, self.text)):
-            if sentence not in self.known:
-                self.known.add(sentence)
-                yield sentence
+    def prose(self) -> str:
+        """What of it is of its writer's own."""
+        return own_prose(self.language, self.text)
+
+    def know(self, some: Iterable[str]) -> None:
+        """Do not keep these (again), wherever in a line they stand."""
+        self.known.update(map(str.strip, some))
+
+    def fresh(self) -> list[str]:
+        """The sentences that are not known, each once."""
+        return [*{one.strip(): one for one in sentences(self.prose()) if one.strip() not in self.known}.values()]
 
 
 class Learning:
@@ -69,24 +87,23 @@ class Learning:
     def opened(self, uri: str, language: str, text: str) -> None:
         """A document is there: what stands in it was not written now."""
         written = self._open[uri] = _Written(language, text)
-        written.known.update(written.fresh())
+        written.know(sentences(f"{written.prose()}\n", None))
+
+    def inserted(self, uri: str, piece: str) -> None:
+        """A piece has come into it at once; one that holds a whole sentence was not typed."""
+        if written := self._open.get(uri):
+            written.know(sentences(f"{piece}\n", None))
 
     def changed(self, uri: str, text: str) -> None:
-        """It is edited. A piece that holds a whole sentence was not typed."""
-        written = self._open.get(uri)
-        if written is None:
-            return
-        if max(len(text), len(written.text)) <= _LARGEST:
-            written.known.update(sentences(inserted(written.text, text)))
-        else:
-            written.known.update(sentences(text))
-        written.text = text
+        """It is another text now."""
+        if written := self._open.get(uri):
+            written.text = text
 
     def paused(self, uri: str) -> None:
         """Its writer has come to a stop: it was saved, or is closed. What is new is kept."""
-        written = self._open.get(uri)
-        if written is not None and (found := " ".join(written.fresh())):
-            self._keep(found)
+        if (written := self._open.get(uri)) and (fresh := written.fresh()):
+            written.know(fresh)
+            self._keep("".join(one if one.startswith("\n") else f" {one}" for one in fresh).strip())
 
     def closed(self, uri: str) -> None:
         """It is no longer there."""

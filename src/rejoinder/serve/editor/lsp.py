@@ -184,7 +184,7 @@ def make_server(home: EditorHome, options: EditorOptions) -> LanguageServer:
 
     @server.feature(types.INITIALIZE)
     def begun(_: types.InitializeParams) -> None:
-        server.protocol._workspace = Documents(server.workspace)
+        server.protocol._workspace = Documents(server.workspace, watch)
 
     @server.feature(types.INITIALIZED)
     def greeted(_: types.InitializedParams) -> None:
@@ -204,7 +204,7 @@ def make_server(home: EditorHome, options: EditorOptions) -> LanguageServer:
         return types.CompletionList(is_incomplete=True, items=_items(completed, params.position, units) if completed else [])
 
     _add_switch(server, home)
-    _add_learning(server, home, completer)
+    watch = _add_learning(server, home, completer)
     return server
 
 
@@ -221,8 +221,11 @@ def _add_switch(server: LanguageServer, home: EditorHome) -> None:
         return is_on()
 
 
-def _add_learning(server: LanguageServer, home: EditorHome, completer: Completer) -> None:
-    """Follow documents as they are opened, edited, saved and closed; where it is asked for, learn from them."""
+def _add_learning(server: LanguageServer, home: EditorHome, completer: Completer) -> Callable[[str, str], None] | None:
+    """Follow documents as they are opened, edited, saved and closed; where it is asked for, learn from them.
+
+    Returns: what is to be given the URI and each piece that comes into a document at once; None where nothing is learned.
+    """
     from lsprotocol import types
 
     def keep(text: str) -> None:
@@ -237,7 +240,7 @@ def _add_learning(server: LanguageServer, home: EditorHome, completer: Completer
         learning.closed(params.text_document.uri)
 
     if home.remember is None:
-        return
+        return None
 
     @server.feature(types.TEXT_DOCUMENT_DID_OPEN)
     def opened(params: types.DidOpenTextDocumentParams) -> None:
@@ -255,6 +258,8 @@ def _add_learning(server: LanguageServer, home: EditorHome, completer: Completer
     @server.feature(types.SHUTDOWN)
     def ended(_: None) -> None:
         learning.ended()
+
+    return learning.inserted
 
 
 def _remember(remember: Callable[[str], None], text: str) -> None:

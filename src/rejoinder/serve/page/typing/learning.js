@@ -1,16 +1,26 @@
 /**
- * Learning from what one writes: the sentences that were typed and finished in a field, each once. What stood there before and what was
- * pasted is not one's own. Nothing is kept here: whoever makes one says where the sentences go.
+ * Learning from what one writes: the sentences that were typed and finished in a field, each once. A line that another follows is finished
+ * too, such as "Kind regards,". What stood there before and what was pasted is not one's own. Nothing is kept here: whoever makes one says
+ * where the sentences go.
  */
 
-const SENTENCE = /[^\s][^.!?…。！？\n]*[.!?…。！？]+["'”’)\]»]*(?=\s|$)/gu;
-const FEWEST = 3; // words of a sentence that is worth counting
-const MOST = 20_000; // characters of a field that are looked at, its end
+const SENTENCE = /[^\s][^.!?…。！？\n]*([.!?…。！？]+["'”’)\]»]*(?=\s|$))?/gu; // or what is none: nothing is read twice
+const FEWEST = 2; // words of a sentence that is worth counting
+const MOST = 20_000; // characters of a field that are looked at when one pauses, its end
 
-/** The finished sentences of a text; lines that quote others (">") are left out. */
-export function sentencesOf(text) {
-  const own = text.slice(-MOST).split("\n").filter((line) => !/^\s*>/u.test(line)).join("\n");
-  return (own.match(SENTENCE) ?? []).map((sentence) => sentence.trim()).filter((sentence) => sentence.split(/\s+/u).length >= FEWEST);
+/**
+ * The finished sentences of the last `most` characters of a text; lines that quote others (">") are left out. One that begins a line has
+ * the line break before it.
+ */
+export function sentencesOf(text, most = MOST) {
+  const lines = text.slice(-most).split("\n");
+  return lines.flatMap((line, number) => {
+    if (/^\s*>/u.test(line)) return [];
+    const whole = [...line.matchAll(SENTENCE)].filter(([, end]) => end || number + 1 < lines.length);
+    const long = whole.filter(([sentence]) => sentence.trim().split(/\s+/u).length >= FEWEST);
+    const begins = ({ index }) => number > 0 && !line.slice(0, index).trim();
+    return long.map((match) => (begins(match) ? "\n" : "") + match[0].trimEnd());
+  });
 }
 
 export class Learning {
@@ -22,21 +32,23 @@ export class Learning {
     this.#keep = keep;
   }
 
-  /** Writing begins: what stands there already was not written now. */
+  /** Writing begins, of another text: what stands there already was not written now. */
   began(text) {
-    for (const sentence of sentencesOf(text)) this.#known.add(sentence);
+    this.#known.clear();
+    this.pasted(text);
   }
 
   /** Something was pasted or dropped in. */
   pasted(text) {
-    this.began(text);
+    for (const sentence of sentencesOf(`${text}\n`, Infinity)) this.#known.add(sentence.trim());
   }
 
   /** Writing has ended, or pauses: keep what is new. */
   ended(text) {
-    const fresh = sentencesOf(text).filter((sentence) => !this.#known.has(sentence));
-    for (const sentence of fresh) this.#known.add(sentence);
-    if (fresh.length) this.#keep(fresh.join(" "));
-    return fresh.length;
+    const fresh = new Map();
+    for (const sentence of sentencesOf(text)) if (!this.#known.has(sentence.trim())) fresh.set(sentence.trim(), sentence);
+    for (const sentence of fresh.keys()) this.#known.add(sentence);
+    if (fresh.size) this.#keep([...fresh.values()].map((one) => (one.startsWith("\n") ? one : ` ${one}`)).join("").trim());
+    return fresh.size;
   }
 }
