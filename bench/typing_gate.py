@@ -46,6 +46,8 @@ class Counted:
     characters: int
     keys: int
     untaken: int  # suggestions seen on the way of which nothing was taken
+    spaced_keys: int  # both where spaces are put in too
+    spaced_untaken: int
     ghosts: int  # keystrokes with ghost text
     suggestions: int
     right: int
@@ -68,6 +70,8 @@ class Counted:
             characters=len(seen.shown),
             keys=seen.keys,
             untaken=seen.untaken,
+            spaced_keys=seen.spaced_keys,
+            spaced_untaken=seen.spaced_untaken,
             ghosts=int(seen.shown.sum()),
             suggestions=len(seen.suggestions),
             right=sum(one.right for one in seen.suggestions),
@@ -154,9 +158,10 @@ def figures(name: str, seen: Sequence[Counted], threads: np.ndarray, *, as_json:
     share("right at these", of["covered_right"], of["covered"])
     share("first word right at these", of["covered_first"], of["covered"])
     share("two words and more, of those that appear after a space", of["after_longer"], of["after"])
-    share("keystrokes saved", of["characters"] - of["keys"], of["characters"])
-    net = of["characters"] - of["keys"] - COST * of["untaken"]
-    share(f"keystrokes saved, {COST:g} counted for each not taken", net, of["characters"])
+    for spaced, what in (("", "keystrokes saved"), ("spaced_", "keystrokes saved, spaces put in")):
+        saved = of["characters"] - of[f"{spaced}keys"]
+        share(what, saved, of["characters"])
+        share(f"{what}, {COST:g} counted for each not taken", saved - COST * of[f"{spaced}untaken"], of["characters"])
     share("keystrokes with ghost text", of["ghosts"], of["characters"])
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -12,11 +12,13 @@ import numpy as np
 from figures import real_archive, rejoinder
 
 from rejoinder.archive.reader import ArchiveCorpus, held_out
+from rejoinder.archive.store import Archive
 from rejoinder.engine.typing import Engine, TypingConfig
 from rejoinder.home.voices import typist
 from rejoinder.home.workspace import Workspace
 from rejoinder.ladder.heldout import HeldOut
 from rejoinder.models import Can
+from rejoinder.post import Thread
 from rejoinder.text.tensors import open_tokens, write_tokens
 
 
@@ -56,11 +58,18 @@ def held_out_posts(home: str, *, repeats: bool) -> Iterator[HeldOut]:
         if space.is_empty:
             rejoinder("import", real_archive("hn.jsonl.gz"), "--home", space.home)
         with space.open_archive() as archive:
-            found = HeldOut.of(held_out(archive), np.random.default_rng(0))
-        if repeats:
-            tokenizer = next(iter(shipped_engine().voices.values())).tokenizer
-            with space.open_archive() as archive:
-                corpus = ArchiveCorpus(archive, Path(scratch) / "tokens")
-                write_tokens(corpus, tokenizer, corpus.tokens)
-                found = found.told_apart(tokenizer, open_tokens(corpus.tokens, "train"))
-        yield found
+            threads = list(held_out(archive))
+            yield _told_apart(threads, archive, space) if repeats else HeldOut.of(threads, np.random.default_rng(0))
+
+
+def _told_apart(threads: Sequence[Thread], archive: Archive, space: Workspace) -> HeldOut:
+    """The posts of these threads, with what repeats the train part known as such; worked out once for a home."""
+    tokenizer = next(iter(shipped_engine().voices.values())).tokenizer
+    known = space.home / f"held-{tokenizer.fingerprint()}"
+    if not known.is_dir():
+        corpus = ArchiveCorpus(archive, space.home / "tokens")
+        write_tokens(corpus, tokenizer, corpus.tokens)
+        found = HeldOut.of(threads, np.random.default_rng(0)).told_apart(tokenizer, open_tokens(corpus.tokens, "train"))
+        known.mkdir()
+        found.save(known)
+    return HeldOut.load(known, threads)

@@ -105,6 +105,7 @@ class Voice:
 
     url: str = ""
     sentence: str = SENTENCE
+    spaced: bool = False  # whether a space follows
     asked: list[dict[str, Any]] = field(default_factory=list)
     kept: list[str] = field(default_factory=list)
     requests: list[tuple[str, str, dict[str, str]]] = field(default_factory=list)
@@ -136,7 +137,8 @@ class Voice:
         ghost = self.sentence[len(line) :] if line and self.sentence.startswith(line) else ""
         first = ghost[: len(ghost) - len(ghost.lstrip())] + ghost.split()[0] if ghost else " and"
         words = [{"text": text, "probability": 0.5} for text in (first, " or", " but")]
-        return {"ghost": ghost, "probability": 0.7, "words": words, "rung": "mixture", "cut": False, "superseded": False}
+        said = {"ghost": ghost, "space": self.spaced, "probability": 0.7, "words": words, "rung": "mixture"}
+        return {**said, "cut": False, "superseded": False}
 
 
 @contextmanager

@@ -100,6 +100,7 @@ class Server:
         self.asked: list[dict[str, Any]] = []
         self.held: list[Route] | None = None  # answers kept back, if not None
         self.hurried = False  # whether there is time only for who asks with patience
+        self.spaced = False  # whether a space follows
         self.reading: str | None = None  # what a cheaper voice says while the best one reads, and nobody asks with patience
         page.route("**/v1/suggest", self._answer)
 
@@ -122,6 +123,7 @@ class Server:
         word = ghost[: len(ghost) - len(ghost.lstrip())] + ghost.split()[0] if ghost else " and"
         words = [{"text": text, "probability": 0.5} for text in (word, " or", " but")]
         said = {"ghost": ghost, "probability": 0.7, "words": words, "rung": "mixture", "superseded": False, "cut": cheaper}
+        said["space"] = self.spaced
         route.fulfill(json=said)
 
 
@@ -247,6 +249,37 @@ def test_tab_takes_all_and_undo_gives_it_back(page: Page) -> None:
     assert draft(page) == "The prob"
     page.keyboard.press("Control+Shift+z")
     assert draft(page) == SENTENCE
+
+
+def test_the_space_comes_with_what_is_taken_and_makes_room(page: Page) -> None:
+    """Typed once more it is swallowed, once; a mark takes its place; what is no mark leaves it; undo takes both back."""
+    Server(page, "The problem with this").spaced = True
+    for typed, expected in ((" ", " "), ("  ", "  "), (",", ","), (", b", ", b"), ("b ,", " b ,"), ("", " ")):
+        page.locator("#draft").fill("")
+        write(page, "The prob")
+        until(page, lambda: ghost(page) == "lem with this")
+        page.keyboard.press("Tab")
+        assert draft(page) == "The problem with this "
+        write(page, typed)
+        assert draft(page) == f"The problem with this{expected}"
+    page.keyboard.press("Control+z")
+    assert draft(page) == "The prob"
+
+
+def test_no_space_comes_with_a_part_nor_where_it_is_not_wanted(page: Page) -> None:
+    Server(page, "The problem with this").spaced = True
+    write(page, "The prob")
+    until(page, lambda: ghost(page) != "")
+    for expected in ("The problem", "The problem with", "The problem with this "):  # with the last word
+        page.keyboard.press("Control+ArrowRight")
+        assert draft(page) == expected
+    page.locator("#manners").evaluate("box => (box.open = true)")
+    page.locator("#space-after").uncheck()
+    page.locator("#draft").fill("")
+    write(page, "The prob")
+    until(page, lambda: ghost(page) != "")
+    page.keyboard.press("Tab")
+    assert draft(page) == "The problem with this"
 
 
 def test_ctrl_right_takes_one_word_after_the_other(page: Page) -> None:

@@ -117,6 +117,32 @@ def test_ghost_text_ends_with_the_sentence() -> None:
     assert long.suggest("Check").ghost == " the spark"
 
 
+@pytest.mark.parametrize(("sure", "follows"), [(0.95, [Gate.QUIET, Gate.NORMAL, Gate.EAGER]), (0.75, [Gate.EAGER]), (0.5, [])])
+def test_a_space_is_said_to_follow_where_the_model_is_sure_enough(sure: float, follows: list[Gate]) -> None:
+    """After "a" comes " b", which is shown alone; then " b" with probability `sure` x 0.8, "," with the rest of 0.8, "b" with 0.2.
+
+    A space follows "b" with probability `sure`, given that no letter does.
+    """
+    tokenizer = Tokenizer.train(["a b", "a b"] * 9, 258)
+    spaced, comma, more = (tokenizer.bytes.index(piece) for piece in (b" b", b",", b"b"))
+
+    def rows(state: tuple[int, ...]) -> np.ndarray:
+        row = np.full(tokenizer.vocabulary, -np.inf, np.float32)
+        row[tokenizer.bytes.index(b"a") if not state else spaced] = 0.0
+        if len(state) >= 2:
+            row[[spaced, comma, more]] = np.log([0.8 * sure, 0.8 * (1 - sure), 0.2])
+        return row
+
+    typist = session(Fake(tokenizer, rows), TypingConfig(deadline=1e6, longest=1))
+    told = {gate: typist.suggest("a", gate=gate) for gate in Gate}
+    shown = [gate for gate in Gate if told[gate].ghost]
+    assert {told[gate].ghost for gate in shown} == {" b"} and set(follows) & set(shown) == {g for g in shown if told[g].space}
+    assert Gate.EAGER in shown
+    for after in (")", " ", " next"):
+        assert not typist.suggest("a", after, gate=Gate.EAGER).space
+    assert typist.suggest("a", "\nmore", gate=Gate.EAGER).space == (Gate.EAGER in follows)
+
+
 def test_ghost_text_gets_shorter_as_the_gate_narrows() -> None:
     lengths = [
         len(session(parrot(words(), SPARK, sure=0.9)).suggest("Check", gate=gate).ghost)

@@ -36,6 +36,10 @@ def test_keys_under_the_policy_by_hand() -> None:
     assert taken(" plug and a the", " plug and no", whole=False) == (9, 2)
     assert taken("s are", "s", whole=True) == (1, 1)
     assert taken("s are", "", whole=False) == (1, 1)
+    assert taken(" plug and more", " plug and", whole=True, space=True) == (10, 1)  # the space comes with it
+    assert taken(" plug and, more", " plug and", whole=True, space=True) == (9, 2)  # and is taken away again
+    assert taken(" plug and", " plug and", whole=True, space=True) == (9, 2)
+    assert taken(" plug and more", " plug but", whole=False, space=True) == (5, 1)  # word by word there is none
     takes = [(1, 1), (9, 1), *[(1, 1)] * 8, (1, 1)]
     assert press([""] * 11, [False] * 11, takes) == (3, 0)  # a letter, a key for nine, a letter
 
@@ -70,6 +74,7 @@ def test_a_text_known_by_heart_takes_few_keys() -> None:
     assert len(seen.shown) == len(seen.right) == len(seen.probability) == len(SPARK)
     assert seen.right[seen.shown].all() and not seen.whole[~seen.shown].any()
     assert seen.keys < 12 and seen.savings == 1 - seen.keys / len(SPARK)
+    assert seen.spaced_keys <= seen.keys and seen.spaced_untaken <= seen.untaken
     assert seen.letters[:7].tolist() == [0, 1, 2, 3, 4, 5, 0]  # before each character of "Check t"
     assert (seen.among >= seen.right).all()
 
@@ -80,6 +85,7 @@ def test_gates_asked_side_by_side_answer_as_each_alone() -> None:
     for gate, seen in zip(Gate, together, strict=True):
         alone = replay(session(parrot(words(), SPARK)), text, gate)
         assert seen.suggestions == alone.suggestions and seen.keys == alone.keys and seen.untaken == alone.untaken
+        assert (seen.spaced_keys, seen.spaced_untaken) == (alone.spaced_keys, alone.spaced_untaken)
         assert (seen.probability == alone.probability).all()
 
 

@@ -103,11 +103,19 @@ export class Help {
   key(event) {
     if (event.isComposing || this.#composing || !event.isTrusted) return false;
     const action = actionOf(event, this.#page.manners().keys);
-    if (action === null) return false;
+    if (action === null) return this.#afterSpace(event);
     const done = action === "hush" ? this.#ghost.hush() : this.#act(action, event.timeStamp);
     const isOurs = done || this.#ghost.isLate(action, event.timeStamp);
     this.#swallowed = isOurs ? event.key : "";
     return isOurs;
+  }
+
+  /** A key after a space that was put in with what was taken; whether it was ours. */
+  #afterSpace(event) {
+    const does = this.#ghost.spacing.does(event);
+    if (does === "instead") this.#field.reachBack(); // and is typed over it
+    this.#swallowed = does === "again" ? event.key : "";
+    return does === "again";
   }
 
   /** A key was let go; whether that is ours. */

@@ -41,6 +41,11 @@ export class PlainField {
     this.element.ownerDocument.execCommand("insertText", false, text);
   }
 
+  /** Select the character before the caret, so that what is typed takes its place. */
+  reachBack() {
+    this.element.setSelectionRange(this.element.selectionStart - 1, this.element.selectionEnd);
+  }
+
   /** Where the caret is, and the box that text is laid out in, in pixels of the window; null where that cannot be told. */
   caret() {
     const { element } = this;

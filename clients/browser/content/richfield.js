@@ -31,6 +31,11 @@ export class RichField {
     this.element.ownerDocument.execCommand("insertText", false, text);
   }
 
+  /** Select the character before the caret, so that what is typed takes its place. */
+  reachBack() {
+    this.#selection()?.modify("extend", "backward", "character");
+  }
+
   /** Where the caret is, and the box that text is laid out in, in pixels of the window; null where that cannot be told. */
   caret() {
     const range = this.#range();
@@ -49,9 +54,13 @@ export class RichField {
     return { x: rect.x, y: rect.y, height: rect.height, scale, left, right, inside: seen(this.element), style, isLine: false };
   }
 
-  #range() {
+  #selection() {
     const root = this.element.getRootNode();
-    const selection = (root.getSelection ?? document.getSelection).call(root.getSelection ? root : document);
+    return (root.getSelection ?? document.getSelection).call(root.getSelection ? root : document);
+  }
+
+  #range() {
+    const selection = this.#selection();
     if (!selection?.rangeCount) return null;
     const range = selection.getRangeAt(0);
     return this.element.contains(range.startContainer) ? range : null;

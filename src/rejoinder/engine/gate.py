@@ -14,6 +14,9 @@ since words that are right are taken with a key each, and all of them with one i
 right to its end: somebody looks at it. Reading a word takes a fixation of 225 to 250 ms (Rayner 1998), a keystroke 240 ms
 (Dhakal et al. 2018), so that C is 1; who asked for quiet wants to be disturbed seldom (3), who is eager reads along anyway (1/2).
 
+Most words are followed by a space. Where the model is sure of it (`SPACE`) the answer says so, and who takes all of the text may
+have the space with it; it is no part of the text, and neither its floors nor what it is expected to save count it.
+
 Shown is what saves most, if it saves anything, of the texts that are probable enough for where the caret is, after a space or in
 a word: their first word and all of them as probable as the gate's floors there. The floors are the lowest with which, on dev, as
 many were right as the gate promises: of the suggestions that appear in words, each counted once as a person sees it (see
@@ -76,6 +79,7 @@ class Floors(NamedTuple):
 
 
 COST = {Gate.QUIET: 3.0, Gate.NORMAL: 1.0, Gate.EAGER: 0.5}  # C above, keystrokes
+SPACE = {Gate.QUIET: 0.9, Gate.NORMAL: 0.8, Gate.EAGER: 0.7}  # how sure a space must be, to be put in with what stands before it
 PROMISED = {  # shares of the suggestions, after a space and in a word, on dev
     Gate.QUIET: (Floors(0.84, 0.81), Floors(0.84, 0.81)),
     Gate.NORMAL: (Floors(0.60, 0.53), Floors(0.70, 0.68)),  # all in all two in three
@@ -91,6 +95,7 @@ class GhostText(NamedTuple):
     words: int
     probability: float  # by the model: of all of it, and that its last word ends there
     right: bool = False  # on dev, where that is known: the person wrote all of it next
+    space: float = 0.0  # how probable it is that a space follows, by the model, where it is right
 
 
 Rated = tuple[GhostText, float, float]  # how probable it is to be right, and how many keystrokes it is expected to save

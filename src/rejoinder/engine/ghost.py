@@ -18,7 +18,7 @@ import numpy as np
 from rejoinder.engine.best_first import Caret, Word, no_letter_next, word_after
 from rejoinder.engine.filters import unfit
 from rejoinder.engine.gate import GhostText
-from rejoinder.engine.prefix_cache import Node
+from rejoinder.engine.prefix_cache import DeadlinePassed, Node
 from rejoinder.engine.token_healing import TokenStart, kinds
 from rejoinder.post import Post
 from rejoinder.text.phrases import COPIED, Phrases
@@ -51,11 +51,12 @@ class Extension:
             DeadlinePassed: before the next was known.
         """
         caret = self._caret
-        yield GhostText(word.text, 1, word.probability)
         node = word.node
         if node is None:
+            yield GhostText(word.text, 1, word.probability)
             return
         caret.cache.look_ahead_from(node)
+        yield GhostText(word.text, 1, word.probability, space=self._space(node))
         row = caret.cache.log_probs(node, caret.deadline)
         ends = no_letter_next(caret.table, node, row)
         text, tokens, probability = word.text, word.tokens, word.probability / ends if ends else 0.0
@@ -69,10 +70,24 @@ class Extension:
             word, node, text, tokens = found, found.node, text + found.text, tokens + found.tokens
             if not caret.table.spells(tokens, caret.draft.owed + text):
                 return
-            yield GhostText(text, words + (not ended), probability * word.probability)
+            space = 0.0 if ended else self._space(node)
+            yield GhostText(text, words + (not ended), probability * word.probability, space=space)
             if ended:
                 return
             probability *= word.begun
+
+    def _space(self, node: Node) -> float:
+        """How probable it is that a space comes after a word that ends at `node`; 0 if there is no time to tell."""
+        table = self._caret.table
+        try:
+            row = self._caret.cache.log_probs(node, self._caret.deadline)
+        except DeadlinePassed:
+            return 0.0
+        space = node.facts.get("space")
+        if space is None:
+            ends = no_letter_next(table, node, row)
+            space = node.facts["space"] = min(float(np.exp(row[table.spaces]).sum(dtype=np.float64)) / ends, 1.0) if ends else 0.0
+        return float(space)
 
     def _sentence_end(self, node: Node, probability: float, words: int, worth: Worth) -> Word | None:
         """The mark that ends the sentence, if it is what comes next, and worth it."""

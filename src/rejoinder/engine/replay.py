@@ -6,6 +6,7 @@ it next, and its last word ended there. What accepting saves is worked out under
 that is right to its end takes all of it with one key; where only its first words are right, they take these word by word, a key
 each, as long as a word saves more than its key. What they do not take they type. Keystroke savings = 1 - keys pressed /
 characters of the text; the net savings also count a stated cost for each suggestion that was seen on the way and not taken.
+Where the space is put in as well with what is taken whole, as the engine says, one that is not wanted costs a key.
 
 Explained in docs/tour/03-the-problem-we-are-trying-to-solve.md.
 """
@@ -56,6 +57,8 @@ class Replay:
     letters: NDArray[np.int64]  # (N,) of the word being typed
     keys: int  # pressed under the policy
     untaken: int = 0  # suggestions seen on the way under the policy, of which nothing was taken
+    spaced_keys: int = 0  # pressed where spaces are put in too
+    spaced_untaken: int = 0  # the same for these
     suggestions: tuple[Shown, ...] = ()
     spaced: NDArray[np.bool_] = field(
         default_factory=lambda: np.empty(0, np.bool_)
@@ -83,7 +86,7 @@ def replay_gates(session: TypingSession, text: str, gates: Sequence[Gate]) -> li
 
 def _replayed(text: str, seen: Sequence[Typed]) -> Replay:
     """What came of a text, of what was said before each of its characters."""
-    rows, takes, ghosts = [], [], []
+    rows, takes, spaced_takes, ghosts = [], [], [], []
     for place, typed in enumerate(seen):
         follows = text[place:]
         fitting = [starts_so(follows, word.text) for word in typed.words]
@@ -91,13 +94,15 @@ def _replayed(text: str, seen: Sequence[Typed]) -> Replay:
         letters = HealedDraft.of(text[:place]).letters
         rows.append((bool(typed.ghost), fitting[:1] == [True], any(fitting), whole, typed.probability, letters))
         takes.append(taken(follows, typed.ghost, whole=whole))
+        spaced_takes.append(taken(follows, typed.ghost, whole=whole, space=typed.space))
         ghosts.append(typed.ghost)
     columns = np.array(rows, dtype=np.float64).reshape(-1, 6).T
     shown, right, among, everything = (column.astype(np.bool_) for column in columns[:4])
-    keys, untaken = press(ghosts, _fresh(text, ghosts), takes)
+    fresh = _fresh(text, ghosts)
+    pressed = (*press(ghosts, fresh, takes), *press(ghosts, fresh, spaced_takes))
     spaced = np.array([_is_spaced(text[:place]) for place in range(len(text))], np.bool_)
     letters, told = columns[5].astype(np.int64), tuple(suggestions(text, ghosts))
-    return Replay(shown, right, among, everything, columns[4], letters, keys, untaken, told, spaced)
+    return Replay(shown, right, among, everything, columns[4], letters, *pressed, told, spaced)
 
 
 def suggestions(text: str, ghosts: Sequence[str]) -> Iterator[Shown]:
@@ -161,10 +166,18 @@ def press(ghosts: Sequence[str], fresh: Sequence[bool], takes: Sequence[tuple[in
     return keys, untaken
 
 
-def taken(follows: str, ghost: str, *, whole: bool) -> tuple[int, int]:
-    """The characters that come of the policy's next keys, and the keys; 1 and 1 for typing a character."""
+def taken(follows: str, ghost: str, *, whole: bool, space: bool = False) -> tuple[int, int]:
+    """The characters that come of the policy's next keys, and the keys; 1 and 1 for typing a character.
+
+    Args:
+        follows: what the person writes next.
+        ghost: what is shown.
+        whole: whether it is right to its end.
+        space: whether a space is put in after it.
+    """
     if whole and len(ghost) > 1:
-        return len(ghost), 1
+        wanted = follows[len(ghost) : len(ghost) + 1] == " "
+        return len(ghost) + (space and wanted), 1 + (space and not wanted)
     characters = keys = 0
     for end in _word_ends(ghost):
         if not starts_so(follows, ghost[:end]) or end - characters < 2:

@@ -127,6 +127,11 @@ class TokenTable:
         return np.flatnonzero(np.isin(self.of, (TokenStart.MARK, TokenStart.SPACE)))
 
     @cached_property
+    def spaces(self) -> NDArray[np.int64]:
+        """(N,) int64: the tokens that begin with a space."""
+        return np.flatnonzero(self.of == TokenStart.SPACE)
+
+    @cached_property
     def pauses(self) -> NDArray[np.int64]:
         """(N,) int64: the tokens before which a text may be left as it is: marks, new lines, its end."""
         return np.flatnonzero(np.isin(self.of, (TokenStart.MARK, TokenStart.NEVER)))

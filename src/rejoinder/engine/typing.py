@@ -8,14 +8,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from threading import TIMEOUT_MAX, Lock
 from time import perf_counter
 from typing import Annotated
 
 from rejoinder.config import At, Checked, NonNegativeFloat, PositiveInt
 from rejoinder.engine.best_first import Caret, SearchConfig, SearchResult, Word, search
-from rejoinder.engine.gate import Calibration, CaretAt, Gate, GhostText, Rated, case_of, choose
+from rejoinder.engine.gate import SPACE, Calibration, CaretAt, Gate, GhostText, Rated, case_of, choose
 from rejoinder.engine.ghost import DisplayFilter, Extension
 from rejoinder.engine.manners import LanguageCheck, at_line_end, is_prose
 from rejoinder.engine.prefix_cache import Deadline, DeadlinePassed, LatencyEstimate, PrefixCache, never
@@ -53,6 +53,7 @@ class Typed:
     words: tuple[NextWord, ...]  # at most three, best first
     rung: str  # who spoke
     cut: bool  # the deadline ended the search early
+    space: bool = False  # a space follows the ghost text: who takes all of it may have it put in too
 
 
 @dataclass(frozen=True)
@@ -205,7 +206,8 @@ class TypingSession:
             self._scheduler.lately.use(self)
             if not at_line_end(after) or self._is_foreign(draft):
                 return Typed("", 0.0, (), self._scheduler.voices[0].name, False)
-            return self._suggest(draft, gate, due)
+            typed = self._suggest(draft, gate, due)
+            return replace(typed, space=False) if after[:1].strip("\r\n") else typed  # what closes the line follows, or a blank
         finally:
             self._lock.release()
 
@@ -223,13 +225,14 @@ class TypingSession:
         if gate is not Gate.EAGER and not is_prose(draft):
             return Typed("", words[0].probability, words, voice.name, spoken.cut)
         ghost, whole = self._ghost(voice, voice.at(healed, rules, deadline), draft, found, gate)
-        return Typed(ghost, words[0].probability, words, voice.name, spoken.cut or not whole)
+        space = ghost is not None and ghost.space >= SPACE[gate]
+        return Typed(ghost.text if ghost else "", words[0].probability, words, voice.name, spoken.cut or not whole, space)
 
     def _mixed(self, draft: str, found: list[Word], rules: CaretRules) -> list[Word]:
         """What was found, and what was said before."""
         return self._said.mixed(draft, found, rules, self._config.words) if self._config.said else found
 
-    def _ghost(self, voice: Voice, caret: Caret, draft: str, found: Sequence[Word], gate: Gate) -> tuple[str, bool]:
+    def _ghost(self, voice: Voice, caret: Caret, draft: str, found: Sequence[Word], gate: Gate) -> tuple[GhostText | None, bool]:
         """What may be shown and is expected to save most; and whether there was time to look at all of it."""
         sure, floors = voice.calibration, voice.calibration.floors[gate][CaretAt.of(draft)]
         lines: list[list[Rated]] = []
@@ -249,7 +252,7 @@ class TypingSession:
         except DeadlinePassed:
             whole = False
         best = choose(lines, floors)
-        return best[1].text if best else "", whole
+        return best[1] if best else None, whole
 
     def without_gate(self, draft: str, longest: int) -> list[tuple[int, list[GhostText]]]:
         """The best voice's ghost texts of one to `longest` words, whatever they are worth, with the case of the caret.

@@ -83,6 +83,7 @@ class SuggestAnswer(BaseModel):
     session: str
     sequence: int
     ghost: str
+    space: bool  # a space follows it: who takes all of it may have it put in too
     probability: float
     words: list[WordAnswer]
     rung: str

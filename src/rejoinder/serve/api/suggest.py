@@ -27,7 +27,7 @@ from rejoinder.serve.http.services import Services, services_of
 from rejoinder.serve.http.sessions import Session
 
 MARGIN = 0.004  # seconds kept for handing the answer over
-_SILENCE: dict[str, Any] = {"ghost": "", "probability": 0.0, "words": [], "rung": "", "cut": False, "off": False}
+_SILENCE: dict[str, Any] = {"ghost": "", "space": False, "probability": 0.0, "words": [], "rung": "", "cut": False, "off": False}
 _UNANSWERED = (Post(0),)  # a draft answers something, as most do
 
 router = APIRouter()
@@ -90,8 +90,15 @@ async def _searched(services: Services, body: SuggestBody, session: Session, num
     if typed is None:
         return {**_SILENCE, "cut": True}
     words = [{"text": word.text, "probability": word.probability} for word in typed.words]
-    said = {"ghost": typed.ghost, "probability": typed.probability, "words": words, "rung": typed.rung, "cut": typed.cut}
-    return {**_SILENCE, **said}
+    return {
+        **_SILENCE,
+        "ghost": typed.ghost,
+        "space": typed.space,
+        "probability": typed.probability,
+        "words": words,
+        "rung": typed.rung,
+        "cut": typed.cut,
+    }
 
 
 def _open(services: Services, body: SuggestBody) -> TypingSession:

@@ -159,9 +159,19 @@ export class Composer {
   #key(event) {
     if (event.isComposing || this.#composed !== null) return;
     const action = actionOf(event, this.#settings.manners.keys);
-    if (action === null) return;
+    if (action === null) {
+      this.#afterSpace(event);
+      return;
+    }
     const done = action === "hush" ? this.#ghost.hush() : this.#act(action, event.timeStamp);
     if (done || this.#ghost.isLate(action, event.timeStamp)) event.preventDefault();
+  }
+
+  /** A key after a space that was put in with what was taken. */
+  #afterSpace(event) {
+    const does = this.#ghost.spacing.does(event);
+    if (does === "again") event.preventDefault();
+    if (does === "instead") this.#field.setSelectionRange(this.#field.selectionStart - 1, this.#field.selectionEnd); // and is typed over it
   }
 
   /** Put in what an action stands for; whether there was anything. */

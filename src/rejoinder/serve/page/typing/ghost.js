@@ -10,8 +10,9 @@ import { Asking } from "./asking.js";
 import { firstWord, firstWords, left, wholeWord } from "./draft.js";
 import { preferring } from "./glossary.js";
 import { LONGEST } from "./manners.js";
+import { Spacing } from "./spacing.js";
 
-const NOTHING = { draft: "", ghost: "", words: [], rung: "", probability: 0 };
+const NOTHING = { draft: "", ghost: "", space: false, words: [], rung: "", probability: 0 };
 const NOWHERE = { draft: null, after: "", atEnd: true, composing: false };
 const PAUSE = 250; // milliseconds after which a writer who waits is given the answer there was no time for
 const TWICE = 400; // milliseconds within which a key is pressed twice
@@ -20,6 +21,7 @@ const REMEMBERED = 200; // suggestions that were wrong
 const NEAR = 400; // characters of the draft by which they are known again
 
 export class Ghost {
+  spacing = new Spacing(); // the space put in with what was taken last
   #asking;
   #changed;
   #manners;
@@ -56,6 +58,7 @@ export class Ghost {
     if (how === "typed" && after === this.#seen.after) this.#judge(draft); // else the caret has moved as well
     if (how !== "moved") this.#quiet = how === "deleted";
     this.#seen = { draft, after, atEnd, composing };
+    this.spacing.look(draft);
     this.#question(false);
   }
 
@@ -98,17 +101,26 @@ export class Ghost {
   }
 
   /**
-   * What an action puts in at the caret; "" where it has nothing to put in, and the key keeps its meaning.
+   * What an action puts in at the caret, with the space that surely follows; "" where it has nothing to put in, and the key keeps
+   * its meaning.
    *
    * @param {string} action one of `DEFAULT_KEYS`, but "hush"
    * @param {number} time milliseconds, to tell when a key is pressed twice
    */
   take(action, time) {
-    if (action === "word") return firstWord(this.text);
+    if (action === "word") return this.#spaced(firstWord(this.text));
     if (action !== "all") return this.words[["first", "second", "third"].indexOf(action)]?.text ?? "";
     const twice = time - this.#tookAt < TWICE;
     if (this.text) this.#tookAt = time;
-    return this.#manners().tab === "all" || twice ? this.text : firstWord(this.text);
+    return this.#spaced(this.#manners().tab === "all" || twice ? this.text : firstWord(this.text));
+  }
+
+  /** What is taken; where that is all there is, with the space after it. */
+  #spaced(text) {
+    const { draft } = this.#seen;
+    if (!text || !this.#said.space || !this.#manners().space || text !== left(this.#said.draft, this.#said.ghost, draft)) return text;
+    this.spacing.put(`${draft}${text} `);
+    return `${text} `;
   }
 
   /** Whether a key that takes was meant for what is no longer there: it does nothing then, least of all leave the field. */

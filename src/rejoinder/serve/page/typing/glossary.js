@@ -17,7 +17,8 @@ export function preferring(said, draft, preferred) {
   const rest = wanted.slice(begun.length);
   const others = words.filter((word) => wholeWord(draft, word.text).toLowerCase() !== wanted.toLowerCase());
   const kept = ghost.toLowerCase().startsWith(rest.toLowerCase()) ? rest + ghost.slice(rest.length) : rest;
-  return { ...said, ghost: kept, words: [{ text: rest, probability: words[0]?.probability ?? 0, preferred: true }, ...others].slice(0, 3) };
+  const space = said.space && kept.length === ghost.length;
+  return { ...said, ghost: kept, space, words: [{ text: rest, probability: words[0]?.probability ?? 0, preferred: true }, ...others].slice(0, 3) };
 }
 
 /** `text` with preferred words written as they are; of a word that the draft has begun, what is missing, if its letters agree. */

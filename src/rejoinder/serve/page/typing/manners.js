@@ -11,7 +11,8 @@ export const LONGEST = 8; // words of a ghost at most: the server makes no longe
  * Manners out of what was kept, whatever that is.
  *
  * gate: how sure a ghost must be; "off" is the one switch for everything. longest: words of a ghost at most. tab: whether the key
- * that takes takes "all", or a "word" and when it is pressed twice all. strip: whether three words are offered. learn: whether
+ * that takes takes "all", or a "word" and when it is pressed twice all. space: whether the space that surely follows is put in with
+ * what is taken. strip: whether three words are offered. learn: whether
  * finished sentences are counted into one's own text. blocked: words never suggested. preferred: words as they are to be written.
  */
 export function manners(kept) {
@@ -21,6 +22,7 @@ export function manners(kept) {
     gate: GATES.includes(given.gate) ? given.gate : "normal",
     longest: Number.isInteger(given.longest) ? Math.min(Math.max(given.longest, 1), LONGEST) : LONGEST,
     tab: given.tab === "word" ? "word" : "all",
+    space: given.space !== false,
     strip: given.strip !== false,
     learn: given.learn === true,
     blocked: words(given.blocked, MOST_BLOCKED).map((word) => word.toLowerCase()),

@@ -42,13 +42,16 @@ function follow(settings, draw) {
 function habits(settings) {
   const longest = make("select", { id: "longest" }, ...Array.from({ length: LONGEST }, (_, place) => make("option", {}, String(place + 1))));
   const word = make("input", { type: "checkbox", id: "tab-word" });
+  const space = make("input", { type: "checkbox", id: "space-after" });
   const strip = make("input", { type: "checkbox", id: "strip-shown" });
   longest.addEventListener("change", () => settings.set({ longest: Number(longest.value) }));
   word.addEventListener("change", () => settings.set({ tab: word.checked ? "word" : "all" }));
+  space.addEventListener("change", () => settings.set({ space: space.checked }));
   strip.addEventListener("change", () => settings.set({ strip: strip.checked }));
   follow(settings, (manners) => {
     longest.value = String(manners.longest);
     word.checked = manners.tab === "word";
+    space.checked = manners.space;
     strip.checked = manners.strip;
   });
   return make(
@@ -57,6 +60,7 @@ function habits(settings) {
     make("summary", {}, "How it helps: length and keys"),
     make("p", { className: "row" }, make("label", { htmlFor: "longest" }, "Words of a suggestion, at most"), longest),
     make("p", {}, make("label", {}, word, " one word at a time: the key that takes all takes a word, and all when it is pressed twice")),
+    make("p", {}, make("label", {}, space, " with what is taken, the space that surely follows")),
     make("p", {}, make("label", {}, strip, " three words to choose from")),
     make("p", { id: "key-hint", className: "hint" }, "To change a key, choose it and press another."),
     make("ul", { id: "key-list", className: "pairs" }, ...Object.keys(SAID).map((action) => keyRow(settings, action))),
