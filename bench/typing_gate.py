@@ -123,9 +123,9 @@ class Kept:
                 file.write(json.dumps(row) + "\n")
 
 
-def typed(engine: Engine, held: HeldOut, gates: Sequence[Gate], kept: Kept, until: float, cut: int | None) -> list[list[Counted]]:
-    """Some posts typed with each of the gates, each to its end or `cut`; those only that are there or done by `until`."""
-    found = []
+def typed(engine: Engine, held: HeldOut, gates: Sequence[Gate], kept: Kept, minutes: float, cut: int | None) -> list[list[Counted]]:
+    """Some posts typed with each of the gates, each to its end or `cut`; those only that are there or begun within `minutes`."""
+    found, until = [], monotonic() + minutes * 60
     for post, context in zip(held.posts, held.contexts, strict=True):
         known = kept.get(post.id)
         if known is None:
@@ -190,18 +190,17 @@ def main() -> None:
         "beside": (str, "", "a home with another voice"),
         "voice": (str, "pretrained", "which of that home"),
         "keep": (str, "", "a folder to keep what is counted in; one for each state of the code"),
-        "minutes": (float, float("inf"), "after which no further post is begun"),
+        "minutes": (float, float("inf"), "after which no further post of a kind is begun"),
     }
     args = arguments(__doc__ or "", **options)
     gates, cut = [Gate(gate) for gate in args.gates.split(",")], args.characters or None
-    until = monotonic() + args.minutes * 60
     engine, other = shipped_engine(), engine_of(args.beside, args.voice) if args.beside else None
 
     def counted(name: str, engine: Engine, held: HeldOut, space: Workspace | None, rung: str) -> list[list[Counted]]:
         at = space.fitted(rung) if space is not None else None
         assert at is not None, f"{rung} is not fitted"
         measured = {"model": identity(at.directory), "gates": gates, "characters": args.characters}
-        return typed(engine, held, gates, Kept(args.keep, name, measured), until, cut)
+        return typed(engine, held, gates, Kept(args.keep, name, measured), args.minutes, cut)
 
     def measure(name: str, held: HeldOut) -> None:
         ours = counted(name, engine, held, Workspace.shipped(), "mixture")

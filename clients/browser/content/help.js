@@ -114,8 +114,9 @@ export class Help {
   #afterSpace(event) {
     const does = this.#ghost.spacing.does(event);
     if (does === "instead") this.#field.reachBack(); // and is typed over it
-    this.#swallowed = does === "again" ? event.key : "";
-    return does === "again";
+    if (does !== "again") return false;
+    this.#swallowed = event.key;
+    return true;
   }
 
   /** A key was let go; whether that is ours. */
@@ -138,7 +139,8 @@ export class Help {
   }
 
   #act(action, time) {
-    const text = visible(this.#ghost.take(action, time));
+    const taken = visible(this.#ghost.take(action, time));
+    const text = this.#field.hasRoomFor(taken) ? taken : taken.trimEnd(); // without the space
     if (!text || !this.#field.hasRoomFor(text)) return false;
     this.#how = "typed";
     this.#field.insert(text);

@@ -225,7 +225,7 @@ class TypingSession:
         if gate is not Gate.EAGER and not is_prose(draft):
             return Typed("", words[0].probability, words, voice.name, spoken.cut)
         ghost, whole = self._ghost(voice, voice.at(healed, rules, deadline), draft, found, gate)
-        space = ghost is not None and ghost.space >= SPACE[gate]
+        space = ghost is not None and ghost.space >= SPACE
         return Typed(ghost.text if ghost else "", words[0].probability, words, voice.name, spoken.cut or not whole, space)
 
     def _mixed(self, draft: str, found: list[Word], rules: CaretRules) -> list[Word]:

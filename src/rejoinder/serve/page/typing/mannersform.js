@@ -60,7 +60,7 @@ function habits(settings) {
     make("summary", {}, "How it helps: length and keys"),
     make("p", { className: "row" }, make("label", { htmlFor: "longest" }, "Words of a suggestion, at most"), longest),
     make("p", {}, make("label", {}, word, " one word at a time: the key that takes all takes a word, and all when it is pressed twice")),
-    make("p", {}, make("label", {}, space, " with what is taken, the space that surely follows")),
+    make("p", {}, make("label", {}, space, " the space after it as well, where one is sure to follow")),
     make("p", {}, make("label", {}, strip, " three words to choose from")),
     make("p", { id: "key-hint", className: "hint" }, "To change a key, choose it and press another."),
     make("ul", { id: "key-list", className: "pairs" }, ...Object.keys(SAID).map((action) => keyRow(settings, action))),
