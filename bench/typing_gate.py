@@ -123,7 +123,9 @@ class Kept:
                 file.write(json.dumps(row) + "\n")
 
 
-def typed(engine: Engine, held: HeldOut, gates: Sequence[Gate], kept: Kept, minutes: float, cut: int | None) -> list[list[Counted]]:
+def typed(
+    engine: Engine, held: HeldOut, gates: Sequence[Gate], kept: Kept, minutes: float, cut: int | None
+) -> list[list[Counted]]:
     """Some posts typed with each of the gates, each to its end or `cut`; those only that are there or begun within `minutes`."""
     found, until = [], monotonic() + minutes * 60
     for post, context in zip(held.posts, held.contexts, strict=True):

@@ -30,7 +30,8 @@ from rejoinder.models.interfaces import Job, silent
 from rejoinder.models.pmi_svd import PMISVDConfig, pmi_vectors
 from rejoinder.models.word2vec import Word2VecConfig, train
 from rejoinder.post import Post
-from rejoinder.text.word_arrays import WordArrays, read_words
+from rejoinder.text.shards import Shards
+from rejoinder.text.word_arrays import WordArrays, count_words
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
@@ -146,8 +147,8 @@ def main() -> None:
     args = arguments((__doc__ or "").partition("\n")[0], archive=(str, "hn.jsonl.gz", "which, with commas between"))
     config = Word2VecConfig()
     items = (item for name in args.archive.split(",") for item in HACKER_NEWS.read(real_archive(name), Hasher()))
-    texts = (item.own_text for item in items if isinstance(item, Post) and item.body)
-    arrays = read_words(texts, config.rarest, config.most)
+    posts = (item for item in items if isinstance(item, Post))
+    arrays = count_words(Shards.of(posts), config.rarest, config.most)
     report("words", [len(arrays.places)], "", as_json=args.json)
     sets, coverage = read_sets({word: place for place, word in enumerate(arrays.words)})
     for title, share in coverage.items():

@@ -14,10 +14,11 @@ import pytest
 from rejoinder.config import read_settings
 from rejoinder.files import tree_size
 from rejoinder.home.voices import phrases_of
-from rejoinder.home.workspace import Workspace
+from rejoinder.home.workspace import CARD, Workspace
 from rejoinder.models import LADDER, PACKAGE, Can
 from rejoinder.models.directory import check_hashes, read_manifest
 from rejoinder.models.interfaces import LanguageModel
+from rejoinder.publish.card import CARD_PAGE, write_card
 from rejoinder.publish.reading import READ, read_configs
 from rejoinder.publish.recipe import TOKENIZER, Recipe
 from rejoinder.text.fingerprints import Fingerprints
@@ -63,6 +64,11 @@ def test_no_counts_are_given_away_and_the_card_says_what_was_read(space: Workspa
     assert card["rungs"]["mixture"]["bits_per_byte"]["test"] < card["rungs"]["lstm"]["bits_per_byte"]["test"]
     page = (space.models / "MODEL_CARD.md").read_text(encoding="utf-8")
     assert card["data"]["sha256"] in page and "**Limits.**" in page
+
+
+def test_the_card_for_people_says_what_the_card_for_programs_says(space: Workspace, tmp_path: Path) -> None:
+    write_card(tmp_path, json.loads((space.home / CARD).read_bytes()))
+    assert (tmp_path / CARD_PAGE).read_text() == (space.home / CARD_PAGE).read_text()
 
 
 def test_posts_that_were_not_read_are_told_from_those_that_were(space: Workspace) -> None:

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from made_words import read_words
 from numpy.typing import NDArray
 
 from rejoinder.errors import ConfigError
@@ -15,7 +16,6 @@ from rejoinder.models.pmi_matrix import positive_pmi
 from rejoinder.models.pmi_svd import PMISVDConfig, factorise
 from rejoinder.text.columns import NumberColumns
 from rejoinder.text.cooccurrence import Cooccurrence, count_pairs, distance_weights
-from rejoinder.text.word_arrays import read_words
 
 
 def pairs(*entries: tuple[int, int, float]) -> Cooccurrence:

@@ -153,9 +153,19 @@ def test_the_card_says_what_it_is(made: Path, corpus: ArchiveCorpus, tmp_path: P
 
 def test_a_card_says_what_an_audit_found_if_there_was_one(made: Path, tmp_path: Path) -> None:
     card = json.loads((made / "card.json").read_text())
-    write_card(tmp_path, {**card, "audit": "None of ten was given away."})
-    assert "**Audit.** None of ten was given away." in (tmp_path / "MODEL_CARD.md").read_text()
-    assert "**Audit.**" not in (made / "MODEL_CARD.md").read_text()
+    planted = [{"repeats": 3, "canaries": 10, "mean_exposure_bits": 7.56, "given_away": 0}]
+    run = {
+        "rung": "lstm",
+        "measured": "2026-11-28",
+        "steps": 160,
+        "instead_of": 1200,
+        "readings": 3.2,
+        "most_exposure_bits": 9.97,
+    }
+    write_card(tmp_path, {**card, "audit": {**run, "planted": planted}})
+    page = (tmp_path / "MODEL_CARD.md").read_text()
+    assert "over 160 steps instead of 1,200" in page and "| 3 | 7.56 | 0 of 10 |" in page
+    assert "**Audit**" not in (made / "MODEL_CARD.md").read_text()
 
 
 def test_bits_per_byte_by_hand(corpus: ArchiveCorpus, made: Path) -> None:

@@ -119,7 +119,7 @@ def test_ghost_text_ends_with_the_sentence() -> None:
 
 @pytest.mark.parametrize(("sure", "follows"), [(0.95, True), (0.75, True), (0.65, False), (0.1, False)])
 def test_a_space_is_said_to_follow_where_the_model_is_sure_enough(sure: float, follows: bool) -> None:
-    """After "a" comes " b", which is shown alone; then " b" with probability `sure` x 0.8, "," with the rest of 0.8, "b" with 0.2.
+    """After "a" comes " b", shown alone; then " b" with probability `sure` x 0.8, "," with the rest of 0.8, "b" with 0.2.
 
     So a space follows "b" with probability `sure`, given that no letter does.
     """

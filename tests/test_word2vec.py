@@ -8,12 +8,13 @@ from typing import Any
 
 import numpy as np
 import pytest
+from made_words import read_words
 from numpy.typing import NDArray
 
 from rejoinder.errors import ConfigError, ModelError, SourceError
 from rejoinder.models.interfaces import silent
 from rejoinder.models.word2vec import Word2VecConfig, made_elsewhere, train, write_places
-from rejoinder.text.word_arrays import WordArrays, read_words
+from rejoinder.text.word_arrays import WordArrays
 
 Floats = NDArray[np.float64]
 TEXTS = ["the dough is cold and the oven is hot", "hot bread and cold dough", "the engine is cold", "and the bread is hot"] * 3
@@ -112,7 +113,7 @@ def test_with_one_worker_two_fits_are_one(tmp_path: Path) -> None:
 
 
 def test_texts_are_written_as_lines_of_places(tmp_path: Path) -> None:
-    arrays = read_words(["tea and tea", "", "and milk"], 1, 1000)
+    arrays = read_words(["tea and tea", "...", "and milk"], 1, 1000)
     write_places(arrays, tmp_path / "texts")
     assert (tmp_path / "texts").read_text() == "0 1 0\n\n1 2\n"
 

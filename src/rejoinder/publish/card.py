@@ -64,7 +64,7 @@ def write_card(directory: Path, card: Mapping[str, Any]) -> None:
         "",
         f"`{POSTS}` holds {data['hashes']:,} hashes of posts seen, 2 bytes each, to tell them from others; no words.",
         "",
-        *([f"**Audit.** {card['audit']}", ""] if card.get("audit") else []),
+        *(_audited(card["audit"]) if card.get("audit") else []),
         "**Limits.** They repeat the views and errors of what they read, know one kind of forum in one language, and what they "
         "say need not be true. Cleaning goes by patterns: names within sentences stay. For one's own drafts, not for posting.",
         "",
@@ -79,6 +79,20 @@ def _trained(name: str, made: Mapping[str, Any]) -> str:
     run, config = made["trained"], made["config"]
     read = run["best"] * config["batch"] * config["steps"]
     return f"`{name}` was trained in a run of its own: {run['best']:,} steps, {read:,} tokens read, those read again included."
+
+
+def _audited(audit: Mapping[str, Any]) -> list[str]:
+    """What became of canaries in a copy of a run that ended sooner, measured as in `rejoinder.publish.audit`."""
+    return [
+        f"**Audit** ({audit['measured']}). A copy of the run of `{audit['rung']}` was ended over {audit['steps']:,} steps, not "
+        f"{audit['instead_of']:,}, with canaries among what it read there, where they are remembered best. The whole run reads "
+        f"a post of Hacker News {audit['readings']} times.",
+        "",
+        f"| canary read, times | mean exposure, of {audit['most_exposure_bits']} bits | given away |",
+        "| --- | --- | --- |",
+        *(f"| {p['repeats']} | {p['mean_exposure_bits']:.2f} | {p['given_away']} of {p['canaries']} |" for p in audit["planted"]),
+        "",
+    ]
 
 
 def _figure(made: Mapping[str, Any], part: str) -> str:

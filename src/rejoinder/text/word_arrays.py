@@ -11,15 +11,13 @@ from __future__ import annotations
 
 from array import array
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
-from pathlib import Path
-from tempfile import TemporaryDirectory
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
 from rejoinder.errors import ModelError
-from rejoinder.post import Post, Thread
+from rejoinder.post import Thread
 from rejoinder.text.ownership import WordHashes
 from rejoinder.text.shards import Array, Arrays, Shards, rows_by_key
 from rejoinder.text.sums import run_starts
@@ -37,27 +35,15 @@ class WordArrays:
     shards: Sequence[Arrays] = ()  # the same in parts, each with `places` and `lengths`, where they were counted in shards
 
 
-def read_words(texts: Iterable[str], rarest: int, most: int, workdir: Path | None = None) -> WordArrays:
-    """The words of `texts` that occur `rarest` times or more often, and of those the `most` frequent; ties by first sight.
+def count_words(shards: Shards, rarest: int, most: int) -> WordArrays:
+    """The words of the shards' posts that occur `rarest` times or more often, and of those the `most` frequent.
 
-    The texts pass once; their words wait on the disk (in `workdir`, else among the temporary files) until all are counted.
-
-    Raises:
-        ModelError: fewer than two words are left.
-    """
-    with TemporaryDirectory(dir=workdir) as scratch:
-        threads = (Thread(0, (Post(0, text=text),)) for text in texts)
-        found = count_words(Shards(lambda: threads, Path(scratch)), rarest, most, silent=True)
-        return replace(found, places=np.array(found.places), shards=())
-
-
-def count_words(shards: Shards, rarest: int, most: int, *, silent: bool = False) -> WordArrays:
-    """`read_words` of all posts of the shards (`silent` ones too); what grows with them lies where the shards have their files.
+    Ties go by first sight. What grows with the posts lies where the shards have their files.
 
     Raises:
         ModelError: fewer than two words are left.
     """
-    spelt = shards.map(spelled, silent=silent)
+    spelt = shards.map(spelled)
     names, counts, hashes = _chosen(spelt, rarest, most)
     if len(names) < 2:
         total = sum(len(arrays["ids"]) for arrays in spelt)
@@ -74,8 +60,8 @@ def count_words(shards: Shards, rarest: int, most: int, *, silent: bool = False)
     return WordArrays(names, counts, kept["places"], np.concatenate([[0], np.cumsum(lengths)]), found)
 
 
-def spelled(threads: Iterable[Thread], silent: bool) -> Arrays:
-    """The words of each post that says something, or of each if `silent`, as numbers.
+def spelled(threads: Iterable[Thread]) -> Arrays:
+    """The words of each post that says something, as numbers.
 
     Returns:
         `ids` (N,) of the words, by first sight; `lengths` (P,) of the posts, in words; of the different words, (V,), by their
@@ -83,7 +69,7 @@ def spelled(threads: Iterable[Thread], silent: bool) -> Arrays:
     """
     seen: dict[str, int] = {}
     ids, lengths = array("i"), array("q")
-    for post in (post for thread in threads for post in thread.posts if post.body or silent):
+    for post in (post for thread in threads for post in thread.posts if post.body):
         said = words(post.own_text)
         ids.extend([seen.setdefault(word, len(seen)) for word in said])
         lengths.append(len(said))
