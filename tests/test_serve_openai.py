@@ -17,8 +17,10 @@ from hypothesis import strategies as st
 from serving import make_home
 
 from rejoinder.engine.detokenizer import Detokenizer
+from rejoinder.engine.sampling import SampledText
 from rejoinder.home.fitting import FitConfig, fit
 from rejoinder.home.workspace import Workspace
+from rejoinder.models.interfaces import LanguageModel
 from rejoinder.post import Kind, Post
 from rejoinder.serve.http.app import create_app
 from rejoinder.serve.http.config import ServeConfig
@@ -311,6 +313,44 @@ def test_a_model_that_reads_cases_is_given_some_of_the_archive(
     with opened.archive() as archive:
         said = {text for (text,) in archive.query("SELECT text FROM post WHERE text IS NOT NULL")}
     assert 1 <= len(cases) <= 2 and all(answered in said for _, answered in cases)
+
+
+def test_a_model_taught_to_answer_is_heard_several_times_and_the_best_is_given(
+    client: TestClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of eight texts the first copies its case, others break off, go in circles or say the question again."""
+    case, good = "The dough rests for a day in a cold place so that it rises slowly .", "It may well be an old spark plug ."
+    broken, circles, again = "It may well be", "It is is is an old spark plug .", "Why does my engine stall when it is cold ?"
+    said, asked = [case, broken, circles, again, good, broken, circles, again], list[Any]()
+    seeds = []
+
+    def eight(model: Any, state: Any, n: int, config: Any, rng: np.random.Generator) -> list[SampledText]:
+        asked.append((n, config.temperature, config.nucleus))
+        seeds.append(float(rng.random()))
+        tokens = [tuple(model.tokenizer.encode(text)) for text in said]
+        return [SampledText(one, 0.0, text != broken, (0.0,) * len(one)) for one, text in zip(tokens, said, strict=True)]
+
+    chat = {"messages": [{"role": "user", "content": again}]}
+    monkeypatch.setattr(LanguageModel, "reads_cases", True)
+    monkeypatch.setattr("rejoinder.engine.generation.sample", eight)
+    monkeypatch.setattr(type(client.app.state.services.opened), "cases", lambda self, context: [("Bread ?", case)])  # type: ignore[attr-defined]
+    found = complete(client, "chat/completions", **chat)["choices"]
+    assert [one["message"]["content"] for one in found] == [good] and found[0]["finish_reason"] == "stop"
+    assert "generated" in found[0]["metadata"]["rung"]
+    chunks = streamed(client, "chat/completions", **chat, temperature=0.2, top_p=0.5, seed=4)
+    assert "".join(chunk["choices"][0]["delta"].get("content", "") for chunk in chunks) == good
+    complete(client, "chat/completions", **chat, seed=4)
+    assert asked == [(8, 0.7, 0.9), (8, 0.2, 0.5), (8, 0.7, 0.9)] and seeds[0] != seeds[1] == seeds[2]
+    said[4] = broken
+    [silent] = complete(client, "chat/completions", **chat)["choices"]
+    assert not silent["message"]["content"] and "Nothing that was made" in silent["message"]["refusal"]
+    for room in (
+        {"max_tokens": 5},
+        {"logprobs": True},
+        {"messages": [*chat["messages"], {"role": "assistant", "content": "It"}]},
+    ):
+        complete(client, "chat/completions", **{**chat, **room})  # token by token
+    assert len(asked) == 4
 
 
 def test_nothing_to_answer(client: TestClient) -> None:

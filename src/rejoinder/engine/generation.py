@@ -61,12 +61,12 @@ class GenerateConfig(Checked):
 
 
 class ReplyGenerator:
-    """A source of replies beside those that retrieve them. Deterministic: one context gives one list."""
+    """A source of replies beside those that retrieve them. Deterministic: one context and seed give one list."""
 
     def __init__(
-        self, name: str, model: LanguageModel, phrases: Phrases, config: GenerateConfig | None = None, *, seed: int = 0
+        self, name: str, model: LanguageModel, phrases: Phrases, config: GenerateConfig | None = None, *, seed: int | None = 0
     ) -> None:
-        """`name` is the rung's; `phrases` are those of the posts that `model` was fitted on."""
+        """`name` is the rung's; `phrases` are those of the posts that `model` was fitted on; no `seed`: each list differs."""
         self.name = f"{name} ({MARK})"
         self.config = config or GenerateConfig()
         self._model = model

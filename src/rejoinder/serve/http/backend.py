@@ -3,7 +3,8 @@
 Threads of one process share one interpreter: a chat that is tokenised, a regular expression over a long post, a search, each
 holds it for as long as it takes, and whoever types waits. So the server that people reach answers keystrokes itself, and passes
 everything else on, over a socket in a folder that only this user can enter, to a server of the same app. That one ends when its
-standard input does, so it never outlives the first, and it is started again if it dies.
+standard input does, so it never outlives the first, and it is started again if it dies. It begins when somebody asks for what it
+answers, or opens the page, where that is near: who only types, as in an editor, has the memory of one process.
 """
 
 from __future__ import annotations
@@ -38,7 +39,7 @@ HERE = frozenset(
 )  # what the first process answers itself
 _PASSED_ON = (b"content-type", b"accept", b"user-agent")
 _PIECE = 65_536  # bytes
-_STARTS_WITHIN = 20.0  # seconds
+_STARTS_WITHIN = 60.0  # seconds: on a machine that is busy with much else
 _POLITE = 5  # of `nice`: keystrokes come first
 
 
@@ -51,33 +52,37 @@ class Backend:
     """The second process, as the first sees it."""
 
     def __init__(self, space: Workspace, config: ServeConfig) -> None:
-        """Begin to start it; who asks before it listens waits."""
+        """Ready to start it."""
         self._folder = Path(tempfile.mkdtemp(prefix="rejoinder-"))
         self._socket = self._folder / "backend"
         settings = json.dumps(asdict(replace(config, token=None, host="127.0.0.1")))
         self._command = [sys.executable, "-m", __name__, str(self._socket), str(space.home), settings]
         self.waiting = 0  # requests that were passed on and not yet answered
-        self._process = self._start()
+        self._process: subprocess.Popen[bytes] | None = None
 
-    def _start(self) -> subprocess.Popen[bytes]:
-        self._socket.unlink(missing_ok=True)
-        return subprocess.Popen(  # noqa: S603 - this very program
-            self._command, stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, start_new_session=True
-        )
+    @property
+    def runs(self) -> bool:
+        """Whether it was started, and has not died."""
+        return self._process is not None and self._process.poll() is None
 
-    def end(self) -> None:
-        """Have it end its streams and then itself."""
-        if self._process.stdin is not None:
-            self._process.stdin.close()
+    def begin(self) -> None:
+        """Begin to start it unless it runs; who asks before it listens waits."""
+        if not self.runs:
+            self._socket.unlink(missing_ok=True)
+            self._process = subprocess.Popen(  # noqa: S603 - this very program
+                self._command, stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, start_new_session=True
+            )
 
     def close(self, patience: float = 15.0) -> None:
-        """Wait for its end."""
-        self.end()
-        try:
-            self._process.wait(patience)
-        except subprocess.TimeoutExpired:
-            self._process.kill()
-            self._process.wait()
+        """Have it end its streams and then itself, and wait for that."""
+        if self._process is not None:
+            assert self._process.stdin is not None  # noqa: S101 - it was asked for
+            self._process.stdin.close()
+            try:
+                self._process.wait(patience)
+            except subprocess.TimeoutExpired:
+                self._process.kill()
+                self._process.wait()
         shutil.rmtree(self._folder, ignore_errors=True)
 
     @asynccontextmanager
@@ -100,15 +105,16 @@ class Backend:
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(_STARTS_WITHIN):
                 while True:
+                    self.begin()
                     with contextlib.suppress(OSError):
                         return await asyncio.open_unix_connection(self._socket)
-                    if self._process.poll() is not None:
-                        self._process = self._start()
                     await asyncio.sleep(0.02)
         raise Failure(503, "the part of the server that answers this does not start; the server's log says why", code="busy")
 
     async def get(self, path: str) -> bytes:
-        """The body of what it answers to a GET; empty if it does not."""
+        """The body of what it answers to a GET; empty if it does not, or was not started."""
+        if not self.runs:
+            return b""
         with contextlib.suppress(Failure, OSError, asyncio.IncompleteReadError):
             async with asyncio.timeout(1.0), self.ask(f"GET {path} HTTP/1.0\r\nhost: localhost\r\n\r\n".encode()) as reader:
                 await reader.readuntil(b"\r\n\r\n")
@@ -125,7 +131,10 @@ class Forward:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass on and answer."""
-        route = None if scope["type"] != "http" or scope["path"] in HERE else self._known.of(scope)
+        elsewhere = scope["type"] == "http" and scope["path"] not in HERE
+        route = self._known.of(scope) if elsewhere else None
+        if elsewhere:
+            self._backend.begin()
         if route is None:
             await self._app(scope, receive, send)
             return

@@ -9,8 +9,7 @@ import re
 from collections.abc import Sequence
 
 from rejoinder.engine.detokenizer import Detokenizer
-from rejoinder.engine.replier import Replier
-from rejoinder.post import Post, Suggestion
+from rejoinder.post import Suggestion
 from rejoinder.serve.openai.batching import Delta
 from rejoinder.serve.openai.bodies import ChatBody
 
@@ -18,11 +17,10 @@ SILENT = "Nothing in this archive is likely enough to be on topic."
 _WORD = re.compile(r"\s*\S+")
 
 
-def choices(replier: Replier, context: Sequence[Post], body: ChatBody) -> list[Delta]:
-    """The best `body.n` replies, each as one piece; an empty one where there is none."""
-    found = replier.reply(context, body.n)
+def choices(found: Sequence[Suggestion], body: ChatBody, silent: str = SILENT) -> list[Delta]:
+    """Replies, each as one piece; an empty one, with the reason `silent`, where there is none."""
     return [_choice(place, suggestion, body) for place, suggestion in enumerate(found)] or [
-        Delta(0, "", (), "stop", {"reason": SILENT})
+        Delta(0, "", (), "stop", {"reason": silent})
     ]
 
 

@@ -36,6 +36,7 @@ from rejoinder.serve.openai.batching import (
     score_prompt,
 )
 from rejoinder.serve.openai.bodies import ChatBody, CompletionBody, EmbeddingBody, Sampled
+from rejoinder.serve.openai.choosing import NOTHING_FIT, answers, is_chosen
 from rejoinder.serve.openai.retrieval import choices, words_of
 
 _DEFAULT_TOKENS, _DEFAULT_CHAT_TOKENS = 16, 128
@@ -130,10 +131,14 @@ async def chat_completions(body: ChatBody, request: Request) -> Response:
     )
     shape = AnswerShape(name, chat=True, logprobs=body.logprobs)
     if await services.read(lambda: name in opened.reply_rungs):
-        found = await services.read(lambda: choices(opened.replier_of(name), context, body))
-        return await _answer(request, body, shape, _Reply(found, words_of([post.body for post in context])))
+        found = await services.read(lambda: opened.replier_of(name).reply(context, body.n))
+        return await _answer(request, body, shape, _Reply(choices(found, body), words_of([post.body for post in context])))
     _, served = await services.read(lambda: _language_model(name, services))
     cases = await services.slow(lambda: opened.cases(context)) if served.model.reads_cases else []
+    if is_chosen(served.model, draft, body):
+        found = await services.read(lambda: answers(name, _language_model(name, services)[1], context, cases, body))
+        said = words_of([post.body for post in context])
+        return await _answer(request, body, shape, _Reply(choices(found, body, NOTHING_FIT), said))
     served = served._replace(phrases=guarded(served.phrases, cases))
     start = await services.slow(lambda: prefill(served.model, context, draft, cases))
     longest = _longest(body.most, _DEFAULT_CHAT_TOKENS, services)
