@@ -207,7 +207,7 @@ def test_what_is_saved_is_what_runs(tokenizer: Tokenizer, tmp_path: Path, half: 
     assert np.array_equal(loaded.score_tokens(loaded.start(()), tokens), model.score_tokens(model.start(()), tokens))
     for file in sorted((tmp_path / "one").iterdir()):
         assert file.read_bytes() == (tmp_path / "two" / file.name).read_bytes(), file.name
-    kinds = {array.dtype for array in load_weights(tmp_path / "one").arrays().values()}
+    kinds = {array.dtype for array in load_weights(tmp_path / "one").values()}
     assert kinds == {np.dtype(np.float16 if half else np.float32)}
 
 

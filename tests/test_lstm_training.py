@@ -151,7 +151,7 @@ def progress(what, done, of):
     print(done, flush=True)
 run = CellTraining(reading(), LSTMConfig(**{**TINY, **settings}), 5, Job(directory, progress, checkpoints=directory))
 print("from", run.step, flush=True)
-save_weights(directory / "done", run.finish()[0], {})
+save_weights(directory / "done", run.finish()[0].arrays(), {})
 """
 
 

@@ -23,10 +23,11 @@ from rejoinder.models.interfaces import Job, LogProbs, Recalled, Recalling, Sugg
 from rejoinder.models.lstm.cell import CellStep, sequence
 from rejoinder.models.lstm.config import LSTMConfig
 from rejoinder.models.lstm.graph import build_graphs
-from rejoinder.models.lstm.runtime import Decoder, load_graphs, load_weights, rounded, save_weights
+from rejoinder.models.lstm.runtime import Decoder, as_kept, load_graphs, load_weights, save_weights, weights_of
 from rejoinder.models.lstm.stack import AnyWeights, StackWeights, stack_sequence, weights_from
 from rejoinder.models.lstm.stack_graph import build_stack_graphs
 from rejoinder.models.lstm.stack_runtime import StackDecoder, StackState
+from rejoinder.models.lstm.storage import Arrays
 from rejoinder.post import Post
 from rejoinder.text.tensors import TOKENIZER_FILE, context_tokens, open_tokenizer
 from rejoinder.text.tokenizer import AnyTokenizer
@@ -39,17 +40,32 @@ class LSTM(Recalling):
 
     Config: ClassVar[type] = LSTMConfig
 
-    def __init__(self, config: LSTMConfig, tokenizer: AnyTokenizer, weights: AnyWeights, graphs: Mapping[str, bytes]) -> None:
-        """Use `fit`, `from_weights` or `load`."""
+    def __init__(self, config: LSTMConfig, tokenizer: AnyTokenizer, arrays: Arrays, graphs: Mapping[str, bytes]) -> None:
+        """Use `fit`, `from_weights` or `load`.
+
+        Raises:
+            DamagedModel: they do not belong together.
+        """
         self.config = config
         self.tokenizer = tokenizer
-        self.weights = weights  # as they lie on disk
+        self._arrays = arrays  # as they lie on disk: in 8 bits a quarter of what `weights` would hold
+        weights = self.weights
+        if len(weights.bias) != tokenizer.vocabulary:
+            raise DamagedModel(
+                f"the weights are for {len(weights.bias):,} tokens, the tokenizer has {tokenizer.vocabulary:,}; "
+                "fit again: rejoinder fit lstm"
+            )
         never = (tokenizer.post, tokenizer.reply)
         self._decoder: Decoder | StackDecoder
         if isinstance(weights, StackWeights):
             self._decoder = StackDecoder(weights, graphs, never, config)
         else:
             self._decoder = Decoder(weights, graphs, never, config.recall)
+
+    @property
+    def weights(self) -> AnyWeights:
+        """The weights, unpacked anew where they are kept in 8 bits."""
+        return weights_of(self._arrays)
 
     @classmethod
     def fit(cls, corpus: Corpus, config: LSTMConfig, *, rng: np.random.Generator, job: Job) -> Self:
@@ -76,13 +92,13 @@ class LSTM(Recalling):
             graphs = build_stack_graphs(weights, eight_bits=config.eight_bit_products)
         else:
             graphs = build_graphs(weights)
-        return cls(config, tokenizer, rounded(weights, config), graphs)
+        return cls(config, tokenizer, as_kept(weights, config), graphs)
 
     def save(self, directory: Path) -> None:
         """Write the weights once and the graphs beside them."""
         save_config(directory, "lstm", self.config)
         self.tokenizer.save(directory / TOKENIZER_FILE)
-        save_weights(directory, self.weights, self._decoder.graphs, eight_bits=self.config.eight_bits)
+        save_weights(directory, self._arrays, self._decoder.graphs)
 
     @classmethod
     def load(cls, directory: Path, parts: Mapping[str, Suggester] = {}) -> Self:
@@ -92,14 +108,9 @@ class LSTM(Recalling):
             DamagedModel: it is another rung's, not whole, or does not belong together.
         """
         config = load_config(directory, "lstm", LSTMConfig)
-        tokenizer, weights = open_tokenizer(directory), load_weights(directory)
-        if len(weights.bias) != tokenizer.vocabulary:
-            raise DamagedModel(
-                f"{directory}: the weights are for {len(weights.bias):,} tokens, the tokenizer has {tokenizer.vocabulary:,}; "
-                "fit again: rejoinder fit lstm"
-            )
+        tokenizer, arrays = open_tokenizer(directory), load_weights(directory)
         try:
-            return cls(config, tokenizer, weights, load_graphs(directory))
+            return cls(config, tokenizer, arrays, load_graphs(directory))
         except DamagedModel as error:
             raise DamagedModel(f"{directory}: {error}") from error
 

@@ -165,37 +165,44 @@ def joined(parts: Sequence[NDArray[np.float32]]) -> NDArray[np.float32]:
     return np.concatenate([np.empty(0, np.float32), *parts])
 
 
-def rounded(weights: AnyWeights, config: LSTMConfig) -> AnyWeights:
-    """The weights as they come back from a disk on which they are kept as `config` says."""
+def as_kept(weights: AnyWeights, config: LSTMConfig) -> Arrays:
+    """The weights as `config` says that they are kept: as they are, in half precision, or in 8 bits."""
+    arrays = weights.arrays()
     if config.eight_bits:
-        return weights_from(unpacked(packed(weights.arrays())))
-    if config.half:
-        return weights_from({name: array.astype(np.float16) for name, array in weights.arrays().items()})
-    return weights
+        return packed(arrays)
+    return {name: array.astype(np.float16) for name, array in arrays.items()} if config.half else arrays
 
 
-def save_weights(directory: Path, weights: AnyWeights, graphs: Mapping[str, bytes], *, eight_bits: bool = False) -> None:
-    """Write the weights, as they are or in 8 bits, and the graphs."""
+def weights_of(arrays: Arrays) -> AnyWeights:
+    """The weights that are kept so; those in 8 bits in float32.
+
+    Raises:
+        DamagedModel: the arrays do not belong together.
+    """
+    return weights_from(unpacked(arrays))
+
+
+def save_weights(directory: Path, arrays: Arrays, graphs: Mapping[str, bytes]) -> None:
+    """Write weights, as they are kept, and graphs."""
     from safetensors.numpy import save
 
-    arrays: Arrays = packed(weights.arrays()) if eight_bits else weights.arrays()
     write_atomically(directory / WEIGHTS_FILE, save({k: np.ascontiguousarray(v) for k, v in arrays.items()}))
     for name, graph in graphs.items():
         write_atomically(directory / f"{name}.onnx", graph)
 
 
-def load_weights(directory: Path) -> AnyWeights:
-    """The weights that `save_weights` wrote.
+def load_weights(directory: Path) -> Arrays:
+    """The weights that `save_weights` wrote, as they are kept.
 
     Raises:
-        DamagedModel: they are not there, cut short, or do not belong together.
+        DamagedModel: they are not there, or cut short.
     """
     from safetensors import SafetensorError
     from safetensors.numpy import load_file
 
     file = directory / WEIGHTS_FILE
     try:
-        arrays = load_file(file)
+        arrays: Arrays = load_file(file)
     except (OSError, SafetensorError, ValueError, KeyError, TypeError) as error:
         raise DamagedModel(f"{file} is missing or damaged ({error}); {_AGAIN}") from error
     for name, array in arrays.items():
@@ -203,10 +210,7 @@ def load_weights(directory: Path) -> AnyWeights:
             raise DamagedModel(f"{file}: the array {name} is {array.dtype}, not float16, float32 or int8; {_AGAIN}")
         if array.dtype != np.int8 and not np.isfinite(array).all():
             raise DamagedModel(f"{file} is damaged (what is in {name} is no number); {_AGAIN}")
-    try:
-        return weights_from(unpacked(arrays))
-    except DamagedModel as error:
-        raise DamagedModel(f"{file}: {error}") from error
+    return arrays
 
 
 def load_graphs(directory: Path) -> dict[str, bytes]:
