@@ -51,6 +51,13 @@ def test_a_reply_is_compared_with_the_last_post_and_a_share_of_those_before() ->
     assert encoder.question(context) == pytest.approx([1, 0.5 * 1], abs=1e-3)
 
 
+def test_words_are_vectors_of_length_one_and_unknown_ones_none() -> None:
+    encoder = PairEncoder(weights({"dough": (3.0, 4.0), "engine": (0.0, 0.2)}), 100)
+    found = encoder.words(["dough", "lathe", "engine"])
+    assert found == pytest.approx(np.array([[0.6, 0.8], [0, 0], [0, 1]]), abs=0.01)
+    assert encoder.words([]).shape == (0, 2)
+
+
 def test_a_word_that_is_not_known_means_what_its_letters_mean_and_nothing_where_there_are_none() -> None:
     buckets = 64
     runs = np.zeros((buckets, 2), np.float32)

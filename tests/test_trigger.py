@@ -28,6 +28,7 @@ from rejoinder.models.trigger import (
     features,
 )
 from rejoinder.post import Kind, Post, Suggestion
+from rejoinder.text.words import words
 
 ENGINE_POST = (Post(1, Kind.STORY, "Why does the engine7 stall at lights7 ?"),)
 BREAD_POST = (Post(1, Kind.STORY, "Why does the engine3 stall ?"),)
@@ -79,13 +80,14 @@ def test_rarely_seen_words_count_as_new_ones() -> None:
 
 
 def test_a_person_is_told_from_the_judge_and_more() -> None:
-    # log-odds 0 -> -0.57, 0.95 x 0.36124; ln 3 -> -0.57 + 1.57 ln 3 = 1.15482, 0.95 x 0.76038
-    assert as_a_person(np.array([0.5, 0.75]), np.zeros((2, 3))) == pytest.approx([0.34318, 0.72236], rel=1e-4)
-    # 0.2 of what is asked stood there: -0.57 + 0.2 x 5.95 = 0.62; a tenth of the words point: -0.757; it says "you": -1.66
-    seen = as_a_person(np.full(3, 0.5), np.array([[0.2, 0, 0], [0, 0.1, 0], [0, 0, 1]]))
-    assert seen == pytest.approx(0.95 / (1 + np.exp([-0.62, 0.757, 1.66])))
+    # log-odds 0 -> -4.86, 0.95 / (1 + e^4.86); ln 3 -> -4.86 + 0.84 ln 3 = -3.93717
+    assert as_a_person(np.array([0.5, 0.75]), np.zeros((2, 6))) == pytest.approx(0.95 / (1 + np.exp([4.86, 3.93717])), rel=1e-4)
+    # all of what is asked stood there: +2.95; all words point: -2.73; it says "you": -0.5; two rare words are asked: +1.14; all of it is
+    # taken up: +3.53; all replies are of one mind: +2.73
+    seen = as_a_person(np.full(6, 0.5), np.diag([1.0, 1, 1, 2, 1, 1]))
+    assert seen == pytest.approx(0.95 / (1 + np.exp([1.91, 7.59, 5.36, 3.72, 1.33, 2.13])))
     p = np.linspace(0, 1, 11)
-    told = as_a_person(p, np.zeros((11, 3)))
+    told = as_a_person(p, np.zeros((11, 6)))
     assert (np.diff(told) > 0).all() and told[[0, -1]] == pytest.approx([0, 0.95], abs=1e-6)
 
 
@@ -95,12 +97,25 @@ def test_what_a_person_sees_besides() -> None:
             assert list(replies) == [7, 8]
             return {8: 0.3}
 
-    sources: list[Any] = [Knows(), object()]  # the other one cannot tell
-    replies = (("a plug", 7), ("that is yours", 8), ("to anybody", None))
-    found = [Candidate(Suggestion(text, 0.0, "x", post), {}) for text, post in replies]
-    # of three words "that" points, and "yours" is said to somebody
-    assert beside(found, sources, ENGINE_POST) == pytest.approx(np.array([[0, 0, 0], [0.3, 1 / 3, 1], [0, 0, 0]]))
-    assert beside([], [], ENGINE_POST).shape == (0, 3)
+    class Means:
+        def word_vectors(self, words: Sequence[str]) -> Any:
+            return np.zeros((len(words), 1), np.float32)
+
+        def reply_vectors(self, replies: Sequence[str]) -> Any:
+            return np.array([[1.0], [0.5], [0.0]], np.float32)
+
+    sources: dict[str, Any] = {"bm25": Knows(), "pair_encoder": Means(), "canned": object()}
+    replies = (("a plug", 7, {"pair_encoder": 0.2}), ("that engine7 is yours", 8, {"pair_encoder": 0.3}), ("to anybody", None, {}))
+    found = [Candidate(Suggestion(text, 0.0, "x", post), by) for text, post, by in replies]
+    u = beside(found, sources, ENGINE_POST, known(1.0))
+    # of four words one points, and "yours" is said to somebody
+    assert u[:, :3] == pytest.approx(np.array([[0, 0, 0], [0.3, 1 / 4, 1], [0, 0, 0]]))
+    # all words are as rare as can be, of which one is said again; beside the best two the one that each is less like
+    asked = len({*words(ENGINE_POST[0].own_text)})
+    assert u[:, 3:] == pytest.approx(
+        np.array([[np.sqrt(asked), 0, 0.5], [np.sqrt(asked), np.sqrt(1 / (asked + 1.2)), 0.25], [np.sqrt(asked), 0, 0]])
+    )
+    assert beside([], {}, ENGINE_POST, known(1.0)).shape == (0, 6)
 
 
 def test_calibration_error_by_hand() -> None:
@@ -156,7 +171,7 @@ def trigger(tmp_path_factory: pytest.TempPathFactory) -> Trigger:
     corpus = make_corpus(directory, many_topics())
     rng = np.random.default_rng(0)
     bm25 = BM25.fit(corpus, BM25Config(), rng=rng, job=Job(directory / "bm25"))
-    return Trigger.fit(corpus, TriggerConfig(precision=0.9), rng=rng, job=Job(directory, parts={"bm25": bm25}))
+    return Trigger.fit(corpus, TriggerConfig(precision=0.5), rng=rng, job=Job(directory, parts={"bm25": bm25}))
 
 
 def test_what_it_says_is_probable_and_in_order(trigger: Trigger) -> None:

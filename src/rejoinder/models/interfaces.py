@@ -214,6 +214,17 @@ class AskedBefore(Protocol):
         """The share, in [0, 1], of what the last post of `context` says that stood in what each reply answered; none for 0."""
 
 
+@runtime_checkable
+class Meanings(Protocol):
+    """A source that knows by vectors what words, and whole replies, mean."""
+
+    def word_vectors(self, words: Sequence[str]) -> NDArray[np.float32]:
+        """(N, D) float32 of length 1, or 0 for a word that is not known."""
+
+    def reply_vectors(self, replies: Sequence[str]) -> NDArray[np.float32]:
+        """(C, D) float32 of length 1, or 0 for a reply without a word that means something."""
+
+
 class ReplyRanker(Suggester, Protocol):
     """A rung that can order candidate replies."""
 

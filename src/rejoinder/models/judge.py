@@ -23,6 +23,7 @@ from numpy.typing import NDArray
 
 from rejoinder.corpus import Corpus
 from rejoinder.errors import DamagedModel
+from rejoinder.models.bags import find
 from rejoinder.models.directory import load_array, save_array
 from rejoinder.models.pairs import clean_pairs
 from rejoinder.text.words import words
@@ -49,15 +50,17 @@ class Likeness:
         codes = np.array(sorted(found), np.uint32)
         return cls(codes, np.array([*(found[code] for code in codes.tolist()), log((1 + len(texts)) / 2)], np.float32))
 
+    def rarity(self, said: Sequence[str]) -> dict[str, float]:
+        """The idf of each of some words, as a share of that of a word which nobody said."""
+        once = dict.fromkeys(said)
+        codes = np.array([_code(word) for word in once], np.int64)
+        return dict(zip(once, (self.idf[find(self.codes, codes)] / self.idf[-1]).tolist(), strict=True))
+
     def vector(self, text: str) -> Vector:
         """The weight of each word, by its code; the squares add up to 1, or there are none."""
         counts = Counter(map(_code, words(text)))
         codes = np.array([*counts], np.int64)
-        places = np.searchsorted(self.codes, codes)
-        known = np.zeros(len(codes), bool)
-        inside = places < len(self.codes)
-        known[inside] = self.codes[places[inside]] == codes[inside]
-        weights = self.idf[np.where(known, places, len(self.codes))] * (1 + np.log(np.array([*counts.values()], np.float64)))
+        weights = self.idf[find(self.codes, codes)] * (1 + np.log(np.array([*counts.values()], np.float64)))
         length = float(np.sqrt(weights @ weights))
         return dict(zip(codes.tolist(), (weights / length).tolist(), strict=True)) if length else {}
 

@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 from rejoinder.errors import DamagedModel
 from rejoinder.models.bags import Bags, find
 from rejoinder.models.directory import load_array, save_array
-from rejoinder.models.meaning import Floats, meanings
+from rejoinder.models.meaning import Floats, meanings, squares
 from rejoinder.post import Post
 from rejoinder.text.subwords import places_of
 from rejoinder.text.words import words
@@ -106,6 +106,13 @@ class PairEncoder:
         """(N, D) float32 of length 1, or 0 for a text without a word that means something."""
         x = self._sums([words(text[: self._longest * _CHARACTERS_A_WORD])[: self._longest] for text in texts])
         return meanings(x, self._maps[side], self._biases[side])
+
+    def words(self, said: Sequence[str]) -> Floats:
+        """(N, D) float32: the vectors of words, of length 1, or 0 for those that are not among the V."""
+        places = find(self._weights.codes, np.array([_code(word) for word in said], np.int64))
+        known = places < len(self._weights.codes)
+        rows = self._weights.rows[np.where(known, places, 0)].astype(np.float32) * known[:, None]
+        return np.asarray(rows / np.maximum(np.sqrt(squares(rows)), 1)[:, None], np.float32)
 
     def _sums(self, said: Sequence[Sequence[str]]) -> Floats:
         """(N, D) float32: x of texts whose words are `said`."""

@@ -97,18 +97,22 @@ class PairRanker(ReplySource, ReplyRanker):
         """(C,) float64: how well each candidate answers the last post of `context`."""
         if not context or not candidates:
             return np.zeros(len(candidates), np.float64)
-        return dots(self._meanings(candidates), self._question(context)).astype(np.float64)
+        return dots(self.reply_vectors(candidates), self._question(context)).astype(np.float64)
 
-    def _meanings(self, candidates: Sequence[str]) -> NDArray[np.float32]:
+    def word_vectors(self, words: Sequence[str]) -> NDArray[np.float32]:
+        """(N, D) float32: what each word means."""
+        return self._encoder.words(words)
+
+    def reply_vectors(self, replies: Sequence[str]) -> NDArray[np.float32]:
         """(C, D) float32: as the encoder has them; the same candidates come again and again while a fusion is fitted."""
-        known = {text: vector for text in candidates if (vector := self._remembered.get(text)) is not None}
-        new = [text for text in dict.fromkeys(candidates) if text not in known]
+        known = {text: vector for text in replies if (vector := self._remembered.get(text)) is not None}
+        new = [text for text in dict.fromkeys(replies) if text not in known]
         fresh = dict(zip(new, self._encoder.meanings(new), strict=True))
         if len(self._remembered) + len(fresh) > _REMEMBERED:
             self._remembered.clear()
         self._remembered.update(fresh)
         known |= fresh
-        return np.array([known[text] for text in candidates], np.float32)
+        return np.array([known[text] for text in replies], np.float32)
 
     def _question(self, context: Sequence[Post]) -> NDArray[np.float32]:
         return self._encoder.question(context[-self.config.posts :])
