@@ -105,7 +105,11 @@ def test_what_a_person_sees_besides() -> None:
             return np.array([[1.0], [0.5], [0.0]], np.float32)
 
     sources: dict[str, Any] = {"bm25": Knows(), "pair_encoder": Means(), "canned": object()}
-    replies = (("a plug", 7, {"pair_encoder": 0.2}), ("that engine7 is yours", 8, {"pair_encoder": 0.3}), ("to anybody", None, {}))
+    replies = (
+        ("a plug", 7, {"pair_encoder": 0.2}),
+        ("that engine7 is yours", 8, {"pair_encoder": 0.3}),
+        ("to anybody", None, {}),
+    )
     found = [Candidate(Suggestion(text, 0.0, "x", post), by) for text, post, by in replies]
     u = beside(found, sources, ENGINE_POST, known(1.0))
     # of four words one points, and "yours" is said to somebody

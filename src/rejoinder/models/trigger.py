@@ -232,9 +232,7 @@ def features(
     return x
 
 
-def beside(
-    found: Sequence[Candidate], sources: Mapping[str, ReplySource], context: Sequence[Post], known: Likeness
-) -> Floats:
+def beside(found: Sequence[Candidate], sources: Mapping[str, ReplySource], context: Sequence[Post], known: Likeness) -> Floats:
     """(C, 6) float64: the u of each candidate for the last post of `context`."""
     posts = [candidate.suggestion.post for candidate in found if candidate.suggestion.post is not None]
     asked: dict[int, float] = {}
