@@ -82,8 +82,8 @@ def test_rarely_seen_words_count_as_new_ones() -> None:
 def test_a_person_is_told_from_the_judge_and_more() -> None:
     # log-odds 0 -> -4.86, 0.95 / (1 + e^4.86); ln 3 -> -4.86 + 0.84 ln 3 = -3.93717
     assert as_a_person(np.array([0.5, 0.75]), np.zeros((2, 6))) == pytest.approx(0.95 / (1 + np.exp([4.86, 3.93717])), rel=1e-4)
-    # all of what is asked stood there: +2.95; all words point: -2.73; it says "you": -0.5; two rare words are asked: +1.14; all of it is
-    # taken up: +3.53; all replies are of one mind: +2.73
+    # all of what is asked stood there: +2.95; all words point: -2.73; it says "you": -0.5; two rare words are asked: +1.14; all
+    # of it is taken up: +3.53; all replies are of one mind: +2.73
     seen = as_a_person(np.full(6, 0.5), np.diag([1.0, 1, 1, 2, 1, 1]))
     assert seen == pytest.approx(0.95 / (1 + np.exp([1.91, 7.59, 5.36, 3.72, 1.33, 2.13])))
     p = np.linspace(0, 1, 11)

@@ -5,7 +5,8 @@
     company    how alike the reply is to the best that were found, on average: replies that agree are about one thing
 
 r is a word's idf as a share of that of a word which nobody said. Of what is asked the rarest words are looked at, and one rare
-word more is thought to be asked, so that one is no whole question. A word is as near to another as their cosine lies above a floor, as a share of what there is above it.
+word more is thought to be asked, so that one is no whole question. A word is as near to another as their cosine lies above a
+floor, as a share of what there is above it.
 """
 
 from __future__ import annotations

@@ -13,9 +13,9 @@ Nobody has judged the replies, so dev judges them: for a dev post the real sourc
 
 z is a logistic regression over dev of what the judge says. It looks at words in common only, and a person sees more: a, c and v
 are a logistic regression of what a person said of 902 proposals for 230 Hacker News dev posts and 105 short questions (41% on
-topic, 12% useful). What is best is shown first: p(on topic) p(solved)^0.25, where the archive tells which replies solved what was asked (see `solved`;
-elsewhere that factor is 1). Whatever is less likely than `precision` is not shown: silence beats noise. A reply of two words
-fits anything; beyond 20, more words only have more in common with anything.
+topic, 12% useful). What is best is shown first: p(on topic) p(solved)^0.25, where the archive tells which replies solved what
+was asked (see `solved`; elsewhere that factor is 1). Whatever is less likely than `precision` is not shown: silence beats noise.
+A reply of two words fits anything; beyond 20, more words only have more in common with anything.
 
 Explained in docs/tour/07-the-replier.md.
 """
@@ -69,7 +69,7 @@ class TriggerConfig(Checked, of="trigger"):
     """Settings of the trigger."""
 
     models: tuple[str, ...] = ()  # what proposes, and the ranker last; none named: all that are fitted
-    precision: Annotated[float, At(above=0, most=1)] = 0.75  # how likely what is shown is to be on topic, at least
+    precision: Annotated[float, At(above=0, most=1)] = 0.65  # how likely what is shown is to be on topic, at least
     contexts: PositiveInt = 500  # posts of dev that are judged, at most
 
 
