@@ -399,12 +399,19 @@ def test_what_stands_against_nets_is_as_strong_as_can_be() -> None:
 def test_what_was_made_here_of_a_given_net_is_a_row_only_where_it_has_read_no_test_post(
     on: str, split: str, stale: bool, taken: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    manifest = {"parts": {"kneser_ney": "1", "pretrained": "2"}, "on": on, "split": split}
-    facts = {"manifest": manifest, "stale": stale, "forgot": False, "outdated": False, "directory": Path()}
-    home: Any = SimpleNamespace(home=Path(), fitted={"word_mixture": SimpleNamespace(**facts)}.get)
+    """An encoder of sentences is none: by itself it does nothing that is measured."""
+
+    def lies_there(*parts: str) -> SimpleNamespace:
+        manifest = {"parts": dict.fromkeys(parts, "1"), "on": on, "split": split}
+        return SimpleNamespace(manifest=manifest, stale=stale, forgot=False, outdated=False, directory=Path())
+
+    there = {"sentence_encoder": lies_there(), "sentence": lies_there("sentence_encoder")}
+    there["word_mixture"] = lies_there("kneser_ney", "pretrained")
+    home: Any = SimpleNamespace(home=Path(), fitted=there.get)
     monkeypatch.setattr("rejoinder.climb.entries.identity", lambda directory: "3")
     found = [entry for entry in entries(None, {}, home) if entry.home]
-    assert [(one.name, one.net, one.identity) for one in found] == [("word_mixture", True, "3")] * taken
+    rows = [("word_mixture", True, "3"), ("sentence", True, "3")]
+    assert [(one.name, one.net, one.identity) for one in found] == rows * taken
 
 
 def test_what_a_net_was_trained_on_is_told_where_it_is_known() -> None:

@@ -17,6 +17,7 @@ from rejoinder.models import LADDER, NOTHING, Can, is_net, parts_of, rung, those
 from rejoinder.models.directory import identity
 
 _WITHOUT_NETS, _WITH_CACHE = "fusion without nets", "kneser_ney with cache"
+_MEASURED = Can.PREDICT | Can.PROPOSE | Can.RANK
 _CACHE = {"cache": 1_000, "cache_weights": ()}  # as strong as counts get: its weights are fitted on dev
 
 
@@ -79,12 +80,11 @@ def entries(
         ConfigError: a setting is wrong.
     """
     wanted = unasked() if names is None else [name for name in dict.fromkeys(names) if rung(name)]
-    measured = Can.PREDICT | Can.PROPOSE | Can.RANK
     found: list[Entry] = []
     chosen: set[str] = set()
     for name in wanted:  # and what it is made of
         chosen |= {name, *parts_of(name, _config(name, settings), ())}
-    for name in [name for name in LADDER if name in chosen and LADDER[name].can & measured]:
+    for name in [name for name in LADDER if name in chosen and LADDER[name].can & _MEASURED]:
         config = _config(name, settings)
         ready = [entry.rung for entry in found if entry.rung != name]
         parts = parts_of(name, config, ready)
@@ -117,7 +117,8 @@ def _given(home: Workspace | None, split: Method) -> list[Entry]:
     if home is None:
         return []
     found: list[Entry] = []
-    for name, there in _there(home, [name for name, line in LADDER.items() if line.added]).items():
+    names = [name for name, line in LADDER.items() if line.can & _MEASURED and any(LADDER[n].added for n in (name, *line.parts))]
+    for name, there in _there(home, names).items():
         if isinstance(there, str):
             found.append(Entry(name, name, shipped=True, home=home.home, damaged=there))
             continue
