@@ -22,7 +22,8 @@ from rejoinder.archive.split import Split, first_share, hash_split
 from rejoinder.climb import task_cache
 from rejoinder.climb.cost import _trained, cost_of
 from rejoinder.climb.entries import Entry, entries, full_config, settings_of
-from rejoinder.climb.executor import EntryProgress
+from rejoinder.climb.executor import EntryProgress, Executor
+from rejoinder.climb.plan import _measure
 from rejoinder.climb.run import FOLDER, REPORT, ClimbConfig, climb
 from rejoinder.climb.task_cache import code_version, run
 from rejoinder.climb.tasks import (
@@ -32,6 +33,7 @@ from rejoinder.climb.tasks import (
     Fit,
     FittedModel,
     Limits,
+    Measured,
     MeasureText,
     OutOfTime,
     Task,
@@ -48,6 +50,7 @@ from rejoinder.ladder.page import page
 from rejoinder.ladder.report import MeasuredRung, Report
 from rejoinder.models import LADDER, Can, Rung
 from rejoinder.models.directory import seal
+from rejoinder.models.interfaces import silent
 from rejoinder.models.kneser_ney import KneserNeyConfig
 
 THREADS = 1_300  # a tenth of them is the test part: enough for 99 replies of other threads
@@ -412,6 +415,31 @@ def test_what_was_made_here_of_a_given_net_is_a_row_only_where_it_has_read_no_te
     found = [entry for entry in entries(None, {}, home) if entry.home]
     rows = [("word_mixture", True, "3"), ("sentence", True, "3")]
     assert [(one.name, one.net, one.identity) for one in found] == rows * taken
+
+
+def test_who_is_slow_is_measured_first_and_the_others_on_as_many_posts(space: Workspace, monkeypatch: pytest.MonkeyPatch) -> None:
+    """With time for few posts, what the others were measured on besides could not be compared."""
+    done: list[str] = []
+
+    def measure(executor: Executor, trial: EntryProgress, kind: str, seconds: float) -> None:
+        done.append(f"{trial.entry.name} {kind} {executor.posts} {executor.typed}")
+        folder = executor.experiment.root / trial.entry.name
+        folder.mkdir(parents=True)
+        np.save(folder / "text.npy", np.zeros(30))
+        np.save(folder / "keys.npy", np.zeros(3))
+        trial.measured["typing"] = Measured(key=trial.entry.name, whole=False, load_seconds=0, milliseconds=[])
+
+    monkeypatch.setattr(Executor, "measure", measure)
+    monkeypatch.setattr("rejoinder.climb.executor._FEWEST_TYPED", 5)
+    monkeypatch.setattr("rejoinder.climb.executor._FEWEST_POSTS", 20)
+    monkeypatch.setattr("rejoinder.climb.plan.is_slow", lambda name: name == "pretrained")
+    experiment = Experiment(Path(), space.home / "slow", "hash", 1, "", "", "")
+    executor = Executor(
+        experiment, [Entry("unigram", "unigram"), Entry("pretrained", "pretrained", shipped=True)], None, 0, silent
+    )
+    monkeypatch.setattr(Executor, "measurable", lambda executor, trial: ["typing"])
+    _measure(executor)
+    assert done == ["pretrained typing 60 12", "unigram typing 30 5"]
 
 
 def test_what_a_net_was_trained_on_is_told_where_it_is_known() -> None:

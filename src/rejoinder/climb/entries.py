@@ -43,17 +43,22 @@ class Entry:
     @property
     def types(self) -> bool:
         """Whether it predicts text."""
-        return self.reference or Can.PREDICT in LADDER[self.rung].can
+        return self.reference or Can.PREDICT in self._can
 
     @property
     def replies(self) -> bool:
         """Whether it has to do with replies."""
-        return not self.reference and bool(LADDER[self.rung].can & (Can.PROPOSE | Can.RANK))
+        return not self.reference and bool(self._can & (Can.PROPOSE | Can.RANK))
 
     @property
     def ranks(self) -> bool:
         """Whether it orders candidates."""
-        return not self.reference and Can.RANK in LADDER[self.rung].can
+        return not self.reference and Can.RANK in self._can
+
+    @property
+    def _can(self) -> Can:
+        """What it does in time."""
+        return LADDER[self.rung].can & ~LADDER[self.rung].aside
 
     @property
     def what(self) -> str:

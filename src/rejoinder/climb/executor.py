@@ -8,6 +8,8 @@ from dataclasses import dataclass, field
 from time import monotonic
 from typing import Any, TypeVar
 
+import numpy as np
+
 from rejoinder.climb import tasks
 from rejoinder.climb.entries import Entry, full_config
 from rejoinder.climb.task_cache import kept, run
@@ -35,6 +37,7 @@ from rejoinder.text.tokenizer import DEFAULT_SIZE
 
 SHARES = (1 / 16, 1 / 8, 1 / 4, 1 / 2, 1.0)
 POSTS, KEYED_POSTS, RANKED_PAIRS = 1_000, 200, 600  # measured at most; the keystrokes of the first `KEYED_POSTS` only
+_FEWEST_POSTS, _FEWEST_TYPED = 100, 20  # that the others are measured on, whatever the slowest managed
 DRAWS, FEW_DRAWS = 5, 2
 CURVE_POSTS, CURVE_PAIRS = 300, 300
 PATIENT = "lstm"  # trained for as long as there is time
@@ -105,6 +108,7 @@ class Executor:
         self.token_keys: dict[float, str] = {}
         self.chosen = Chosen(key="")
         self.compared: list[str] = []  # keys of what was compared
+        self.posts, self.typed = POSTS, KEYED_POSTS  # to measure on, at most
 
     def left(self, share: float = 1.0) -> float:
         """Seconds until so much of the budget is spent."""
@@ -261,6 +265,12 @@ class Executor:
         else:
             trial.leave("stopped", "was stopped by the budget while it was measured")
 
+    def as_many_as(self, trial: EntryProgress) -> None:
+        """From here on measure on no more posts than a rung was that is slower than all others: only the same posts compare."""
+        if (done := trial.measured.get("typing")) is not None:
+            scored, typed = (len(np.load(self.experiment.root / done.key / f"{name}.npy")) for name in ("text", "keys"))
+            self.posts, self.typed = min(self.posts, max(scored, _FEWEST_POSTS)), min(self.typed, max(typed, _FEWEST_TYPED))
+
     def measure_point(self, trial: EntryProgress, share: float) -> None:
         """Measure what was fitted on a share of the data, for the learning curve."""
         for kind, able in zip(KINDS, (trial.entry.types, trial.entry.ranks), strict=True):
@@ -277,12 +287,12 @@ class Executor:
         rung, curve = trial.entry.rung, share is not None
         if trial.entry.reference:
             return self.run(
-                what, tasks.Compress(self.chosen.key), Limits(_limit(seconds), _limit(seconds), posts=POSTS), late(seconds)
+                what, tasks.Compress(self.chosen.key), Limits(_limit(seconds), _limit(seconds), posts=self.posts), late(seconds)
             )
         model = trial.model(share)
         limit = _limit(seconds)
         if kind == "typing":
-            limits = Limits(limit, limit, posts=CURVE_POSTS if curve else POSTS, typed=KEYED_POSTS)
+            limits = Limits(limit, limit, posts=CURVE_POSTS if curve else self.posts, typed=self.typed)
             return self.run(what, tasks.MeasureText(rung, model, self.chosen.key, keystrokes=not curve), limits, late(seconds))
         kinds = tuple(kind for kind in PAIRS if self.chosen.pairs.get(kind))[: 1 if curve else None]
         sources = {} if curve else self._sources(trial)

@@ -4,7 +4,8 @@
     fit 1/8, then all of it        the cheapest first; what does not fit into the budget gets the largest share that does;
                                    a net that can be trained for less time, gets less
     fit what is made of others     in the order of the ladder; what learns from the data itself on no more than they did
-    measure                        every rung on the same held-out posts and pairs, each with an equal share of the time
+    measure                        every rung on the same held-out posts and pairs: who is slow by nature first, then each with an
+                                   equal share of the time
     fit the shares between         for the learning curves, the cheapest first, with what time is left
     compare the two best           on some posts where they differ, with what each said
 
@@ -15,9 +16,10 @@ from __future__ import annotations
 
 from rejoinder.climb.executor import PATIENT, SHARES, EntryProgress, Executor, fraction
 from rejoinder.ladder.report import LeftOut
-from rejoinder.models import LADDER
+from rejoinder.models import LADDER, is_slow
 
 _FITTING, _COMPOSING, _MEASURING, _CURVED = 0.36, 0.66, 0.84, 0.92  # of the budget, by when each must be over
+_SLOW = 0.5  # of the time to measure, for those that take longest at each post
 _OVER = 2.0  # times its equal share of the time, that one rung may take to be fitted
 _FIRST = 0.25  # of a rung's time, that a fit of an eighth may take
 _LEFT = 25.0  # seconds that are left for each of the others that are made of others
@@ -80,11 +82,19 @@ def _fit_most(executor: Executor, trial: EntryProgress, seconds: float) -> None:
 
 
 def _measure(executor: Executor) -> None:
-    """Measure all rungs, those last whose every step costs most: they get what time the others leave."""
+    """Measure all rungs: first those that take longest at each post, the others then on as many posts as these were.
+
+    After them the cheapest first, so that who takes longer gets what time the others leave.
+    """
     todo = [(trial, kind) for trial in executor.trials.values() for kind in executor.measurable(trial)]
-    todo.sort(key=lambda one: (one[0].entry.net, bool(one[0].entry.parts)))
-    for place, (trial, kind) in enumerate(todo):
-        executor.measure(trial, kind, max(executor.left(_MEASURING) / (len(todo) - place), 2.0))
+    slow = [(trial, kind) for trial, kind in todo if is_slow(trial.entry.rung) and kind == "typing"]
+    for place, (trial, kind) in enumerate(slow):
+        executor.measure(trial, kind, max(_SLOW * executor.left(_MEASURING) / (len(slow) - place), 2.0))
+        executor.as_many_as(trial)
+    others = [one for one in todo if one not in slow]
+    others.sort(key=lambda one: (one[0].entry.net, bool(one[0].entry.parts)))
+    for place, (trial, kind) in enumerate(others):
+        executor.measure(trial, kind, max(executor.left(_MEASURING) / (len(others) - place), 2.0))
 
 
 def _fill_curves(executor: Executor, trials: list[EntryProgress]) -> None:

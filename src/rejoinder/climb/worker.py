@@ -239,9 +239,9 @@ class Worker:
         return Phrases.load(self.root / work.posts)
 
     def _gate(self, work: MeasureText, model: LanguageModel, phrases: Phrases | None) -> Calibration:
-        """The package's own gate, or one fitted on dev."""
-        if work.model is None:
-            found = _package().fitted(work.rung)
+        """Its own gate, if it was not fitted here, or one fitted on dev."""
+        if work.model is None or work.model.startswith(tasks.HOME):
+            found = self._there(work.model).fitted(work.rung)
             return Calibration.load(found.directory) if found else Calibration()
         most = GateConfig(seconds=min(_GATED * (self.limits.seconds or np.inf), GateConfig().seconds))
         with self._archive() as archive:
