@@ -86,14 +86,15 @@ def test_what_was_written_three_times_is_offered_whole_and_no_more_once_erased(t
         return opened.open_typing((Post(0),), ()).suggest(draft, deadline=inf).ghost
 
     draft = "That is all for now. Kind reg"
-    before = ghost(draft)
+    before, after = ghost(draft), list[str]()
     for text in (
         "See you there. Kind regards, Ada Quill",
         "It works now. Kind regards, Ada Quill",
         "No hurry. Kind regards, Ada Quill",
     ):
         own_text.remember(tmp_path, text)
-    assert ghost(draft) == "ards, Ada Quill" and "Quill" not in before
+        after.append(ghost(draft))
+    assert after[0] == before and after[-1] == "ards, Ada Quill" and "Quill" not in before  # once is not enough
     assert own_text.most_used(own_text.remembered(tmp_path))[0] == ("Kind regards, Ada Quill", 3)
     own_text.erase(tmp_path)
     assert ghost(draft) == before
@@ -110,7 +111,7 @@ def test_it_weighs_more_the_more_often_it_was_right() -> None:
         return own.likeliest(state)[1]
 
     shares = [right("\n\n".join([OWN] * times)) for times in (1, 2, 4, 8)]
-    assert shares[0] == 0.45 and shares == sorted(shares) and 0.5 < shares[1] < shares[-1] < 1
+    assert shares[:2] == [0, 0.45] and shares == sorted(shares) and 0.5 < shares[2] < shares[-1] < 1
 
 
 def test_the_phrases_used_most_by_hand() -> None:

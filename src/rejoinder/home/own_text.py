@@ -2,7 +2,8 @@
 
 How far it is trusted is found out by the text itself, read again in order, a piece at a time, by the counts of what came before:
 how often what the person went on with most often was what came, by how many tokens of the context were known and how sure the
-counts were. So it weighs more the more often it was right, and what is erased leaves nothing behind.
+counts were. So it weighs more the more often it was right, and what is erased leaves nothing behind. Of runs of words only those
+count that were written twice: names, products, how one closes a letter. Gone on with from a single time, they were mostly wrong.
 
 The text is either a file of the person's own, which is only read, or what they asked to be remembered: one plain file in the home
 folder, readable by them alone, which they can look at and erase (`rejoinder own`). No model of it is ever written: counting
@@ -35,6 +36,7 @@ from rejoinder.text.tensors import TokenArrays, post_tokens
 from rejoinder.text.tokenizer import AnyTokenizer
 
 ORDER = 5  # tokens of the longest n-grams
+ONCE = 1  # runs of three tokens and more that were written so often are left out: who wrote something once seldom writes it again
 FILE = "personal.txt"  # in the home folder
 MOST = 1_000_000  # characters remembered; the oldest posts go first
 _PIECES = 8  # the text is read again in so many, at most
@@ -109,7 +111,7 @@ def _counted(arrays: TokenArrays, tokenizer: AnyTokenizer) -> OwnText:
     counts, log = count_ngrams(arrays, ORDER, tokenizer.vocabulary), logging.getLogger(smoothing.__name__)
     log.addFilter(_nothing)  # a page of text is too little for its own discounts, every time it is read
     try:
-        return OwnText.from_counts(KneserNeyConfig(order=ORDER), tokenizer, counts)
+        return OwnText.from_counts(KneserNeyConfig(order=ORDER, prune=ONCE), tokenizer, counts)
     finally:
         log.removeFilter(_nothing)
 

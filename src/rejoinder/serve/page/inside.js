@@ -74,7 +74,7 @@ function table({ tokens, means, probabilities }, strips) {
   const gates = SHARES.map((name) => [GRIDS[name], means[name]]);
   const columns = [...gates, ...Object.entries(probabilities)];
   const names = ["token", "places", ...columns.map(([name]) => name)];
-  const head = make("thead", {}, make("tr", {}, ...names.map((name) => make("th", { scope: "col" }, name))));
+  const head = make("thead", {}, make("tr", {}, ...names.map((name) => make("th", { scope: "col" }, name.replace("/", "/\u200b"))))); // it may go on in another line there
   const rows = tokens.map((token, at) => {
     const values = columns.map(([, column]) => warm(column[at]));
     return make("tr", {}, make("th", { scope: "row" }, token), make("td", { className: "strip-cell" }, strips[at]), ...values);

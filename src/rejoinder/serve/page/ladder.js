@@ -26,8 +26,8 @@ const hint = () => make("p", { className: "hint" }, "No report yet. ", make("cod
 
 function table(rungs) {
   const head = make("thead", {}, make("tr", {}, ...["rung", "what it is", "here"].map((name) => make("th", { scope: "col" }, name))));
-  const rows = rungs.map(({ name, what, fitted }) =>
-    make("tr", {}, make("th", { scope: "row" }, name), make("td", {}, what ?? ""), make("td", {}, fitted ? "fitted" : "–")),
+  const rows = rungs.map(({ name, what, fitted, shipped }) =>
+    make("tr", {}, make("th", { scope: "row" }, name), make("td", {}, what ?? ""), make("td", {}, shipped ? "package" : fitted ? "fitted" : "–")),
   );
   return make("div", { className: "wide", tabIndex: 0, role: "group", ariaLabel: "The rungs" }, make("table", {}, head, make("tbody", {}, ...rows)));
 }
