@@ -14,7 +14,7 @@ import numpy as np
 from rejoinder.climb.executor import EntryProgress
 from rejoinder.home.workspace import Fitted, Workspace
 from rejoinder.ladder.formatting import seconds as shown
-from rejoinder.ladder.report import Cost, Machine, Percentiles
+from rejoinder.ladder.report import MAY_HAVE_READ, Cost, Machine, Percentiles
 from rejoinder.models import LADDER
 
 
@@ -65,7 +65,7 @@ def _cost_of_shipped(trial: EntryProgress) -> Cost:
     """The same of a model of the package: the time to fit is that of where it was made."""
     if trial.entry.home:
         there = Workspace(trial.entry.home).fitted(trial.entry.rung)
-        told = f"trained elsewhere, {_trained(there)} (it may have read these very posts)" if there else ""
+        told = f"trained elsewhere, {_trained(there)}{MAY_HAVE_READ}" if there else ""
         return Cost(disk_bytes=there.bytes if there else None, elsewhere=told, **_latencies(trial))
     space = Workspace.shipped()
     names = (trial.entry.rung, *trial.entry.parts)

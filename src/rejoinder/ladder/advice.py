@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import math
 import shlex
+from collections.abc import Iterable
 from dataclasses import dataclass
 from statistics import median
 
 from rejoinder.ladder.formatting import bits, milliseconds, percent, seconds, size, with_interval
 from rejoinder.ladder.metrics import LEVEL
-from rejoinder.ladder.report import KINDS, Kind, MeasuredRung, Report
+from rejoinder.ladder.report import KINDS, MAY_HAVE_READ, Kind, MeasuredRung, Report
 
 _PIECES: dict[Kind, str] = {"typing": "posts", "replies": "pairs"}
 _MORE = 4  # times the budget: intervals half as wide
@@ -67,7 +68,8 @@ def facts(report: Report, kind: Kind) -> list[tuple[str, str]]:
         unit = "bits per byte, lower is better" if typing else "of the true replies stand first of 100"
         found.append(("quality", f"{with_interval(quality, bits if typing else percent)} {unit}"))
         by = f"by {quality.number:,} held-out {_PIECES[kind]}, " if quality.number else ""
-        found.append(("how sure", f"{by}intervals of 95%; they show {_seen(report, kind)}"))
+        read = "; it may have read these very posts, which flatters it" if taken.cost.elsewhere.endswith(MAY_HAVE_READ) else ""
+        found.append(("how sure", f"{by}intervals of 95%; they show {_seen(report, kind)}{read}"))
     return found
 
 
@@ -75,7 +77,8 @@ def _costs(rung: MeasuredRung, kind: Kind) -> list[str]:
     """To fit, to wait and to keep, and what must be installed."""
     cost, latency = rung.cost, rung.latency(kind)
     fitted = "not fitted" if cost.whole_seconds is None else f"fitted in {seconds(cost.whole_seconds)}"
-    found = [cost.elsewhere or "came fitted"] if rung.shipped else [fitted, *([cost.elsewhere] if cost.elsewhere else [])]
+    elsewhere = cost.elsewhere.removesuffix(MAY_HAVE_READ)
+    found = [elsewhere or "came fitted"] if rung.shipped else [fitted, *([elsewhere] if elsewhere else [])]
     if latency is not None:
         each = "keystroke" if kind == "typing" else "reply"
         found.append(f"{milliseconds(latency.p50)} a {each} ({milliseconds(latency.p99)} the slowest of 100)")
@@ -116,10 +119,10 @@ def not_told_apart(report: Report, kind: Kind) -> str:
     return f"Not told apart from the best, {first[0]}: {', '.join(first[1:])}." if len(first) > 1 else ""
 
 
-def notes(report: Report, rung: MeasuredRung) -> list[str]:
-    """In a word each: what became of a rung, and whether the verdict names it."""
+def notes(report: Report, rung: MeasuredRung, kinds: Iterable[Kind] = KINDS) -> list[str]:
+    """In a word each: what became of a rung, and whether the verdict of one of these kinds names it."""
     found: list[str] = [] if rung.state == "measured" else [rung.state]
-    for kind in KINDS:
+    for kind in kinds:
         verdict = report.verdicts.get(kind) if kind in rung.kinds else None
         found += (
             [word for name, word in ((verdict.rung, "enough"), (verdict.best, "best")) if name == rung.name] if verdict else []

@@ -10,7 +10,7 @@ from rejoinder.ladder.report import KINDS, Figure, Kind, MeasuredRung, Pairs, Pa
 
 PART_NAMES: dict[Part, str] = {"all": "all text", "novel": "novel text", "repeats": "near-repeats of training text"}
 PAIR_NAMES: dict[Pairs, str] = {"comment": "a comment that answers a comment", "story": "a comment that answers an opening post"}
-FEWEST = 10  # posts: on fewer, a part of the text has no column
+FEWEST = 10  # posts: what stands on fewer has no column
 _LONGEST = 8  # words of ExactMatch@N
 Of = Callable[[MeasuredRung], Figure | float | None]
 
@@ -23,7 +23,6 @@ class Column:
     of: Of
     show: Show
     better: str = "lower"  # or higher
-    part: Part = "all"
 
     def numbers(self, rungs: Iterable[MeasuredRung]) -> list[int]:
         """On how many posts or pairs its figures stand, where that was noted."""
@@ -32,15 +31,15 @@ class Column:
 
 
 def worth_showing(columns: Iterable[Column], rungs: Sequence[MeasuredRung]) -> list[Column]:
-    """Those that have a figure; a part of the text only where it has posts enough."""
+    """Those that have a figure, on posts or pairs enough."""
     some = [column for column in columns if any(column.of(rung) is not None for rung in rungs)]
-    return [column for column in some if column.part == "all" or max(column.numbers(rungs), default=FEWEST) >= FEWEST]
+    return [column for column in some if max(column.numbers(rungs), default=FEWEST) >= FEWEST]
 
 
 def typing_columns() -> list[Column]:
     """What is said of predictive text: on all that was scored, and on its parts."""
     return [
-        Column(title if part == "all" else f"{title}, {part}", _in_text(part, name), show, better, part)
+        Column(title if part == "all" else f"{title}, {part}", _in_text(part, name), show, better)
         for title, name, show, better in (
             ("bits per byte", "bits_per_byte", bits, "lower"),
             ("keystrokes saved", "savings", percent, "higher"),
@@ -55,7 +54,7 @@ def word_columns(part: Part) -> list[Column]:
     """How often the next word is among the first k offered, by how many of its letters are typed."""
     typed = ("no letter", "1 letter", "2 letters", "3 letters")
     return [
-        Column(f"top {k}, {letters}", _in_text(part, f"top{k}", n), percent, "higher", part)
+        Column(f"top {k}, {letters}", _in_text(part, f"top{k}", n), percent, "higher")
         for k in (1, 3)
         for n, letters in enumerate(typed)
     ]
@@ -63,7 +62,7 @@ def word_columns(part: Part) -> list[Column]:
 
 def exact_columns(part: Part) -> list[Column]:
     """ExactMatch@N: the share of continuations of N words that are what the person wrote next."""
-    return [Column(f"{n + 1} word{'s' * (n > 0)}", _in_text(part, "exact", n), percent, "higher", part) for n in range(_LONGEST)]
+    return [Column(f"{n + 1} word{'s' * (n > 0)}", _in_text(part, "exact", n), percent, "higher") for n in range(_LONGEST)]
 
 
 def _in_text(part: Part, name: str, nth: int | None = None) -> Of:

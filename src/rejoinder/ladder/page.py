@@ -20,7 +20,7 @@ from markupsafe import Markup
 
 from rejoinder.ladder import columns, formatting, plots
 from rejoinder.ladder.advice import advice, doubt, facts, not_told_apart, notes
-from rejoinder.ladder.report import Kind, MeasuredRung, Report
+from rejoinder.ladder.report import KINDS, Kind, MeasuredRung, Report
 
 _UNIT = re.compile(r"(?<=\d) (?=(?:s|ms|min|h|kB|MB|GB)\b)")
 
@@ -32,6 +32,7 @@ class Table:
     title: str
     columns: list[columns.Column]
     rungs: list[MeasuredRung]
+    kinds: tuple[Kind, ...] = KINDS  # whose verdicts its badges tell
     unit: str = ""  # what figures stand on: posts, pairs
     needs: bool = False  # whether it says which extra a rung needs
     folded: bool = False
@@ -72,19 +73,21 @@ def _drawn(draw: Callable[..., str], report: Report, kind: Kind) -> Markup:
 
 
 def _tables(report: Report) -> list[Table]:
-    """Every figure; columns without any are left out, and tables without columns."""
-    typing, replies = report.of_kind("typing"), report.of_kind("replies")
-    found = [Table("Finishing sentences", columns.typing_columns(), typing, "posts")]
+    """Every figure; columns and rows without any are left out, and tables without columns."""
+    typing = (report.of_kind("typing"), ("typing",), "posts")
+    replies = (report.of_kind("replies"), ("replies",), "pairs")
+    found = [Table("Finishing sentences", columns.typing_columns(), *typing)]
     for heading, of in (("The next word", columns.word_columns), ("The next N words, all right", columns.exact_columns)):
-        found += [
-            Table(f"{heading}: {name}", of(p), typing, "posts", folded=p != "all") for p, name in columns.PART_NAMES.items()
-        ]
-    found += [
-        Table(f"Finding the reply: {name}", columns.reply_columns(p), replies, "pairs") for p, name in columns.PAIR_NAMES.items()
-    ]
-    found.append(Table("Costs", columns.cost_columns(), list(report.rungs), needs=True))
-    shown = [replace(table, columns=columns.worth_showing(table.columns, table.rungs)) for table in found]
-    return [table for table in shown if table.columns]
+        found += [Table(f"{heading}: {name}", of(p), *typing, folded=p != "all") for p, name in columns.PART_NAMES.items()]
+    found += [Table(f"Finding the reply: {name}", columns.reply_columns(p), *replies) for p, name in columns.PAIR_NAMES.items()]
+    found.append(Table("Costs", columns.cost_columns(), [rung for rung in report.rungs if rung.kinds], needs=True))
+    return [shown for table in found if (shown := _worth_showing(table)).columns]
+
+
+def _worth_showing(table: Table) -> Table:
+    kept = columns.worth_showing(table.columns, table.rungs)
+    rungs = [rung for rung in table.rungs if any(column.of(rung) is not None for column in kept)]
+    return replace(table, columns=kept, rungs=rungs)
 
 
 @cache

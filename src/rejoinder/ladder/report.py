@@ -5,6 +5,7 @@ Written as JSON, and checked against these classes when it is read again.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
@@ -25,6 +26,8 @@ State = Literal["measured", "stopped", "failed", "skipped"]
 KINDS: tuple[Kind, ...] = ("typing", "replies")
 PARTS: tuple[Part, ...] = ("all", "novel", "repeats")
 PAIRS: tuple[Pairs, ...] = ("comment", "story")
+MAY_HAVE_READ = " (it may have read these very posts)"  # ends what is told of a net that others trained
+_OF_THE_DATA = " of the data"
 
 
 @dataclass(frozen=True)
@@ -273,10 +276,25 @@ class Report:
 
     def unfinished(self) -> list[LeftOut]:
         """What failed, was stopped or was left out; what was left out for one reason, together."""
-        found = [LeftOut(f"{r.name} {r.state}", r.why or "no reason was given") for r in self.rungs if r.state != "measured"]
+        found = [
+            LeftOut(r.name if r.state == "stopped" else f"{r.name} {r.state}", r.why or "no reason was given")
+            for r in self.rungs
+            if r.kinds and r.state != "measured"
+        ]
         for why in dict.fromkeys(left.why for left in self.skipped):
-            found.append(LeftOut(f"left out, {why}", "; ".join(left.what for left in self.skipped if left.why == why)))
+            since = "there was no time left" if why == "the budget" else why
+            found.append(LeftOut(f"left out, since {since}", _together(left.what for left in self.skipped if left.why == why)))
         return found
+
+
+def _together(left_out: Iterable[str]) -> str:
+    """What was left out, shares of the data of one rung together."""
+    found: dict[str, list[str]] = {}
+    for what in left_out:
+        name, of, _ = what.partition(_OF_THE_DATA)
+        rung, on, share = name.partition(" on ")
+        found.setdefault(rung + on if of else what, []).extend([share] if of else [])
+    return "; ".join(f"{what}{', '.join(shares)}{_OF_THE_DATA if shares else ''}" for what, shares in found.items())
 
 
 @cache
