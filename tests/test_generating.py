@@ -153,6 +153,8 @@ def test_what_fits_this_context_beats_what_fits_any() -> None:
         "of the best of the best of the best of the best",
         "too short",
         "Why does the engine stall ? Why does the engine stall ?",
+        "So why does the engine stall in the rain ?",  # two of its six runs of four words
+        'They said " it will be fine by tomorrow morning .',
         '"I have seen this change dramatically in the last few years .',
     ],
 )

@@ -45,8 +45,9 @@ def same_thread(suggestion: Suggestion, context: Sequence[Post]) -> str | None:
 class Repetition:
     """Turns away what says again what the context or an earlier suggestion says."""
 
-    def __init__(self, context: Sequence[Post]) -> None:
-        """`context`: the posts being answered."""
+    def __init__(self, context: Sequence[Post], most: float = _REPEATED) -> None:
+        """`context`: the posts being answered; `most`: the share of a text's runs of four words that may stand there."""
+        self._most = most
         said = [words(post.body) for post in context]
         self._runs = {run for text in said for run in shingles(text, 4)}
         self._shown: list[set[tuple[str, ...]]] = []
@@ -55,7 +56,7 @@ class Repetition:
         """Why `text` is a repetition, or None; then it counts as shown."""
         found = words(text)
         runs = set(shingles(found, 4))
-        if len(runs & self._runs) > _REPEATED * len(runs):
+        if len(runs & self._runs) > self._most * len(runs):
             return "repeats the context"
         pairs = set(shingles(found, 2))
         if any(len(pairs & other) > _ALIKE * min(len(pairs), len(other)) for other in self._shown):

@@ -4,10 +4,10 @@
 
 Without the second term the best reply is the one that fits everything; subtracting how probable it is whatever was said leaves
 what fits *this* context (pointwise mutual information, Li et al. 2016). What is cut off is trimmed to whole sentences. Nothing
-is shown that holds a link or an e-mail address, announces a reply ("Here is one:"), goes round in circles, repeats the context
-or another reply, or copies from one author (`rejoinder.text.phrases`). What counts or a cell make is shown above a bar only, from
-which on half of it was worth reading: of the best replies to 40 dev posts four are above it, two of them worth it. A net taught
-to answer has no such bar.
+is shown that holds a link or an e-mail address, announces a reply ("Here is one:"), leaves a quotation open, goes round in
+circles, says the context again for a quarter of its length, or another reply for half of it, or copies from one author
+(`rejoinder.text.phrases`). What counts or a cell make is shown above a bar only, from which on half of it was worth reading: of
+the best replies to 40 dev posts four are above it, two of them worth it. A net taught to answer has no such bar.
 
 Explained in docs/tour/07-the-replier.md.
 """
@@ -51,6 +51,7 @@ class GenerateConfig(Checked):
     shortest: PositiveInt = 4  # words
     longest: PositiveInt = 120  # words
     bar: float = -0.15  # least score, nats a token, of what a model makes that was not taught to answer
+    again: Share = 0.25  # share of its runs of four words that may stand in what it answers, since saying that again scores well
     repeated: Share = 0.2  # share of a reply's runs of three words that may have come before in it
 
     def __post_init__(self) -> None:
@@ -86,7 +87,7 @@ class ReplyGenerator:
         drafts = {finished(text_of(self._model.tokenizer, one.tokens), whole=one.ended): one for one in made}
         drafts = {text: one for text, one in drafts.items() if self.fault(text, phrases) is None}
         read = (self._model.told, *(text for case in cases for text in case))
-        repetition = Repetition([*context, *(Post(0, text=text) for text in read)])
+        repetition = Repetition([*context, *(Post(0, text=text) for text in read)], self.config.again)
         found: list[Suggestion] = []
         bar = -np.inf if self._model.reads_cases else self.config.bar
         for value, text in sorted(zip(self._scores(drafts), drafts, strict=True), reverse=True):
@@ -103,6 +104,8 @@ class ReplyGenerator:
             return "too short, or nothing finished"
         if _ANNOUNCES.search(text):
             return "announces a reply instead of giving one"
+        if text.count('"') % 2 or text.count("“") != text.count("”"):
+            return "a quotation that nobody ends"
         if goes_round(found, self.config.repeated):
             return "goes round in circles"
         if (phrases or self._phrases).copied(text):
