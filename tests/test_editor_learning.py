@@ -73,7 +73,10 @@ def test_a_line_that_another_follows_is_finished_and_keeps_its_place() -> None:
     assert one.pause() == ["It is done. That is all.\nKind regards,"]
     one.put("\nWhat was copied")
     one.type("\nand what is mine\n\nIt is done. Kind regards,\n")
+    one.type("Hans Holm")
     assert one.pause()[1:] == ["Hans of\nand what is mine"]
+    one.learning.closed(URI)
+    assert one.pause()[2:] == ["Hans Holm"]  # nobody goes on with it
 
 
 def test_what_stood_in_a_long_document_is_not_ones_own_when_its_end_is_deleted() -> None:
@@ -139,7 +142,7 @@ learning.pasted("It was copied.");
 learning.ended("This stood here. It is mine. It was copied.\\n\\nKind regards,\\nHans");
 learning.ended("This stood here. It is mine. It was copied.\\n\\nKind regards,\\nHans");
 learning.began("");
-learning.ended("It is another.\\nKind regards,\\nHans");
+learning.sent("It is another.\\nKind regards,\\nHans Holm");
 process.stdout.write(JSON.stringify(kept));
 """
 
@@ -149,7 +152,7 @@ def test_in_the_page_what_one_writes_in_each_text_counts_in_each() -> None:
     program = f"import {{ Learning }} from {json.dumps(PAGE.as_uri())};{TWICE}"
     ran = subprocess.run(["node", "--input-type=module", "-e", program], capture_output=True, text=True)
     assert ran.returncode == 0, ran.stderr
-    assert json.loads(ran.stdout) == ["It is mine.\nKind regards,", "It is another.\nKind regards,"]
+    assert json.loads(ran.stdout) == ["It is mine.\nKind regards,", "It is another.\nKind regards,\nHans Holm"]
 
 
 @pytest.mark.parametrize("wanted", [True, False])

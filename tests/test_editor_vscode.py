@@ -10,7 +10,6 @@ import json
 import os
 import re
 import shutil
-import signal
 import subprocess
 import sys
 import time
@@ -24,6 +23,7 @@ from xml.etree import ElementTree
 import pytest
 from browsing import a_chromium, until
 from playwright.sync_api import Browser, Page, expect, sync_playwright
+from tied import tied, untie
 
 from rejoinder.home.own_text import remembered
 
@@ -269,22 +269,16 @@ class Editor:
         for made in (self.folder, self.data / "data" / "User"):
             made.mkdir(parents=True)
         self.home = folder / "home"
-        self.arguments = ["--server-data-dir", str(self.data), "--accept-server-license-terms"]
-        install = self._node("--install-extension", str(packed(folder)))
-        assert install.wait(PATIENCE) == 0
+        assert NODE
+        command = [NODE, "out/server-main.js", "--server-data-dir", str(self.data), "--accept-server-license-terms"]
+        install = [*command, "--install-extension", str(packed(folder))]
+        subprocess.run(install, cwd=EDITOR, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, timeout=PATIENCE, check=True)
         self.said = folder / "server.log"
         with self.said.open("w") as log:
             more = ["--host", "127.0.0.1", "--port", "0", "--without-connection-token", "--telemetry-level", "off"]
-            self.process = self._node(*more, log=log)
+            self.process = tied([*command, *more], cwd=EDITOR, stdout=log)
         found = until(lambda: re.search(r"listening on (\d+)", self.said.read_text()), self.said.read_text, PATIENCE)
         self.port = found[1]
-
-    def _node(self, *arguments: str, log: Any = subprocess.DEVNULL) -> subprocess.Popen[bytes]:
-        assert NODE
-        command = [NODE, "out/server-main.js", *self.arguments, *arguments]
-        return subprocess.Popen(
-            command, cwd=EDITOR, stdin=subprocess.DEVNULL, stdout=log, stderr=subprocess.STDOUT, start_new_session=True
-        )
 
     def settings(self, **some: Any) -> None:
         """Settings of the person, and our command, which is one of the machine."""
@@ -297,8 +291,7 @@ class Editor:
 
     def end(self) -> None:
         """End it, and what it has begun."""
-        os.killpg(self.process.pid, signal.SIGTERM)
-        self.process.wait(PATIENCE)
+        untie(self.process, PATIENCE)
 
 
 WRITTEN = """() => [...document.querySelectorAll(".editor-instance .view-line")]

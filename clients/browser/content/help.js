@@ -53,7 +53,7 @@ export class Help {
     this.#size.disconnect();
     this.#ghost.stop();
     cancelAnimationFrame(this.#frame);
-    if (this.#page.learns()) this.#learning.ended(this.#text);
+    if (this.#page.learns()) this.#learning[this.element.isConnected ? "ended" : "sent"](this.#text); // a field that is gone was sent
     this.#overlay.remove();
   }
 
@@ -94,7 +94,7 @@ export class Help {
   #remember() {
     const { text } = this.#field;
     const isSent = !text.trim() && this.#text.trim() && this.#how !== "deleted";
-    if (isSent) this.#learning.ended(this.#text);
+    if (isSent) this.#learning.sent(this.#text);
     if (isSent || (this.#how === null && text !== this.#text)) this.#learning.began(text); // the page wrote that
     this.#text = text;
   }

@@ -71,9 +71,9 @@ class _Written:
         """Do not keep these (again), wherever in a line they stand."""
         self.known.update(map(str.strip, some))
 
-    def fresh(self) -> list[str]:
-        """The sentences that are not known, each once."""
-        return [*{one.strip(): one for one in sentences(self.prose()) if one.strip() not in self.known}.values()]
+    def fresh(self, end: str) -> list[str]:
+        """The sentences that are not known, each once; `end`: what the text ends with."""
+        return [*{one.strip(): one for one in sentences(self.prose() + end) if one.strip() not in self.known}.values()]
 
 
 class Learning:
@@ -99,15 +99,15 @@ class Learning:
         if written := self._open.get(uri):
             written.text = text
 
-    def paused(self, uri: str) -> None:
-        """Its writer has come to a stop: it was saved, or is closed. What is new is kept."""
-        if (written := self._open.get(uri)) and (fresh := written.fresh()):
+    def paused(self, uri: str, end: str = "") -> None:
+        """Its writer has come to a stop: it was saved. What is new is kept; of an `end` the last line too."""
+        if (written := self._open.get(uri)) and (fresh := written.fresh(end)):
             written.know(fresh)
             self._keep("".join(one if one.startswith("\n") else f" {one}" for one in fresh).strip())
 
     def closed(self, uri: str) -> None:
         """It is no longer there."""
-        self.paused(uri)
+        self.paused(uri, "\n")
         self._open.pop(uri, None)
 
     def ended(self) -> None:

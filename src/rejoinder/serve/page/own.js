@@ -15,16 +15,18 @@ const SHOWN = 200; // posts of one's own that are listed
 export function showOwn(settings, composer, everywhere) {
   const field = byId("draft");
   const learning = new Learning((text) => api.addOwn(text).then(refresh, say));
-  const finished = () => settings.manners.learn && everywhere.isOn && learning.ended(composer.text);
-  let learns = settings.manners.learn;
+  const learns = () => settings.manners.learn && everywhere.isOn;
+  const finished = () => learns() && learning.ended(composer.text);
+  let wanted = settings.manners.learn;
   learning.began(composer.text);
   field.addEventListener("paste", ({ clipboardData }) => learning.pasted(clipboardData?.getData("text/plain") ?? ""));
   field.addEventListener("replaced", () => learning.began(composer.text));
   field.addEventListener("blur", finished);
+  byId("copy-draft").addEventListener("click", () => learns() && learning.sent(composer.text));
   addEventListener("pagehide", finished);
   settings.addEventListener("change", () => {
-    if (settings.manners.learn && !learns) learning.began(composer.text); // what was written before this was switched on is left alone
-    learns = settings.manners.learn;
+    if (settings.manners.learn && !wanted) learning.began(composer.text); // what was written before this was switched on is left alone
+    wanted = settings.manners.learn;
   });
   byId("own").addEventListener("toggle", () => byId("own").open && refresh());
   byId("own-find").addEventListener("input", () => list(texts));

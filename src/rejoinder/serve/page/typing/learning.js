@@ -43,6 +43,11 @@ export class Learning {
     for (const sentence of sentencesOf(`${text}\n`, Infinity)) this.#known.add(sentence.trim());
   }
 
+  /** What was written is done with, its last line as well. */
+  sent(text) {
+    this.ended(`${text}\n`);
+  }
+
   /** Writing has ended, or pauses: keep what is new. */
   ended(text) {
     const fresh = new Map();
