@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from pathlib import Path
 
 import numpy as np
@@ -13,8 +14,8 @@ from hypothesis import strategies as st
 from rejoinder.archive.reader import ArchiveCorpus
 from rejoinder.errors import DamagedModel, ModelError
 from rejoinder.post import Post
-from rejoinder.text.tensors import count_bigrams, count_tokens, open_tokenizer, open_tokens, token_shares
-from rejoinder.text.tokenizer import Tokenizer
+from rejoinder.text.tensors import count_bigrams, count_tokens, open_tokenizer, open_tokens, token_shares, train_tokenizer
+from rejoinder.text.tokenizer import AnyTokenizer, Tokenizer
 from rejoinder.text.writers import by_writer, writers_of
 
 TEXTS = ["the cat sat on the mat", "the dog sat", "naïve café", "a > b, <p> &amp;"] * 5
@@ -206,3 +207,23 @@ def test_token_shares_by_hand() -> None:
     # counts 3, 1, 0 and one token that never comes; a = 0.5: 3.5, 1.5, 0.5 over 5.5
     shares = token_shares(np.array([3, 1, 0, 9]), 0.5, never=[3])
     assert shares.tolist() == pytest.approx([3.5 / 5.5, 1.5 / 5.5, 0.5 / 5.5, 0.0])
+
+
+def test_of_a_large_archive_some_posts_teach_the_tokenizer_whatever_else_comes_in(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    corpus, read = make_corpus(tmp_path, toy_posts()), list[set[str]]()
+
+    def note(texts: Iterable[str], size: int) -> AnyTokenizer:
+        read.append(set(texts))
+        return tokenizer
+
+    tokenizer = open_tokenizer(corpus.tokens)
+    monkeypatch.setattr(Tokenizer, "train", staticmethod(note))
+    everything = corpus.count("train") or 0
+    for posts in (everything, everything // 2, everything // 8):
+        monkeypatch.setattr("rejoinder.text.tensors.LEARNED", posts)
+        train_tokenizer(corpus, 400)
+    assert read[0] == {post.own_text for post in corpus.posts("train")}
+    assert read[0] > read[1] > read[2]  # who is drawn of fewer is drawn of more
+    assert 0.3 < len(read[1]) / len(read[0]) < 0.7

@@ -24,12 +24,14 @@ from numpy.typing import NDArray
 
 from rejoinder.corpus import Corpus, Part
 from rejoinder.errors import ModelError
+from rejoinder.hashing import hash64
 from rejoinder.post import Post, Thread
 from rejoinder.text.shards import Arrays, Shards
 from rejoinder.text.sums import add_up
 from rejoinder.text.tokenizer import AnyTokenizer, Tokenizer, load_tokenizer
 
 TOKENIZER_FILE = "tokenizer.json"
+LEARNED = 200_000  # posts that a tokenizer is learned from
 _BATCH = 2_000  # posts encoded at a time
 _CHUNK = 2**24  # tokens counted at a time
 
@@ -44,8 +46,14 @@ class TokenArrays:
 
 
 def train_tokenizer(corpus: Corpus, size: int) -> Tokenizer:
-    """A tokenizer from the train part alone; the same rule for its text as for token arrays."""
-    return Tokenizer.train((post.own_text for post in corpus.posts("train")), size)
+    """A tokenizer from the train part alone; the same rule for its text as for token arrays.
+
+    Of a large part about `LEARNED` posts are learned from, drawn by a hash of their number: more would hardly change what pieces
+    are frequent.
+    """
+    share = LEARNED / max(corpus.count("train") or 0, LEARNED)
+    drawn = (post for post in corpus.posts("train") if share == 1 or hash64(f"tokenizer {post.id}".encode()) < share * 2**64)
+    return Tokenizer.train((post.own_text for post in drawn), size)
 
 
 def write_tokens(
