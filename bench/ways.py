@@ -16,8 +16,9 @@ import subprocess
 import sys
 from collections.abc import Mapping
 from pathlib import Path
+from shlex import quote
 from tempfile import TemporaryDirectory
-from time import perf_counter
+from time import perf_counter, sleep
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "tests"))
 
@@ -31,6 +32,7 @@ from waiting import until  # type: ignore[import-not-found]
 
 BEGUN, NEXT = "I think that the prob", b"lem"
 PATIENCE = 600.0  # seconds
+KEY = 0.2  # seconds from key to key: what comes at once is pasted, not typed
 EDITORS = {"Neovim": ("nvim", "i"), "Emacs": ("emacs -nw", "")}  # how it is begun, and what is pressed to write
 
 
@@ -65,15 +67,19 @@ def in_editor(way: Way, name: str) -> None:
     program, key = EDITORS[name]
     for command in commands("editors.md", name):
         way.run(command)
-    terminal = Terminal(["/bin/sh", "-c", f"{program} draft.md"], {**way.env, "PWD": str(way.clone)})
+    terminal = Terminal(["/bin/sh", "-c", f"cd {quote(str(way.clone))} && exec {program} draft.md"], way.env)
     way.number += 1
     until(lambda: b"draft.md" in terminal.drawn, PATIENCE)
-    terminal.type(key + BEGUN)
+    for letter in key + BEGUN:
+        terminal.type(letter)
+        sleep(KEY)
 
     def ghost() -> bool:
         """What is drawn behind the last letter; it is typed again, since the models are being read at first."""
         before = len(terminal.drawn)
-        terminal.type("\x7f" + BEGUN[-1])
+        terminal.type("\x7f")
+        sleep(KEY)
+        terminal.type(BEGUN[-1])
         try:
             return bool(until(lambda: NEXT in terminal.drawn[before:], 2.0))
         except AssertionError:

@@ -17,7 +17,7 @@ import pytest
 from browsing import a_chromium, npm_packages
 from playwright.sync_api import sync_playwright
 from terminal import LIGHT, Terminal
-from waiting import until
+from waiting import listens, until
 
 from rejoinder.home.own_text import remembered
 from rejoinder.home.switch import is_on
@@ -45,7 +45,7 @@ class Emacs:
         env = {**os.environ, "HOME": str(folder)}
         self.terminal = Terminal([EMACS, "-nw", "-Q", "-l", str(start), str(self.file)], env, *size)
         self.process = self.terminal.process
-        self.until(self.socket.exists)
+        self.until(lambda: listens(self.socket))
 
     def type(self, keys: str) -> None:
         """Type keys, and wait until Emacs has read them."""

@@ -17,7 +17,7 @@ import pytest
 from browsing import a_chromium, npm_packages
 from playwright.sync_api import sync_playwright
 from terminal import DARK, Terminal
-from waiting import until
+from waiting import listens, until
 
 from rejoinder.home.own_text import remembered
 from rejoinder.home.switch import is_on
@@ -55,7 +55,7 @@ class Neovim:
             self.process = self.terminal.process
         else:
             self.process = subprocess.Popen([NEOVIM, "--headless", *command], env=env, **streams)  # type: ignore[call-overload]
-        self.until(self.socket.exists)
+        self.until(lambda: listens(self.socket))
         self.until(lambda: self.lua("vim.v.vim_did_enter") == 1)
 
     def _remote(self, *arguments: str, ends: bool = False) -> str:

@@ -101,6 +101,7 @@ class Server:
         self.held: list[Route] | None = None  # answers kept back, if not None
         self.hurried = False  # whether there is time only for who asks with patience
         self.spaced = False  # whether a space follows
+        self.rung = "mixture"
         self.reading: str | None = None  # what a cheaper voice says while the best one reads, and nobody asks with patience
         page.route("**/v1/suggest", self._answer)
 
@@ -122,7 +123,7 @@ class Server:
         ghost = sentence[len(draft) :] if draft and sentence.startswith(draft) else ""
         word = ghost[: len(ghost) - len(ghost.lstrip())] + ghost.split()[0] if ghost else " and"
         words = [{"text": text, "probability": 0.5} for text in (word, " or", " but")]
-        said = {"ghost": ghost, "probability": 0.7, "words": words, "rung": "mixture", "superseded": False, "cut": cheaper}
+        said = {"ghost": ghost, "probability": 0.7, "words": words, "rung": self.rung, "superseded": False, "cut": cheaper}
         said["space"] = self.spaced
         route.fulfill(json=said)
 
@@ -539,13 +540,22 @@ def contrast(one: str, other: str) -> float:
 
 
 def test_screen_readers_are_told_after_a_pause_and_every_control_has_a_name(page: Page) -> None:
-    page.clock.install()
-    Server(page)
+    page.clock.install(time=0)
+    page.clock.pause_at(3600)  # else the pause may be over before anybody has looked
+    server = Server(page)
+    server.held = []
     write(page, "The")
+    until(page, lambda: len(server.held or []) == 1)
+    server.give(server.held.pop())  # about "T": "The" agrees with it
     until(page, lambda: ghost(page) != "")
     voice = page.locator("#voice")
+    page.clock.run_for(1000)
     assert (voice.get_attribute("aria-live"), voice.text_content()) == ("polite", "")
-    page.clock.run_for(1500)
+    until(page, lambda: len(server.held or []) == 1)
+    server.rung = "lstm"
+    server.give(server.held.pop())  # about "The": the same is drawn anew, and the pause goes on
+    until(page, lambda: "lstm" in (page.locator("#spoke").text_content() or ""))
+    page.clock.run_for(500)
     assert voice.text_content() == f"Suggestion: {SENTENCE[3:].strip()}"
     write(page, "x")
     assert voice.text_content() == ""
