@@ -67,9 +67,9 @@ def in_editor(way: Way, name: str) -> None:
     program, key = EDITORS[name]
     for command in commands("editors.md", name):
         way.run(command)
-    terminal = Terminal(["/bin/sh", "-c", f"cd {quote(str(way.clone))} && exec {program} draft.md"], way.env)
+    terminal = Terminal(["/bin/sh", "-c", f"cd {quote(str(way.clone))} && exec {program} draft.txt"], way.env)
     way.number += 1
-    until(lambda: b"draft.md" in terminal.drawn, PATIENCE)
+    until(lambda: b"draft.txt" in terminal.drawn, PATIENCE)
     for letter in key + BEGUN:
         terminal.type(letter)
         sleep(KEY)
