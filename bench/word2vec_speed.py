@@ -28,7 +28,8 @@ from rejoinder.archive.sources.hackernews import SOURCE as HACKER_NEWS
 from rejoinder.models.interfaces import silent
 from rejoinder.models.word2vec import Word2VecConfig, train
 from rejoinder.post import Post
-from rejoinder.text.word_arrays import WordArrays, read_words
+from rejoinder.text.shards import Shards
+from rejoinder.text.word_arrays import WordArrays, count_words
 
 
 def texts_of(arrays: WordArrays) -> list[list[str]]:
@@ -64,8 +65,8 @@ def main() -> None:
     args = arguments((__doc__ or "").partition("\n")[0], **options)
     config = replace(Word2VecConfig(), epochs=args.epochs)
     items = HACKER_NEWS.read(real_archive(args.archive), Hasher())
-    posts = (item.own_text for item in items if isinstance(item, Post) and item.body)
-    arrays = read_words(posts, config.rarest, config.most)
+    posts = (item for item in items if isinstance(item, Post) and item.body)
+    arrays = count_words(Shards.of(posts), config.rarest, config.most)
     texts = texts_of(arrays)
     with tempfile.TemporaryDirectory() as directory:
         file = Path(directory) / "file of texts"

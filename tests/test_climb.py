@@ -19,7 +19,7 @@ from conftest import toy_posts
 from rejoinder.archive.places import place
 from rejoinder.archive.reader import ArchiveCorpus
 from rejoinder.archive.split import Split, first_share, hash_split
-from rejoinder.climb import task_cache
+from rejoinder.climb import task_cache, tasks
 from rejoinder.climb.cost import _trained, cost_of
 from rejoinder.climb.entries import Entry, entries, full_config, settings_of
 from rejoinder.climb.executor import EntryProgress, Executor
@@ -41,7 +41,9 @@ from rejoinder.climb.tasks import (
     Tokenized,
     as_json,
 )
+from rejoinder.climb.worker import Worker
 from rejoinder.config import read_settings, resolve
+from rejoinder.engine.gate import CASES, Calibration
 from rejoinder.errors import UsageError
 from rejoinder.home.fitting import FitConfig, fit
 from rejoinder.home.workspace import Workspace
@@ -459,6 +461,21 @@ def test_what_begins_with_weights_of_the_package_says_what_their_training_cost()
     assert {name: cost_of(one, trials).elsewhere for name, one in trials.items()} == {
         "bm25": "", "pair_encoder": told, "fusion without nets": "", "fusion": told,
     }  # fmt: skip
+
+
+@pytest.mark.parametrize("gated", [True, False])
+def test_a_net_that_was_given_is_typed_with_its_own_gate_if_it_has_one(
+    gated: bool, space: Workspace, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    own, fresh = Calibration(slopes=(2.0,) * CASES), Calibration()
+    if gated:
+        own.save(tmp_path)
+    monkeypatch.setattr("rejoinder.climb.worker.calibrate", lambda *_: fresh)
+    monkeypatch.setattr(Workspace, "fitted", lambda *_: SimpleNamespace(directory=tmp_path))
+    experiment = Experiment(space.home / "archive.db", tmp_path, "hash", 1, "", "", "")
+    work = MeasureText("markov", f"{tasks.HOME}1", "", keystrokes=True)
+    found = Worker(Task(experiment, work, Limits()))._gate(work, SimpleNamespace(), None)  # type: ignore[arg-type]
+    assert found == (own if gated else fresh)
 
 
 def test_a_compressor_and_what_others_trained_are_measured_beside_the_rungs(

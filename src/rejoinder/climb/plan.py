@@ -87,7 +87,7 @@ def _measure(executor: Executor) -> None:
     After them the cheapest first, so that who takes longer gets what time the others leave.
     """
     todo = [(trial, kind) for trial in executor.trials.values() for kind in executor.measurable(trial)]
-    slow = [(trial, kind) for trial, kind in todo if is_slow(trial.entry.rung) and kind == "typing"]
+    slow = [one for one in todo if is_slow(one[0].entry.rung) and one[1] == "typing"]
     for place, (trial, kind) in enumerate(slow):
         executor.measure(trial, kind, max(_SLOW * executor.left(_MEASURING) / (len(slow) - place), 2.0))
         executor.as_many_as(trial)

@@ -239,10 +239,11 @@ class Worker:
         return Phrases.load(self.root / work.posts)
 
     def _gate(self, work: MeasureText, model: LanguageModel, phrases: Phrases | None) -> Calibration:
-        """Its own gate, if it was not fitted here, or one fitted on dev."""
+        """The gate that lies beside a model that was not fitted here, or one fitted on dev."""
         if work.model is None or work.model.startswith(tasks.HOME):
             found = self._there(work.model).fitted(work.rung)
-            return Calibration.load(found.directory) if found else Calibration()
+            if found and Calibration.lies_in(found.directory):
+                return Calibration.load(found.directory)
         most = GateConfig(seconds=min(_GATED * (self.limits.seconds or np.inf), GateConfig().seconds))
         with self._archive() as archive:
             threads = ArchiveCorpus(archive, self.place, self.split).threads("dev")

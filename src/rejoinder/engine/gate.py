@@ -165,6 +165,11 @@ class Calibration:
         """Write it into a model's directory."""
         write_json(directory / _FILE, {**vars(self), "floors": {str(gate): found for gate, found in self.floors.items()}})
 
+    @staticmethod
+    def lies_in(directory: Path) -> bool:
+        """Whether `save` wrote one there: a net that was added where there were no posts has none."""
+        return (directory / _FILE).is_file()
+
     @classmethod
     def load(cls, directory: Path) -> Self:
         """What `save` wrote there; where it wrote nothing, the model is believed, and the gates are narrow.
@@ -172,9 +177,9 @@ class Calibration:
         Raises:
             DamagedModel: it cannot be read.
         """
-        file = directory / _FILE
-        if not file.is_file():
+        if not cls.lies_in(directory):
             return cls()
+        file = directory / _FILE
         try:
             found = json.loads(file.read_bytes())
             a, b = (tuple(map(float, found.pop(key))) for key in ("intercepts", "slopes"))

@@ -25,6 +25,9 @@ from rejoinder.ladder.report import KINDS, Kind, MeasuredRung, Report
 _UNIT = re.compile(r"(?<=\d) (?=(?:s|ms|min|h|kB|MB|GB)\b)")
 
 
+_Rows = tuple[list[MeasuredRung], tuple[Kind, ...], str]  # of a table: its rungs, their kinds, and what figures stand on
+
+
 @dataclass(frozen=True)
 class Table:
     """One table: columns, and a row for each of its rungs."""
@@ -74,8 +77,8 @@ def _drawn(draw: Callable[..., str], report: Report, kind: Kind) -> Markup:
 
 def _tables(report: Report) -> list[Table]:
     """Every figure; columns and rows without any are left out, and tables without columns."""
-    typing = (report.of_kind("typing"), ("typing",), "posts")
-    replies = (report.of_kind("replies"), ("replies",), "pairs")
+    typing: _Rows = (report.of_kind("typing"), ("typing",), "posts")
+    replies: _Rows = (report.of_kind("replies"), ("replies",), "pairs")
     found = [Table("Finishing sentences", columns.typing_columns(), *typing)]
     for heading, of in (("The next word", columns.word_columns), ("The next N words, all right", columns.exact_columns)):
         found += [Table(f"{heading}: {name}", of(p), *typing, folded=p != "all") for p, name in columns.PART_NAMES.items()]
