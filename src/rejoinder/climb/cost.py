@@ -66,7 +66,8 @@ def _cost_of_shipped(trial: EntryProgress) -> Cost:
     if trial.entry.home:
         there = Workspace(trial.entry.home).fitted(trial.entry.rung)
         told = f"trained elsewhere, {_trained(there)}{MAY_HAVE_READ}" if there else ""
-        return Cost(disk_bytes=there.bytes if there else None, elsewhere=told, **_latencies(trial))
+        needs = LADDER[trial.entry.rung].extra
+        return Cost(disk_bytes=there.bytes if there else None, elsewhere=told, needs=needs, **_latencies(trial))
     space = Workspace.shipped()
     names = (trial.entry.rung, *trial.entry.parts)
     found = [fitted for name in names if space and (fitted := space.fitted(name))]
