@@ -532,7 +532,7 @@ def test_paired_with_a_real_server_and_nothing_leaves_this_machine(context: Brow
         write(field, "Let the dough rest until it dou")
         until(lambda: field.ghost.startswith("bles"), lambda: f"{field.look()}")
         field.page.keyboard.press("Control+ArrowRight")
-        until(lambda: field.text == "Let the dough rest until it doubles", lambda: field.text)
+        until(lambda: field.text == "Let the dough rest until it doubles ", lambda: field.text)  # and a space that surely follows
         page.bring_to_front()
         page.click("#pairings-list button")
         expect(page.locator("#pairings-status")).to_have_text("That extension may no longer ask.")

