@@ -2,8 +2,8 @@
 
     python bench/serve_memory.py [--home DIR] [--drafts 2]
 
-Drafts of some 205 keystrokes are typed over HTTP, each an answer to some 200 words, with the deadline of one who pauses; then the
-a search is asked for, by which all else wakes. The text is that of the embedded archive. Figures are proportional set sizes, PSS,
+Drafts of some 205 keystrokes are typed over HTTP, each an answer to some 200 words, with the deadline of one who pauses; then a
+search is asked for, by which all else wakes. The text is that of the embedded archive. Figures are proportional set sizes, PSS,
 when the server listens, after the first answer, after each draft, and after that search.
 """
 

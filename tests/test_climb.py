@@ -463,6 +463,14 @@ def test_what_begins_with_weights_of_the_package_says_what_their_training_cost()
     }  # fmt: skip
 
 
+def test_a_rung_that_was_given_proposes_the_replies_it_is_timed_by(space: Workspace) -> None:
+    given = Entry("sentence", "sentence", parts=("sentence_encoder",), shipped=True, home=space.home, identity="7")
+    unfitted = Entry("bm25", "bm25")
+    executor = Executor(Experiment(Path(), space.home, "hash", 1, "", "", ""), [given, unfitted], None, 0, silent)
+    assert executor._sources(executor.trials["sentence"]) == {"sentence": f"{tasks.HOME}7"}
+    assert executor._sources(executor.trials["bm25"]) == {}
+
+
 @pytest.mark.parametrize("gated", [True, False])
 def test_a_net_that_was_given_is_typed_with_its_own_gate_if_it_has_one(
     gated: bool, space: Workspace, monkeypatch: pytest.MonkeyPatch, tmp_path: Path

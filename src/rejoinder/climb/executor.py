@@ -317,8 +317,8 @@ class Executor:
         """Who proposes the replies that a rung orders: itself, or what it is made of."""
         own = Can.PROPOSE in LADDER[trial.entry.rung].can
         able = [self.trials[name] for name in ([trial.entry.name] if own else trial.entry.parts)]
-        fits = [one.fitted for one in able if Can.PROPOSE in LADDER[one.entry.rung].can]
-        return {fit.rung: fit.key for fit in fits if fit}
+        there = [one for one in able if Can.PROPOSE in LADDER[one.entry.rung].can and (one.fits or one.entry.home)]
+        return {one.entry.rung: key for one in there if (key := one.model())}
 
 
 def late(seconds: float) -> float:

@@ -15,7 +15,7 @@ Without a budget nothing is cut short.
 from __future__ import annotations
 
 from rejoinder.climb.executor import PATIENT, SHARES, EntryProgress, Executor, fraction
-from rejoinder.ladder.report import LeftOut
+from rejoinder.ladder.report import Kind, LeftOut
 from rejoinder.models import LADDER, is_slow
 
 _FITTING, _COMPOSING, _MEASURING, _CURVED = 0.36, 0.66, 0.84, 0.92  # of the budget, by when each must be over
@@ -87,12 +87,14 @@ def _measure(executor: Executor) -> None:
     After them the cheapest first, so that who takes longer gets what time the others leave.
     """
     todo = [(trial, kind) for trial in executor.trials.values() for kind in executor.measurable(trial)]
-    slow = [one for one in todo if is_slow(one[0].entry.rung) and one[1] == "typing"]
+    todo.sort(key=lambda one: (one[0].entry.net, bool(one[0].entry.parts)))
+    slow: list[tuple[EntryProgress, Kind]] = []
+    others: list[tuple[EntryProgress, Kind]] = []
+    for trial, kind in todo:
+        (slow if is_slow(trial.entry.rung) and kind == "typing" else others).append((trial, kind))
     for place, (trial, kind) in enumerate(slow):
         executor.measure(trial, kind, max(_SLOW * executor.left(_MEASURING) / (len(slow) - place), 2.0))
         executor.as_many_as(trial)
-    others = [one for one in todo if one not in slow]
-    others.sort(key=lambda one: (one[0].entry.net, bool(one[0].entry.parts)))
     for place, (trial, kind) in enumerate(others):
         executor.measure(trial, kind, max(executor.left(_MEASURING) / (len(others) - place), 2.0))
 

@@ -95,7 +95,7 @@ class MeasureReplies:
     kinds: tuple[Pairs, ...]
     harder: bool  # also among replies of the same thread
     draws: int
-    sources: dict[str, str]  # who proposes whole replies, by the key of its fit
+    sources: dict[str, str]  # who proposes whole replies, each as `model` is told
     do: Literal["measure replies"] = "measure replies"
 
 

@@ -190,7 +190,7 @@ class Worker:
             np.save(self.place / f"{kind}.npy", found)
             whole &= len(found) == min(len(asked.order(pool)), self.limits.pairs)
         if work.sources:
-            sources = {name: cast(ReplySource, self._model(key)) for name, key in work.sources.items()}
+            sources = {name: cast(ReplySource, self._of(name, key)) for name, key in work.sources.items()}
             times = time_replies(sources, ranker, pool, np.random.default_rng(self.seed), self._until(1 - _RANKING))
         return tasks.Measured(key=self.task.key, whole=whole, load_seconds=loading, milliseconds=times, suggestions=len(times))
 
