@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from rejoinder.archive.mail.body import own_words
-from rejoinder.archive.mail.message import _parsed
+from rejoinder.archive.mail.message import _parsed, read_mail
 from rejoinder.archive.markup import MARKUPS, to_text
 from rejoinder.archive.source import Hasher
 from rejoinder.archive.sources.maildir import SOURCE as MAILDIR
@@ -159,6 +159,14 @@ OWN = {  # a mail's body: what its writer wrote
     "... wrote:\n\n> Numbers?\n\nNone.": "None.",
     "Well, Ada of Tea said:\n> Numbers?\nNot what we wrote:\n\nnothing.": "Not what we wrote:\n\nnothing.",
     "I would try this:\n\n> a > b\n": "I would try this:",
+    "Warm it.\n\nFrom: Bob <b@x.org>\nSent: Monday 9:12 AM\nTo: Ada; tea@x.org\nSubject: Tea\n\nIt is cold.\n": "Warm it.",
+    "Warm it.\n-- \nAda\n\nVon: Bob\nGesendet: Montag\nAn: Ada\nBetreff: Tee\n\nKalt.\n" + "Sehr.\n" * 30: "Warm it.",
+    "Warm it.\n\nDe : Bob\nEnvoyé : lundi\nÀ : Ada\nObjet : Thé\n\nFroid.\n": "Warm it.",
+    "Warm it.\n\n-----Message d'origine-----\nDe : Bob\n\nFroid.\n": "Warm it.",
+    "Warm it.\n\n发件人：Bob\n发送时间：2022年1月3日\n收件人：Ada\n主题：茶\n\n冷。": "Warm it.",
+    "See below.\n\nBegin forwarded message:\n\nFrom: Bob\nSubject: Tea\nDate: 3 January\nTo: Ada\n\nIt is cold.": "See below.",
+    "From: a place I know.\nTo: you.\nSubject: none.\n\nMine.": "From: a place I know. To: you. Subject: none. Mine.",
+    "From: me.\n\nDate: none, and so mine.": "From: me. Date: none, and so mine.",
     "The patch:\n\nbegin 644 tea.diff\nM9&EF9B!T96$*\n`\nend\n\nbegin 644 cakes and end": "The patch: begin 644 cakes and end",
 }
 
@@ -166,6 +174,17 @@ OWN = {  # a mail's body: what its writer wrote
 @pytest.mark.parametrize("body", sorted(OWN))
 def test_only_what_the_writer_wrote_is_no_quote(body: str) -> None:
     assert unquoted(own_words(body)).split() == OWN[body].split()
+
+
+OUTLOOK = """<p>Warm it.</p><div style="border-top:solid #E1E1E1 1.0pt"><p><b>From:</b> Bob &lt;b@x.org&gt;<br>
+<b>Sent:</b> Monday, January 3, 2022 9:12 AM<br><b>To:</b> Ada<br><b>Subject:</b> Tea</p></div><p>It is cold.</p>"""
+ON_THE_WEB = """<div>Warm it.</div><hr tabindex="-1"><div id="divRplyFwdMsg"><font><b>Von:</b> Bob<br><b>Gesendet:</b> Montag<br>
+<b>An:</b> Ada<br><b>Betreff:</b> Tee</font></div><div>Es ist kalt.</div>"""
+
+
+@pytest.mark.parametrize("body", [OUTLOOK, ON_THE_WEB])
+def test_what_outlook_answers_is_a_quote_in_its_html_too(body: str) -> None:
+    assert unquoted(read_mail(f"Subject: Re: Tea\nContent-Type: text/html\n\n{body}".encode()).text).split() == ["Warm", "it."]
 
 
 def mail(number: int, *answers: int) -> str:

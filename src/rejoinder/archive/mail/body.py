@@ -1,6 +1,7 @@
 r"""The text of a mail: what its writer wrote, apart from what they only carried along.
 
-    quotes         lines that begin with ">"; "Ada> ", "| " and what stands below "-----Original Message-----" become such lines
+    quotes         lines that begin with ">"; "Ada> ", "| " and what stands below "-----Original Message-----", or below the
+                   headers (From, Sent, To ...) that Outlook puts above a mail it answers, become such lines
     attributions   "On Mon, 3 Jan 2022, Ada wrote:"
     signatures     "-- " and what follows it
     footers        what a list adds below every mail, and what it says of parts that it took out
@@ -30,11 +31,32 @@ _BEFORE_QUOTE = re.compile(r"\s{0,3}\S.{0,60}\b(?:wrote|writes|said|schrieb|escr
 _ATTRIBUTION_BEGINS = re.compile(r"\s*On\s.{8,150}(?:\d{4}|\d\d:\d\d|@|<)")
 _ATTRIBUTION_ENDS = re.compile(r".{0,120}\bwrote:\s*$")
 _ORIGINAL = re.compile(
-    r"\s{0,8}-{2,20}\s?(?:Original Message|Forwarded message|Ursprüngliche Nachricht)\s?-{2,20}", re.IGNORECASE
+    r"""\s{0,8}-{2,20}\s?(?:original\ (?:message|appointment)|original-?nachricht|ursprüngliche\ nachricht|message\ d['’]origine
+    |message\ original|mensaje\ original|mensagem\ original|messaggio\ originale|oorspronkelijk\ bericht|ursprungligt\ meddelande
+    |oprindelig\ meddelelse|opprinnelig\ melding|alkuperäinen\ viesti|wiadomość\ oryginalna|původní\ zpráva|исходное\ сообщение
+    |forwarded\ message|weitergeleitete\ nachricht|message\ transféré|mensaje\ reenviado|mensagem\ encaminhada
+    |messaggio\ inoltrato|doorgestuurd\ bericht|пересылаемое\ сообщение)\s?-{2,20}""",
+    re.IGNORECASE | re.VERBOSE,
 )
 _BEFORE_ORIGINALS = frozenset("-_ \t\f\v")  # how the line that either matches begins
 _OUTLOOK = re.compile(r"_{20,}\s*$")
-_HEADER = re.compile(r"\s*\*?(?:From|Sent|To|Cc|Subject|Date|Von|Gesendet)\s?:\*?\s", re.IGNORECASE)
+_WHO = "From|FROM|Von|De|Da|Van|Från|Fra|Od|Lähettäjä|От|发件人|寄件者|差出人|보낸 사람"
+_WHEN = (
+    "Sent|Date|Gesendet|Datum|Envoyé|Enviado(?: el| em)?|Enviada(?: em)?|Fecha|Data|Inviato|Verzonden|Skickat|Sendt|Dato"
+    "|Lähetetty|Päivämäärä|Wysłano|Odesláno|Отправлено|Дата|发送时间|日期|寄件日期|送信日時|日付|보낸 날짜"
+)
+_REST = (
+    "To|Cc|Subject|Importance|An|Betreff|Wichtigkeit|À|Objet|Para|Asunto|Assunto|A|Oggetto|Aan|Onderwerp|Till|Kopia|Ämne|Til|Emne"
+    "|Vastaanottaja|Kopio|Aihe|Do|DW|Temat|Komu|Kopie|Předmět|Кому|Копия|Тема|收件人|抄送|主题|收件者|主旨|宛先|件名"
+    "|받는 사람|제목"
+)
+_FROM = re.compile(rf"\*?(?:{_WHO})\s?[:：]\*?\s?\S")
+_DATED = re.compile(rf"\*?(?:{_WHEN})\s?[:：]", re.IGNORECASE)
+_HEADER = re.compile(rf"\s*\*?(?:{_WHO}|{_WHEN}|{_REST})\s?[:：]", re.IGNORECASE)
+_FORWARDED = re.compile(
+    r"(?:Begin forwarded message|Anfang der weitergeleiteten (?:Nachricht|E-Mail)|Début du message réexpédié"
+    r"|Inicio del mensaje reenviado|Inizio (?:del )?messaggio inoltrato|Begin doorgestuurd bericht)\s?:$"
+)  # as Apple Mail says it above the headers
 _FOOTER = re.compile(
     r"""_{10,}\s*$ | -{20,}\s*$ | ={20,}\s*$ | \S.{0,80}\bmailing\s+list\b.{0,20}$ | .*/mailman/listinfo/ | .*\bto\s+unsubscribe\b
     | \s*(?:un)?subscri(?:be|ption)\b.{0,80}(?:https?:|@) | \s*sent\s+(?:from|via|with)\s+my\b.{0,60}$""",
@@ -62,8 +84,8 @@ def own_words(text: str) -> str:
     lines = _without_armour(lines)
     if "begin " in text or "begin-base64 " in text:
         _mark_files(lines)
-    marked = _mark_end(_mark_inside(_mark_above_quotes([_mark(line) for line in _join_attributions(lines)])))
-    return _squeezed(unwrapped(_mark_originals(marked)))
+    marked = _mark_originals([_mark(line) for line in _join_attributions(lines)])
+    return _squeezed(unwrapped(_mark_end(_mark_inside(_mark_above_quotes(marked)))))
 
 
 def unflowed(text: str, *, delsp: bool = False) -> str:
@@ -175,14 +197,25 @@ def _mark_files(lines: list[str]) -> None:
 
 
 def _mark_originals(lines: list[str]) -> list[str]:
-    """What stands below "-----Original Message-----", or below a rule and headers as Outlook writes them, as quotes."""
+    """What stands below "-----Original Message-----", or below headers as Outlook writes them, as quotes."""
     for place, line in enumerate(lines):
-        if line[:1] not in _BEFORE_ORIGINALS:
-            continue
-        below = lines[place + 1 : place + 4]
-        if _ORIGINAL.match(line) or (_OUTLOOK.match(line) and sum(_HEADER.match(one) is not None for one in below) >= 2):
-            return lines[:place] + [one if one.startswith(">") or not one else f"> {one}" for one in lines[place:]]
+        if line[:1] in _BEFORE_ORIGINALS:
+            below = lines[place + 1 : place + 4]
+            if _ORIGINAL.match(line) or (_OUTLOOK.match(line) and sum(_HEADER.match(one) is not None for one in below) >= 2):
+                return _quoted_from(lines, place)
+        elif _FROM.match(line) and _are_headers([one for one in lines[place + 1 : place + 9] if one][:4]):
+            above = next((n for n in range(place - 1, -1, -1) if lines[n]), place)
+            return _quoted_from(lines, above if _FORWARDED.match(lines[above]) else place)
     return lines
+
+
+def _are_headers(lines: list[str]) -> bool:
+    """Whether of the lines below "From: ..." two are headers too, one of them the date, which examples in prose seldom have."""
+    return sum(_HEADER.match(line) is not None for line in lines) >= 2 and any(_DATED.match(line) for line in lines)
+
+
+def _quoted_from(lines: list[str], start: int) -> list[str]:
+    return lines[:start] + [one if one.startswith(">") or not one else f"> {one}" for one in lines[start:]]
 
 
 def _mark_inside(lines: list[str]) -> list[str]:
@@ -208,7 +241,7 @@ def _mark_end(lines: list[str]) -> list[str]:
         if not lines[place].startswith(">") and _FOOTER.match(lines[place]):
             end = place
     start = next((place for place in range(max(end - _SIGNATURE_LINES, 0), end) if _SIGNATURE.fullmatch(lines[place])), end)
-    return lines[:start] + [line if line.startswith(">") or not line else f"> {line}" for line in lines[start:]]
+    return _quoted_from(lines, start)
 
 
 def _squeezed(lines: list[str]) -> str:
