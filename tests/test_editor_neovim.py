@@ -155,6 +155,19 @@ def test_a_ghost_is_taken_whole_and_by_words(start: Start) -> None:
     assert neovim.ghost == ""
 
 
+def test_a_letter_and_a_key_in_one_burst(start: Start) -> None:
+    """As over a slow line. Neovim tells of the letter only after the key: what it leaves of the ghost is taken, or nothing is."""
+    neovim = start()
+    whole = f"{BEGUN}{shown_for(neovim, BEGUN)}"
+    neovim.type("l<Tab>")
+    assert neovim.lines == [whole]
+    assert neovim.lua("vim.api.nvim_win_get_cursor(0)") == [1, len(whole)]
+    neovim.type("<Esc>0D")
+    assert shown_for(neovim, BEGUN)
+    neovim.type("x<Tab>y")
+    assert neovim.lines[0].split() == [*BEGUN.split()[:-1], "probx", "y"]
+
+
 def test_keys_mean_what_they_meant_where_there_is_no_ghost(start: Start) -> None:
     """Also those that somebody else had mapped in the buffer."""
     neovim = start(configuration="vim.cmd([[autocmd FileType markdown inoremap <buffer> <Tab> TABBED]])")

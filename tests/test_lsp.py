@@ -173,10 +173,23 @@ MAIL = "From: me\nSubject: bread\n\n> How long should\n> the dough rest?\n\nUnti
         ("markdown", "---\ntitle: On\n---\nSo", 20, Draft("", "So")),
         ("markdown", "So\n---\nthen", 11, Draft("", "So\n---\nthen")),
         ("rst", "+++\nx = 1\n+++\nSo", 16, Draft("", "So")),
+        ("markdown", "---\nti", 6, Silence.HEADER),  # a field that is being written
+        ("markdown", "---\n\nOne", 8, Draft("", "---\n\nOne")),  # a rule
+        ("plaintext", "---\nHello wor", 13, Draft("", "---\nHello wor")),
+        ("markdown", "---\nNote: this\n\nSo", 18, Draft("", "---\nNote: this\n\nSo")),  # it would have ended by now
     ],
 )
 def test_what_the_draft_is(language: str, text: str, caret: int, expected: Draft | Silence) -> None:
     assert read_document(language, text, caret) == expected
+
+
+def test_of_a_long_quotation_what_is_nearest_is_read() -> None:
+    """Above the caret; and below it, where one writes on top."""
+    old, asked = "> long ago\n" * 600, "> Which database do you use?\n"
+    found = read_document("mail", f"{old}{asked}I use", len(f"{old}{asked}I use"))
+    assert isinstance(found, Draft) and found.answered.endswith("long ago\nWhich database do you use?")
+    found = read_document("mail", f"I use\n{asked}{old}", 5)
+    assert isinstance(found, Draft) and found.answered.startswith("Which database do you use?\nlong ago")
 
 
 def test_of_a_long_document_the_end_is_read() -> None:

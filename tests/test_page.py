@@ -101,6 +101,8 @@ class Server:
         self.held: list[Route] | None = None  # answers kept back, if not None
         self.hurried = False  # whether there is time only for who asks with patience
         self.spaced = False  # whether a space follows
+        self.within = False  # whether its words go on with the one that is written
+        self.silent = False  # whether no help belongs there
         self.rung = "mixture"
         self.reading: str | None = None  # what a cheaper voice says while the best one reads, and nobody asks with patience
         page.route("**/v1/suggest", self._answer)
@@ -122,9 +124,10 @@ class Server:
         sentence = self.reading if cheaper and self.reading is not None else self.sentence
         ghost = sentence[len(draft) :] if draft and sentence.startswith(draft) else ""
         word = ghost[: len(ghost) - len(ghost.lstrip())] + ghost.split()[0] if ghost else " and"
-        words = [{"text": text, "probability": 0.5} for text in (word, " or", " but")]
+        words = [{"text": text, "probability": 0.5} for text in ("n", "s") if self.within]
+        words = words or [{"text": text, "probability": 0.5} for text in (word, " or", " but")]
         said = {"ghost": ghost, "probability": 0.7, "words": words, "rung": self.rung, "superseded": False, "cut": cheaper}
-        said["space"] = self.spaced
+        said |= {"space": self.spaced, "silent": self.silent}
         route.fulfill(json=said)
 
 
@@ -281,6 +284,25 @@ def test_no_space_comes_with_a_part_nor_where_it_is_not_wanted(page: Page) -> No
     until(page, lambda: ghost(page) != "")
     page.keyboard.press("Tab")
     assert draft(page) == "The problem with this"
+
+
+def test_the_button_takes_all_with_the_space(page: Page) -> None:
+    Server(page, "The problem with this").spaced = True
+    write(page, "The prob")
+    until(page, lambda: ghost(page) != "")
+    page.click("#take")
+    assert draft(page) == "The problem with this "
+
+
+def test_the_end_of_a_word_is_one_step(page: Page) -> None:
+    """Above other lines, too, where one word is shown."""
+    Server(page, "I don't know")
+    page.locator("#draft").fill("\n\nBob wrote:")
+    page.locator("#draft").press("Control+Home")
+    write(page, "I don")
+    until(page, lambda: ghost(page) == "'t")
+    page.keyboard.press("Tab")
+    assert draft(page).startswith("I don't\n")
 
 
 def test_ctrl_right_takes_one_word_after_the_other(page: Page) -> None:
@@ -743,6 +765,31 @@ def test_nothing_while_one_deletes_and_nothing_wrong_twice(page: Page) -> None:
     write(page, "b")
     page.wait_for_timeout(50)
     assert ghost(page) == ""  # the same word, one letter on
+
+
+@pytest.mark.parametrize(
+    ("preferred", "sentence", "written", "silent", "shown"),
+    [
+        ("Reichenbach", "", "I met Rei", False, "chenbach"),
+        ("Reichenbach", "", "I met (Rei", False, "chenbach"),
+        ("Reichenbach", "", "I met Rei", True, ""),  # in code, in another language, or switched off
+        ("Thesis", "", "The", None, ""),  # the word is over, as it seems
+        ("problematic", "The problem is", "The prob", False, "lem is"),  # what is sure stays
+        ("Problem", "the problem is", "the prob", False, "lem is"),
+    ],
+)
+def test_a_preferred_word_takes_no_ones_place(
+    page: Page, preferred: str, sentence: str, written: str, silent: bool | None, shown: str
+) -> None:
+    server = Server(page, sentence)
+    server.silent, server.within = bool(silent), silent is not None
+    page.evaluate("document.getElementById('preferred').open = true")
+    page.fill("#prefer", preferred)
+    page.keyboard.press("Enter")
+    write(page, written)
+    until(page, lambda: server.asked and server.asked[-1]["draft"] == written)
+    page.wait_for_timeout(100)
+    assert ghost(page) == shown
 
 
 def test_preferred_words_have_their_capitals_and_blocking_one_leaves_the_others(page: Page) -> None:

@@ -250,6 +250,12 @@ def test_a_keystroke_is_answered(client: TestClient) -> None:
     assert len(found["words"]) <= 3
 
 
+def test_where_no_help_belongs_the_answer_says_so_to_clients_with_words_of_their_own(client: TestClient) -> None:
+    silent = {draft: suggest(client, draft)["silent"] for draft in ("Let the dou", "Run `Let the dou", "Zzxq qqz vvk zzxq")}
+    assert silent["Run `Let the dou"] and not silent["Let the dou"] and not silent["Zzxq qqz vvk zzxq"]
+    assert suggest(client, "Let the dou", after="gh rest")["silent"]
+
+
 def test_blocked_words_are_not_shown(client: TestClient) -> None:
     found = suggest(client, "Let the dou", blocked=["dough"])
     assert "gh" not in [word["text"] for word in found["words"]] and not found["ghost"].startswith("gh ")

@@ -29,13 +29,13 @@ def test_a_server_says_how_it_stands_and_is_silent_while_it_is_off(tmp_path: Pat
 
         def typed() -> dict[str, Any]:
             found: dict[str, Any] = client.post("/v1/suggest", json={"draft": BEGUN, "deadline_ms": 1_000}).json()
-            return {name: found[name] for name in ("ghost", "words", "off")}
+            return {name: found[name] for name in ("ghost", "words", "off", "silent")}
 
         assert client.get("/v1/switch").json() == {"on": True}
         before = typed()
-        assert before["ghost"] and not before["off"]
+        assert before["ghost"] and not before["off"] and not before["silent"]
         assert client.post("/v1/switch", json={"on": False}).json() == {"on": False}
-        assert typed() == {"ghost": "", "words": [], "off": True}
+        assert typed() == {"ghost": "", "words": [], "off": True, "silent": True}
         assert (
             client.post("/v1/reply", json={"context": {"text": "How long should the dough rest?"}}).json()["replies"] is not None
         )

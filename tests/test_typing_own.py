@@ -114,6 +114,30 @@ def test_it_weighs_more_the_more_often_it_was_right() -> None:
     assert shares[:2] == [0, 0.45] and shares == sorted(shares) and 0.5 < shares[2] < shares[-1] < 1
 
 
+def test_counting_on_from_before_is_counting_anew(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nothing is encoded twice; how often it was right is found again once there is an eighth more, or something was erased."""
+    tokenizer = Tokenizer.train([OWN, SPARK] * 9, 400)
+    posts = [f"{OWN}, {number}" for number in range(20)]
+    encoded, encode = list[str](), Tokenizer.encode_many
+    monkeypatch.setattr(Tokenizer, "encode_many", lambda self, texts: encoded.extend(texts) or encode(self, texts))
+    before = own_text.count_own("\n\n".join(posts[:16]), tokenizer)
+    for text, new, same in (
+        (posts[:17], 1, True),
+        ([*posts[:16], posts[0], SPARK], 1, True),
+        (posts[1:17], 1, True),  # the oldest has gone
+        (posts, 4, False),
+        ([*posts[:5], *posts[6:16]], 0, False),
+    ):
+        encoded.clear()
+        after = own_text.count_own("\n\n".join(text), tokenizer, before)
+        assert len(encoded) == new and (after.right is before.right) == same
+        fresh = own_text.count_own("\n\n".join(text), tokenizer)
+        assert same or np.array_equal(after.right, fresh.right)
+        for level, other in zip(after.index, fresh.index, strict=True):
+            assert all(np.array_equal(array, vars(other)[name]) for name, array in vars(level).items())
+        assert list(after.read) == list(dict.fromkeys(text))  # nothing of what has gone
+
+
 def test_the_phrases_used_most_by_hand() -> None:
     """`as far as I know` saves most: 3 more times 15 letters; what stands in it is not told again, nor what comes once."""
     text = "as far as I know\nas far as I know it\nso far so good, so far\nas far as I know\n> as far as I know\nas far as I know"

@@ -164,3 +164,28 @@ def test_the_personal_word_list_reaches_the_engine() -> None:
     engine = Engine({"fake": model}, {}, Phrases.build([]), TypingConfig(deadline=1e6))
     assert not engine.open().suggest("Check the").words
     assert engine.open(own_words={"spark"}).suggest("Check the").words[0].text == " spark"
+
+
+@pytest.mark.parametrize(
+    ("blocked", "draft", "text"),
+    [
+        ("third-party", "a third-par", "ty"),
+        ("well-known", "It is a", " well-known fact"),
+        ("New York", "I live in New Yo", "rk"),
+        ("new york", "I live in", " New York"),
+        ("don\u2019t", "I don", "'t"),
+        ("don't", "I don", "\u2019t"),
+        (" problem ", "I think the prob", "lem is"),
+    ],
+)
+def test_what_is_blocked_is_not_offered_however_it_is_written(blocked: str, draft: str, text: str) -> None:
+    rules, free = WordRules(blocked=[blocked]), WordRules(blocked=["!"])
+    assert rules.blocks(draft, text) and not free.blocks(draft, text)
+    assert not rules.at(draft).allow(text.removesuffix(" fact").removesuffix(" is"))
+
+
+def test_a_blocked_word_that_was_typed_blocks_nothing_after_it() -> None:
+    rules = WordRules(blocked=["plug", "spark plug"])
+    assert (
+        not rules.blocks("the spark plug", " is") and not rules.blocks("the spark plu", "s") and rules.blocks("a spark p", "lug")
+    )

@@ -47,8 +47,8 @@ const KINDS = {
       const said = await ask("/v1/suggest", { ...body, deadline_ms: patient ? PATIENT : QUICK });
       if ((said.off === true) !== off) await keep({ off: said.off === true });
       mark(said.off ? "off" : "");
-      const { ghost, space, words, rung, probability, cut, superseded } = said;
-      return superseded ? null : { ghost, space, words, rung, probability, cut };
+      const { ghost, space, words, rung, probability, cut, silent, superseded } = said;
+      return superseded ? null : { ghost, space, words, rung, probability, cut, silent };
     } catch (error) {
       mark("!");
       if (error.code === "503") return null;

@@ -34,10 +34,9 @@ class Switches {
     this.everywhere = true; // the switch of the page, the browser and all editors, as the server said last
   }
 
-  /** Why nothing is shown in a document, in a word; "" if something may be. */
+  /** Why the server is not asked in a document, in a word; "" if it is. Where help is off everywhere, it says so itself. */
   silence(document) {
     if (!settings().get("enable")) return "off";
-    if (!this.everywhere) return "off everywhere";
     if (Date.now() < this.snoozedUntil) return "snoozed";
     const language = document?.languageId;
     const here = settings().get("languages")[language];
@@ -177,13 +176,17 @@ class Server {
 }
 
 /** The ghost text. */
-function ghosts(server, switches) {
+function ghosts(server, switches, status) {
   return {
     async provideInlineCompletionItems(document, position, context, cancelled) {
       const automatic = context.triggerKind === vscode.InlineCompletionTriggerKind.Automatic;
       if (switches.silence(document) || (automatic && server.texts.deleting.has(document.uri.toString()))) return [];
       const found = await server.ask("textDocument/inlineCompletion", document, position, cancelled, { context: { triggerKind: 2 } });
       const range = new vscode.Range(position, position);
+      if (found?.items.length && !switches.everywhere) {
+        switches.everywhere = true; // it was switched on elsewhere
+        status.show();
+      }
       return (found?.items ?? []).map((item) => new vscode.InlineCompletionItem(item.insertText, range));
     },
   };
@@ -224,7 +227,8 @@ class Status {
 
   show() {
     const document = vscode.window.activeTextEditor?.document;
-    const silence = this.server.failed ? "no server" : document ? this.switches.silence(document) : "";
+    const here = document ? this.switches.silence(document) || (this.switches.everywhere ? "" : "off everywhere") : "";
+    const silence = this.server.failed ? "no server" : here;
     this.item.text = silence ? `$(circle-slash) rejoinder: ${silence}` : "$(edit) rejoinder";
     this.item.tooltip = this.server.failed || (silence ? `rejoinder: ${silence}` : "rejoinder finishes your sentences");
     this.item.accessibilityInformation = { label: silence ? `rejoinder: ${silence}` : "rejoinder is on" };
@@ -295,7 +299,7 @@ exports.activate = (context) => {
   context.subscriptions.push(
     log,
     status.item,
-    vscode.languages.registerInlineCompletionItemProvider(everywhere, ghosts(server, switches)),
+    vscode.languages.registerInlineCompletionItemProvider(everywhere, ghosts(server, switches, status)),
     vscode.languages.registerCompletionItemProvider(everywhere, words(server, switches)),
     vscode.workspace.onDidChangeTextDocument((event) => server.texts.changed(server.client, event)),
     vscode.workspace.onDidSaveTextDocument((document) => server.texts.saved(server.client, document)),

@@ -184,16 +184,28 @@ local function put(text)
   vim.api.nvim_win_set_cursor(0, { row + 1, column + #text })
 end
 
+-- The ghost as it is by now: letters that came in one burst with the key have told nobody. If they have ended it, the key means
+-- what it meant before.
+local function ghost_at_caret(key)
+  if state.text ~= "" then
+    typed_on()
+    if state.text == "" and key then
+      vim.api.nvim_feedkeys(vim.keycode(key), "mi", false)
+    end
+  end
+  return state.text ~= ""
+end
+
 --- Take the whole ghost.
 function M.accept()
-  if state.text ~= "" then
+  if ghost_at_caret(M.options.keys.accept) then
     put(state.text)
   end
 end
 
 --- Take its next word; the rest stays.
 function M.accept_word()
-  if state.text ~= "" then
+  if ghost_at_caret(M.options.keys.accept_word) then
     local text, word = state.text, state.text:match("^%s*%S+") or state.text
     put(word)
     if #text > #word then

@@ -99,9 +99,10 @@ class _Draft:
     def __init__(self, model: LanguageModel, query: Query, phrases: Phrases | None, own: Collection[str]) -> None:
         """See `complete`."""
         self.text, self.healed = query.draft, HealedDraft.of(query.draft)
-        self._shown = DisplayFilter(query.context, frozenset(), phrases)
-        rules = WordRules(query.context, phrases, own).at(query.draft)
-        self._caret = Caret(PrefixCache(model, query.context, _KEPT), TokenTable(model.tokenizer), self.healed, rules)
+        rules = WordRules(query.context, phrases, own)
+        self._shown = DisplayFilter(query.context, rules, phrases)
+        cache, table = PrefixCache(model, query.context, _KEPT), TokenTable(model.tokenizer)
+        self._caret = Caret(cache, table, self.healed, rules.at(query.draft))
 
     def next_words(self, k: int) -> Iterator[Word]:
         """The best `k` next words, and as many more if these do not do."""

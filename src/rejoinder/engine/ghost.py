@@ -20,6 +20,7 @@ from rejoinder.engine.filters import unfit
 from rejoinder.engine.gate import GhostText
 from rejoinder.engine.prefix_cache import DeadlinePassed, Node
 from rejoinder.engine.token_healing import TokenStart, kinds
+from rejoinder.engine.word_rules import WordRules
 from rejoinder.post import Post
 from rejoinder.text.phrases import COPIED, Phrases
 from rejoinder.text.words import words as words_of
@@ -112,11 +113,11 @@ class Extension:
 class DisplayFilter:
     """What is never shown, whatever its probability."""
 
-    def __init__(self, context: Sequence[Post], blocked: frozenset[str], phrases: Phrases | None) -> None:
-        """`context`: the posts answered; `blocked`: words, in lower case; `phrases`: whose words the model has read."""
+    def __init__(self, context: Sequence[Post], rules: WordRules, phrases: Phrases | None) -> None:
+        """`context`: the posts answered; `rules`: which words may be offered; `phrases`: whose words the model has read."""
         lines = context[-1].body.rstrip().splitlines() if context else []
         self._above = words_of(lines[-1]) if lines else []
-        self._blocked = blocked
+        self._rules = rules
         self._phrases = phrases
 
     def pass_on(self, draft: str, texts: Iterable[GhostText]) -> Iterator[GhostText]:
@@ -128,9 +129,7 @@ class DisplayFilter:
         begun = draft[len(draft.rstrip()) :] if draft[-1:].isspace() else draft.split()[-1] if draft else ""
         if unfit(begun + text, None) or _LINK_BEGUN.search(begun + text):
             return False
-        if self._blocked and not self._blocked.isdisjoint(words_of(begun + text)):
-            return False
-        if self._copies_line(draft, text):
+        if self._rules.blocks(draft, text) or self._copies_line(draft, text):
             return False
         return self._phrases is None or self._phrases.before_copy(draft[-_TAIL:], text) == text
 

@@ -54,6 +54,7 @@ class Typed:
     rung: str  # who spoke
     cut: bool  # the deadline ended the search early
     space: bool = False  # a space follows the ghost text: who takes all of it may have it put in too
+    silent: bool = False  # no ghost text belongs here, whoever offers it: see `rejoinder.engine.manners`
 
 
 @dataclass(frozen=True)
@@ -123,7 +124,7 @@ class Engine:
 
         Args:
             context: the posts answered, from the root on.
-            blocked: words never shown.
+            blocked: words, or runs of them, never shown.
             own: counts of what this person wrote, to be heard too, one for each tokenizer of the voices.
             own_words: its words, which may be offered even where nobody else wrote them.
         """
@@ -135,7 +136,7 @@ class Engine:
             cache = PrefixCache(heard, context, self.config.kept, self._latencies[name])
             voices.append(Voice(name, self._tables[name], self.gates[name], cache, is_slow(name)))
         rules = WordRules(context, self.phrases, own_words, blocked)
-        shown = DisplayFilter(context, rules.blocked, self.phrases)
+        shown = DisplayFilter(context, rules, self.phrases)
         return TypingSession(
             VoiceScheduler(voices, self.config.reserve, self.config.calm, self._reader, self._lately),
             rules,
@@ -205,7 +206,7 @@ class TypingSession:
         try:
             self._scheduler.lately.use(self)
             if not at_line_end(after) or self._is_foreign(draft):
-                return Typed("", 0.0, (), self._scheduler.voices[0].name, False)
+                return Typed("", 0.0, (), self._scheduler.voices[0].name, False, silent=True)
             typed = self._suggest(draft, gate, due)
             return replace(typed, space=False) if after[:1].strip("\r\n") else typed  # what closes the line follows, or a blank
         finally:
@@ -223,7 +224,7 @@ class TypingSession:
             return Typed("", 0.0, (), voice.name, spoken.cut)
         words = tuple(NextWord(word.text, voice.calibration(word.probability, case_of(healed, word.text))) for word in found)
         if gate is not Gate.EAGER and not is_prose(draft):
-            return Typed("", words[0].probability, words, voice.name, spoken.cut)
+            return Typed("", words[0].probability, words, voice.name, spoken.cut, silent=True)
         ghost, whole = self._ghost(voice, voice.at(healed, rules, deadline), draft, found, gate)
         space = ghost is not None and ghost.space >= SPACE
         return Typed(ghost.text if ghost else "", words[0].probability, words, voice.name, spoken.cut or not whole, space)

@@ -37,12 +37,12 @@ class WordRules:
             context: the posts answered.
             phrases: the words that two writers wrote; without it all are known.
             own: the words of the person's own text, as `rejoinder.text.words` reads them.
-            blocked: words never offered.
+            blocked: words, or runs of them, never offered, however they are written.
         """
         self._context = context
         self._phrases = phrases
         self._own = own
-        self.blocked = frozenset(word.casefold() for word in blocked)
+        self._blocked = frozenset(run for entry in blocked if (run := tuple(words(entry))))
 
     @cached_property
     def _answered(self) -> frozenset[str]:
@@ -57,6 +57,14 @@ class WordRules:
     def is_used(self, word: str) -> bool:
         """Whether people use a word, as `rejoinder.text.words` reads it, wherever it stands here."""
         return self._phrases is None or self._phrases.knows(word) or word in self._own
+
+    def blocks(self, draft: str, text: str) -> bool:
+        """Whether `text`, which goes on with `draft`, says what the person never wants to be offered."""
+        if not self._blocked:
+            return False
+        typed, said = words(draft[-_TAIL:]), words(draft[-_TAIL:] + text)
+        ends = range(_first_new(typed, said) + 1, len(said) + 1)
+        return any(tuple(said[max(end - len(run), 0) : end]) == run for end in ends for run in self._blocked)
 
     def at(self, draft: str) -> CaretRules:
         """The rules at the end of `draft`."""
@@ -78,12 +86,17 @@ class CaretRules:
     def allow(self, text: str) -> bool:
         """Whether the last word of `text`, which goes on with the draft, may be offered after the others."""
         said = words(self._begun + text)
-        new = next((place for place, (a, b) in enumerate(zip(self._typed, said, strict=False)) if a != b), len(self._typed))
+        new = _first_new(self._typed, said)
         if len(said) <= new:
             return True  # no word yet
-        if said[-1] in self._rules.blocked or _goes_round(self._near + said, len(self._near) + new):
+        if self._rules.blocks(self._draft, text) or _goes_round(self._near + said, len(self._near) + new):
             return False
         return self._rules.knows(said[-1], self._draft)
+
+
+def _first_new(typed: Sequence[str], said: Sequence[str]) -> int:
+    """The place of the first word of `said` that is not in `typed`, which it goes on with."""
+    return next((place for place, (a, b) in enumerate(zip(typed, said, strict=False)) if a != b), len(typed))
 
 
 def _goes_round(said: Sequence[str], new: int) -> bool:

@@ -22,7 +22,7 @@ from rejoinder.engine.generation import ReplyGenerator, cases_in
 from rejoinder.engine.replier import Replier, ReplyConfig
 from rejoinder.engine.typing import Engine, TypingSession
 from rejoinder.errors import ArchiveError, ModelError, NotFitted, UsageError
-from rejoinder.home.own_text import FILE, own_model, remembered
+from rejoinder.home.own_text import FILE, OwnText, own_model, remembered
 from rejoinder.home.replies import replier
 from rejoinder.home.sample import REPLYING, sample
 from rejoinder.home.trial import FILE as VOICES_FILE
@@ -52,6 +52,7 @@ class OpenHome:
         self._kept: dict[str, Any] = {}
         self._looked_at: dict[str, tuple[int, int, int]] | None = None  # the files when they were last looked into
         self._seen = self._signature()
+        self._own_before: dict[str, OwnText] = {}  # by tokenizer: the counts of one's own text as they last were
 
     def _once(self, key: str, make: Callable[[], Any]) -> Any:
         """What is kept of that name, else made; made again where the home has changed meanwhile."""
@@ -199,8 +200,9 @@ class OpenHome:
 
     def _count_own(self) -> tuple[tuple[Personal, ...], frozenset[str]]:
         tokenizers = {model.tokenizer.fingerprint(): model.tokenizer for model in self.engine.voices.values()}
-        counts = [own_model(self.home.home, tokenizer) for tokenizer in tokenizers.values()]
-        return tuple(one for one in counts if one is not None), frozenset(words(remembered(self.home.home)))
+        counts = {same: own_model(self.home.home, found, self._own_before.get(same)) for same, found in tokenizers.items()}
+        self._own_before = {same: one for same, one in counts.items() if one is not None}
+        return tuple(self._own_before.values()), frozenset(words(remembered(self.home.home)))
 
     # --- posts and replies ---------------------------------------------------------------------------------------
 

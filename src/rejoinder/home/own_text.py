@@ -5,6 +5,9 @@ how often what the person went on with most often was what came, by how many tok
 counts were. So it weighs more the more often it was right, and what is erased leaves nothing behind. Of runs of words only those
 count that were written twice: names, products, how one closes a letter. Gone on with from a single time, they were mostly wrong.
 
+One writes on while it is counted again, so what was read before is not taken apart anew, and the text is read again only once it
+has grown by an eighth.
+
 The text is either a file of the person's own, which is only read, or what they asked to be remembered: one plain file in the home
 folder, readable by them alone, which they can look at and erase (`rejoinder own`). No model of it is ever written: counting
 takes a moment, and what is erased is gone from everywhere.
@@ -15,7 +18,8 @@ from __future__ import annotations
 import logging
 import re
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from itertools import islice
 from math import exp
 from pathlib import Path
 from typing import Any
@@ -44,6 +48,7 @@ _READ = 3_000  # tokens of a piece that are read again, at most
 _LEVELS = 5  # of how sure the counts are
 _KNOWN = 2  # tokens of the context that must be known, at least
 _DOUBT = 1.0  # times that what is known of less sure counts, or of all contexts, counts for
+_GROWN = 9 / 8  # times as many posts as before, from which on it is found out again how often the counts are right
 _BETWEEN_POSTS = re.compile(r"\n\s*\n")
 
 
@@ -51,6 +56,8 @@ class OwnText(KneserNey, Personal):
     """Counts of one person's text, and how often they were right in it."""
 
     right: NDArray[np.float64] = np.zeros((ORDER, _LEVELS))  # by tokens of the context that are known, and level
+    tried_on = 0  # posts of the text of which that was found out
+    read: Mapping[str, NDArray[np.unsignedinteger]] = {}  # the tokens of each post, none for one that only quotes
 
     def likeliest(self, state: Any) -> tuple[int, float]:
         """What the person went on with most often, and how often such a token was right; (-1, 0) where too little is known."""
@@ -78,19 +85,56 @@ class OwnText(KneserNey, Personal):
         return found
 
 
-def count_own(text: str, tokenizer: AnyTokenizer) -> OwnText:
+def count_own(text: str, tokenizer: AnyTokenizer, before: OwnText | None = None) -> OwnText:
     """The model of plain text whose blank lines part one post from the next; lines that quote others (">") are left out.
+
+    `before` is the model of an earlier state of the text, by the same tokenizer.
 
     Raises:
         UsageError: no words are left.
     """
-    paragraphs = [found.strip() for found in _BETWEEN_POSTS.split(text)]
-    posts = [Post(number, text=paragraph) for number, paragraph in enumerate(paragraphs, start=1)]
-    arrays = post_tokens(posts, tokenizer)
+    posts = [post.strip() for post in _BETWEEN_POSTS.split(text)]
+    read = _read(posts, tokenizer, before.read if before else {})
+    arrays = _arrays([read[post] for post in posts if len(read[post])])
     number = len(arrays.posts)
     if not number:
         raise UsageError("a personal model needs text of your own: there are no words besides quotes")
-    pieces, outcomes = min(_PIECES, number), np.zeros((2, ORDER, _LEVELS))
+    made = _counted(arrays, tokenizer)
+    made.read = read
+    if before is not None and number <= _GROWN * before.tried_on and _only_added(before.read, read):
+        made.right, made.tried_on = before.right, before.tried_on
+    else:
+        made.right, made.tried_on = _found_right(arrays, tokenizer), number
+    return made
+
+
+def _read(
+    posts: Sequence[str], tokenizer: AnyTokenizer, known: Mapping[str, NDArray[np.unsignedinteger]]
+) -> dict[str, NDArray[np.unsignedinteger]]:
+    """The tokens of each post, in the order of the text; those that are known are not made again."""
+    new = [post for post in dict.fromkeys(posts) if post not in known]
+    arrays = post_tokens([Post(number, text=post) for number, post in enumerate(new)], tokenizer)
+    found = dict.fromkeys(new, arrays.tokens[:0])
+    for number, first, last in zip(arrays.posts, arrays.offsets, arrays.offsets[1:], strict=False):
+        found[new[number]] = arrays.tokens[first:last]
+    return {post: known[post] if post in known else found[post] for post in posts}
+
+
+def _arrays(rows: Sequence[NDArray[np.unsignedinteger]]) -> TokenArrays:
+    offsets = np.cumsum([0, *map(len, rows)], dtype=np.int64)
+    return TokenArrays(np.concatenate(rows) if rows else np.empty(0, np.uint16), offsets, np.arange(len(rows)))
+
+
+def _only_added(before: Mapping[str, object], now: Mapping[str, object]) -> bool:
+    """Whether posts were only added, and of those before none but the oldest have gone."""
+    gone = [post for post in before if post not in now]
+    return gone == list(islice(before, len(gone)))
+
+
+def _found_right(arrays: TokenArrays, tokenizer: AnyTokenizer) -> NDArray[np.float64]:
+    """(ORDER, _LEVELS) how often the counts of what came before were right about each of the later pieces."""
+    number, outcomes = len(arrays.posts), np.zeros((2, ORDER, _LEVELS))
+    pieces = min(_PIECES, number)
     for piece in range(1, pieces):
         first, last = number * piece // pieces, number * (piece + 1) // pieces
         last = min(last, int(np.searchsorted(arrays.offsets, arrays.offsets[first] + _READ, side="right")))
@@ -98,9 +142,7 @@ def count_own(text: str, tokenizer: AnyTokenizer) -> OwnText:
             arrays.tokens[arrays.offsets[n] + 1 : arrays.offsets[n + 1]].tolist() for n in range(first, max(last, first + 1))
         ]
         outcomes += _counted(_beginning(arrays, first), tokenizer).outcomes(later)
-    made = _counted(arrays, tokenizer)
-    made.right = _shares(outcomes)
-    return made
+    return _shares(outcomes)
 
 
 def _beginning(arrays: TokenArrays, posts: int) -> TokenArrays:
@@ -210,9 +252,9 @@ def _sweep(home: Path) -> None:
         left.unlink(missing_ok=True)
 
 
-def own_model(home: Path, tokenizer: AnyTokenizer) -> OwnText | None:
-    """The model of what is remembered; None where no words are."""
+def own_model(home: Path, tokenizer: AnyTokenizer, before: OwnText | None = None) -> OwnText | None:
+    """The model of what is remembered, `before` what it was when it was last made; None where no words are."""
     try:
-        return count_own(remembered(home), tokenizer)
+        return count_own(remembered(home), tokenizer, before)
     except UsageError:
         return None

@@ -89,6 +89,7 @@ class SuggestAnswer(BaseModel):
     rung: str
     cut: bool  # the deadline ended the search
     off: bool  # help is switched off everywhere
+    silent: bool  # no ghost text belongs here, not a client's own either: code, another language, inside a line, or off
     superseded: bool  # a newer keystroke of the session had come, so this one was not looked at to its end
     milliseconds: float  # from arrival
 

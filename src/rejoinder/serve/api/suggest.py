@@ -27,7 +27,8 @@ from rejoinder.serve.http.services import Services, services_of
 from rejoinder.serve.http.sessions import Session
 
 MARGIN = 0.004  # seconds kept for handing the answer over
-_SILENCE: dict[str, Any] = {"ghost": "", "space": False, "probability": 0.0, "words": [], "rung": "", "cut": False, "off": False}
+_SILENCE: dict[str, Any] = {"ghost": "", "space": False, "probability": 0.0, "words": [], "rung": "", "cut": False}
+_SILENCE |= {"off": False, "silent": False}
 _UNANSWERED = (Post(0),)  # a draft answers something, as most do
 
 router = APIRouter()
@@ -60,7 +61,7 @@ async def suggest(body: SuggestBody, request: Request) -> Response:
 async def _searched(services: Services, body: SuggestBody, session: Session, number: int, arrived: float) -> dict[str, Any]:
     """What the engine finds before the deadline."""
     if not is_on(services.opened.home.home):
-        return {**_SILENCE, "off": True}
+        return {**_SILENCE, "off": True, "silent": True}
     deadline = arrived + body.deadline_ms / 1000
 
     def unwanted() -> bool:
@@ -98,6 +99,7 @@ async def _searched(services: Services, body: SuggestBody, session: Session, num
         "words": words,
         "rung": typed.rung,
         "cut": typed.cut,
+        "silent": typed.silent,
     }
 
 

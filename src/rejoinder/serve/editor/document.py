@@ -40,7 +40,9 @@ _HEADER = re.compile(  # the fields a mail may begin with: "Note: " in a body is
     re.IGNORECASE,
 )
 _HEADER_END = re.compile(r"\n(?:\n|--text follows this line--\n)")  # the line is Emacs'
-_FRONT = re.compile(r"(---|\+\+\+)[ \t]*\n")
+_FRONT = re.compile(  # before a field, a comment, a table, the end of it, or a name that is being written; else it is a rule
+    r"""(---|\+\+\+)[ \t]*\n(?=[\w"'.-]+[ \t]*[:=]|\#|\[|\1|[\w"'.-]*\Z)"""
+)
 _QUOTED = re.compile(r">+ ?")
 _FENCED = re.compile(r"^ {0,3}(```|~~~).*?(?:^ {0,3}\1[^\n]*$|\Z)", re.MULTILINE | re.DOTALL)
 
@@ -83,7 +85,7 @@ def read_document(language: str, text: str, caret: int) -> Draft | Silence:
     body = _without_header(above) if kind == "mail" else _without_front(above)
     if body is None:
         return Silence.HEADER
-    return Draft(_quoted(text), _own(body, ">").lstrip("\n")) if kind == "mail" else Draft("", _nearest(body))
+    return Draft(_answered(above, text[caret:]), _own(body, ">").lstrip("\n")) if kind == "mail" else Draft("", _nearest(body))
 
 
 def own_prose(language: str, text: str) -> str:
@@ -120,15 +122,22 @@ def _without_header(text: str) -> str | None:
 
 
 def _without_front(text: str) -> str | None:
-    """A document without its front matter (YAML's or TOML's); None if it has not ended yet."""
+    """A document without its front matter (YAML's or TOML's); None if it has not ended yet: what has a blank line is none."""
     front = _FRONT.match(text)
     if not front:
         return text
     end = re.compile(rf"^{re.escape(front[1])}[ \t]*\n", re.MULTILINE).search(text, front.end())
-    return text[end.end() :] if end else None
+    if end is None:
+        return text if "\n\n" in text else None
+    return text[end.end() :]
+
+
+def _answered(above: str, below: str) -> str:
+    """What a mail quotes: above the caret the end of it, and as much as there is room for of what stands below."""
+    return f"{_nearest(_quoted(above))}\n{_quoted(below)}"[:_LONGEST].strip()
 
 
 def _quoted(text: str) -> str:
     """What a mail quotes, without the marks."""
     lines = (line for line in text.splitlines() if line.startswith(">"))
-    return "\n".join(_QUOTED.sub("", line) for line in lines).strip()[:_LONGEST]
+    return "\n".join(_QUOTED.sub("", line) for line in lines).strip()

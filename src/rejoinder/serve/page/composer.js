@@ -91,7 +91,7 @@ export class Composer {
       button.addEventListener("click", () => this.#act(ACTIONS[place]));
     }
     this.#take.addEventListener("mousedown", (event) => event.preventDefault());
-    this.#take.addEventListener("click", () => this.insert(visible(this.#ghost.text)));
+    this.#take.addEventListener("click", () => this.#act("whole"));
     byId("copy-draft").addEventListener("click", () => copied(byId("copy-draft"), field.value));
     byId("try-draft").addEventListener("click", () => this.insert(byId("try-draft").textContent));
     this.#showKeys();

@@ -1,7 +1,7 @@
 /** What may be said at the caret. Pure functions of strings. */
 
-// a word with what joins its parts (don't, e.g, 3.5, e-mail), or a run of anything else that is no space
-const STEP = /^\s*(?:[\p{L}\p{N}\p{M}]+(?:['’.\-\u200c\u200d][\p{L}\p{N}\p{M}]+)*|[^\s\p{L}\p{N}]+)/u;
+// a word with what joins its parts (don't, e.g, 3.5, e-mail), its end ('t), or a run of anything else that is no space
+const STEP = /^\s*(?:['’]?[\p{L}\p{N}\p{M}]+(?:['’.\-\u200c\u200d][\p{L}\p{N}\p{M}]+)*|[^\s\p{L}\p{N}]+)/u;
 
 /** What is left of a ghost made for the draft `asked`, now that the draft is `draft`: "" unless every letter since agrees. */
 export function left(asked, ghost, draft) {

@@ -104,11 +104,12 @@ export class Ghost {
    * What an action puts in at the caret, with the space that surely follows; "" where it has nothing to put in, and the key keeps
    * its meaning.
    *
-   * @param {string} action one of `DEFAULT_KEYS`, but "hush"
+   * @param {string} action one of `DEFAULT_KEYS`, but "hush"; or "whole", all of the ghost whatever Tab takes
    * @param {number} time milliseconds, to tell when a key is pressed twice
    */
   take(action, time) {
     if (action === "word") return this.#spaced(firstWord(this.text));
+    if (action === "whole") return this.#spaced(this.text);
     if (action !== "all") return this.words[["first", "second", "third"].indexOf(action)]?.text ?? "";
     const twice = time - this.#tookAt < TWICE;
     if (this.text) this.#tookAt = time;
