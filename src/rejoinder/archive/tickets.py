@@ -18,6 +18,8 @@ from rejoinder.archive.source import Hasher, Item, Record, Skipped, guarded_all
 from rejoinder.archive.values import flag, optional, seconds
 from rejoinder.errors import SourceError
 
+_MAIL = {"plain": "mail", "html": "mail-html", "markdown-breaks": "mail"}  # how to read what was sent by mail
+
 
 class TicketEntry(NamedTuple):
     """Something that was written in a ticket, value by value as the file has it."""
@@ -30,6 +32,7 @@ class TicketEntry(NamedTuple):
     agent: bool  # whether somebody of the help desk wrote it
     private: object = False
     notice: bool = False  # nobody wrote it
+    mail: bool = False  # whether it came or went as a mail, with signatures and what it answers
     answers: object = None  # the id of the entry it answers, where the form says so
 
 
@@ -113,7 +116,7 @@ def _items(make: Callable[[], Ticket], hasher: Hasher, where: str) -> Iterator[I
             record = Record(
                 id=own,
                 text=entry.text,
-                markup=entry.markup,
+                markup=_MAIL[entry.markup] if entry.mail else entry.markup,
                 title=ticket.subject,
                 parent=f"{ticket.id}/{entry.answers}" if entry.answers and before else before,
                 root=root,

@@ -19,6 +19,9 @@ MARKUPS = {  # name -> module and function
     "reddit": "markdown:reddit_text",
     "discourse": "markdown:discourse_text",
     "bbcode": "bbcode:bbcode_text",
+    "mail": "mail:mail_text",
+    "mail-html": "mail:mail_html_text",
+    "mail-markdown": "mail:mail_markdown_text",
     "slack": "chat:slack_text",
     "discord": "chat:discord_text",
 }

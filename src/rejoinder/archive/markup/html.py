@@ -35,6 +35,11 @@ _MENTION = re.compile(r"^(?:\0[:,]? *)+| ?\0")  # at the beginning, with what pa
 _CELLS = frozenset(("td", "th"))
 _NUMBER = re.compile(r"\d{1,6}")
 _PREVIEWS = {"aside": "onebox", "div": "message_embed"}  # of a page that is linked to: Discourse's, Zulip's
+_MAY_QUOTE = frozenset(("aside", "div", "details"))
+_CARRIED = frozenset(
+    "signature gmail_signature moz-signature yahoo_quoted protonmail_signature_block elided".split()
+)  # what mailers, and
+# Discourse of mails, mark as a signature or as what is answered
 _FRAMES = {"title": ("aside", "quote"), "meta": ("a", "lightbox")}  # of Discourse, by what they stand in: whose words a quote
 # has, and a picture's size in bytes
 
@@ -162,8 +167,11 @@ def _is_frame(node: LexborNode) -> bool:
 
 
 def _is_quote(node: LexborNode, tag: str) -> bool:
-    """Whether the words in it are somebody else's: a quote, or what a forum shows of a page that is linked to."""
-    return tag == "blockquote" or (tag in _PREVIEWS and _PREVIEWS[tag] in (node.attributes.get("class") or "").split())
+    """Whether the words in it are somebody else's: a quote, a signature, or what a forum shows of a page that is linked to."""
+    if tag not in _MAY_QUOTE:
+        return tag == "blockquote"
+    kinds = (node.attributes.get("class") or "").split()
+    return _PREVIEWS.get(tag) in kinds or not _CARRIED.isdisjoint(kinds) or "data-signature" in node.attributes
 
 
 def _is_mention(node: LexborNode) -> bool:

@@ -55,5 +55,6 @@ def _entry(message: Mapping[str, Any]) -> TicketEntry:
         agent=get("message_type") == _FROM_AN_AGENT,
         private=get("private"),
         notice=get("message_type") not in (_FROM_A_CONTACT, _FROM_AN_AGENT),
+        mail=get("content_type") == "incoming_email",
         answers=(get("content_attributes") or {}).get("in_reply_to"),
     )

@@ -37,5 +37,5 @@ def _entry(thread: Mapping[str, Any]) -> TicketEntry:
     return TicketEntry(
         id=get("id"), text=get("body"), markup="html", time=get("createdAt"), author=who.get("email") or who.get("id"),
         agent=get("type") != "customer", private=get("type") == "note" or get("state") == "draft",
-        notice=get("type") == "lineitem",
+        notice=get("type") == "lineitem", mail=(get("source") or {}).get("type") in ("email", "emailfwd"),
     )  # fmt: skip

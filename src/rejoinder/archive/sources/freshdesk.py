@@ -9,6 +9,8 @@ from typing import Any
 from rejoinder.archive.peek import peek
 from rejoinder.archive.tickets import Ticket, TicketEntry, TicketSource
 
+_BY_MAIL = (0, 8)  # sources of what was said: a reply, a forwarded mail
+_TICKETS_BY_MAIL = (1, 10)  # and of tickets: mail, mail that an agent began with
 _STATUS = {"2": "open", "3": "pending", "4": "resolved", "5": "closed"}
 
 
@@ -42,7 +44,7 @@ def _question(ticket: Mapping[str, Any]) -> TicketEntry:
     get = ticket.get
     return TicketEntry(
         id="question", text=get("description") or get("description_text"), markup="html" if get("description") else "plain",
-        time=get("created_at"), author=get("requester_id"), agent=False,
+        time=get("created_at"), author=get("requester_id"), agent=False, mail=get("source") in _TICKETS_BY_MAIL,
     )  # fmt: skip
 
 
@@ -51,4 +53,5 @@ def _entry(one: Mapping[str, Any]) -> TicketEntry:
     return TicketEntry(
         id=get("id"), text=get("body") or get("body_text"), markup="html" if get("body") else "plain", time=get("created_at"),
         author=get("user_id"), agent=not get("incoming"), private=get("private"),
+        mail=get("source") in _BY_MAIL,
     )  # fmt: skip

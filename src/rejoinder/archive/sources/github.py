@@ -31,6 +31,7 @@ _TREES = [  # where the issues, or discussions, of an answer of GraphQL lie
 ]
 _ROWS = ("issue_url", "pull_request_url", "comments_url")  # of the REST API
 _MIGRATED = ("issue", "issue_comment", "pull_request", "pull_request_review", "pull_request_review_comment")  # types of records
+_BY_MAIL = ("notifications@github.com", "Reply to this email directly", "@reply.github.com")  # in what an answer by mail quotes
 _WITHIN = ("issue_url", "pull_request_url", "issue", "pull_request")  # where a comment says what it belongs to
 
 
@@ -106,7 +107,7 @@ class GitHub(JsonSource):
         return Record(
             id=_comment_id(part.post, above) if comment else _issue_of(part.post),
             text=get("body") or "",
-            markup="markdown-breaks",
+            markup="mail-markdown" if _by_mail(part.post) else "markdown-breaks",
             title=get("title"),
             parent=answered if comment else None,
             root=above,
@@ -135,6 +136,11 @@ def _state(post: Mapping[str, Any]) -> object:
         return get("isAnswered") is not False
     closed = solved(get("state"))
     return (solved(get("state_reason") or get("stateReason")) is not False) if closed else closed
+
+
+def _by_mail(post: Mapping[str, Any]) -> bool:
+    """Whether a comment was sent by mail, which GraphQL says and the REST API does not."""
+    return post.get("createdViaEmail") is True or any(mark in str(post.get("body")) for mark in _BY_MAIL)
 
 
 def _nodes(value: object) -> Iterator[Mapping[str, Any]]:

@@ -54,6 +54,7 @@ def _entries(articles: Any) -> list[TicketEntry]:
             agent=one.get("sender") == "Agent",
             private=one.get("internal"),
             notice=one.get("sender") == "System",
+            mail=one.get("type") == "email" or ("type" not in one and bool(one.get("message_id"))),
             answers=known.get(str(one.get("in_reply_to"))),
         )
         for one in articles

@@ -46,8 +46,9 @@ SOURCE = Zendesk()
 
 def _question(ticket: Mapping[str, Any]) -> TicketEntry:
     return TicketEntry(
-        "question", ticket.get("description"), "plain", ticket.get("created_at"), ticket.get("requester_id"), agent=False
-    )
+        "question", ticket.get("description"), "plain", ticket.get("created_at"), ticket.get("requester_id"), agent=False,
+        mail=_by_mail(ticket),
+    )  # fmt: skip
 
 
 def _entry(comment: Mapping[str, Any], ticket: Mapping[str, Any]) -> TicketEntry:
@@ -58,4 +59,9 @@ def _entry(comment: Mapping[str, Any], ticket: Mapping[str, Any]) -> TicketEntry
     return TicketEntry(
         id=get("id"), text=get(kind), markup="html" if kind == "html_body" else "plain", time=get("created_at"),
         author=get("author_id"), agent=get("author_id") != (asked or first), private=get("public") is False,
+        mail=_by_mail(comment),
     )  # fmt: skip
+
+
+def _by_mail(record: Mapping[str, Any]) -> bool:
+    return (record.get("via") or {}).get("channel") == "email"
