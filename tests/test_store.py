@@ -231,6 +231,10 @@ def slow_merge(old: Post, new: Post) -> Post:
         },
         state=state,
     )
+    if new.parent is None and old.parent is not None and new.kind is Kind.STORY:
+        merged = merged._replace(kind=old.kind, title=old.title, story=old.story)
+    elif new.parent is not None and old.parent is None and old.kind is Kind.STORY:
+        merged = merged._replace(title=new.title)
     if state is not State.LIVE:
         merged = merged._replace(text="", title="", author=None, url=None, score=None, solved=None, answer=None)
     return merged

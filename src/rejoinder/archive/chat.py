@@ -34,7 +34,8 @@ class Turns:
         return parent, root
 
     def _silent(self, before: float | None, now: float | None) -> bool:
-        return before is not None and now is not None and abs(now - before) > self._silence
+        """Whether a message came too long after the one before it in the file; what came earlier answers nothing later."""
+        return before is not None and now is not None and not 0 <= now - before <= self._silence
 
 
 class ContentIds:

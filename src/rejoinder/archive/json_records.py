@@ -11,6 +11,7 @@ import json
 import re
 from collections.abc import Callable, Iterator, Sequence
 from io import BytesIO
+from itertools import islice
 from pathlib import Path
 from typing import Any, BinaryIO, NamedTuple
 
@@ -23,6 +24,7 @@ from rejoinder.errors import SourceError
 LONGEST_LINE = 16 * 2**20  # bytes; a longer line or record is skipped, and never held in memory as a whole
 _PATIENCE = 1_000  # a file whose first so many records are all bad is not what it was taken for
 LARGEST_WHOLE = 64 * 2**20  # bytes of a file that is read as one value
+_HELD = 20_000  # records that are put in order at a time
 _CHUNK = 2**18  # bytes
 _PIECE = 2**20  # bytes
 _TAIL = 16  # characters at the end of a buffer that may be half of a word, a number or an escape
@@ -92,20 +94,25 @@ def _once_one_is_good(rows: Iterator[Row], otherwise: str) -> Iterator[Row]:
 
 
 def oldest_first(rows: Iterator[Row], moment: Callable[[dict[str, Any]], float]) -> Iterator[Row]:
-    """The rows of a page that may begin with the newest, in the order of their times; all of them are held.
+    """The rows of a file that may begin with the newest, so many at a time in the order of their times.
 
     Raises:
         SourceError: of `rows`, after those before it.
     """
-    held: list[Row] = []
-    broken: SourceError | None = None
-    try:
-        held.extend(rows)  # which keeps what came before an error
-    except SourceError as error:
-        broken = error
-    yield from sorted(held, key=lambda row: 0.0 if isinstance(row.value, Skipped) else moment(row.value))
-    if broken is not None:
-        raise broken
+    while True:
+        held: list[Row] = []
+        try:
+            held.extend(islice(rows, _HELD))  # which keeps what came before an error
+        except SourceError:
+            yield from _sorted(held, moment)
+            raise
+        yield from _sorted(held, moment)
+        if len(held) < _HELD:
+            return
+
+
+def _sorted(rows: list[Row], moment: Callable[[dict[str, Any]], float]) -> list[Row]:
+    return sorted(rows, key=lambda row: 0.0 if isinstance(row.value, Skipped) else moment(row.value))
 
 
 # --- JSON Lines ----------------------------------------------------------------------------------------------------

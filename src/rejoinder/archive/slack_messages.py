@@ -22,7 +22,7 @@ def messages(path: Path, channel: str, turns: Turns, hasher: Hasher, at: Sequenc
     Raises:
         SourceError: the file cannot be read, or breaks off.
     """
-    for row in oldest_first(page_records(path, at), _moment) if at else json_records(path):
+    for row in oldest_first(page_records(path, at) if at else json_records(path), _moment):
         if isinstance(row.value, Skipped):
             yield row.value
             continue

@@ -312,7 +312,7 @@ class Archive:
                     continue
                 row = merge(old, to_row(Post(number, Kind(old[1]), state=State.DELETED)))
             else:
-                row = said if old is None else merge(old, said)
+                row = said if old is None else merge(old, said, hashed=own[0] is not None)
                 if own[0] is not None and (old is None or row != old):
                     origins[number] = (number, *own)
             if old is None:

@@ -6,12 +6,13 @@ belong together however long the silence between them.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from math import inf
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from rejoinder.archive.chat import SILENCE, TURNS, Turns
+from rejoinder.archive.json_records import Row, oldest_first
 from rejoinder.archive.json_source import JsonSource
 from rejoinder.archive.peek import peek
 from rejoinder.archive.source import Record
@@ -35,6 +36,14 @@ class Discord(JsonSource):
     marks = "a guild, a channel, and messages with author and content"
     threading = TURNS
     places = {"guild.id channel.id messages.content": "messages", "guild.id channel.id messages messageCount": "messages"}
+
+    def rows(self, path: Path) -> Iterator[Row]:
+        """The messages, the oldest first: the exporter can be told to begin with the newest.
+
+        Raises:
+            SourceError: the file cannot be read, or breaks off.
+        """
+        return oldest_first(super().rows(path), lambda message: optional(seconds, message.get("timestamp")) or 0)
 
     def begin(self, path: Path) -> _Channel:
         """The channel of the file."""

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 from rejoinder.archive.chat import TURNS, Turns
+from rejoinder.archive.json_records import Row, oldest_first
 from rejoinder.archive.json_source import JsonSource
 from rejoinder.archive.source import Record
 from rejoinder.archive.values import optional, seconds
@@ -20,6 +21,14 @@ class Gitter(JsonSource):
     marks = "messages with sent, fromUser and text"
     threading = TURNS
     places = {"sent text fromUser.id": ""}
+
+    def rows(self, path: Path) -> Iterator[Row]:
+        """The messages, the oldest first: pages that were put one after the other begin with the newest page.
+
+        Raises:
+            SourceError: the file cannot be read, or breaks off.
+        """
+        return oldest_first(super().rows(path), lambda message: optional(seconds, message.get("sent")) or 0)
 
     def begin(self, path: Path) -> Turns:
         """The turns of the room."""

@@ -41,8 +41,6 @@ class Matrix(JsonSource):
         Raises:
             SourceError: the file cannot be read, or breaks off.
         """
-        if self.at(path) != "chunk":
-            return super().rows(path)
         return oldest_first(super().rows(path), _moment)
 
     def begin(self, path: Path) -> _Room:
