@@ -116,7 +116,7 @@ class Imap:
                         said = "OK [READ-ONLY] open" if name in imap.folders else "NO no such folder"
                         self.wfile.write(f"* {len(folder)} EXISTS\r\n* OK [UIDVALIDITY {imap.valid}] valid\r\n".encode())
                     elif command.startswith("UID SEARCH"):
-                        first = int(command.rpartition(" ")[2].partition(":")[0])
+                        first = int(command.partition(":")[0].rpartition(" ")[2])
                         found = [uid for uid, _ in folder if uid >= first] or [uid for uid, _ in folder[-1:]]
                         self.wfile.write(f"* SEARCH {' '.join(map(str, found))}\r\n".encode())
                     elif command.startswith("UID FETCH"):

@@ -60,7 +60,7 @@ def mails(server: imaplib.IMAP4, folders: Sequence[str], hasher: Hasher, bookmar
             valid = _open(server, folder)
             kept = bookmark.get(key) or [valid, 0]
             last = kept[1] if kept[0] == valid else 0
-            _, found = server.uid("SEARCH", f"UID {last + 1}:*")
+            _, found = server.uid("SEARCH", f"UID {last + 1}:* UNDELETED UNDRAFT")
             numbers = sorted(number for number in map(int, (found[0] or b"").split()) if number > last)  # "*" always finds one
             for at in range(0, len(numbers), _AT_ONCE):
                 chunk = numbers[at : at + _AT_ONCE]

@@ -15,9 +15,11 @@ from email.header import decode_header
 from email.message import Message
 from email.parser import BytesHeaderParser
 from email.utils import parsedate_to_datetime
+from functools import partial
 from typing import NamedTuple
 
 from rejoinder.archive.mail.body import own_words, unflowed
+from rejoinder.archive.mail.kept import left_out
 from rejoinder.archive.markup import to_text
 
 _FROM_LINE = re.compile(rb">?From [^\n]*\n")
@@ -44,12 +46,15 @@ class Mail(NamedTuple):
     author: str  # the address where there is one, else the name; "" if neither
     time: int | None  # seconds since 1970-01-01 UTC
     text: str  # plain text; what the writer only quotes begins with ">"
+    left_out: str = ""  # why nobody keeps it as a letter
 
 
 def read_mail(raw: bytes) -> Mail:
     """The mail in `raw`, which may begin with the "From " line of an mbox."""
     begins = _FROM_LINE.match(raw)
     message = _parsed(raw[begins.end() :] if begins else raw)
+    if why := left_out(message.keys(), partial(header, message)):
+        return Mail("", (), "", "", None, "", why)
     parts = [text for part in _text_parts(message) if (text := _text_of(part))]
     time = _time(header(message, "Date"))
     if time is None and (found := _FROM_DATE.match(raw)):

@@ -52,6 +52,8 @@ class Mailbox:
         return guarded(lambda: self._item(read_mail(raw), where), where)
 
     def _item(self, mail: Mail, where: str) -> Item:
+        if mail.left_out:
+            return Skipped(mail.left_out, where)
         if not (mail.id or mail.author or mail.subject):
             return Skipped("no mail: neither From, Subject nor Message-ID", where)
         own = mail.id or _content_id(mail)

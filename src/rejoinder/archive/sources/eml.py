@@ -6,9 +6,10 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from rejoinder.archive.mail.files import looks_like_mail, read_whole, without_frame
+from rejoinder.archive.mail.kept import left_out_of_apple
 from rejoinder.archive.mail.records import Mailbox
 from rejoinder.archive.peek import peek
-from rejoinder.archive.source import Hasher, Item, Source
+from rejoinder.archive.source import Hasher, Item, Skipped, Source
 
 
 class Eml(Source):
@@ -28,7 +29,9 @@ class Eml(Source):
         Raises:
             SourceError: the file cannot be read.
         """
-        yield Mailbox(hasher).item(without_frame(read_whole(path)), path.name)
+        raw = read_whole(path)
+        why = left_out_of_apple(raw)
+        yield Skipped(why, path.name) if why else Mailbox(hasher).item(without_frame(raw), path.name)
 
 
 SOURCE = Eml()

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from rejoinder.archive.mail.files import read_whole
+from rejoinder.archive.mail.kept import left_out_of_maildir
 from rejoinder.archive.mail.records import Mailbox, ids_in
 from rejoinder.archive.peek import peek
 from rejoinder.archive.source import Hasher, Item, Skipped, Source
@@ -44,6 +45,9 @@ class Maildir(Source):
         mailbox = Mailbox(hasher, ids_in(map(_head, files)))
         for file in files:
             where = file.relative_to(path).as_posix()
+            if why := left_out_of_maildir(file.parents[1].relative_to(path).as_posix(), file.name):
+                yield Skipped(why, where)
+                continue
             try:
                 raw = read_whole(file)
             except SourceError:
