@@ -9,17 +9,21 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from conftest import make_corpus, toy_posts
+from conftest import make_archive, make_corpus, toy_posts
 from typer.testing import CliRunner
 
 from rejoinder.cli import app
 from rejoinder.errors import ModelError, SourceError
 from rejoinder.home.arpa import export_arpa, import_arpa
+from rejoinder.home.fitting import FitConfig, fit
 from rejoinder.home.open_home import OpenHome
+from rejoinder.home.voices import typist
 from rejoinder.home.workspace import Workspace
+from rejoinder.models import Can
 from rejoinder.models.arpa import read_arpa, write_arpa
 from rejoinder.models.interfaces import Job
 from rejoinder.models.kneser_ney import KneserNey, KneserNeyConfig
+from rejoinder.text.tensors import TOKENIZER_FILE, train_tokenizer
 from rejoinder.text.tokenizer import WordTokenizer
 
 # Another tool's model, pruned so that "b c" was left out though "a b c" was kept; spaces and tabs as tools mix them.
@@ -179,11 +183,36 @@ def test_what_is_no_arpa_file_is_a_clear_error(text: str, complaint: str, tmp_pa
         read_arpa(file)
 
 
-def test_words_of_another_vocabulary_are_named(model: KneserNey, tmp_path: Path) -> None:
-    file = tmp_path / "foreign.arpa"
-    file.write_text(FOREIGN.replace(" a ", " zyzzyva ").replace("<s> a", "<s> zyzzyva"), encoding="utf-8")
-    with pytest.raises(ModelError, match="is no token of the tokenizer"):
-        read_arpa(file, model.tokenizer)
+def test_pieces_of_another_tokenizer_are_no_words(model: KneserNey, tmp_path: Path) -> None:
+    """What another home wrote is refused in one line, with nothing kept; words stay words, whatever pieces there are."""
+    file, home = written(model, tmp_path / "m.arpa"), tmp_path / "home"
+    home.mkdir()
+    train_tokenizer(make_corpus(tmp_path, toy_posts(), 300), 300).save(home / TOKENIZER_FILE)
+    for _ in range(2):
+        with pytest.raises(ModelError, match="m.arpa: not words but the pieces of a tokenizer that is not this home's"):
+            import_arpa(Workspace(home), file)
+        assert not (home / "models").exists()
+        (home / TOKENIZER_FILE).unlink(missing_ok=True)  # then it is not the package's
+    file.write_text(FOREIGN, encoding="utf-8")
+    assert isinstance(read_arpa(file, model.tokenizer).tokenizer, WordTokenizer)
+
+
+def test_a_model_that_comes_back_says_what_it_said(tmp_path: Path) -> None:
+    space, file = Workspace(tmp_path / "home"), tmp_path / "m.arpa"
+    space.home.mkdir()
+    posts = (post._replace(author=post.id.to_bytes(8)) for post in toy_posts())  # else who thanks in the same words is one
+    make_archive(space.archive_file, posts).close()
+    assert not fit(space, ["kneser_ney"], FitConfig(vocabulary=350), {})
+    drafts = ("Let the dough ", "Why does my ", "Check the ", "an old ")
+
+    def said() -> list[tuple[str, ...]]:
+        session = typist(space, {"kneser_ney": space.load_those(Can.PREDICT, ["kneser_ney"])["kneser_ney"]}, print).open(())
+        return [tuple(word.text for word in session.suggest(draft).words) for draft in drafts]
+
+    before = said()
+    export_arpa(space, file)
+    import_arpa(space, file)
+    assert all(before) and said() == before
 
 
 class Made:

@@ -41,7 +41,8 @@ def import_(
 ) -> None:
     """Take an n-gram model of another tool as the Kneser-Ney rung.
 
-    If its tokens are those of the home's tokenizer it works with the other rungs; else it has the file's own words as tokens.
+    One of words keeps its words as tokens. One of a tokenizer's pieces, as `arpa export` writes it, works with the other rungs, and is
+    taken only where that tokenizer is the home's (or, in a home without one, the package's).
 
     \b
     Example:

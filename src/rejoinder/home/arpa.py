@@ -9,9 +9,9 @@ from typing import cast
 
 from rejoinder import __version__
 from rejoinder.config import as_dict
-from rejoinder.errors import ModelError
 from rejoinder.files import atomically
 from rejoinder.home.lock import locked
+from rejoinder.home.tokenizing import package_tokenizer
 from rejoinder.home.workspace import Workspace
 from rejoinder.models.arpa import read_arpa, write_arpa
 from rejoinder.models.kneser_ney import KneserNey
@@ -38,23 +38,22 @@ def export_arpa(space: Workspace, file: Path) -> KneserNey:
 
 
 def import_arpa(space: Workspace, file: Path) -> KneserNey:
-    """Take the model of an ARPA file as the Kneser-Ney rung, over the home's tokenizer if the tokens are the same; the model.
+    """Take the model of an ARPA file as the Kneser-Ney rung, over the home's tokenizer if it is of pieces; the model.
 
-    Whose words it learned from nobody knows here, so nothing that it says is told to be a copy.
+    Whose words it learned from nobody knows here, so nothing that it says is told to be a copy. A home that has no tokenizer yet
+    has the package's for this.
 
     Raises:
         SourceError: the file cannot be read, or is not ARPA.
+        ModelError: it is of the pieces of another tokenizer.
     """
     ours = space.home / TOKENIZER_FILE
-    try:
-        model = read_arpa(file, load_tokenizer(ours) if ours.is_file() else None)
-    except ModelError:
-        model = read_arpa(file)
+    model = read_arpa(file, load_tokenizer(ours) if ours.is_file() else package_tokenizer())
     of_ours = not isinstance(model.tokenizer, WordTokenizer)  # perhaps an `arpa export` of this home
     revision = space.revision if of_ours else _NEVER_BEHIND
     facts = {"on": ELSEWHERE, "split": "hash", "seed": 0, "data": "", "revision": revision, "code": __version__}
     when = datetime.now(UTC).isoformat(timespec="seconds")
     manifest = {"rung": "kneser_ney", "config": as_dict(model.config), **facts, "seconds": 0.0, "fitted": when}
     with locked(space.home, "arpa import"):
-        space.keep(model, manifest, Phrases.build([]).save)
+        space.keep(model, manifest, Phrases.unknown().save)
     return model

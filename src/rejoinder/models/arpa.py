@@ -58,14 +58,14 @@ def write_arpa(model: KneserNey, file: TextIO) -> None:
 
 
 def read_arpa(path: Path, tokenizer: AnyTokenizer | None = None) -> KneserNey:
-    """The model in an ARPA file, plain or gzipped; over `tokenizer` if its tokens are the file's, else over the file's words.
+    """The model in an ARPA file, plain or gzipped; over `tokenizer` if the file is of pieces of bytes, else over the file's words.
 
     What tools write differently is read alike: text before the data, blanks and tabs of any number, orders without n-grams,
     `-inf`. Words that the file does not know are its `<unk>`; where it has none, that is added, with kenlm's log10 p of -100.
 
     Raises:
         SourceError: the file cannot be read, or is not ARPA.
-        ModelError: the file's words are not those of `tokenizer`.
+        ModelError: the file is of pieces, of another tokenizer than `tokenizer`.
     """
     try:
         with open_unpacked(path) as file, TextIOWrapper(file, encoding="utf-8-sig") as text:
@@ -78,15 +78,19 @@ def read_arpa(path: Path, tokenizer: AnyTokenizer | None = None) -> KneserNey:
         held = f"{len(sections)} sections of n-grams" if sections and sections[0] else "no 1-grams"
         raise SourceError(f"{path}: not an ARPA file of order 1 to 8: it has {held}")
     words = [gram for _, gram, _ in sections[0]]
-    if tokenizer is None:
+    if not {*byte_alphabet()} <= {*words}:
         if _UNKNOWN not in words:
             words.append(_UNKNOWN)
             sections[0].append((_UNHEARD, _UNKNOWN, 0.0))
         tokenizer = WordTokenizer([word for word in words if word not in ("<s>", "</s>", "<reply>")])
-    ids = {name: token for token, name in enumerate(names_of(tokenizer))} | {word: t for t, word in enumerate(_plain(tokenizer))}
+    ids = {} if tokenizer is None else {name: token for token, name in enumerate(names_of(tokenizer))}
+    ids |= {word: token for token, word in enumerate(_plain(tokenizer))}
     unknown = next((word for word in words if word not in ids), None)
-    if unknown is not None:
-        raise ModelError(f"{path}: its word {unknown!r} is no token of the tokenizer; read it without one")
+    if tokenizer is None or unknown is not None:
+        raise ModelError(
+            f"{path}: not words but the pieces of a tokenizer that is not this home's ({unknown!r} is one); "
+            "import it where its tokenizer is, or one of words"
+        )
     return KneserNey(KneserNeyConfig(order=len(sections)), tokenizer, _index(path, sections, ids, tokenizer), nested=False)
 
 
@@ -197,6 +201,6 @@ def names_of(tokenizer: AnyTokenizer) -> list[str]:
     return [*names, "<s>", "<reply>", "</s>"]
 
 
-def _plain(tokenizer: AnyTokenizer) -> list[str]:
+def _plain(tokenizer: AnyTokenizer | None) -> list[str]:
     """The words themselves, whatever they are called in the files that are written here."""
     return list(tokenizer.words) if isinstance(tokenizer, WordTokenizer) else []
