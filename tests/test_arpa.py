@@ -189,7 +189,7 @@ def test_pieces_of_another_tokenizer_are_no_words(model: KneserNey, tmp_path: Pa
     home.mkdir()
     train_tokenizer(make_corpus(tmp_path, toy_posts(), 300), 300).save(home / TOKENIZER_FILE)
     for _ in range(2):
-        with pytest.raises(ModelError, match="m.arpa: not words but the pieces of a tokenizer that is not this home's"):
+        with pytest.raises(ModelError, match="not words but the pieces of a tokenizer that is not this home's"):
             import_arpa(Workspace(home), file)
         assert not (home / "models").exists()
         (home / TOKENIZER_FILE).unlink(missing_ok=True)  # then it is not the package's

@@ -41,8 +41,8 @@ def import_(
 ) -> None:
     """Take an n-gram model of another tool as the Kneser-Ney rung.
 
-    One of words keeps its words as tokens. One of a tokenizer's pieces, as `arpa export` writes it, works with the other rungs, and is
-    taken only where that tokenizer is the home's (or, in a home without one, the package's).
+    One of words keeps its words as tokens. One of a tokenizer's pieces, as `arpa export` writes it, works with the other rungs,
+    and is taken only where that tokenizer is the home's (or, in a home without one, the package's).
 
     \b
     Example:

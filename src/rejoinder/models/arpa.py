@@ -58,7 +58,7 @@ def write_arpa(model: KneserNey, file: TextIO) -> None:
 
 
 def read_arpa(path: Path, tokenizer: AnyTokenizer | None = None) -> KneserNey:
-    """The model in an ARPA file, plain or gzipped; over `tokenizer` if the file is of pieces of bytes, else over the file's words.
+    """The model in an ARPA file, plain or gzipped; over `tokenizer` if the file is of pieces of bytes, else over its words.
 
     What tools write differently is read alike: text before the data, blanks and tabs of any number, orders without n-grams,
     `-inf`. Words that the file does not know are its `<unk>`; where it has none, that is added, with kenlm's log10 p of -100.
