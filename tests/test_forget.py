@@ -23,11 +23,13 @@ from rejoinder.archive.sources.hackernews import read_record
 from rejoinder.archive.store import Archive, Counts
 from rejoinder.cli import app
 from rejoinder.corpus import Corpus
-from rejoinder.errors import ArchiveBusy, ArchiveError, NotFitted, StaleModel, UnknownPost
+from rejoinder.errors import ArchiveBusy, ArchiveError, NotFitted, StaleModel, UnknownPost, UsageError
 from rejoinder.home.arpa import import_arpa
 from rejoinder.home.fitting import FitConfig, fit
 from rejoinder.home.forgetting import forget_everywhere
 from rejoinder.home.holders import clear
+from rejoinder.home.library import Home
+from rejoinder.home.retraining import forget_and_retrain
 from rejoinder.home.sample import SAMPLE
 from rejoinder.home.workspace import Workspace
 from rejoinder.models import LADDER, without_extras
@@ -140,7 +142,8 @@ def test_no_byte_of_what_was_forgotten_stays_in_the_home(tmp_path: Path) -> None
     holding = {name for name in fitted if any(file.startswith(f"models/{name}/") for file in before)}
     assert holding == {"canned", "pair_encoder", "pmi_svd", "word2vec"}  # the search index of bm25 is packed, and holds it too
     assert holding | {"bm25"} == {name for name in fitted if LADDER[name].verbatim}
-    outcome = forget_everywhere(space, [10**9 + 10 + n for n in range(9)], "zz_unmistakable")
+    outcome = forget_everywhere(space, [10**9 + 10 + n for n in range(9)], None)
+    forget_everywhere(space, [], "zz_unmistakable")
     assert outcome.removed == ["canned", "bm25", "pair_encoder", "pmi_svd", "word2vec"]
     assert holders(secret) == [] == holders("zz_unmistakable")
     left = {file.name for file in tmp_path.iterdir() if not file.name.startswith("archive.db-")}
@@ -151,7 +154,8 @@ def test_what_was_forgotten_does_not_come_back(tmp_path: Path) -> None:
     space = space_of(tmp_path, RECORDS[:500])
     number = RECORDS[3]["id"]
     assert isinstance(number, int)
-    forget_everywhere(space, [number], "author5")
+    forget_everywhere(space, [number], None)
+    forget_everywhere(space, [], "author5")
     theirs = sum(r["by"] == "author5" or r["id"] == number for r in RECORDS[:500])
     with space.open_archive() as archive:
         later = [*RECORDS[:500], {"id": 77, "type": "comment", "by": "author5", "text": "new words of the same author"}]
@@ -331,6 +335,32 @@ def test_a_place_is_forgotten_with_every_byte_and_does_not_come_back(tmp_path: P
         assert archive.add(posts, at=place(archive, "quincunx-list")).reasons == {"forgotten on request": 300}
     with pytest.raises(UnknownPost, match=r"no source `nowhere` in the archive .*, which has test, quincunx-list"):
         forget_everywhere(space, [], None, "nowhere")
+    assert forget_everywhere(space, [], None, "test").posts == len(kept)
+    with pytest.raises(UnknownPost, match=r"no source `test` in the archive .*, which has quincunx-list;"):
+        forget_everywhere(space, [], None, "test")
+
+
+def test_what_two_ways_to_name_posts_have_in_common_is_not_guessed(tmp_path: Path) -> None:
+    """Every post of a place would be gone where one author's there was meant."""
+    space = space_of(tmp_path, RECORDS[:50])
+    number = int(str(RECORDS[0]["id"]))
+    for items, author, source in (
+        ([number], "author7", None),
+        ([number], None, "test"),
+        ([], "author7", "test"),
+        ([number], "author7", "test"),
+        ([], None, None),
+    ):
+        with pytest.raises(UsageError, match="give one of"):
+            forget_everywhere(space, items, author, source)
+        with pytest.raises(UsageError, match="give one of"):
+            forget_and_retrain(space, items, author, source)
+        with pytest.raises(UsageError, match="give one of"):
+            Home(tmp_path).forget(*items, author=author, source=source)
+    with space.open_archive() as archive:
+        assert len(list(archive.posts("1"))) == 50
+    ran = CliRunner().invoke(app, ["forget", "--item", str(number), "--home", str(tmp_path)])
+    assert ran.stdout.startswith("forgot 1 post; a later")
 
 
 def test_models_behind_links_are_erased_as_far_as_they_are_ours_and_what_is_left_is_named(tmp_path: Path) -> None:

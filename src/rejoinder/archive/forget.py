@@ -11,11 +11,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from rejoinder.archive.places import names, places
+from rejoinder.archive.places import places
 from rejoinder.archive.split import Split
 from rejoinder.archive.store import Archive, Counts
 from rejoinder.archive.tombstones import among, check_key, marker
-from rejoinder.errors import ArchiveBusy, UnknownPost
+from rejoinder.errors import ArchiveBusy, UnknownPost, UsageError
 from rejoinder.post import Post
 
 
@@ -32,14 +32,17 @@ class Forgotten:
 
 
 def forget(archive: Archive, items: Sequence[int], author: bytes | None, source: str | None = None) -> Forgotten:
-    """Erase these items, all posts of that author, and all of that place, with its name.
+    """Erase these items, or all posts of that author, or all of that place, with its name.
 
     What was forgotten before may be named again, to finish what was broken off.
 
     Raises:
+        UsageError: none is given, or two are, which might be meant as what they have in common; nothing was erased.
         UnknownPost: an item, the author or the place was never here; nothing was erased.
         ArchiveError: the key beside the archive is not its own, so that nobody could be found by name; nothing was erased.
     """
+    if bool(items) + (author is not None) + (source is not None) != 1:
+        raise UsageError("give one of items (--item ID), an author (--author NAME) and a source (--source NAME) to forget")
     check_key(archive)
     mark = marker(archive)
     wanted = _wanted(archive, items, author) + _of_place(archive, source)
@@ -94,7 +97,8 @@ def _of_place(archive: Archive, name: str | None) -> list[Post]:
         return []
     found = next((known for known in places(archive) if known.name == name), None)
     if found is None:
-        raise UnknownPost(f"no source `{name}` in the archive {archive.path}, which has {names(archive)}; nothing was forgotten")
+        has = ", ".join(known.name for known in places(archive)) or "no posts"
+        raise UnknownPost(f"no source `{name}` in the archive {archive.path}, which has {has}; nothing was forgotten")
     return list(archive.posts("source = ?", [found.number]))
 
 

@@ -9,7 +9,6 @@ import typer
 
 from rejoinder.cli.options import Home, Json, workspace
 from rejoinder.cli.output import note, print_json, progress
-from rejoinder.errors import UsageError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -36,7 +35,7 @@ def forget(
 ) -> None:
     """Erase posts from the archive and from what was learned from them, for good.
 
-    A later import or fetch does not bring them back.
+    By --item (several, if you like), --author or --source: one of the three. A later import or fetch does not bring them back.
 
     \b
     Example:
@@ -47,8 +46,6 @@ def forget(
     from rejoinder.home.forgetting import forget_everywhere
     from rejoinder.home.retraining import forget_and_retrain
 
-    if not item and author is None and source is None:
-        raise UsageError("nothing to forget: give --item ID, --author NAME or --source NAME")
     space = workspace(home)
     again: tuple[str, ...] = ()
     failed: dict[str, str] = {}
@@ -73,7 +70,7 @@ def forget(
 
 
 def _say(outcome: Outcome, again: Sequence[str]) -> None:
-    typer.echo(f"forgot {outcome.posts:,} posts; a later import or fetch will skip them")
+    typer.echo(f"forgot {outcome.posts:,} post{'s' * (outcome.posts != 1)}; a later import or fetch will skip what was forgotten")
     if outcome.tokenizer == "learned anew":
         typer.echo(f"  learned anew: {', '.join(again) or 'nothing was fitted'}; the old tokenizer is gone")
         return

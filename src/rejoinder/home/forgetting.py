@@ -57,9 +57,10 @@ def forget_everywhere(
     source: str | None = None,
     waiting: Callable[[str], object] | None = None,
 ) -> Outcome:
-    """Erase items, and all posts of an author and of a place, from the archive and from everything that learned from them.
+    """Erase items, or all posts of an author or of a place, from the archive and from everything that learned from them.
 
     Raises:
+        UsageError: not one of the three is given; nothing was changed.
         UnknownPost: no such item, author or place; nothing was changed.
         HomeBusy: another process is writing models; nothing was changed.
         ArchiveBusy: all is forgotten, but a reader keeps the archive's log alive: run the same again when it has ended.

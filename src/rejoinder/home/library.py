@@ -84,20 +84,19 @@ class Home:
                 yield from corpus.threads(part)
             yield from held_out(archive)
 
-    def forget(self, *items: int, author: str | None = None) -> Outcome:
-        """Erase posts, by number or of an author, from the archive and from what was learned from them, for good.
+    def forget(self, *items: int, author: str | None = None, source: str | None = None) -> Outcome:
+        """Erase posts, by number, of an author or of a place, from the archive and from what was learned from them, for good.
 
         Returns:
             How many posts, and what became of each rung.
 
         Raises:
-            UnknownPost: there is no such post or author; nothing was changed.
+            UnknownPost: there is no such post, author or source; nothing was changed.
+            UsageError: not one of the three is given; nothing was changed.
         """
         from rejoinder.home.forgetting import forget_everywhere
 
-        if not items and author is None:
-            raise UsageError("nothing to forget: give the numbers of posts, or an author")
-        return forget_everywhere(self._space, items, author)
+        return forget_everywhere(self._space, items, author, source)
 
     # --- learning ------------------------------------------------------------------------------------------------
 
