@@ -26,6 +26,7 @@ from playwright.sync_api import Browser, Page, expect, sync_playwright
 from tied import tied, untie
 
 from rejoinder.home.own_text import remembered
+from rejoinder.home.switch import FILE
 
 HERE = Path(__file__).resolve().parent
 CLIENT = HERE.parent / "clients" / "vscode"
@@ -215,6 +216,10 @@ def test_it_is_switched_off_wherever_one_writes_and_learns_where_it_is_asked_to(
         ("run", "rejoinder.everywhere"),
         ("until", "ghost"),
         ("status",),
+        ("run", "rejoinder.everywhere"),
+        ("remove", str(tmp_path / FILE)),  # as `rejoinder switch on` does
+        ("until", "ghost"),
+        ("status",),
         *(("type", letter) for letter in "lem is mine."),
         ("save",),
         ("ghost",),
@@ -222,6 +227,7 @@ def test_it_is_switched_off_wherever_one_writes_and_learns_where_it_is_asked_to(
     )
     assert [answer for answer in answers if isinstance(answer, str)] == [
         "$(circle-slash) rejoinder: off everywhere",
+        "$(edit) rejoinder",
         "$(edit) rejoinder",
     ]
     assert answers[len(BEGUN) + 3] == []

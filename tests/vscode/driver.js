@@ -3,6 +3,7 @@
 
 "use strict";
 
+const fs = require("node:fs");
 const Module = require("node:module");
 const path = require("node:path");
 
@@ -119,6 +120,7 @@ const doings = {
   focus() {
     for (const listener of heard.state) listener({ focused: true });
   },
+  remove: (file) => fs.rmSync(file),
   run: (name, ...more) => registered[name](...more),
   async ghost() {
     const { document } = window.activeTextEditor;
