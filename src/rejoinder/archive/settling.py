@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterator, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -23,20 +22,11 @@ _TOUCHED = f"""
     FROM post LEFT JOIN place USING (id) WHERE id IN (SELECT id FROM unsettled) OR id IN (
         SELECT id FROM place WHERE split IN (0, 1, 2) AND thread IN ({_NEAR}))
 """
-_ALL = "SELECT id, coalesce(parent, -1), coalesce(story, -1), kind <> 'comment' AND kind <> 'pollopt', -1, -1, 0 FROM post"
+_ALL = "SELECT id, coalesce(parent, -1), coalesce(story, -1), kind <> 'comment' AND kind <> 'pollopt' FROM post"
 _INDEX = "CREATE INDEX place_thread ON place (split, thread)"
 _AT_ONCE = 50_000  # rows
-_TOUCHED_ROW = np.dtype(
-    [
-        ("id", "i8"),
-        ("parent", "i8"),
-        ("story", "i8"),
-        ("opens", "?"),
-        ("thread", "i8"),
-        ("split", "i1"),
-        ("circular", "?"),
-    ]
-)
+_LINKS = [("id", "i8"), ("parent", "i8"), ("story", "i8"), ("opens", "?")]
+_PLACE = [("thread", "i8"), ("split", "i1"), ("circular", "?")]
 
 
 class Settled(NamedTuple):
@@ -50,28 +40,34 @@ class Settled(NamedTuple):
 
 def settle(db: sqlite3.Connection) -> Settled:
     """Place what is in the table `unsettled` (all posts, where none has a place), and empty it; inside a transaction."""
-    first = not db.execute("SELECT EXISTS (SELECT 1 FROM place)").fetchone()[0]
-    old = np.fromiter(db.execute(_ALL if first else _TOUCHED), dtype=_TOUCHED_ROW)
-    key, circular = find_threads(Links(old["id"], old["parent"], old["story"], old["opens"]))
+    if not db.execute("SELECT EXISTS (SELECT 1 FROM place)").fetchone()[0]:
+        return _settle_all(db)
+    old = np.fromiter(db.execute(_TOUCHED), dtype=np.dtype(_LINKS + _PLACE))
+    key, circular = find_threads(Links(*(old[name] for name, _ in _LINKS)))
     split = hash_split(key)
     here = old["thread"] != NONE
     moved = here & (key != old["thread"])
     resplit = here & (split != old["split"])
     change = ~here | moved | (circular != old["circular"])
-    columns = (old["id"], key, split, circular.astype(np.int8))
-    rows = _rows(np.flatnonzero(change), columns)
-    if first:  # an index of many is made faster than it grows
-        db.execute("DROP INDEX place_thread")
-    db.executemany("INSERT OR REPLACE INTO place VALUES (?, ?, ?, ?)", rows)
-    if first:
-        db.execute(_INDEX)
+    _place(db, old["id"][change], key[change], circular[change])
     db.execute("DELETE FROM unsettled")
     new_circles = old["id"][circular & ~old["circular"]].tolist()
     return Settled(bool(change.any()), int(moved.sum()), int(resplit.sum()), new_circles)
 
 
-def _rows(places: NDArray[np.int64], columns: Sequence[NDArray[Any]]) -> Iterator[tuple[int, ...]]:
-    """What stands at these places of the columns, row by row; few at a time are numbers of Python, five times as large."""
-    for first in range(0, len(places), _AT_ONCE):
-        some = places[first : first + _AT_ONCE]
-        yield from zip(*(column[some].tolist() for column in columns), strict=True)
+def _settle_all(db: sqlite3.Connection) -> Settled:
+    links = np.fromiter(db.execute(_ALL), dtype=np.dtype(_LINKS))
+    key, circular = find_threads(Links(*(links[name] for name, _ in _LINKS)))
+    db.execute("DROP INDEX place_thread")  # an index of many is made faster than it grows
+    _place(db, links["id"], key, circular)
+    db.execute(_INDEX)
+    db.execute("DELETE FROM unsettled")
+    return Settled(True, 0, 0, links["id"][circular].tolist())
+
+
+def _place(db: sqlite3.Connection, *columns: NDArray[Any]) -> None:
+    """Write places of posts: id, thread, whether on a circle; few at a time are numbers of Python, which are larger."""
+    for first in range(0, len(columns[0]), _AT_ONCE):
+        number, key, circular = (column[first : first + _AT_ONCE] for column in columns)
+        rows = zip(number.tolist(), key.tolist(), hash_split(key).tolist(), circular.astype(np.int8).tolist(), strict=True)
+        db.executemany("INSERT OR REPLACE INTO place VALUES (?, ?, ?, ?)", rows)

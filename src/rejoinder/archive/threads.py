@@ -1,5 +1,7 @@
 """Parent links to threads: pure functions of id arrays, whose cost grows with the posts and the logarithm of a thread's depth.
 
+All posts are held at once, some 60 bytes each: an id is looked up once, and what follows goes by its place.
+
 Posts that are linked, by `parent` or by `story`, in whatever direction and over however many steps, make one thread: also
 where the post that links them is not in the archive. A thread's *key* is the id it is known by:
 
@@ -10,13 +12,16 @@ where the post that links them is not in the archive. A thread's *key* is the id
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from collections.abc import Iterator, Sequence
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 Ids = NDArray[np.int64]
 NONE = -1  # no such link
+_RANKS = 3  # what an id may be: one that opens a thread, one at the top of a chain, another
+_AT_ONCE = 2**20  # links
 
 
 class Links(NamedTuple):
@@ -37,39 +42,66 @@ class Threads(NamedTuple):
 
 def find_threads(links: Links) -> Threads:
     """The thread of every post. `links` must hold every post of each thread it touches."""
-    known = [links.id, links.parent[links.parent != NONE], links.story[links.story != NONE]]
-    nodes = _distinct(np.concatenate(known))  # (M,) every id spoken of, in the archive or not
-    post = np.searchsorted(nodes, links.id)
-    parent = _place(nodes, links.parent, post)
-    story = _place(nodes, links.story, post)
-
-    component = _components(len(nodes), np.concatenate([post, post]), np.concatenate([parent, story]))
-    above = np.arange(len(nodes))
+    nodes = _nodes(links)
+    kind = np.dtype(np.int32 if _RANKS * len(nodes) < 2**31 - 1 else np.int64)
+    post = _places(nodes, links.id, kind)
+    parent, story = (np.where(link == NONE, post, _places(nodes, link, kind)) for link in (links.parent, links.story))
+    component = _components(len(nodes), post, (parent, story))
+    above = np.arange(len(nodes), dtype=kind)
+    rank = np.full(len(nodes), 1, dtype=kind)
     above[post] = parent
-    rank = np.where(above == np.arange(len(nodes)), 1, 2)
+    rank[above != np.arange(len(nodes), dtype=kind)] = 2
     rank[story[links.story != NONE]] = 0
     rank[post[links.opens & (links.parent == NONE)]] = 0
-
-    best = np.full(len(nodes), np.iinfo(np.int64).max)
-    order = rank * len(nodes) + np.arange(len(nodes))  # by rank, then by id
-    np.minimum.at(best, component, order)
-    key = nodes[best[component] % len(nodes)]
-    return Threads(key[post], _on_circle(above)[post] | (links.parent == links.id))
-
-
-def _place(nodes: Ids, link: Ids, post: Ids) -> Ids:
-    """The node of each link; the post's own node where it has none."""
-    return np.where(link == NONE, post, np.searchsorted(nodes, np.where(link == NONE, nodes[post], link)))
+    rank *= len(nodes)
+    rank += np.arange(len(nodes), dtype=kind)  # by rank, then by id
+    best = np.full(len(nodes), _RANKS * len(nodes), dtype=kind)  # beyond all of them
+    for some in _pieces(len(nodes)):
+        np.minimum.at(best, component[some], rank[some])
+    key = nodes[best[component[post]] % len(nodes)]
+    return Threads(key, _on_circle(above)[post] | (links.parent == links.id))
 
 
-def _components(nodes: int, a: Ids, b: Ids) -> Ids:
-    """(M,) the smallest node reachable from each node over the edges a-b, by hooking and pointer jumping."""
-    label = np.arange(nodes)
+def _pieces(number: int) -> Iterator[slice]:
+    """So many places, some at a time: what is worked out of them is short-lived, and may be large."""
+    return (slice(first, first + _AT_ONCE) for first in range(0, number, _AT_ONCE))
+
+
+def _nodes(links: Links) -> Ids:
+    """(M,) every id spoken of, in the archive or not, in order: those of the posts, and what they name besides."""
+    ids = np.sort(links.id)
+    named = []
+    for link in (links.parent, links.story):
+        for some in _pieces(len(link)):
+            wanted = link[some][link[some] != NONE]
+            there = np.minimum(np.searchsorted(ids, wanted), len(ids) - 1)
+            named.append(wanted[ids[there] != wanted])
+    missing = _distinct(np.concatenate(named)) if named else ids[:0]
+    return np.sort(np.concatenate([ids, missing])) if len(missing) else ids
+
+
+def _places(nodes: Ids, ids: Ids, kind: np.dtype[Any]) -> Ids:
+    """(N,) the node of each id; of NONE any."""
+    found = np.empty(len(ids), dtype=kind)
+    for some in _pieces(len(ids)):
+        found[some] = np.searchsorted(nodes, ids[some])
+    return found
+
+
+def _components(nodes: int, post: Ids, linked: Sequence[Ids]) -> Ids:
+    """(M,) the smallest node reachable from each node over the edges from posts to what they are linked with.
+
+    By hooking and pointer jumping.
+    """
+    label = np.arange(nodes, dtype=post.dtype)
     while True:
-        lower = np.minimum(label[a], label[b])
         hooked = label.copy()
-        np.minimum.at(hooked, label[a], lower)
-        np.minimum.at(hooked, label[b], lower)
+        for other in linked:
+            for some in _pieces(len(post)):
+                one, two = label[post[some]], label[other[some]]
+                lower = np.minimum(one, two)
+                np.minimum.at(hooked, one, lower)
+                np.minimum.at(hooked, two, lower)
         while not np.array_equal(jumped := hooked[hooked], hooked):
             hooked = jumped
         if np.array_equal(hooked, label):
@@ -83,8 +115,8 @@ def _on_circle(above: Ids) -> NDArray[np.bool_]:
     for _ in range(max(len(above).bit_length(), 1)):  # after M steps every walk rests or is on its circle
         far = far[far]
     circle = np.zeros(len(above), dtype=bool)
-    ends = _distinct(far)
-    circle[ends[above[ends] != ends]] = True
+    circle[far] = True
+    circle[above == np.arange(len(above), dtype=above.dtype)] = False
     return circle
 
 
