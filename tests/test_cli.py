@@ -31,7 +31,9 @@ from typer.main import get_command
 from rejoinder.archive.places import place
 from rejoinder.archive.store import Archive
 from rejoinder.cli import app, main
+from rejoinder.errors import SourceError
 from rejoinder.home.fitting import FitConfig, fit
+from rejoinder.home.library import Home
 from rejoinder.home.sample import REPLYING
 from rejoinder.home.workspace import Workspace
 from rejoinder.models import LADDER, without_extras
@@ -1047,6 +1049,45 @@ def test_pictures_beside_posts_are_left_out_and_alone_they_are_an_error(rejoinde
     lines(folder / "a.jsonl", *items(1))
     ran = rejoinder("import", folder, "--home", tmp_path / "home")
     assert ran.code == 0 and "chat: left out, as they hold no posts: 1 file, such as chat/photo.jpg" in ran.out
+
+
+def test_notes_beside_posts_are_left_out_and_alone_they_are_an_error(rejoinder: Rejoinder, tmp_path: Path) -> None:
+    """But what may be posts in a form that is not known is told, and what was read is not denied."""
+    folder = tmp_path / "notes"
+    folder.mkdir()
+    (folder / "README.md").write_text("# Posts\n\nOf mine, from 2024.\n")
+    (folder / "LICENSE").write_text("Do what you like, if you please.\n")
+    ran = rejoinder("import", folder, "--home", tmp_path / "home")
+    assert ran.code == 2 and "Nothing was taken of it, nor of 1 more in" in one_line(ran)
+    lines(folder / "a.jsonl", *items(1))
+    ran = rejoinder("import", folder, "--home", tmp_path / "home")
+    assert (ran.code, ran.err) == (0, "") and "now: rejoinder fit" in ran.out
+    assert "notes: left out, as they hold no posts: 2 files, such as notes/LICENSE" in ran.out
+    assert [*Home(tmp_path / "home").add(folder)] == ["notes/a.jsonl"]
+    (folder / "desk.csv").write_text("nr,worte\n1,a\n")
+    ran = rejoinder("import", folder, "--home", tmp_path / "home")
+    assert (
+        ran.code == 2
+        and "desk.csv: not a form of archive that is known: its fields are nr, worte. Nothing was taken of it. " in ran.err
+    )
+    assert "such as notes/LICENSE" in ran.out and "3 lines = 0 new" in ran.out
+
+
+@pytest.mark.parametrize("what", ["folder", "zip", "nothing"])
+def test_where_there_is_nothing_to_import_that_is_an_error(what: str, rejoinder: Rejoinder, tmp_path: Path) -> None:
+    path, home = tmp_path / "empty", tmp_path / "home"
+    if what == "folder":
+        path.mkdir()
+        (path / ".DS_Store").write_bytes(b"\0")
+    elif what == "zip":
+        zipfile.ZipFile(path, "w").close()
+    said = "no such file" if what == "nothing" else "there are no files in it"
+    for shown in ((), ("--show", "1")):
+        ran = rejoinder("import", path, *shown, "--home", home)
+        assert ran.code == 2 and f"{path}: {said}" in one_line(ran) and not ran.out
+    with pytest.raises(SourceError, match=said):
+        Home(home).add(path)
+    assert not (home / "archive.db").exists()
 
 
 def test_what_comes_along_with_an_archive_is_no_error(rejoinder: Rejoinder, tmp_path: Path) -> None:

@@ -478,7 +478,7 @@ def test_what_is_in_a_file_goes_before_its_name(tmp_path: Path, name: str, packi
 
 def test_parquet_with_other_columns_gives_nothing_but_an_error(tmp_path: Path) -> None:
     path = parquet(tmp_path / "dump.parquet", "SELECT 1 AS a, 2 AS b")
-    with pytest.raises(SourceError, match=r"expected the columns id and text .*; got a, b\. Nothing was imported"):
+    with pytest.raises(SourceError, match=r"expected the columns id and text .*; got a, b\. Nothing was taken of it"):
         read(path)
 
 

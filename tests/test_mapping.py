@@ -78,5 +78,5 @@ def test_a_map_that_cannot_be_followed_is_told(given: str, said: str) -> None:
 
 
 def test_a_column_that_is_not_there_is_named(tmp_path: Path) -> None:
-    with pytest.raises(SourceError, match=r"no column words, which --map names; there are n, t. Nothing was imported"):
+    with pytest.raises(SourceError, match=r"no column words, which --map names; there are n, t. Nothing was taken of it"):
         list(read_map("id=n,text=words").read(write(tmp_path / "a.csv", "n,t\n1,2\n"), DESK))

@@ -333,7 +333,7 @@ def test_a_file_that_nobody_takes_is_told_what_it_has_and_what_is_known(tmp_path
     path.write_text('[{"nummer": 1, "worte": "a"}]', encoding="utf-8")
     (found,) = units(path, None, lambda: tmp_path / "scratch")
     assert isinstance(found, SourceError)
-    assert "its fields are nummer, worte. Nothing was imported" in str(found) and "hn" in str(found)
+    assert "its fields are nummer, worte. Nothing was taken of it" in str(found) and "hn" in str(found)
 
 
 def test_a_file_that_a_person_names_is_read_where_its_form_keeps_records(tmp_path: Path) -> None:

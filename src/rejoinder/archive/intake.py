@@ -21,6 +21,7 @@ from rejoinder.errors import RejoinderError, SourceError, missing_extra
 _SHOWN = 12  # names shown of what a file has
 _MOST_LEFT = 10_000  # files that nobody takes, which are remembered
 _KINDS = "image/ audio/ video/ font/ text/css text/html text/java text/x-vcard text/vcard text/calendar application/pdf"
+_RECORDS = (".csv", ".tsv", ".tab", ".json", ".jsonl", ".ndjson", ".xml", ".mbox", ".eml")  # what may be posts, if not read
 _NO_TEXT = (*_KINDS.split(), "application/java")  # how the kinds of files begin in which nobody keeps posts
 
 
@@ -34,7 +35,7 @@ class Unit:
 
 
 class PassedOver(NamedTuple):
-    """Files in a folder that hold nothing to read: pictures and the like, beside what was read."""
+    """Files in a folder that hold nothing to read: pictures, notes and the like, beside what was read."""
 
     files: int
     label: str  # of the first
@@ -43,7 +44,7 @@ class PassedOver(NamedTuple):
 def units(path: Path, forced: Source | None, scratch: Callable[[], Path]) -> Iterator[Unit | PassedOver | RejoinderError]:
     """What there is to read in `path`, in the order of names; then one error for all the files in it that nobody takes.
 
-    Beside what is read, files that hold no text (pictures, pages of HTML) or come along with what is read are left out instead.
+    Beside what is read, files that hold no records (pictures, notes, pages of HTML) or come along with it are left out instead.
 
     Args:
         path: a file, a folder, or a zip or tar file.
@@ -52,17 +53,21 @@ def units(path: Path, forced: Source | None, scratch: Callable[[], Path]) -> Ite
     """
     left: list[tuple[Path, str]] = []
     beside: set[str] | None = None  # patterns; None: nothing is read
+    empty = True
     for found in _units(path, path.name or str(path), forced, scratch):
+        empty = False
         if isinstance(found, tuple):
             left += [found] if len(left) < _MOST_LEFT else []
             continue
         if isinstance(found, Unit):
             beside = (beside or set()) | {*found.source.beside.split()}
         yield found
+    if empty:
+        yield SourceError(f"{path}: there are no files in it")
     silent: list[tuple[Path, str]] = []
     strange: list[tuple[Path, str]] = []
     for one in left:
-        known = beside is not None and (_holds_no_text(one[0]) or any(fnmatch(one[0].name, name) for name in beside))
+        known = beside is not None and (_holds_no_records(one[0]) or any(fnmatch(one[0].name, name) for name in beside))
         (silent if known else strange).append(one)
     if silent:
         yield PassedOver(len(silent), silent[0][1])
@@ -70,9 +75,14 @@ def units(path: Path, forced: Source | None, scratch: Callable[[], Path]) -> Ite
         yield unknown(path.parent, strange)
 
 
-def _holds_no_text(path: Path) -> bool:
-    kind = guess_type(path.name)[0] or ""
-    return kind.startswith(_NO_TEXT) or not (head := peek(path).head) or b"\0" in head[:4096]
+def _holds_no_records(path: Path) -> bool:
+    """Whether a file is no table, JSON, XML or mail that we merely do not know, but a picture, a page or prose."""
+    seen = peek(path)
+    if (guess_type(path.name)[0] or "").startswith(_NO_TEXT):
+        return True
+    if seen.json or seen.head.startswith(b"PAR1"):
+        return False
+    return not seen.head or b"\0" in seen.head[:4096] or not seen.name.endswith(_RECORDS)
 
 
 def _units(
@@ -120,8 +130,8 @@ def unknown(at: Path, files: list[tuple[Path, str]]) -> RejoinderError:
     else:
         found = f"it begins with {seen.head[:24]!r}"
     return SourceError(
-        f"{at / label}: not a form of archive that is known: {found}. Nothing was imported"
-        f"{f' of it, nor of {len(files) - 1:,} more in {at / Path(label).parts[0]}' if len(files) > 1 else ''}. "
+        f"{at / label}: not a form of archive that is known: {found}. Nothing was taken of it"
+        f"{f', nor of {len(files) - 1:,} more in {at / Path(label).parts[0]}' if len(files) > 1 else ''}. "
         f"Known are {', '.join(sorted(sources()))} (`--as NAME` to insist); any other table or JSON: --map id=...,text=..."
     )
 

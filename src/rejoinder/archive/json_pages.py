@@ -91,4 +91,4 @@ def picked_records(path: Path, pick: Callable[[Any], Iterable[object] | None]) -
         outer = value if isinstance(value, dict) else {}
         yield Row(where, record if isinstance(record, dict) else Skipped("not a record (a JSON object)", where), outer)
     if error is not None or found is None:
-        raise error or SourceError(f"{path}: no records where this form has them. Nothing was imported")
+        raise error or SourceError(f"{path}: no records where this form has them. Nothing was taken of it")

@@ -75,7 +75,7 @@ def load_json(path: Path) -> Any:
             raise SourceError(f"{path}: one JSON value of more than {LARGEST_WHOLE // 2**20} MiB is read only so far")
         return json.loads(data.decode("utf-8-sig", "replace"))
     except (ValueError, RecursionError, *UNREADABLE) as error:
-        raise SourceError(f"{path}: not JSON ({' '.join(str(error).split())[:120]}). Nothing was imported") from error
+        raise SourceError(f"{path}: not JSON ({' '.join(str(error).split())[:120]}). Nothing was taken of it") from error
 
 
 def _once_one_is_good(rows: Iterator[Row], otherwise: str) -> Iterator[Row]:
@@ -90,7 +90,7 @@ def _once_one_is_good(rows: Iterator[Row], otherwise: str) -> Iterator[Row]:
         if len(held) >= _PATIENCE:
             break
     if held:
-        raise SourceError(f"{otherwise.format(len(held))}. Nothing was imported")
+        raise SourceError(f"{otherwise.format(len(held))}. Nothing was taken of it")
 
 
 def oldest_first(rows: Iterator[Row], moment: Callable[[dict[str, Any]], float]) -> Iterator[Row]:
@@ -225,7 +225,7 @@ def _json_records(path: Path, at: tuple[str, ...]) -> Iterator[Row]:
                 yield Row(where, value if isinstance(value, dict) else Skipped(reason, where), outer)
     except (_Broken, *UNREADABLE) as error:
         if number == 0:
-            raise SourceError(f"{path}: not JSON ({error}). Nothing was imported") from error
+            raise SourceError(f"{path}: not JSON ({error}). Nothing was taken of it") from error
         raise _breaks_off(path, f"record {number:,}", error) from error
 
 

@@ -101,7 +101,7 @@ class Mapped(Source):
         if missing:
             raise SourceError(
                 f"no column {', '.join(missing)}, which --map names; there are {', '.join(there[:20]) or 'none'}. "
-                "Nothing was imported"
+                "Nothing was taken of it"
             )
         return list(self.fields.values())
 

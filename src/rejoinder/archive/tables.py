@@ -198,7 +198,7 @@ def _parquet(path: Path, choose: Choice) -> Iterator[Placed]:
         except (duckdb.Error, UnicodeDecodeError) as error:
             reason = " ".join(str(error).split())[:160]
             if number == 0:
-                raise SourceError(f"{path}: not PARQUET that can be read ({reason}). Nothing was imported") from error
+                raise SourceError(f"{path}: not PARQUET that can be read ({reason}). Nothing was taken of it") from error
             raise SourceError(
                 f"{path}: breaks off after row {number:,} ({reason}); the complete records before it are kept"
             ) from error

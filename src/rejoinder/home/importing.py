@@ -35,7 +35,7 @@ class Imported:
     counts: Counts = field(default_factory=Counts)
     seconds: float = 0.0
     errors: list[RejoinderError] = field(default_factory=list)  # what could not be read, or not to its end
-    left_out: PassedOver | None = None  # pictures and the like
+    left_out: PassedOver | None = None  # pictures, notes and the like
 
 
 def import_files(
@@ -54,6 +54,9 @@ def import_files(
         scratch = unpacked_in(space, opened)
         taking = _Taking(space, opened, name, report)
         for path in paths:
+            if not path.exists():
+                yield Imported(path, None, errors=[SourceError(f"{path}: no such file")])
+                continue
             for reader, group in groupby(units(path, forced, scratch), lambda unit: getattr(unit, "source", None)):
                 if reader is None:
                     yield _not_read(path, list(group))

@@ -71,7 +71,8 @@ class Home:
         for done in import_files(self._space, map(Path, paths), named(form) if form else None, source):
             for error in done.errors:
                 raise error
-            counted[done.label] = done.counts
+            if done.form is not None:
+                counted[done.label] = done.counts
         return counted
 
     def threads(self) -> Iterator[Thread]:

@@ -123,7 +123,7 @@ def _columns(path: Path, found: Sequence[str]) -> list[str]:
     if "id" not in columns or not _WORDS & set(columns):
         raise SourceError(
             f"{path}: expected the columns id and text (or title), as in Hacker News dumps; "
-            f"got {', '.join(found[:12]) or 'none'}. Nothing was imported"
+            f"got {', '.join(found[:12]) or 'none'}. Nothing was taken of it"
         )
     return columns
 

@@ -107,7 +107,7 @@ def _check(db: sqlite3.Connection, path: Path) -> None:
         there = {row[1] for row in db.execute(f"PRAGMA table_info({table})")}
         if missing := sorted(columns - there):
             raise SourceError(
-                f"{path}: the table {table} lacks {', '.join(missing)}: not a version that is known. Nothing was imported"
+                f"{path}: the table {table} lacks {', '.join(missing)}: not a version that is known. Nothing was taken of it"
             )
 
 
