@@ -23,7 +23,7 @@ ROWS = [[cell.strip() for cell in line.strip("|").split(" | ")] for line in PAGE
 def test_every_form_has_its_line_and_every_line_a_form_and_a_command() -> None:
     forms = {form.strip("`") for _, form, *_ in ROWS if form.startswith("`")}
     assert forms == set(registry.sources())
-    assert all(len(row) == 6 for row in ROWS)
+    assert all(len(row) == 7 for row in ROWS)
     assert all("rejoinder import " in row[3] or "rejoinder fetch " in row[2] for row in ROWS)
 
 

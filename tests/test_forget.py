@@ -28,6 +28,7 @@ from rejoinder.home.arpa import import_arpa
 from rejoinder.home.fitting import FitConfig, fit
 from rejoinder.home.forgetting import forget_everywhere
 from rejoinder.home.holders import clear
+from rejoinder.home.importing import import_files
 from rejoinder.home.library import Home
 from rejoinder.home.retraining import forget_and_retrain
 from rejoinder.home.sample import SAMPLE
@@ -303,6 +304,51 @@ def test_with_another_key_nobody_is_forgotten_by_half_and_nothing_comes_in(tmp_p
             forget_everywhere(space, items, author)
     with space.open_archive() as archive:
         assert next(archive.query("SELECT count(*), sum(author IS NOT NULL) FROM post")) == (50, 50)
+
+
+@pytest.mark.parametrize(
+    ("form", "named"),
+    [
+        ("mbox", "Ada@Example.org"),
+        ("mbox", "Ada Lovelace <ada@example.org>"),
+        ("mbox", "somebody else"),
+        ("zammad", "ada@example.org"),
+        ("zammad", "Ada Lovelace <ada@example.org>"),
+        ("zammad", "@ada@example.org"),
+        ("telegram", "5"),
+        ("telegram", "user5"),
+        ("reddit", "u/ada"),
+        ("reddit", "@ada"),
+    ],
+)
+def test_whoever_is_named_as_people_name_them_is_forgotten_and_does_not_come_back(form: str, named: str, tmp_path: Path) -> None:
+    space, other = Workspace(tmp_path / "home"), "Bob <bob@example.org>"
+    ada = "Somebody Else" if named == "somebody else" else "Ada Lovelace <ada@example.org>"
+    if form == "mbox":
+        file = tmp_path / "a.mbox"
+        file.write_text(
+            "".join(f"From a Mon Jan  3 10:00:00 2022\nFrom: {who}\nSubject: tea\n\n{who}.\n\n" for who in (ada, other))
+        )
+    else:
+        file = tmp_path / "a.json"
+        article = {"ticket_id": 7, "sender": "Customer", "internal": False, "created_at": "2024-01-01T10:00:00Z", "type": "web"}
+        file.write_text({
+            "zammad": json.dumps([article | {"id": n, "from": who, "body": "Tea."} for n, who in enumerate((ada, other), 1)]),
+            "telegram": json.dumps({"id": 1, "messages": [
+                {"id": n, "type": "message", "date_unixtime": "1704103200", "from_id": f"user{n}", "text": "Tea."} for n in (5, 6)
+            ]}),
+            "reddit": "\n".join(
+                json.dumps({"id": who, "name": f"t1_{who}", "link_id": "t3_x", "parent_id": "t3_x", "author": who, "body": "Tea.",
+                            "subreddit": "x", "created_utc": 1704103200}) for who in ("ada", "bob")
+            ),
+        }[form])  # fmt: skip
+    (done,) = import_files(space, [file])
+    assert done.form is not None and (done.form.name, done.counts.new) == (form, 2)
+    assert forget_everywhere(space, [], named).posts == 1
+    (again,) = import_files(space, [file])
+    assert (again.counts.new, again.counts.skipped) == (0, 1)
+    with pytest.raises(UnknownPost, match="author is"):
+        forget_everywhere(space, [], "nobody@example.org")
 
 
 def test_a_damaged_or_unfinished_model_does_not_stop_forgetting(tmp_path: Path) -> None:

@@ -216,7 +216,7 @@ def test_a_batch_costs_the_same_however_many_were_forgotten(tmp_path: Path) -> N
         with Archive.open(key.with_name("archive.db"), create=True) as archive:
             author_hasher(key)
             archive.add([Post(1, text="a"), Post(2, text="b")])
-            forget(archive, [2], None)
+            forget(archive, [2])
             with archive.writing():
                 rows = ((number.to_bytes(16),) for number in range(tombstones))
                 archive.execute_many("INSERT INTO tombstone VALUES (?)", rows)

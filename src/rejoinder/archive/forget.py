@@ -8,9 +8,11 @@ are found again.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import re
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
+from rejoinder.archive.mail.message import writer
 from rejoinder.archive.places import places
 from rejoinder.archive.split import Split
 from rejoinder.archive.store import Archive, Counts
@@ -31,28 +33,35 @@ class Forgotten:
     clean: bool  # whether no byte is left: not while another process keeps the write-ahead log alive
 
 
-def forget(archive: Archive, items: Sequence[int], author: bytes | None, source: str | None = None) -> Forgotten:
-    """Erase these items, or all posts of that author, or all of that place, with its name.
+def spellings(name: str) -> list[str]:
+    """How the forms of archive may have written an author whom a person names so: mail by the address, help desks with a side."""
+    bare = re.sub(r"^(?:@|/?u/)", "", name.strip())
+    known = [name, bare, *([writer(name)] if "@" in name or " " in bare else []), *([f"user{bare}"] if bare.isdecimal() else [])]
+    return [f"{side}{one}" for one in dict.fromkeys(known) for side in ("", "customer ", "agent ")]
+
+
+def forget(archive: Archive, items: Sequence[int], authors: Collection[bytes] = (), source: str | None = None) -> Forgotten:
+    """Erase these items, or all posts of these authors (spellings of one), or all of that place, with its name.
 
     What was forgotten before may be named again, to finish what was broken off.
 
     Raises:
         UsageError: none is given, or two are, which might be meant as what they have in common; nothing was erased.
-        UnknownPost: an item, the author or the place was never here; nothing was erased.
+        UnknownPost: an item, every one of the authors or the place was never here; nothing was erased.
         ArchiveError: the key beside the archive is not its own, so that nobody could be found by name; nothing was erased.
     """
-    if bool(items) + (author is not None) + (source is not None) != 1:
+    if bool(items) + bool(authors) + (source is not None) != 1:
         raise UsageError("give one of items (--item ID), an author (--author NAME) and a source (--source NAME) to forget")
     check_key(archive)
     mark = marker(archive)
-    wanted = _wanted(archive, items, author) + _of_place(archive, source)
+    wanted = _wanted(archive, items, authors) + _of_place(archive, source)
     archive.settle()
     gone = {post.id for post in wanted}
     revision = int(archive.meta("revision", 0))
     threads = {thread for number in gone for (thread,) in archive.query("SELECT thread FROM place WHERE id = ?", [number])}
     before = {post.id: (post, split) for thread in threads for post, split in _with_split(archive, thread)}
     with archive.writing():
-        stones = [mark(number) for number in gone.union(items)] + ([author] if author is not None else [])
+        stones = [*(mark(number) for number in gone.union(items)), *authors]
         archive.execute_many("INSERT OR IGNORE INTO tombstone VALUES (?)", ((stone,) for stone in stones))
         check_key(archive, keep=True)
         _erase(archive, gone)
@@ -73,17 +82,20 @@ def forget(archive: Archive, items: Sequence[int], author: bytes | None, source:
     return Forgotten(unique, tuple(left), tuple(joined), revision, int(archive.meta("revision", 0)), clean)
 
 
-def _wanted(archive: Archive, items: Sequence[int], author: bytes | None) -> list[Post]:
+def _wanted(archive: Archive, items: Sequence[int], authors: Collection[bytes]) -> list[Post]:
     """The posts that are meant; those whose tombstone stands already need not be here."""
     found = [post for number in items for post in archive.posts("id = ?", [number])]
     mark = marker(archive)
-    marks = among(archive, [*map(mark, items), *([] if author is None else [author])])
+    marks = among(archive, [*map(mark, items), *authors])
     missing = {number for number in items if mark(number) not in marks} - {post.id for post in found}
     if missing:
         raise UnknownPost(f"no post {min(missing)} in the archive {archive.path}; nothing was forgotten")
-    theirs = list(archive.posts("author = ?", [author])) if author is not None else []
-    if author is not None and not theirs and author not in marks:
-        raise UnknownPost(f"no post of that author in the archive {archive.path}; nothing was forgotten")
+    theirs = [post for author in authors for post in archive.posts("author = ?", [author])]
+    if authors and not theirs and marks.isdisjoint(authors):
+        raise UnknownPost(
+            f"no post of that author in the archive {archive.path}; nothing was forgotten. Mail knows an author by the address, "
+            "Discord, Slack, Telegram and some others by an id (docs/archives.md, the column `author is`)"
+        )
     return found + theirs
 
 

@@ -21,7 +21,12 @@ def forget(
         list[int] | None, typer.Option(min=1, max=2**63 - 1, metavar="ID", help="A post to forget.", show_default=False)
     ] = None,
     author: Annotated[
-        str | None, typer.Option(metavar="NAME", help="Forget all posts of this author.", show_default=False)
+        str | None,
+        typer.Option(
+            metavar="NAME",
+            help="Forget all posts of this author, as the form of archive names one (docs/archives.md).",
+            show_default=False,
+        ),
     ] = None,
     source: Annotated[
         str | None,

@@ -18,7 +18,7 @@ from dataclasses import dataclass, field
 from itertools import islice
 from pathlib import Path
 
-from rejoinder.archive.forget import Forgotten, forget
+from rejoinder.archive.forget import Forgotten, forget, spellings
 from rejoinder.archive.reader import ArchiveCorpus
 from rejoinder.archive.store import Archive
 from rejoinder.errors import ArchiveBusy, ModelError, RejoinderError
@@ -66,7 +66,8 @@ def forget_everywhere(
         ArchiveBusy: all is forgotten, but a reader keeps the archive's log alive: run the same again when it has ended.
     """
     with space.open_archive() as archive, locked(space.home, "forget", waiting=waiting), told_when_full(space.home):
-        forgotten = forget(archive, items, space.hasher()(author) if author is not None else None, source)
+        theirs = [] if author is None else list(map(space.hasher(), spellings(author)))
+        forgotten = forget(archive, items, theirs, source)
         outcome = Outcome(len(forgotten.gone), left=[str(path) for path in clear(space.home, names=source is not None)])
         _forget_tokenizers(space, archive, outcome)
         for name in LADDER:

@@ -88,6 +88,8 @@ class Home:
     def forget(self, *items: int, author: str | None = None, source: str | None = None) -> Outcome:
         """Erase posts, by number, of an author or of a place, from the archive and from what was learned from them, for good.
 
+        The author is named as in the archive that was imported: in mail by the address.
+
         Returns:
             How many posts, and what became of each rung.
 

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from rejoinder.archive.mail.message import writer
 from rejoinder.archive.tickets import Ticket, TicketEntry, TicketSource
 
 _STATES = {"1": "new", "2": "open", "3": "pending", "4": "closed", "6": "pending"}  # by their ids, as Zammad comes
@@ -42,6 +43,14 @@ def _whole(record: Mapping[str, Any]) -> Ticket:
     )
 
 
+def _writer(article: Mapping[str, Any]) -> object:
+    """The address of whoever wrote; the agents of a desk share one, and are told apart by their accounts."""
+    by, sender = article.get("created_by"), article.get("from")
+    if by and (article.get("sender") == "Agent" or not sender):
+        return by
+    return writer(sender) if isinstance(sender, str) and "@" in sender else sender
+
+
 def _entries(articles: Any) -> list[TicketEntry]:
     known = {str(one.get("message_id")): one.get("id") for one in articles if isinstance(one, Mapping) and one.get("message_id")}
     return [
@@ -50,7 +59,7 @@ def _entries(articles: Any) -> list[TicketEntry]:
             text=one.get("body"),
             markup="html" if one.get("content_type") == "text/html" else "plain",
             time=one.get("created_at"),
-            author=one.get("from") or one.get("created_by"),
+            author=_writer(one),
             agent=one.get("sender") == "Agent",
             private=one.get("internal"),
             notice=one.get("sender") == "System",
