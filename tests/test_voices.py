@@ -267,6 +267,15 @@ def test_a_home_mixes_its_counts_with_the_cell_of_the_package(tmp_path: Path, mo
     assert changed is not None and changed.outdated  # another package, without the part that it was made of
 
 
+def test_a_small_archive_is_not_told_to_fit_what_it_has_just_fitted(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    posts = [Post(1, Kind.STORY, "Kettles pour."), Post(2, Kind.COMMENT, "So do cups.", parent=1)]
+    make_archive(tmp_path / "archive.db", posts).close()
+    ran = CliRunner().invoke(app, ["fit", "--home", str(tmp_path)])
+    assert ran.exit_code == 0, ran.stderr
+    assert "there are too few dev posts here to measure on what is fitted; `rejoinder import` brings more" in ran.stdout
+    assert caplog.text.count("dev has no replies in two threads") <= 1
+
+
 def test_an_archive_without_replies_fits_what_it_can(tmp_path: Path) -> None:
     posts = [Post(n, Kind.STORY, f"Kettle {n % 7} pours into cup {n % 5}, as the potter said.") for n in range(1, 200)]
     make_archive(tmp_path / "archive.db", posts).close()

@@ -12,6 +12,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -144,6 +145,11 @@ def draw_trial(corpus: Corpus, seed: int) -> TrialPosts:
     chosen = _drawn([thread for thread in threads if thread.key not in read], seed)
     flattering = len(chosen) < FEWEST and bool(read)
     return TrialPosts(_drawn(threads, seed) if flattering else chosen, frozenset(read), flattering)
+
+
+def can_be_drawn(corpus: Corpus) -> bool:
+    """Whether dev has enough threads for a trial of any."""
+    return len(list(islice((thread for thread in corpus.threads("dev") if _own(thread)), 2))) == 2
 
 
 def _drawn(threads: Sequence[Thread], seed: int) -> tuple[Thread, ...]:

@@ -18,7 +18,7 @@ import numpy as np
 from rejoinder.engine.gate import Calibration
 from rejoinder.errors import ModelError, NotFitted, UsageError
 from rejoinder.home.lock import locked
-from rejoinder.home.trial import FEWEST, Trial, read_trial
+from rejoinder.home.trial import FEWEST, Trial, can_be_drawn, read_trial
 from rejoinder.home.workspace import Fitted, Workspace
 from rejoinder.ladder.metrics import bootstrap_change
 from rejoinder.models import LADDER, PACKAGE, Can, is_slow, those_that
@@ -91,9 +91,11 @@ def voices(space: Workspace) -> Voices:
         reason = f"`{best}`, taken in from elsewhere, speaks: there are no posts here to try it on"
     else:
         able = [name for name, found in here.items() if not (trial.read and _is_made_of_package(found))]
-        best, reason = _choose(
-            able or list(here), theirs, trial, {name: measured[name] for name in (*able, *theirs) if name in measured}
-        )
+        tried = {name: measured[name] for name in (*able, *theirs) if name in measured}
+        if here and theirs and not any(name in tried for name in able):
+            best, reason = theirs[0], f"the package speaks: {_unmeasured(space, here)}"
+        else:
+            best, reason = _choose(able or list(here), theirs, trial, tried)
     rest = sorted((name for name in here if name != best), key=lambda name: measured.get(name, np.inf))
     names = (best, *(name for name in (*rest, *theirs) if name != best))
     return Voices(best, reason, names, measured, tuple(passed_over))
@@ -157,8 +159,7 @@ def _choose(here: Sequence[str], theirs: Sequence[str], trial: Trial, measured: 
     package = theirs[0]
     if not here:
         return package, "the package speaks: nothing is fitted here yet that finishes sentences"
-    if best is None:
-        return package, "the package speaks: what is fitted here was not measured beside it; `rejoinder fit` does that"
+    assert best is not None  # noqa: S101 - else nothing is chosen
     if trial.threads < FEWEST or package not in measured:
         return package, f"the package speaks: {_unread(trial)}, too few to tell whether `{best}` is better"
     told = f"{measured[best]:.2f} bits per byte to the package's {measured[package]:.2f}, on {_unread(trial)}"
@@ -168,6 +169,17 @@ def _choose(here: Sequence[str], theirs: Sequence[str], trial: Trial, measured: 
     if change.high < 0:
         return package, f"the package speaks: `{best}`, fitted here, pays {told}"
     return package, f"the package speaks: `{best}`, fitted here, pays {told}, too near to tell"
+
+
+def _unmeasured(space: Workspace, here: Mapping[str, Fitted]) -> str:
+    """Why nothing that is fitted here was measured, and what to do."""
+    from rejoinder.archive.reader import ArchiveCorpus
+
+    with space.open_archive() as archive:
+        corpus = ArchiveCorpus(archive, Path(), next(iter(here.values())).manifest["split"])
+        if not can_be_drawn(corpus):
+            return "there are too few dev posts here to measure on what is fitted; `rejoinder import` brings more"
+    return "what is fitted here was not measured beside it; `rejoinder fit` does that"
 
 
 def _unread(trial: Trial) -> str:

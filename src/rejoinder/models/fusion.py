@@ -229,7 +229,8 @@ def _questions(corpus: Corpus, most: int, rng: np.random.Generator) -> Iterator[
     for part in parts:
         if len({key for key, _ in islice(groupby(_answered(corpus, part), key=itemgetter(0)), 2)}) > 1:
             break
-        _log.warning("dev has no replies in two threads, so the fusion is weighed on train")
+        if part == "dev":
+            _log.warning("dev has no replies in two threads, so the fusion is weighed on train")
     chosen = drawn(lambda: _answered(corpus, part), most, rng)
     for kind in (0, 1):
         some = [(key, pair) for key, pair in chosen if answers_comment(pair.context) == kind]
