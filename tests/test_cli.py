@@ -361,6 +361,21 @@ def test_what_is_missing_says_what_to_do(rejoinder: Rejoinder, hn_home: Path) ->
     assert "`rejoinder fetch hn --item 5` reads it" in rejoinder("reply", "--item", 5, "--home", hn_home).err
 
 
+def test_the_id_that_is_shown_before_an_import_is_the_one_that_the_archive_knows(rejoinder: Rejoinder, tmp_path: Path) -> None:
+    """And the id that a post has at its place leads to it; of other places than Hacker News nothing is to be fetched there."""
+    (tmp_path / "desk.csv").write_text("id,parent,text\n1,,How do I descale a kettle?\n2,1,With vinegar.\n")
+    home, where = tmp_path / "home", ("--map", "id=id,parent=parent,text=text", "--home", tmp_path / "home")
+    for name in ("desk", "office"):
+        given = ("import", tmp_path / "desk.csv", *where, *(["--source", name] if name == "office" else []))
+        (shown,) = re.findall(r"id (\d+); there: 2; parent: (\d+)", rejoinder(*given, "--show", 2).out)
+        assert rejoinder(*given).code == 0
+        with Workspace(home).open_archive() as archive:
+            assert [post.id for post in archive.path_to(int(shown[0]))] == [int(shown[1]), int(shown[0])]
+        assert f"post 2 of `{name}` is {shown[0]} here" in rejoinder("reply", "--item", 2, "--home", home).err
+        assert f"post 2 of `{name}` is {shown[0]} here" in rejoinder("forget", "--item", 2, "--home", home).err
+    assert "`rejoinder import --show N` and `rejoinder reply` show the ids" in rejoinder("reply", "--item", 9, "--home", home).err
+
+
 @pytest.mark.parametrize("command", [["info"], ["reply", "x"], ["fit"], ["fetch", "hn", "--item", "1"], ["import"]], ids="-".join)
 def test_a_home_that_is_a_file_is_named_in_one_line(rejoinder: Rejoinder, tmp_path: Path, command: list[str]) -> None:
     home = tmp_path / "home"
@@ -1020,7 +1035,7 @@ def test_a_table_of_other_names_is_shown_and_then_taken_by_a_map(rejoinder: Rejo
     (tmp_path / "desk.csv").write_text("nr,re,body\nA,,a question\nB,A,an answer\n")
     given = ["import", tmp_path / "desk.csv", "--map", "id=nr,parent=re,text=body", "--home", tmp_path / "home"]
     shown = rejoinder(*given, "--show", "3")
-    assert shown.code == 0 and "id B; " in shown.out and "an answer" in shown.out and not (tmp_path / "home").exists()
+    assert shown.code == 0 and "; there: B; " in shown.out and "an answer" in shown.out and not (tmp_path / "home").exists()
     assert rejoinder(*given).code == 0
     found = rejoinder("info", "--home", tmp_path / "home", "--json").json
     assert (found["sources"], found["pairs"]) == ({"desk": 2}, 1)

@@ -13,7 +13,7 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
 from rejoinder.archive.mail.message import writer
-from rejoinder.archive.places import places
+from rejoinder.archive.places import places, where_to_look
 from rejoinder.archive.split import Split
 from rejoinder.archive.store import Archive, Counts
 from rejoinder.archive.tombstones import among, check_key, marker
@@ -89,7 +89,10 @@ def _wanted(archive: Archive, items: Sequence[int], authors: Collection[bytes]) 
     marks = among(archive, [*map(mark, items), *authors])
     missing = {number for number in items if mark(number) not in marks} - {post.id for post in found}
     if missing:
-        raise UnknownPost(f"no post {min(missing)} in the archive {archive.path}; nothing was forgotten")
+        number = min(missing)
+        raise UnknownPost(
+            f"no post {number} in the archive {archive.path}; nothing was forgotten; {where_to_look(archive, number)}"
+        )
     theirs = [post for author in authors for post in archive.posts("author = ?", [author])]
     if authors and not theirs and marks.isdisjoint(authors):
         raise UnknownPost(

@@ -7,6 +7,7 @@ cannot clash; the own ids, and links that no template gives, are kept in `origin
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import islice
 from typing import TYPE_CHECKING
 from urllib.parse import quote
 
@@ -86,6 +87,18 @@ def origin(archive: Archive, number: int) -> Origin | None:
     found = next((known for known in places(archive) if known.number == source), None)
     own = str(number) if own is None else own
     return Origin(found.name if found else "", own, link or (found.url(own) if found else None), time, author)
+
+
+def where_to_look(archive: Archive, number: int) -> str:
+    """What to do about a number that no post of the archive has: it may be the id that a post has at its place."""
+    rows = archive.query(
+        "SELECT id, name FROM origin JOIN post USING (id) JOIN source ON number = source WHERE own = ?", [str(number)]
+    )
+    if meant := [f"post {number} of `{name}` is {known} here" for known, name in islice(rows, 3)]:
+        return ", ".join(meant)
+    if {known.name for known in places(archive)} == {HN}:
+        return f"`rejoinder fetch hn --item {number}` reads it"
+    return "`rejoinder import --show N` and `rejoinder reply` show the ids that posts have here"
 
 
 def notices(archive: Archive) -> str:

@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import Any, Self
 
 from rejoinder.archive.batches import NOWHERE, ItemBatch, Own, batches
-from rejoinder.archive.places import Place, place, places
+from rejoinder.archive.places import Place, place, places, where_to_look
 from rejoinder.archive.rows import COLUMNS, POSTS, UPSERT, WIDTH, Row, merge, to_post, to_row
 from rejoinder.archive.schema import check_ours, migrate, use_wal
 from rejoinder.archive.source import BATCH_SIZE, HN, Item
@@ -155,7 +155,7 @@ class Archive:
         """
         found = next(self.posts("id = ?", [number]), None) if abs(number) < 2**63 else None
         if found is None:
-            raise UnknownPost(f"no post {number} in the archive {self.path}; `rejoinder fetch hn --item {number}` reads it")
+            raise UnknownPost(f"no post {number} in the archive {self.path}; {where_to_look(self, number)}")
         if found.state is not State.LIVE:
             raise UnknownPost(f"post {number} was {found.state.name.lower()} at its source; its words are not kept")
         return found

@@ -20,7 +20,7 @@ from rejoinder.post import Post
 
 if TYPE_CHECKING:
     from rejoinder.archive.intake import Unit
-    from rejoinder.archive.source import Source
+    from rejoinder.archive.source import Hasher, Source
     from rejoinder.archive.split import Method
     from rejoinder.archive.store import Counts
     from rejoinder.home.workspace import Workspace
@@ -72,7 +72,7 @@ def import_files(
     forced = named(form) if form else _mapped(fields) if fields else None
     if show:
         for path in _paths(paths):
-            _show(workspace(home), path, forced, show)
+            _show(workspace(home), path, forced, source, show)
         return
     results: list[dict[str, Any]] = []
     errors: list[RejoinderError] = []
@@ -116,42 +116,47 @@ def _mapped(fields: str) -> Source:
     return read_map(fields)
 
 
-def _show(space: Workspace, path: Path, forced: Source | None, count: int) -> None:
+def _show(space: Workspace, path: Path, forced: Source | None, name: str | None, count: int) -> None:
     """The first posts of each form that would be taken, and nothing else."""
     from contextlib import ExitStack
     from itertools import groupby
 
     from rejoinder.archive.intake import Unit, units
-    from rejoinder.home.importing import unpacked_in
+    from rejoinder.home.importing import called, numbering, unpacked_in
 
     errors: list[RejoinderError] = []
     with ExitStack() as opened:
         for reader, group in groupby(units(path, forced, unpacked_in(space, opened)), lambda unit: getattr(unit, "source", None)):
             if reader is not None:
-                _show_first(path, reader, (unit for unit in group if isinstance(unit, Unit)), count)
+                hasher = numbering(space, called(path, reader, name))
+                _show_first(path, hasher, reader, (unit for unit in group if isinstance(unit, Unit)), count)
             else:
                 errors += [unit for unit in group if isinstance(unit, RejoinderError)]
     if errors:
         raise errors[-1]
 
 
-def _show_first(path: Path, reader: Source, group: Iterator[Unit], count: int) -> None:
+def _show_first(path: Path, hasher: Hasher, reader: Source, group: Iterator[Unit], count: int) -> None:
     """The first posts that one source would take."""
     import textwrap
     from itertools import islice
 
-    from rejoinder.archive.source import Hasher, Skipped
+    from rejoinder.archive.source import Skipped
 
     say(f"{path.name}: {reader.what}, by {reader.marks}")
-    hasher = Hasher(b"", reader.name)
     for item in islice((item for unit in group for item in unit.source.read(unit.path, hasher)), count):
         if isinstance(item, Skipped):
             say(f"  not taken: {item.reason} ({item.where})")
             continue
-        own = item.own or item.id if isinstance(item, Post) else item.id
         if isinstance(item, Post):
-            told = {"parent": item.parent, "time": item.time, "author": item.author and "kept as a hash", "title": item.title}
-            say(f"  id {own}; " + "; ".join(f"{name}: {value or 'none'}" for name, value in told.items()))
+            own = {"there": item.own} if item.own else {}
+            told = own | {
+                "parent": item.parent,
+                "time": item.time,
+                "author": item.author and "kept as a hash",
+                "title": item.title,
+            }
+            say(f"  id {item.id}; " + "; ".join(f"{name}: {value or 'none'}" for name, value in told.items()))
             say(f"    {textwrap.shorten(visible(item.text), 200, placeholder=' …') or '(no words)'}")
 
 

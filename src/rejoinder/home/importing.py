@@ -94,11 +94,10 @@ class _Taking:
         assert reader is not None  # noqa: S101 - for the type checker
         if self._archive is None and self._space.archive_file.is_file():
             self._archive = self._opened.enter_context(self._space.open_archive())
-        into.place = self._name or (into.path.name.partition(".")[0] if reader.name == "map" else reader.name)
-        known = [] if self._archive is None else [at.hashed for at in places(self._archive) if at.name == into.place]
+        into.place = called(into.path, reader, self._name)
         first = next(group)
         into.label = first.label
-        some = _read(into, chain([first], group), self._space.hasher(into.place, hashed=known[0] if known else None))
+        some = _read(into, chain([first], group), self._space.hasher(into.place, hashed=_is_hashed(self._archive, into.place)))
         begun = list(islice(some, 1))
         if begun:
             if self._archive is None:  # not before there is something to write: a refused file leaves no archive behind
@@ -109,6 +108,24 @@ class _Taking:
             into.errors.append(_nothing(into.path.parent / into.label, reader, into.counts))
         into.seconds = perf_counter() - began
         return into
+
+
+def called(path: Path, reader: Source, name: str | None) -> str:
+    """What a place is called: as a person says, else by the form, or by the file where only a map says what it holds."""
+    return name or (path.name.partition(".")[0] if reader.name == "map" else reader.name)
+
+
+def numbering(space: Workspace, name: str) -> Hasher:
+    """What numbers the posts of a place as an import would; it knows no key, and writes nothing."""
+    if not space.archive_file.is_file():
+        return Hasher(b"", name)
+    with space.open_archive() as archive:
+        return Hasher(b"", name, _is_hashed(archive, name))
+
+
+def _is_hashed(archive: Archive | None, name: str) -> bool | None:
+    """Whether the posts of a place are numbered by hash, where that is settled."""
+    return None if archive is None else next((at.hashed for at in places(archive) if at.name == name), None)
 
 
 def _read(into: Imported, group: Iterable[Unit], hasher: Hasher) -> Iterator[ItemBatch]:
