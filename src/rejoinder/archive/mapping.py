@@ -12,6 +12,7 @@ from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
+from rejoinder.archive.html import unescape
 from rejoinder.archive.json_records import json_lines, json_records
 from rejoinder.archive.markup import MARKUPS
 from rejoinder.archive.peek import peek
@@ -20,6 +21,7 @@ from rejoinder.archive.tables import rows
 from rejoinder.errors import SourceError, UsageError
 
 _FIELDS = ("id", "parent", "root", "text", "title", "time", "author", "link", "url", "score", "solved", "answer")
+_ESCAPED = ("html", "bbcode", "mail-html")  # markups whose boards keep titles with entities
 _KNOWN = (*_FIELDS, "markup", "at")
 
 
@@ -86,6 +88,8 @@ class Mapped(Source):
                 continue
             values: dict[str, Any] = {name: _value(found, field) for name, field in self.fields.items()}
             link = values.pop("link", None)
+            if self._markup in _ESCAPED and isinstance(values.get("title"), str):
+                values["title"] = unescape(values["title"])
             yield Record(**values, markup=self._markup, link=link if isinstance(link, str) else None).post(hasher, where)
 
     def _records(self, path: Path) -> Iterator[tuple[str, Mapping[str, Any] | Skipped]]:

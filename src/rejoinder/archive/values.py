@@ -180,5 +180,10 @@ def text(value: object) -> str:
 
 
 def line(value: object) -> str:
-    """One line of text, entities unescaped: a title, an address."""
+    """One line of text: a title, an address."""
+    return " ".join(clean(text(value)).split()) if value else ""
+
+
+def escaped_line(value: object) -> str:
+    """One line of HTML without tags, its entities unescaped."""
     return " ".join(clean(unescape(text(value))).split()) if value else ""

@@ -20,7 +20,7 @@ from rejoinder.archive.json_source import JsonSource
 from rejoinder.archive.peek import peek
 from rejoinder.archive.source import Hasher, Item, Record, Skipped, guarded, guarded_all
 from rejoinder.archive.tables import rows
-from rejoinder.archive.values import flag, is_nothing
+from rejoinder.archive.values import escaped_line, flag, is_nothing
 from rejoinder.errors import SourceError
 from rejoinder.post import State
 
@@ -90,7 +90,7 @@ class Discourse(JsonSource):
             id=f"{about}/{number}" if number else None,
             text=written or get("cooked"),
             markup="discourse" if written else "html",
-            title=get("topic_title") or known.get("title") or known.get("fancy_title"),
+            title=get("topic_title") or known.get("title") or escaped_line(known.get("fancy_title")),
             parent=None if opens else f"{about}/{answered or 1}",
             root=f"{about}/1",
             time=get("created_at"),

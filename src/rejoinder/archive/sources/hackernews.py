@@ -19,7 +19,7 @@ from rejoinder.archive.peek import peek
 from rejoinder.archive.source import HN, Hasher, Item, Piece, Skipped, Source, named, refused
 from rejoinder.archive.streams import plain_name
 from rejoinder.archive.tables import rows
-from rejoinder.archive.values import LARGEST, BadValue, flag, line, optional, seconds, text, whole
+from rejoinder.archive.values import LARGEST, BadValue, escaped_line, flag, optional, seconds, text, whole
 from rejoinder.errors import SourceError
 from rejoinder.post import Kind, Post, State
 
@@ -157,7 +157,7 @@ def _post(record: Mapping[str, Any], hash_author: Names) -> Post:
         parent = optional(_id, parent)
     if story is not None:
         story = optional(_id, story)
-    title = named("title", line, title) if title else ""
+    title = named("title", escaped_line, title) if title else ""
     kind = _kind(get("type"), title, parent)
     if parent is None and kind is Kind.POLLOPT:
         parent = optional(_id, get("poll"))
@@ -174,7 +174,7 @@ def _post(record: Mapping[str, Any], hash_author: Names) -> Post:
     words = to_text(named("text", text, get("text")))
     url, score = get("url"), get("score")
     if url is not None:
-        url = optional(line, url) or None
+        url = optional(escaped_line, url) or None
     if score is not None:
         score = optional(whole, score)
     return Post(number, kind, words, title, parent, story, moment, author, url, score)

@@ -116,7 +116,7 @@ def _record(row: Mapping[str, Any]) -> Record:
         time=get("created_utc"),
         author=None if author in _GONE else author,
         link=f"https://www.reddit.com{permalink}" if isinstance(permalink, str) and permalink.startswith("/r/") else None,
-        url=None if comment or get("is_self") else get("url"),
+        url=unescape(address) if isinstance(address := get("url"), str) and not comment and not get("is_self") else None,
         score=get("score"),
         state=_GONE.get(str(text), State.LIVE) if comment or not get("title") else State.LIVE,
     )

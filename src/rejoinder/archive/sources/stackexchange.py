@@ -17,7 +17,7 @@ from rejoinder.archive.json_source import JsonSource
 from rejoinder.archive.peek import peek
 from rejoinder.archive.source import Hasher, Item, Record, Skipped, guarded, guarded_all
 from rejoinder.archive.streams import UNREADABLE, open_stream
-from rejoinder.archive.values import LONGEST_TEXT
+from rejoinder.archive.values import LONGEST_TEXT, escaped_line
 from rejoinder.errors import SourceError
 
 _ATTRIBUTE = re.compile(r'\s([A-Za-z]+)="([^"]*)"')
@@ -66,9 +66,9 @@ class StackExchange(JsonSource):
         number = get(f"{kind}_id")
         return Record(
             id=f"c{number}" if kind == "comment" and number else number,
-            text=get("body") or get("body_markdown"),
+            text=get("body") or unescape(str(get("body_markdown") or "")),
             markup="html" if get("body") else "markdown",
-            title=get("title"),
+            title=escaped_line(get("title")),
             parent={"question": None, "answer": get("question_id"), "comment": get("post_id")}[kind],
             time=get("creation_date"),
             author=owner.get("user_id") or owner.get("display_name"),
