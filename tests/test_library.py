@@ -11,10 +11,13 @@ from pathlib import Path
 
 import pytest
 from conftest import make_archive, toy_posts
+from typer.testing import CliRunner
 
 import rejoinder
 from rejoinder import Home, Kind, Post
+from rejoinder.cli import app
 from rejoinder.errors import NotFitted, SourceError, UsageError
+from rejoinder.home.own_text import erase, remember
 
 ROOT = Path(__file__).resolve().parents[1]
 PAGE = (ROOT / "docs" / "python.md").read_text(encoding="utf-8")
@@ -107,9 +110,39 @@ def test_a_rung_that_has_read_the_test_posts_is_not_measured_on_them(home: Home)
         home.measure("markov")
 
 
+@pytest.mark.parametrize("number", [0, -1])
+def test_less_than_one_of_anything_is_a_clear_error(home: Home, number: int) -> None:
+    for ask, name in (
+        (lambda: home.measure("kneser_ney", posts=number), "posts"),
+        (lambda: home.complete("The", k=number), "k"),
+        (lambda: home.complete("The", words=number), "words"),
+        (lambda: home.reply("Why?", k=number), "k"),
+    ):
+        with pytest.raises(UsageError, match=f"`{name}` must be at least 1; got {number}"):
+            ask()
+
+
+def test_what_is_remembered_is_heard_until_it_is_erased(tmp_path: Path) -> None:
+    home, draft = Home(tmp_path), "Kind reg"
+    text = "\n\n".join(f"Thanks for letter {number}.\nKind regards, Zyzzyva Quill" for number in range(4))
+
+    def heard() -> set[bool]:
+        ran = CliRunner().invoke(app, ["complete", draft, "--home", str(tmp_path), "--json"])
+        theirs = [found["text"] for found in json.loads(ran.stdout)["continuations"]]
+        ours = [found.text for found in home.complete(draft)]
+        assert ours == theirs
+        return {any("Zyzzyva" in found for found in ours)}
+
+    assert heard() == {False}
+    remember(tmp_path, text)
+    assert heard() == {True}
+    erase(tmp_path)
+    assert heard() == {False}
+
+
 def test_a_file_that_is_not_there_is_an_error_and_what_was_read_before_it_is_kept(tmp_path: Path) -> None:
     (tmp_path / "a.jsonl").write_text('{"id": 1, "type": "story", "title": "Which teapot?", "time": 1}\n')
     home = Home(tmp_path / "home")
-    with pytest.raises(SourceError):
+    with pytest.raises(SourceError, match=r"b\.jsonl: no such file"):
         home.add(tmp_path / "a.jsonl", tmp_path / "b.jsonl")
     assert [post.title for thread in home.threads() for post in thread.posts] == ["Which teapot?"]

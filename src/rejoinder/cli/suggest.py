@@ -123,13 +123,13 @@ def complete(
     ] = None,
     own: Annotated[
         Path | None,
-        typer.Option(metavar="FILE", help="Text you wrote, posts parted by blank lines, to count in.", show_default=False),
+        typer.Option(metavar="FILE", help="Text you wrote, to count in instead of `own add`'s.", show_default=False),
     ] = None,
     allow_stale: AllowStale = False,
     home: Home = None,
     as_json: Json = False,
 ) -> None:
-    """Finish the sentence of a draft.
+    """Finish the sentence of a draft. What `rejoinder own add` remembered is counted in.
 
     \b
     Example:
@@ -137,7 +137,7 @@ def complete(
     """
     from rejoinder.archive.html import clean
     from rejoinder.engine.completion import complete as continuations
-    from rejoinder.home.own_text import with_own
+    from rejoinder.home.own_text import remembered, with_own, with_remembered
     from rejoinder.home.voices import phrases_of, voices
     from rejoinder.models import Can
     from rejoinder.models.loading import without_damaged
@@ -160,8 +160,8 @@ def complete(
         name = speaks.best if rung is None else rung if space.fitted_or_none(rung) else speaks.named(rung)
         reason = speaks.reason if rung is None else f"`{rung}` was asked for"
         model = space.load_those(Can.PREDICT, [name], allow_stale=allow_stale)[name]
-        voiced = model if written is None else with_own(name, model, written)
-        phrases, own_words = phrases_of(space, name, tell), words_of(written or "")
+        voiced = with_remembered(name, model, space.home) if written is None else with_own(name, model, written)
+        phrases, own_words = phrases_of(space, name, tell), words_of(remembered(space.home) if written is None else written)
         return name, reason, continuations(voiced, Query(context, typed), count, words, phrases=phrases, own=own_words)
 
     name, reason, found = without_damaged(finished)

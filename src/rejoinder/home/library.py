@@ -143,7 +143,7 @@ class Home:
 
         Raises:
             NotFitted: it is not fitted here.
-            UsageError: it has read the test posts, or may have, or does not predict text.
+            UsageError: it has read the test posts, or may have, or does not predict text; or `posts` is less than 1.
         """
         from math import inf
 
@@ -155,6 +155,7 @@ class Home:
         from rejoinder.ladder.text_evaluation import score_text
         from rejoinder.models import Can
 
+        _at_least_one(posts=posts)
         model = self._space.load_those(Can.PREDICT, [rung])[rung]
         fitted = self.rungs()[rung]
         if fitted.stale or fitted.manifest["on"] != "train":
@@ -181,6 +182,8 @@ class Home:
     def complete(self, draft: str, answers: Answered = (), k: int = 3, words: int = 12) -> list[Continuation]:
         """At most `k` continuations of a draft, the likeliest first, by the voice of this home.
 
+        What the person had remembered (`rejoinder own add`) is counted in.
+
         Args:
             draft: what is typed so far, the caret at its end.
             answers: what it is an answer to; () where that is not known.
@@ -189,15 +192,18 @@ class Home:
 
         Raises:
             NotFitted: no rung predicts text, here or in the package.
+            UsageError: `k` or `words` is less than 1.
         """
         from rejoinder.engine.completion import complete as continuations
 
+        _at_least_one(k=k, words=words)
         opened = self._open()
         context = self._context(answers) or (Post(0),)  # a draft answers something, as most do
 
         def finished(speaks: Voices) -> list[Continuation]:
             best = speaks.best
-            return continuations(opened.model(best), Query(context, draft), k, words, phrases=opened.phrases(best))
+            model, own = opened.voiced(best)
+            return continuations(model, Query(context, draft), k, words, phrases=opened.phrases(best), own=own)
 
         return opened.heard(finished)
 
@@ -209,7 +215,12 @@ class Home:
             k: how many at most; there may be none.
             everything: also what is not likely to be on topic.
             generate: also replies that a model makes, marked as such.
+
+        Raises:
+            UnknownPost: there is no post of that number.
+            UsageError: `k` is less than 1.
         """
+        _at_least_one(k=k)
         return self._open().reply(self._context(answers), k, generate=generate, everything=everything)[1]
 
     def _open(self) -> OpenHome:
@@ -233,6 +244,12 @@ class Home:
 
     def _archive(self) -> Archive:
         return self._open().archive()
+
+
+def _at_least_one(**given: int) -> None:
+    for name, value in given.items():
+        if value < 1:
+            raise UsageError(f"`{name}` must be at least 1; got {value}")
 
 
 def complete(draft: str, answers: Answered = (), k: int = 3, *, home: str | Path | None = None) -> list[Continuation]:

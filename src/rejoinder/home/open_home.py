@@ -33,6 +33,7 @@ from rejoinder.models.directory import given_up
 from rejoinder.models.interfaces import LanguageModel, Personal, Suggester
 from rejoinder.models.loading import without_damaged
 from rejoinder.models.lstm.rung import LSTM
+from rejoinder.models.mixture import with_personal
 from rejoinder.post import Kind, Post, Suggestion
 from rejoinder.text.phrases import Phrases
 from rejoinder.text.words import words
@@ -194,15 +195,25 @@ class OpenHome:
         counts, words = self._own() if own else ((), frozenset())
         return engine.open(context, blocked=blocked, own=counts, own_words=words)
 
+    def voiced(self, name: str) -> tuple[LanguageModel, frozenset[str]]:
+        """One of `voices.typists` with what the person wrote counted in, and the words of that."""
+        model, (counts, own_words) = self.model(name), self._own()
+        same = model.tokenizer.fingerprint()
+        mine = next((one for one in counts if one.tokenizer.fingerprint() == same), None)
+        return (model if mine is None else with_personal(name, model, mine)), own_words
+
     def _own(self) -> tuple[tuple[Personal, ...], frozenset[str]]:
         """Counts of what the person wrote, by the tokenizer of each voice, and its words, where that is remembered."""
         return self._once("own", self._count_own)  # type: ignore[no-any-return]
 
     def _count_own(self) -> tuple[tuple[Personal, ...], frozenset[str]]:
+        if not (text := remembered(self.home.home)):
+            self._own_before = {}
+            return (), frozenset()
         tokenizers = {model.tokenizer.fingerprint(): model.tokenizer for model in self.engine.voices.values()}
         counts = {same: own_model(self.home.home, found, self._own_before.get(same)) for same, found in tokenizers.items()}
         self._own_before = {same: one for same, one in counts.items() if one is not None}
-        return tuple(self._own_before.values()), frozenset(words(remembered(self.home.home)))
+        return tuple(self._own_before.values()), frozenset(words(text))
 
     # --- posts and replies ---------------------------------------------------------------------------------------
 

@@ -204,6 +204,12 @@ def with_own(name: str, model: LanguageModel, text: str) -> Mixture:
     return with_personal(name, model, count_own(text, model.tokenizer))
 
 
+def with_remembered(name: str, model: LanguageModel, home: Path) -> LanguageModel:
+    """The rung of that name with what is remembered in a home mixed in; itself where no words are."""
+    own = own_model(home, model.tokenizer)
+    return model if own is None else with_personal(name, model, own)
+
+
 def remember(home: Path, text: str) -> None:
     """Add what somebody wrote to what is remembered.
 
