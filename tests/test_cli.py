@@ -1088,6 +1088,23 @@ def test_notes_beside_posts_are_left_out_and_alone_they_are_an_error(rejoinder: 
     assert "such as notes/LICENSE" in ran.out and "3 lines = 0 new" in ran.out
 
 
+def test_after_an_import_that_was_stopped_info_says_that_posts_are_in_no_thread_yet(
+    rejoinder: Rejoinder, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file, home = lines(tmp_path / "a.jsonl", *items(4)), ("--home", tmp_path / "home")
+
+    def stopped(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patched:
+        patched.setattr(Archive, "settle", stopped)
+        assert rejoinder("import", file, *home).code == 130
+    assert "0; 12 posts are in none yet: run the import again, or `rejoinder fit`" in rejoinder("info", *home).out
+    assert rejoinder("info", *home, "--json").json["unsettled"] == 12
+    assert rejoinder("import", file, *home).code == 0
+    assert "in none yet" not in rejoinder("info", *home).out
+
+
 @pytest.mark.parametrize("what", ["folder", "zip", "nothing"])
 def test_where_there_is_nothing_to_import_that_is_an_error(what: str, rejoinder: Rejoinder, tmp_path: Path) -> None:
     path, home = tmp_path / "empty", tmp_path / "home"

@@ -483,6 +483,7 @@ def test_the_figures_of_an_archive_were_worked_by_hand(archive: Archive) -> None
         "dead": 1,
         "deleted": 1,
         "threads": 3,  # 1 with all below it, 50 with 5, 8
+        "unsettled": 0,
         "pairs": 3,
         "pairs_to_opening_posts": 1,
         "words": 3 + 3 + 3 + 1 + 1,

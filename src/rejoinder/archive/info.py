@@ -42,6 +42,7 @@ class Info:
     dead: int
     deleted: int
     threads: int
+    unsettled: int  # posts that an import which was stopped left in no thread yet
     pairs: int  # replies with words whose parent is here and has words
     pairs_to_opening_posts: int
     words: int
@@ -77,6 +78,7 @@ def read_info(archive: Archive, method: Method = "hash") -> Info:
         dead=states.get(State.DEAD, 0),
         deleted=states.get(State.DELETED, 0),
         threads=threads,
+        unsettled=posts - one("SELECT count(*) FROM place")[0],
         pairs=pairs,
         pairs_to_opening_posts=to_opening,
         words=words,

@@ -249,11 +249,12 @@ def info(
     kinds = ", ".join(f"{count:,} {kind}" for kind, count in found.kinds.items())
     gone = f"; without words: {found.deleted:,} deleted, {found.dead:,} dead" if found.deleted or found.dead else ""
     dates = f"{found.first} to {found.last}" if found.first else "none"
+    loose = f"; {found.unsettled:,} posts are in none yet: run the import again, or `rejoinder fit`" if found.unsettled else ""
     parts = "; ".join(f"{part} {n['threads']:,} threads, {n['posts']:,} posts" for part, n in found.parts.items())
     lines = {
         "archive": f"{space.archive_file} ({size(found.bytes)}), from {_sources(found.sources)}",
         "posts": f"{found.posts:,} ({kinds}){gone}",
-        "threads": f"{found.threads:,}",
+        "threads": f"{found.threads:,}{loose}",
         "pairs": f"{found.pairs:,} replies with what they answer, {found.pairs_to_opening_posts:,} of them to an opening post",
         "words": f"{found.words:,}",
         "authors": f"{found.authors:,} (as keyed hashes; no names are kept)",
