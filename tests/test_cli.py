@@ -851,7 +851,7 @@ def test_complete_without_a_fitted_rung_says_what_to_do(
 def test_json_of_import_has_the_keys_it_promises(rejoinder: Rejoinder, tmp_path: Path) -> None:
     found = rejoinder("import", lines(tmp_path / "a.jsonl", *items(1)), "--home", tmp_path, "--json").json
     assert set(found) == {"files", "errors"}
-    assert set(found["files"][0]) == {"file", "form", "threads", *COUNTS}
+    assert set(found["files"][0]) == {"file", "form", "threads", *COUNTS, "absent", "goes_on"}
 
 
 def test_json_of_fetch_has_the_keys_it_promises(rejoinder: Rejoinder, server: HackerNewsServer, tmp_path: Path) -> None:

@@ -9,16 +9,19 @@ from __future__ import annotations
 
 import hashlib
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import ClassVar, NamedTuple, TypeVar
+from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple, TypeVar
 
 from rejoinder.archive.html import clean
 from rejoinder.archive.markup import to_text
 from rejoinder.archive.values import BadValue, line, optional, own_id, seconds, solved, text, whole
 from rejoinder.errors import RejoinderError
 from rejoinder.post import Kind, Post, State
+
+if TYPE_CHECKING:
+    from rejoinder.archive.rest import Named
 
 BATCH_SIZE = 2**24  # characters of text that are read, kept or written at a time, about
 HN = "hn"  # the source whose posts have the numbers of its own items
@@ -181,6 +184,12 @@ class Source(ABC):
     threading: ClassVar[str] = ""  # how threads come about where posts name no parent, said after an import
     beside: ClassVar[str] = ""  # patterns of the names of files that come along with it and hold no posts, with blanks
     notice: ClassVar[str] = ""  # what the place asks of people who write there, said wherever replies are suggested
+
+    rest: ClassVar[str] = ""  # how to get what a file names that is not in it
+
+    def named(self, page: Mapping[str, Any]) -> Iterable[Named]:
+        """What a page of JSON says of posts that may not be in it; asked of small files."""
+        return ()
 
     @abstractmethod
     def recognises(self, path: Path) -> bool:

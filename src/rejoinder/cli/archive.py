@@ -85,7 +85,8 @@ def import_files(
             if done.form is None:
                 continue
             told = {"file": str(done.path), "form": done.form.name, "threads": done.form.threading}
-            results.append({**told, **counts_as_dict(done.counts), "seconds": round(done.seconds, 2)})
+            absent = {"absent": done.rest.absent, "goes_on": done.rest.goes_on}
+            results.append({**told, **counts_as_dict(done.counts), **absent, "seconds": round(done.seconds, 2)})
             if not as_json and done.counts.lines:
                 label = done.label if done.files == 1 else f"{done.path.name} ({done.files:,} files)"
                 print_counts(label, done.counts, done.seconds)
@@ -93,6 +94,9 @@ def import_files(
                 say(f"  taken for {taken}; kept as the place `{done.place}`")
                 if done.form.threading:
                     say(f"  threads: {done.form.threading}")
+                if done.rest.absent or done.rest.goes_on:
+                    what = f"{done.rest.absent:,} posts that it names itself" if done.rest.absent else "what it says that follows"
+                    say(f"  not in it: {what}; to get them: {done.form.rest}")
     if as_json:
         print_json({"files": results, "errors": [str(error) for error in errors]})
     for earlier in errors[:-1]:

@@ -14,6 +14,7 @@ from rejoinder.archive.batches import ItemBatch, batches
 from rejoinder.archive.intake import PassedOver, Unit, units
 from rejoinder.archive.peek import peek
 from rejoinder.archive.places import place, places
+from rejoinder.archive.rest import Rest, pages
 from rejoinder.archive.source import BATCH_SIZE, Hasher, Item, Source
 from rejoinder.archive.store import BATCH, Archive, Counts
 from rejoinder.errors import MissingExtra, RejoinderError, SourceError
@@ -36,6 +37,14 @@ class Imported:
     seconds: float = 0.0
     errors: list[RejoinderError] = field(default_factory=list)  # what could not be read, or not to its end
     left_out: PassedOver | None = None  # pictures, notes and the like
+    rest: Rest = field(default_factory=Rest)  # what the files name that is not in them
+
+    def count(self, unit: Unit) -> None:
+        """One file more."""
+        self.files += 1
+        if type(unit.source).named is not Source.named:
+            for page in pages(unit.path):
+                self.rest.add(unit.source.named(page))
 
 
 def import_files(
@@ -137,7 +146,7 @@ def _read(into: Imported, group: Iterable[Unit], hasher: Hasher) -> Iterator[Ite
         from rejoinder.archive.read_ahead import read_ahead
 
         for unit in some:
-            into.files += 1
+            into.count(unit)
             try:
                 yield from read_ahead(unit.source, unit.path, hasher)
             except (SourceError, MissingExtra) as error:
@@ -150,7 +159,7 @@ def _is_large(unit: Unit) -> bool:
 
 def _read_here(into: Imported, group: Iterable[Unit], hasher: Hasher) -> Iterator[Item]:
     for unit in group:
-        into.files += 1
+        into.count(unit)
         try:
             yield from unit.source.read(unit.path, hasher)
         except (SourceError, MissingExtra) as error:

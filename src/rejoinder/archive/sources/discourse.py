@@ -10,7 +10,7 @@ A post that answers none by name answers the topic, and so its opening post. A f
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -18,6 +18,7 @@ from typing import Any
 from rejoinder.archive.json_pages import load_as_far
 from rejoinder.archive.json_source import JsonSource
 from rejoinder.archive.peek import peek
+from rejoinder.archive.rest import Named
 from rejoinder.archive.source import Hasher, Item, Record, Skipped, guarded, guarded_all
 from rejoinder.archive.tables import rows
 from rejoinder.archive.values import escaped_line, flag, is_nothing
@@ -39,6 +40,7 @@ class Discourse(JsonSource):
         "queued_posts.csv user_archive_profile.csv visits.csv"
     )
     marks = "posts with post_number, topic_id and cooked or raw"
+    rest = "`rejoinder fetch discourse https://HOST`, or save `/t/ID.json?print=true`"
     threading = "a post that names none it answers is taken to answer the opening post"
     places = {
         f"{at}post_number {at}{words}": at.strip(".")
@@ -51,6 +53,11 @@ class Discourse(JsonSource):
         columns = set(peek(path).columns)
         table = columns >= _OF_AN_ACCOUNT or (columns >= _OF_A_FORUM and bool(columns & {"raw", "cooked"}))
         return table or super().recognises(path)
+
+    def named(self, page: Mapping[str, Any]) -> Iterable[Named]:
+        """How many posts the topic has."""
+        if "posts_count" in page:
+            yield Named(page.get("id"), page["posts_count"], len(page["post_stream"]["posts"]))
 
     def read(self, path: Path, hasher: Hasher) -> Iterator[Item]:
         """The posts, in the file's order.

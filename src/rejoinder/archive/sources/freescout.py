@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
+from rejoinder.archive.rest import Named
 from rejoinder.archive.tickets import Ticket, TicketEntry, TicketSource
 
 
@@ -15,11 +16,17 @@ class FreeScout(TicketSource):
     name = "freescout"
     what = "conversations of FreeScout or Help Scout with their threads"
     marks = "a subject, and threads under _embedded"
+    rest = "save the next pages too (`?page=2` and so on)"
     places = {
         "_embedded.threads.body": "",
         "_embedded.conversations._embedded.threads.body": "_embedded.conversations",
     }
     whole = True
+
+    def named(self, page: Mapping[str, Any]) -> Iterable[Named]:
+        """How many conversations there are in all pages."""
+        if "totalElements" in (page.get("page") or {}):
+            yield Named("", page["page"]["totalElements"], len(page["_embedded"]["conversations"]))
 
     def ticket(self, values: list[dict[str, Any]], path: Path) -> Ticket:
         """A conversation with its threads."""

@@ -9,8 +9,9 @@ answers the issue.
 
 from __future__ import annotations
 
+import json
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -18,6 +19,7 @@ from rejoinder.archive.json_pages import page_records
 from rejoinder.archive.json_records import Row, json_records
 from rejoinder.archive.json_source import JsonSource
 from rejoinder.archive.peek import peek
+from rejoinder.archive.rest import Named
 from rejoinder.archive.source import Record
 from rejoinder.archive.values import solved
 
@@ -52,6 +54,7 @@ class GitHub(JsonSource):
         "protected_branches_* repositories_* repository_files_* schema.json teams_* urls.json users_*"
     )
     marks = "addresses of an issue or pull request, and a body"
+    rest = "`rejoinder fetch github OWNER/REPO`, or `gh api --paginate`"
     places = {
         **{f"{tree}.{name}": tree for tree in _TREES for name in ("number", "title")},
         "items.comments_url items.title": "items",  # of a search
@@ -66,6 +69,13 @@ class GitHub(JsonSource):
         )
         migrated = fields.get("type") in _MIGRATED and {"url", "user", "body"} <= set(fields)
         return rest or listed or migrated or super().recognises(path)
+
+    def named(self, page: Mapping[str, Any]) -> Iterable[Named]:
+        """How many issues a search found; in answers of GraphQL, whether anything has a next page."""
+        if "total_count" in page:
+            yield Named("", page["total_count"], len(page["items"]))
+        elif "data" in page:
+            yield Named("", goes_on='"hasNextPage": true' in json.dumps(page))
 
     def rows(self, path: Path) -> Iterator[Row]:
         """The issues and comments, in the file's order.

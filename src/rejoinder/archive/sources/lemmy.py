@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from rejoinder.archive.json_source import JsonSource
+from rejoinder.archive.rest import Named
 from rejoinder.archive.source import Record
 from rejoinder.archive.values import flag
 from rejoinder.post import State
@@ -17,6 +18,7 @@ class Lemmy(JsonSource):
     name = "lemmy"
     what = "Lemmy posts and comments, as its API gives them"
     marks = "comments with a path, or a post_view"
+    rest = "save `/api/v3/comment/list?post_id=ID&type_=All&limit=50&page=1` and the pages after it"
     places = {
         "comments.comment.path": "comments",
         "posts.post.ap_id": "posts",
@@ -25,6 +27,12 @@ class Lemmy(JsonSource):
         "comment.path comment.content": "",
         "post.ap_id post.name": "",
     }
+
+    def named(self, page: Mapping[str, Any]) -> Iterable[Named]:
+        """How many comments a post has, and which are here."""
+        if "post_view" in page:
+            yield Named(page["post_view"]["post"]["id"], page["post_view"]["counts"]["comments"])
+        yield from (Named(one["comment"]["post_id"], here=1) for one in page.get("comments") or ())
 
     def record(self, part: Mapping[str, Any], known: None) -> Record | str:
         """The post of a view of a post or a comment."""

@@ -8,7 +8,7 @@ from __future__ import annotations
 from array import array
 from bisect import bisect_left
 from collections import defaultdict
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import suppress
 from functools import partial
 from pathlib import Path
@@ -18,6 +18,7 @@ from rejoinder.archive.chat import SILENCE, TURNS, Turns
 from rejoinder.archive.json_pages import listed, load_as_far
 from rejoinder.archive.json_records import Row, json_records
 from rejoinder.archive.peek import peek
+from rejoinder.archive.rest import Named
 from rejoinder.archive.source import Hasher, Item, Record, Skipped, Source, guarded, guarded_all
 from rejoinder.archive.values import optional, seconds, whole
 from rejoinder.errors import SourceError
@@ -33,6 +34,7 @@ class Mattermost(Source):
     name = "mattermost"
     what = "Mattermost posts: answers of its API, or its bulk export"
     marks = "order and posts, or lines of type post with channel and message"
+    rest = "save the next pages too (`?page=1&per_page=200` and so on)"
     threading = TURNS
 
     def recognises(self, path: Path) -> bool:
@@ -40,6 +42,11 @@ class Mattermost(Source):
         found = peek(path)
         bulk = {"post.channel", "post.message"} <= set(found.fields) or '"type":"version"' in found.text[:200].replace(" ", "")
         return bulk or ("order" in found.text[:4_000] and any(name.endswith(".root_id") for name in found.fields))
+
+    def named(self, page: Mapping[str, Any]) -> Iterable[Named]:
+        """Whether older posts follow on a next page."""
+        if "prev_post_id" in page:
+            yield Named("", goes_on=bool(page["prev_post_id"]))
 
     def read(self, path: Path, hasher: Hasher) -> Iterator[Item]:
         """The posts, the oldest first where the file holds answers of the API; else in the file's order.

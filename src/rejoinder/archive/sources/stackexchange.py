@@ -7,7 +7,7 @@ an XML attribute. The dumps are read row by row, without their document type. Us
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from functools import partial
 from html import unescape
 from pathlib import Path
@@ -15,6 +15,7 @@ from typing import Any
 
 from rejoinder.archive.json_source import JsonSource
 from rejoinder.archive.peek import peek
+from rejoinder.archive.rest import Named
 from rejoinder.archive.source import Hasher, Item, Record, Skipped, guarded, guarded_all
 from rejoinder.archive.streams import UNREADABLE, open_stream
 from rejoinder.archive.values import LONGEST_TEXT, escaped_line
@@ -31,6 +32,7 @@ class StackExchange(JsonSource):
     name = "stackexchange"
     what = "a Stack Exchange site's dump (Posts.xml, Comments.xml) or questions from its API"
     marks = "rows with PostTypeId or PostId and Body or Text; items with question_id"
+    rest = "save the next pages too (`&page=2&pagesize=100` and so on)"
 
     beside = "Badges.xml PostHistory.xml PostLinks.xml Tags.xml Users.xml Votes.xml"
     places = {"items.question_id": "items", "items.comment_id items.post_id": "items"}
@@ -42,6 +44,11 @@ class StackExchange(JsonSource):
         comments = " PostId=" in head and " Text=" in head and "PostHistoryTypeId=" not in head
         rows = "<row " in head and ("PostTypeId=" in head or comments)
         return rows or super().recognises(path)
+
+    def named(self, page: Mapping[str, Any]) -> Iterable[Named]:
+        """Whether an answer of the API has a next page."""
+        if "has_more" in page:
+            yield Named("", goes_on=page["has_more"] is True)
 
     def read(self, path: Path, hasher: Hasher) -> Iterator[Item]:
         """The posts, in the file's order.

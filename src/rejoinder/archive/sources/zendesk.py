@@ -5,10 +5,11 @@ A page of comments alone says nothing of its ticket: such a page is read as a ti
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
+from rejoinder.archive.rest import Named
 from rejoinder.archive.tickets import Ticket, TicketEntry, TicketSource
 
 _BODY = ("html_body", "plain_body", "body")
@@ -20,6 +21,7 @@ class Zendesk(TicketSource):
     name = "zendesk"
     what = "tickets of Zendesk with their comments"
     marks = "tickets with requester_id and description; comments with author_id and public"
+    rest = "save the pages that `next_page` leads to, too (100 a page at most)"
     places = {
         "tickets.id tickets.comments.author_id tickets.comments.public": "tickets",
         "tickets.id tickets.requester_id tickets.description": "tickets",
@@ -28,6 +30,17 @@ class Zendesk(TicketSource):
         "comments.author_id comments.public": "",
         "requester_id submitter_id description": "",
     }
+
+    def named(self, page: Mapping[str, Any]) -> Iterable[Named]:
+        """How many comments, or tickets, there are in all pages, or whether there is a next one."""
+        here = page.get("comments") or page.get("tickets") or ()
+        if "end_of_stream" in page:  # of an incremental export, which always names a next page
+            yield Named("", goes_on=page["end_of_stream"] is not True)
+        elif "next_page" in page:
+            about = str(page["next_page"] or page.get("previous_page")).partition("?")[0]
+            yield Named(about, page.get("count"), len(here), goes_on=page["next_page"] is not None)
+        elif "has_more" in (page.get("meta") or {}):
+            yield Named("", goes_on=page["meta"]["has_more"] is True)
 
     def ticket(self, values: list[dict[str, Any]], path: Path) -> Ticket:
         """A ticket with its comments, or a page of comments alone."""

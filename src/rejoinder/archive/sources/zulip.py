@@ -6,7 +6,7 @@ A topic is a thread. A message that quotes another ("said", with a link to it) a
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from math import inf
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -14,6 +14,7 @@ from typing import Any, NamedTuple
 from rejoinder.archive.chat import Turns
 from rejoinder.archive.json_source import JsonSource
 from rejoinder.archive.peek import peek
+from rejoinder.archive.rest import Named
 from rejoinder.archive.source import Record
 
 _QUOTED = re.compile(r"/near/(\d{1,19})[\"')]")
@@ -35,6 +36,7 @@ class Zulip(JsonSource):
     what = "Zulip topics: zulip-archive, messages of the API, or a server's export"
     beside = "realm.json attachment.json analytics.json records.json migration_status.json"
     marks = "messages with sender_full_name and timestamp, or zerver_message"
+    rest = "`rejoinder fetch zulip https://HOST --zuliprc FILE`"
     threading = "a topic is a thread; a message that quotes none is taken to answer the one before it"
     places = {
         "zerver_message.date_sent": "zerver_message",
@@ -46,6 +48,12 @@ class Zulip(JsonSource):
         """Whether there are such messages; those of the API have a type, which those of zulip-archive lack."""
         at = self.at(path)
         return at is not None and (at != "" or "type" not in peek(path).fields)
+
+    def named(self, page: Mapping[str, Any]) -> Iterable[Named]:
+        """Whether older or newer messages follow on another page."""
+        for end in ("found_oldest", "found_newest"):
+            if end in page:
+                yield Named(end, goes_on=page[end] is not True)
 
     def begin(self, path: Path) -> Topic:
         """The topic that the file is named by, and the turns of all."""
