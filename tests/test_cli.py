@@ -47,6 +47,7 @@ COMMANDS = (
     "inspect analogy", "inspect map", "inspect vectors", "bundle",
     "model add", "model remove", "model use", "own add", "own show", "own phrases", "own erase",
 )  # fmt: skip
+GROUPS = "fetch", "inspect", "model", "own", "service", "arpa"
 CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")  # what a terminal might obey; newline and tab are text
 BUILT = get_command(app)  # once: building the commands takes longer than running most of them
 TITLE = "\x1b]0;owned\x07"  # sets the title of a terminal; unlike colours, it is not taken out on the way to a pipe
@@ -171,7 +172,7 @@ def empty_home(tmp_path: Path) -> Path:
 # --- help ------------------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("command", ["", "fetch", "inspect", "model", "own", "service", *COMMANDS])
+@pytest.mark.parametrize("command", ["", *GROUPS, *COMMANDS])
 def test_help_is_as_written_down(rejoinder: Rejoinder, command: str) -> None:
     ran = rejoinder(*command.split(), "--help")
     golden = HERE / "golden" / f"help{'-' if command else ''}{command.replace(' ', '-')}.txt"
@@ -188,7 +189,12 @@ def test_help_of_every_command_has_an_example_json_and_home(rejoinder: Rejoinder
     assert "--home" in shown or command in ("bundle", "tour", "service remove")  # two with archives of their own; one service
 
 
-@pytest.mark.parametrize("command", COMMANDS)
+@pytest.mark.parametrize("command", GROUPS)
+def test_help_of_some_commands_has_an_example(rejoinder: Rejoinder, command: str) -> None:
+    assert f"Example:\n    rejoinder {command} " in rejoinder(command, "--help").out
+
+
+@pytest.mark.parametrize("command", [*COMMANDS, *GROUPS])
 def test_examples_in_help_can_be_parsed(rejoinder: Rejoinder, command: str) -> None:
     examples = re.findall(r"^ +rejoinder (.*)$", rejoinder(*command.split(), "--help").out, re.MULTILINE)
     assert examples
@@ -216,7 +222,7 @@ def test_help_loads_nothing_heavy() -> None:
     code = f"""
 import sys
 from rejoinder.cli import main
-for command in {["", "fetch", "inspect", "model", "own", "service", *COMMANDS]!r}:
+for command in {["", *GROUPS, *COMMANDS]!r}:
     sys.argv = ["rejoinder", *command.split(), "--help"]
     try:
         main()
@@ -225,9 +231,7 @@ for command in {["", "fetch", "inspect", "model", "own", "service", *COMMANDS]!r
     print(command, [name for name in {heavy!r} if name in sys.modules], file=sys.stderr)
 """
     ended = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, env=clean_environment(), timeout=60)
-    assert ended.stderr.splitlines() == [
-        f"{command} []" for command in ["", "fetch", "inspect", "model", "own", "service", *COMMANDS]
-    ]
+    assert ended.stderr.splitlines() == [f"{command} []" for command in ["", *GROUPS, *COMMANDS]]
 
 
 def test_a_command_loads_no_other_one() -> None:
@@ -297,6 +301,14 @@ MISTAKES: dict[str, tuple[list[str], str]] = {
     "a setting out of range": (["fit", "--set", "bm25.b=2"], "`bm25.b` must lie in [0, 1]; got 2"),
     "a setting without a value": (["fit", "--set", "bm25.b"], "--set takes rung.key=value"),
     "settings that are not there": (["fit", "--config", "not-here.toml"], "not-here.toml"),
+    "an unknown command": (["improt"], "no such command 'improt'"),
+    "an unknown command of some": (["own", "ad"], "no such command 'ad'. Did you mean 'add'?; see rejoinder own --help"),
+    "an unknown option": (["fit", "--sed", "1"], "no such option: --sed (Possible options: --seed, --set, --store); see"),
+    "an unknown option of all": (["--loud", "info"], "no such option: --loud; see rejoinder --help"),
+    "no argument": (["import"], "missing argument 'PATH'; see rejoinder import --help"),
+    "one argument too many": (["info", "all"], "got unexpected extra argument(s) (all); see rejoinder info --help"),
+    "no number": (["complete", "x", "-k", "many"], "invalid value for '-k': it should be a valid integer; see"),
+    "a number out of range": (["complete", "x", "-k", "99"], "'-k': it should be less than or equal to 20; see"),
     "an unknown part to learn from": (["fit", "--on", "dev"], "--on must be train or all; got 'dev'"),
     "an unknown split": (["info", "--split", "size"], "--split must be hash or time; got 'size'"),
     "a file that is not there": (["import", "not-here.jsonl"], "not-here.jsonl: no such file"),
@@ -863,7 +875,7 @@ def test_json_of_info_has_the_keys_it_promises(rejoinder: Rejoinder, hn_home: Pa
     found = rejoinder("info", "--home", hn_home, "--json").json
     assert set(found) == {
         "archive", "forum", "sources", "posts", "kinds", "dead", "deleted", "threads", "pairs", "pairs_to_opening_posts", "words",
-        "authors", "first", "last", "undated", "orphans", "circular", "split", "parts", "bytes", "fit_would_gain",
+        "authors", "first", "last", "undated", "orphans", "circular", "split", "parts", "bytes", "fit_would_gain", "unsettled",
     }  # fmt: skip
 
 

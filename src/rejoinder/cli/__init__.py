@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from errno import EDQUOT, EFBIG, ENOSPC
 from functools import cache
 from importlib import import_module
@@ -15,7 +16,7 @@ import typer
 from rejoinder import __version__
 from rejoinder.cli.help import HelpCommand, HelpGroup
 from rejoinder.cli.output import be_quiet
-from rejoinder.errors import RejoinderError, Stopped
+from rejoinder.errors import RejoinderError, Stopped, UsageError
 
 _PLACES = {  # the command, or the group of commands, and where it lies; in the order of a day
     "import": "archive:import_files",
@@ -42,8 +43,16 @@ _PLACES = {  # the command, or the group of commands, and where it lies; in the 
 }
 
 
+_Refused = typer.BadParameter.__bases__[0]  # what typer raises for an option, an argument or a command that it does not take
+
+
 class _Commands(HelpGroup):
     """The commands, any of which may be stopped."""
+
+    def make_context(self, *given: Any, **more: Any) -> Any:
+        """What was asked for; a mistake in it is an error of ours."""
+        with _told_in_one_line():
+            return super().make_context(*given, **more)
 
     def list_commands(self, ctx: Any) -> list[str]:
         """Their names, in the order of a day."""
@@ -52,9 +61,23 @@ class _Commands(HelpGroup):
     def invoke(self, ctx: Any) -> Any:
         """Run one; Ctrl-C is an error of ours where the command has no better word."""
         try:
-            return super().invoke(ctx)
+            with _told_in_one_line():
+                return super().invoke(ctx)
         except KeyboardInterrupt:
             raise Stopped("stopped; what was finished is kept") from None
+
+
+@contextmanager
+def _told_in_one_line() -> Iterator[None]:
+    try:
+        yield
+    except _Refused as error:
+        said = error.format_message()  # type: ignore[attr-defined]
+        if "\n" in said:  # the help of a group, of which no command was named
+            raise
+        said = said.replace("Input should be", "it should be").partition(", unable to")[0].rstrip(".")
+        asked = error.ctx.command_path if error.ctx else "rejoinder"  # type: ignore[attr-defined]
+        raise UsageError(f"{said[:1].lower()}{said[1:]}; see {asked} --help") from None
 
 
 app: typer.Typer

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from rejoinder.cli.help import with_example
 from rejoinder.cli.layout import visible
 from rejoinder.cli.options import Home, Json, workspace
 from rejoinder.cli.output import facts, keeping, note, print_json, progress, say, size
@@ -25,7 +26,11 @@ if TYPE_CHECKING:
     from rejoinder.archive.store import Counts
     from rejoinder.home.workspace import Workspace
 
-fetch_app = typer.Typer(help="Read posts from a service into the archive.", no_args_is_help=True, rich_markup_mode=None)
+fetch_app = typer.Typer(
+    help=with_example("Read posts from a service into the archive.", "fetch hn --top 30"),
+    no_args_is_help=True,
+    rich_markup_mode=None,
+)
 
 
 def import_files(

@@ -7,13 +7,18 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from rejoinder.cli.help import with_example
 from rejoinder.cli.options import Home, Json, workspace
 from rejoinder.cli.output import print_json
 
 if TYPE_CHECKING:
     from rejoinder.models.kneser_ney import KneserNey
 
-app = typer.Typer(help="Exchange n-gram models with other tools.", no_args_is_help=True, rich_markup_mode=None)
+app = typer.Typer(
+    help=with_example("Exchange n-gram models with other tools.", "arpa export model.arpa"),
+    no_args_is_help=True,
+    rich_markup_mode=None,
+)
 
 
 @app.command("export")

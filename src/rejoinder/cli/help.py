@@ -19,6 +19,11 @@ _SPELLINGS = (  # of typer's help, and how people say it
 )
 
 
+def with_example(said: str, *commands: str) -> str:
+    """The help of some commands: what they are for, and how one of them is typed."""
+    return f"{said}\n\n\b\nExample:\n" + "\n".join(f"  rejoinder {command}" for command in commands)
+
+
 class HelpCommand(TyperCommand):
     """A command whose help names its arguments as one types them."""
 

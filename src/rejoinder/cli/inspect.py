@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from rejoinder.cli import inspect_words
+from rejoinder.cli.help import with_example
 from rejoinder.cli.options import Home, Json, workspace
 from rejoinder.cli.output import note, print_json, table
 
@@ -16,7 +17,9 @@ if TYPE_CHECKING:
 
 _MOVED = 4  # cells named for each token
 
-inspect_app = typer.Typer(help="Look inside a model.", no_args_is_help=True, rich_markup_mode=None)
+inspect_app = typer.Typer(
+    help=with_example("Look inside a model.", 'inspect cell "the end of the line"'), no_args_is_help=True, rich_markup_mode=None
+)
 inspect_app.command("word")(inspect_words.word)
 inspect_app.command("analogy")(inspect_words.analogy)
 inspect_app.command("map")(inspect_words.draw_map)

@@ -7,11 +7,17 @@ from typing import Annotated
 
 import typer
 
+from rejoinder.cli.help import with_example
 from rejoinder.cli.options import ConfigFile, Home, Json, Sets, workspace
 from rejoinder.cli.output import note, print_json, progress, say, size
 from rejoinder.errors import UsageError
 
-model_app = typer.Typer(help="Nets that others trained: added when you say so, used like any rung.", no_args_is_help=True)
+model_app = typer.Typer(
+    help=with_example(
+        "Nets that others trained: added when you say so, used like any rung.", "model add smollm2", "model use mixture"
+    ),
+    no_args_is_help=True,
+)
 
 
 @model_app.command("add")

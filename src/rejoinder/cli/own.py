@@ -7,11 +7,17 @@ from typing import Annotated
 
 import typer
 
+from rejoinder.cli.help import with_example
 from rejoinder.cli.input import read_stdin, read_text
 from rejoinder.cli.options import Home, Json, workspace
 from rejoinder.cli.output import print_json
 
-own_app = typer.Typer(help="Text of your own that typing help learns from; it stays on this machine.", no_args_is_help=True)
+own_app = typer.Typer(
+    help=with_example(
+        "Text of your own that typing help learns from; it stays on this machine.", "own add --file my-posts.txt", "own show"
+    ),
+    no_args_is_help=True,
+)
 
 
 @own_app.command("add")

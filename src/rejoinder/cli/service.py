@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from rejoinder.cli.help import with_example
 from rejoinder.cli.options import Home, Json, workspace
 from rejoinder.cli.output import print_json
 
@@ -14,7 +15,9 @@ if TYPE_CHECKING:
 
     from rejoinder.serve.service import Service
 
-service_app = typer.Typer(help="Have the system begin `rejoinder serve` whenever you log in.", no_args_is_help=True)
+service_app = typer.Typer(
+    help=with_example("Have the system begin `rejoinder serve` whenever you log in.", "service install"), no_args_is_help=True
+)
 Port = Annotated[int, typer.Option(min=1, max=65_535, help="The port, of this machine alone.")]
 _STARTS_WITHIN = 60.0  # seconds
 
