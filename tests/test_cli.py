@@ -318,6 +318,24 @@ MISTAKES: dict[str, tuple[list[str], str]] = {
 }  # fmt: skip
 
 
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [
+        (("x", "--rung", "kneser_ney"), "`kneser_ney` cannot do this; those that can: canned, bm25"),
+        (("x", "--rung", "kneser"), "no rung `kneser`"),
+        (("--thread", "not-here.jsonl"), "not-here.jsonl: cannot be read"),
+        (("--item", "1"), "no post 1 in the archive"),
+        ((), "nothing to reply to: give TEXT"),
+    ],
+    ids=lambda given: " ".join(given) if isinstance(given, tuple) else "",
+)
+def test_what_cannot_be_answered_is_refused_before_anything_is_fitted(
+    rejoinder: Rejoinder, tmp_path: Path, given: tuple[str, ...], said: str
+) -> None:
+    ran = rejoinder("reply", *given, "--home", tmp_path)
+    assert ran.code == 2 and said in ran.err.splitlines()[-1] and not (tmp_path / "sample" / "models").exists()
+
+
 @pytest.mark.parametrize("mistake", MISTAKES)
 def test_a_mistake_gives_one_line_and_exit_status_2(rejoinder: Rejoinder, hn_home: Path, mistake: str) -> None:
     arguments, expected = MISTAKES[mistake]

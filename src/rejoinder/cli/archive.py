@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import glob
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path
@@ -282,15 +282,15 @@ def _sources(counts: dict[str, int]) -> str:
     )
 
 
-def or_sample(space: Workspace, names: Sequence[str] = ()) -> Workspace:
-    """The workspace itself, or the embedded sample, with these rungs fitted, while it has no archive; says so on stderr."""
+def or_sample(space: Workspace) -> Workspace:
+    """The workspace itself, or the embedded sample while it has no archive; says so on stderr."""
     from rejoinder.home.sample import sample
 
     if not space.is_empty:
         return space
     note(f"no posts in {space.home} yet: using the embedded sample (`rejoinder import FILE` brings your own)")
     with progress() as report:
-        return sample(space, names, report)
+        return sample(space, progress=report)
 
 
 def split_method(name: str) -> Method:

@@ -139,7 +139,9 @@ def list_rungs(
     home: Home = None,
     as_json: Json = False,
 ) -> None:
-    """Show the ladder: what there is, what is fitted, its size, when, and on what.
+    """Show the ladder: what there is, what is fitted, its size, when, and on what; and which finishes sentences, and why.
+
+    With --json the rung that does has `speaks`, the reason.
 
     \b
     Example:

@@ -15,7 +15,7 @@ from rejoinder.cli.archive import or_sample
 from rejoinder.cli.input import read_stdin, read_text
 from rejoinder.cli.layout import days_ago, visible, wrap
 from rejoinder.cli.options import Home, Json, workspace
-from rejoinder.cli.output import note, print_json, say, text_width
+from rejoinder.cli.output import note, print_json, progress, say, text_width
 from rejoinder.errors import SourceError, UsageError
 
 if TYPE_CHECKING:
@@ -67,18 +67,23 @@ def reply(
     """
     from rejoinder.archive.places import notices
     from rejoinder.home.replies import replier
-    from rejoinder.home.sample import REPLYING
+    from rejoinder.home.sample import REPLYING, sample
     from rejoinder.home.voices import generator, voices
+    from rejoinder.home.workspace import check_able
     from rejoinder.models import Can, rung
     from rejoinder.models.loading import without_damaged
 
     given = workspace(home)
-    space = or_sample(given, [*REPLYING, *(only or ())])
+    makers = [name for name in only or () if Can.PREDICT in rung(name).can] if generate else []
+    sources = [name for name in only if name not in makers] if only else only
+    check_able(sources or (), Can.PROPOSE)
+    space = or_sample(given)
     with space.open_archive() as archive:
         context = _context(archive, text, item, thread, needed=True)
         notice = notices(archive)
-    makers = [name for name in only or () if Can.PREDICT in rung(name).can] if generate else []
-    sources = [name for name in only if name not in makers] if only else only
+    if space is not given:
+        with progress() as report:
+            sample(given, [*REPLYING, *(only or ())], report)
     tell = cache(note)  # once
 
     def reply_once() -> tuple[Replier, list[Suggestion]]:

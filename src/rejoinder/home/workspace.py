@@ -57,6 +57,18 @@ class Fitted:
     outdated: bool  # a rung it is made of was fitted again since
 
 
+def check_able(names: Iterable[str], can: Can) -> None:
+    """See that rungs have a capability.
+
+    Raises:
+        UsageError: there is no such rung.
+        ModelError: one has it not.
+    """
+    for name in names:
+        if can not in rung(name).can:
+            raise ModelError(f"the rung `{name}` cannot do this; those that can: {', '.join(those_that(can, asked=True))}")
+
+
 class Workspace:
     """A home folder. Making one touches nothing; folders appear when something is written."""
 
@@ -204,11 +216,7 @@ class Workspace:
     def load_those(self, can: Can, only: Iterable[str] | None = None, *, allow_stale: bool = False) -> Mapping[str, Any]:
         """The fitted rungs with a capability, by name, from the cheapest up; with `only`, just these, which must be fitted."""
         if only is not None:
-            names = list(only)
-            for name in names:
-                if can not in rung(name).can:
-                    able = ", ".join(those_that(can, asked=True))
-                    raise ModelError(f"the rung `{name}` cannot do this; those that can: {able}")
+            check_able(names := list(only), can)
         else:
             names = self.fitted_that(can)
         loaded: dict[str, Suggester] = {}
