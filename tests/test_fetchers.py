@@ -496,6 +496,16 @@ def test_folders_are_read_without_a_trace_and_again_only_what_came(tmp_path: Pat
     assert plain.code == 2 and "in the clear" in plain.err
 
 
+def test_a_folder_is_named_as_people_read_it(tmp_path: Path, secret: Path, run: Rejoinder) -> None:
+    with Imap({"Entw&APw-rfe": [(1, mail(1))], "R&-D": [(1, mail(2))]}, "s3cret") as server:
+        command = ("imap", "127.0.0.1", "--port", server.port, "--plain", "--user", "ada", "--password-file", secret)
+        assert fetched(run, tmp_path / "h", *command, "--folder", "Entwürfe", "--folder", "R&D")["new"] == 2
+        assert fetched(run, tmp_path / "h", *command, "--folder", "Entw&APw-rfe")["new"] == 0
+        wrong = run("fetch", *command, "--folder", "日本語", "--home", tmp_path / "h")
+        assert wrong.code == 2 and "no folder '日本語'" in wrong.err
+        assert 'EXAMINE "&ZeVnLIqe-"' in server.said[-2] + server.said[-3]
+
+
 def test_forgetting_a_place_forgets_how_far_it_was_read(tmp_path: Path, run: Rejoinder) -> None:
     forum = Forum(40, window=True)
     with Service(forum) as service:

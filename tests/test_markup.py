@@ -50,6 +50,7 @@ CASES = {  # (markup, source): text
     ("bbcode", "[flash=9,9]https://x.y/z[/flash]"): "https://x.y/z",
     ("slack", "<@U123>: what of <@U5|ada>?"): "what of?",
     ("slack", "`x` <!here> <#C1|tea>"): "`x`  #tea",
+    ("slack", "`__init__`, `*args` with `*kw*` and *bold* _it_"): "`__init__`, `*args` with `*kw*` and bold it",
     ("discord", "<@!5>, hello <@&7> <#9>"): "hello",
 }
 
@@ -63,6 +64,7 @@ def test_markup_becomes_the_text_that_was_worked_out_by_hand(markup: str, source
 
 
 LISTS = {  # (markup, source): text, to the letter
+    ("html", "<pre>import os<br>print(1)</pre><pre><code>a<br/>b</code></pre>"): "  import os\n  print(1)\n\n  a\n  b",
     ("html", "<ol><li><p>warm</p><p>the pot</p></li><li><p>pour</p></li></ol>"): "1. warm\n\nthe pot\n\n2. pour",
     ("html", '<ol start="4"><li>a<ul><li>b</li></ul></li><li value="9">c</li><li>d</li></ol>'): "4. a\n\n- b\n\n9. c\n10. d",
     ("html", "<ul><li></li><li><pre>x = 1</pre></li><li><p>y</p></li></ul><p>z</p>"): "  x = 1\n\n- y\n\nz",

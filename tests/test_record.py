@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from rejoinder.archive.source import Skipped
 from rejoinder.archive.sources.hackernews import COLUMNS, read_record
-from rejoinder.archive.values import LONGEST_TEXT, solved
+from rejoinder.archive.values import LONGEST_TEXT, seconds, solved
 from rejoinder.post import Kind, Post, State
 
 PROPERTY = settings(max_examples=100, deadline=None, derandomize=True, database=None)
@@ -131,6 +131,14 @@ def test_numbers_may_be_whole_floats() -> None:
     assert read({"id": 12.0, "parent": 11.0, "time": 5.0, "score": 3.0}) == Post(12, parent=11, time=5, score=3)
 
 
+@pytest.mark.parametrize(
+    ("written", "day"),
+    [("20061009", 13_430), ("Oct 9, 2006 12:00 AM", 13_430), ("19991231", 10_956), ("20061309", None), ("17000000", None)],
+)
+def test_a_day_in_eight_digits_is_no_number_of_seconds(written: str, day: int | None) -> None:
+    assert seconds(written) == (int(written) if day is None else day * 86_400)
+
+
 @pytest.mark.parametrize("none", [None, "", 0, "0", 0.0, float("nan"), "NaN", "nan", "\\N", "NULL", "null", " ", "None"])
 def test_dumps_have_many_ways_to_say_that_there_is_no_parent(none: Any) -> None:
     assert read({"id": 1, "parent": none, "story": none}) == Post(1)
@@ -152,6 +160,10 @@ def test_dumps_have_many_ways_to_say_that_there_is_no_parent(none: Any) -> None:
         "Mon, 09 Oct 2006 18:21:51 +0000",  # as mail writes
         "Mon, 9 Oct 2006 13:21:51 -0500 (EST)",
         "9 Oct 2006 18:21:51 GMT",
+        "Oct 9, 2006 6:21:51 PM",
+        "Mon, 9 Oct 2006 6:21:51\u202fp.m.",
+        "2006-10-09 06:21:51 PM",
+        "20061009182151",
         "2006-10-09T13:21:51-05",
         "20061009T182151Z",
         "2006-10-09T18:21:51Z",

@@ -46,6 +46,8 @@ _UNSOLVED = frozenset(
 _UNIT = (1, 10**3, 10**6, 10**9)  # of a second: s, ms, us, ns
 _WHOLE = re.compile(r"\s*[+-]?\d{1,40}(?:\.0*)?\s*")
 _ZONE = re.compile(r"\s*(?:UTC|GMT|Z)$")
+_DAYS = {8: "%Y%m%d", 14: "%Y%m%d%H%M%S"}
+_AFTERNOON = re.compile(r"(?<![\d:])(\d{1,2})((?::\d\d){1,2}(?:\.\d+)?)\s?([AaPp])\.?[Mm]\b\.?")
 _SHORT_ZONE = re.compile(r"[+-]\d{2}$")
 
 T = TypeVar("T")
@@ -129,16 +131,35 @@ def seconds(value: object) -> int | None:
         return _checked(value)
     if len(value) > _LONGEST_DATE:
         raise BadValue("is not a date")
-    for read in (float, _iso, parsedate_to_datetime):
+    written = value.strip()
+    for read in (_day, float, _iso, _mailed) if len(written) in _DAYS else (float, _iso, _mailed):
         try:
-            return seconds(read(value.strip()))
+            return seconds(read(written))
         except (ValueError, TypeError, IndexError, OverflowError):
             continue
     raise BadValue("is not a date")
 
 
+def _day(text: str) -> datetime:
+    """A day of this century or the last in eight digits, or with its time in six more: as seconds it would lie in 1970."""
+    if text[:2] not in ("19", "20"):
+        raise ValueError
+    return datetime.strptime(text, _DAYS[len(text)])
+
+
+def _mailed(text: str) -> datetime:
+    return parsedate_to_datetime(_in_24_hours(text))
+
+
+def _in_24_hours(text: str) -> str:
+    """The text with "3:11 PM" as "15:11"."""
+    if "m" not in text and "M" not in text:
+        return text
+    return _AFTERNOON.sub(lambda found: f"{int(found[1]) % 12 + 12 * (found[3] in 'Pp'):02d}{found[2]}", text)
+
+
 def _iso(text: str) -> datetime:
-    text = _ZONE.sub("+00:00", text)
+    text = _ZONE.sub("+00:00", _in_24_hours(text))
     return datetime.fromisoformat(text + ":00" if _SHORT_ZONE.search(text[10:]) else text)
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import imaplib
 import re
+from base64 import b64encode
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
 
@@ -73,12 +74,24 @@ def mails(server: imaplib.IMAP4, folders: Sequence[str], hasher: Hasher, bookmar
 
 def _open(server: imaplib.IMAP4, folder: str) -> int:
     """The UIDVALIDITY of a folder, opened read-only."""
-    quoted = '"' + folder.replace("\\", "\\\\").replace('"', '\\"') + '"'
+    quoted = '"' + modified_utf7(folder).replace("\\", "\\\\").replace('"', '\\"') + '"'
     said, _ = server.select(quoted, readonly=True)
     if said != "OK":
         raise SourceError(f"{server.host}: no folder {folder!r} that can be opened")
     _, valid = server.response("UIDVALIDITY")
     return int(valid[0]) if valid and valid[0] else 0
+
+
+def modified_utf7(folder: str) -> str:
+    """A folder's name as IMAP writes it (RFC 3501, 5.1.3); one that is written so already stays."""
+    if folder.isascii() and not re.sub(r"&[A-Za-z0-9+,]*-", "", folder).count("&"):
+        return folder
+
+    def coded(match: re.Match[str]) -> str:
+        data = b64encode(match[0].encode("utf-16-be", "surrogatepass")).decode()
+        return f"&{data.rstrip('=').replace('/', ',')}-"
+
+    return re.sub(r"[^\x20-\x7e]+", coded, folder.replace("&", "&-"))
 
 
 def _as_mbox(mail: bytes) -> bytes:

@@ -11,6 +11,7 @@ from rejoinder.archive.markup.markdown import chat_html
 _FENCE = re.compile(r"```(?:[\w+-]+\n)?(.*?)```", re.DOTALL)
 _SLACK = re.compile(r"<([^<>|\n]+)(?:\|([^<>\n]*))?>")
 _NO_LINK = re.compile(r"<(?![^<>|\n]+(?:\|[^<>\n]*)?>)")
+_CODE = re.compile(r"(`[^`\n]+`)")
 _STYLE = re.compile(r"(?<![\w*_~])([*_~])(?=\S)([^\n]*?\S)\1(?![\w*_~])")
 _DISCORD = re.compile(r"<(?:a?:(\w+):\d+|@[!&]?\w+|#\d+|t:(-?\d+)(?::\w)?)>")
 
@@ -26,7 +27,9 @@ def slack_text(source: str) -> str:
             made.append(f"<pre>{_SLACK.sub(_in_code, part)}</pre>")
         else:
             part = _SLACK.sub(_slack, _NO_LINK.sub("&lt;", part))
-            made.append(_STYLE.sub(r"\2", part).replace("\n", "<br>"))
+            pieces = _CODE.split(part)
+            pieces[::2] = (_STYLE.sub(r"\2", piece) for piece in pieces[::2])
+            made.append("".join(pieces).replace("\n", "<br>"))
     return html_text("".join(made))
 
 

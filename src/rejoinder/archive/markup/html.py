@@ -52,6 +52,11 @@ def html_text(source: str) -> str:
     return _read(body) if body is not None else ""
 
 
+def unmentioned(text: str) -> str:
+    """Text in which "\\0" stands for whoever is mentioned, without it."""
+    return _MENTION.sub("", text)
+
+
 def _only_closed_hide(source: str) -> str:
     """`source` in which a tag that would hide all that comes after it, since nothing closes it, is text."""
     if not _HIDES.search(source):
@@ -80,7 +85,7 @@ class _Text:
     gap: bool = False  # whether a blank line comes before the next one
 
     def end_line(self) -> None:
-        raw = clean(_MENTION.sub("", "".join(self.words)))
+        raw = clean(unmentioned("".join(self.words)))
         self.words.clear()
         line = " ".join(raw.split())
         if not line:
@@ -139,6 +144,8 @@ def _read(body: LexborNode) -> str:
             text.words.append(node.text_content or "")
         elif tag == "pre":
             text.end_block()
+            for line_break in node.css("br"):
+                line_break.insert_before("\n")
             text.code(node.text(deep=True))
         elif tag in ("a", "span") and _is_mention(node):
             text.words.append("\0")

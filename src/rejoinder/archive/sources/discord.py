@@ -6,6 +6,7 @@ belong together however long the silence between them.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
 from math import inf
 from pathlib import Path
@@ -63,10 +64,20 @@ class Discord(JsonSource):
         own, time = str(part["id"]), optional(seconds, get("timestamp"))
         turn, root = known.turns.answered(known.id, own, time)
         named = (get("reference") or {}).get("messageId") if get("type") in _REPLY else None
+        text = _unnamed(str(get("content")), get("mentions"))
         return Record(
-            id=own, text=get("content"), markup="discord", title=known.title or "", parent=named or turn,
+            id=own, text=text, markup="discord", title=known.title or "", parent=named or turn,
             root=None if named else root, time=get("timestamp"), author=who.get("id") or who.get("name"),
         )  # fmt: skip
 
 
 SOURCE = Discord()
+
+
+def _unnamed(text: str, mentions: object) -> str:
+    """The text with Discord's own sign for a mention where the exporter wrote the name of whoever is mentioned."""
+    people = [one for one in mentions if isinstance(one, Mapping)] if isinstance(mentions, list) else []
+    names = {str(one[name]) for one in people for name in ("nickname", "name") if one.get(name)}
+    for name in sorted(names, key=len, reverse=True):
+        text = re.sub(rf"@{re.escape(name)}(?!\w)", "<@0>", text)
+    return text

@@ -25,6 +25,7 @@ from rejoinder.archive.values import escaped_line, flag, is_nothing
 from rejoinder.errors import SourceError
 from rejoinder.post import State
 
+_WHISPERS = (4, "4")  # post types of what only the staff can read
 _NOTICES = (3, "3")  # post types of what nobody wrote: closed, pinned, moved
 _OF_AN_ACCOUNT, _OF_A_FORUM = frozenset(("post_raw", "url", "topic_title")), frozenset(("topic_id", "post_number"))  # columns
 _ADDRESS = re.compile(r"/t/(?:[^/\s]*/)??(\d+)(?:/(\d+))?/?(?:[?#]\S*)?$")
@@ -86,6 +87,8 @@ class Discourse(JsonSource):
         get = part.get
         if get("post_type") in _NOTICES:
             return "a notice of the service"
+        if get("post_type") in _WHISPERS:
+            return "a note among the staff"
         about, number, answered = get("topic_id") or known.get("id"), get("post_number"), get("reply_to_post_number")
         opens = str(number) == "1"
         gone = (

@@ -5,6 +5,7 @@ In a group with topics a message that answers nobody says that it answers its to
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from pathlib import Path
@@ -13,10 +14,13 @@ from typing import Any, NamedTuple
 from rejoinder.archive.chat import TURNS, ContentIds, Turns
 from rejoinder.archive.json_records import Row, json_records
 from rejoinder.archive.json_source import JsonSource
+from rejoinder.archive.markup.html import unmentioned
 from rejoinder.archive.source import Record
 from rejoinder.archive.values import optional, seconds
 from rejoinder.errors import SourceError
 
+_NAME = re.compile(r"(?<![\w/.@])@[A-Za-z]\w{4,31}\b")
+_MENTIONS = ("mention", "mention_name")
 _LEFT = ("left_chats", "list", "*", "messages")  # of a whole account: chats that one is in no more
 
 
@@ -42,7 +46,7 @@ class Telegram(JsonSource):
             ("result.message", "result.*.message"),
         )
         for mark in ("date_unixtime", "from_id", f"message_id {at}.chat.id")
-    }
+    } | {"personal_information.user_id contacts.list": "chats.list.*.messages"}  # of an account with very many contacts
 
     def rows(self, path: Path) -> Iterator[Row]:
         """The messages, chat by chat.
@@ -94,9 +98,9 @@ SOURCE = Telegram()
 
 
 def _text(value: object) -> str:
-    """Text that is written as one string, or in pieces of which some are marked."""
+    """Text that is written as one string, or in pieces of which some are marked; without those who are mentioned."""
     if not isinstance(value, list):
-        return value if isinstance(value, str) else ""
+        return unmentioned(_NAME.sub("\0", value)) if isinstance(value, str) else ""
     pieces: list[str] = []
     for piece in value:
         said = piece if isinstance(piece, str) else str(piece.get("text") or "")
@@ -107,5 +111,7 @@ def _text(value: object) -> str:
             said = "\n" + "\n".join(f"> {line}" for line in said.strip("\n").split("\n")) + "\n"
         elif kind == "text_link" and piece.get("href"):
             said = f"{said} ({piece['href']})"
+        elif kind in _MENTIONS:
+            said = "\0"
         pieces.append(said)
-    return "".join(pieces)
+    return unmentioned("".join(pieces))

@@ -10,6 +10,7 @@ from collections.abc import Iterable, Mapping
 from math import inf
 from pathlib import Path
 from typing import Any, NamedTuple
+from urllib.parse import unquote
 
 from rejoinder.archive.chat import Turns
 from rejoinder.archive.json_source import JsonSource
@@ -19,7 +20,7 @@ from rejoinder.archive.source import Record
 
 _QUOTED = re.compile(r"/near/(\d{1,19})[\"')]")
 _MENTION = re.compile(r"@_?\*\*[^*\n]{1,200}\*\*[:,]?[ ]?")  # of the Markdown that the API gives when asked to
-_CODED = re.compile(r"\.([0-9A-F]{2})")  # as addresses of Zulip write what is no letter
+_CODED = re.compile(r"\.[0-9A-F]{2}")  # as zulip-archive writes a byte that is no letter
 
 
 class Topic(NamedTuple):
@@ -57,8 +58,8 @@ class Zulip(JsonSource):
 
     def begin(self, path: Path) -> Topic:
         """The topic that the file is named by, and the turns of all."""
-        title = _CODED.sub(lambda found: chr(int(found[1], 16)), path.name.partition(".json")[0]).replace("-", " ")
-        return Topic(title, Turns(inf))
+        name = path.name.partition(".json")[0]
+        return Topic(unquote(name.replace(".", "%")) if _CODED.search(name) else name.replace("-", " "), Turns(inf))
 
     def record(self, part: Mapping[str, Any], known: Topic) -> Record | str:
         """The post of a message."""
