@@ -77,7 +77,9 @@ def ours(steps: int, **settings: Any) -> Stamps:
     shape = {"embedding": SIZE, "hidden": HIDDEN, "batch": LANES, "steps": TOKENS, "epochs": 1, "least_steps": 1}
     stamps: list[float] = []
     job = Job(Path(), progress=lambda *_: stamps.append(perf_counter()))
-    CellTraining(Reading(stream, None, np.ones(VOCABULARY, np.int64), ()), LSTMConfig(**{**shape, **settings}), 0, job).finish()
+    CellTraining(
+        Reading(stream, None, np.ones(VOCABULARY, np.int64), ()), LSTMConfig(**{**shape, "mixed": True, **settings}), 0, job
+    ).finish()
     return iter(stamps)
 
 

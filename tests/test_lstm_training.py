@@ -424,3 +424,21 @@ def test_a_second_is_not_lost_over_stop_signals_outside_the_main_thread(tmp_path
     thread.start()
     thread.join(120)
     assert done
+
+
+def test_products_are_in_the_kind_that_is_faster_here_unless_one_is_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """And in float32 where runs are to be equal; what was begun in one kind goes on in the other."""
+    from rejoinder.models.lstm import network, train
+
+    monkeypatch.setattr(train, "_in_one_order", lambda backend: None)  # it is for a process that has computed nothing yet
+    assert network.bfloat16_is_faster() in (True, False)
+    asked = list[bool]()
+    monkeypatch.setattr(network, "bfloat16_is_faster", lambda: bool(asked.append(True)) or len(asked) == 1)
+    kinds = []
+    for settings in ({"mixed": None}, {"mixed": None}, {"mixed": None, "deterministic": True}, {"mixed": True}):
+        kinds.append(run(tmp_path, **settings).network.compute_dtype)
+    assert kinds == ["bfloat16", "float32", "float32", "bfloat16"] and len(asked) == 2
+    one, other = (run(tmp_path, mixed=kind) for kind in (True, False))
+    assert one.checkpoints and other.checkpoints and one.checkpoints.file == other.checkpoints.file

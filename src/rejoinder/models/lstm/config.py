@@ -53,7 +53,7 @@ class LSTMConfig(Checked, of="lstm"):
     frequent: NonNegativeInt = 1024  # tokens of the softmax that are always summed over; 0 and none drawn: all are
     drawn: NonNegativeInt = 1024  # of the others, drawn anew at each step
     whole: _LeftOut = 0.1  # share of the steps, the last ones, that sum over all tokens
-    mixed: bool = True  # products in bfloat16, sums and weights in float32
+    mixed: bool | None = None  # products in bfloat16, sums and weights in float32; None: where this machine is faster by it
     patience: NonNegativeInt = 4  # measurements of dev without a better figure after which training stops; 0: never
     measure: NonNegativeInt = 0  # steps from one look at dev to the next; 0: a pass
     dev_tokens: PositiveInt = 300_000  # of the dev part, for that figure
@@ -73,7 +73,7 @@ class LSTMConfig(Checked, of="lstm"):
 def network_settings(config: LSTMConfig) -> dict[str, object]:
     """What a checkpoint must agree with before training may go on from it: all but where and how often it is written."""
     free = {"half", "eight_bits", "eight_bit_products", "context", "recall", "sharpness", "checkpoint_minutes", "measure"}
-    free |= {"vectors"}  # what they say is told apart by itself
+    free |= {"vectors", "mixed"}  # what the vectors say is told apart by itself, and another machine may be faster otherwise
     if config.schedule == "constant":
         free |= {"epochs", "least_steps", "ending", "whole"}  # it may go on for longer, and be ended
     return {field.name: getattr(config, field.name) for field in fields(config) if field.name not in free}

@@ -81,7 +81,7 @@ class CellTraining:
             self.team = join()  # before JAX computes anything
             import keras
 
-            from rejoinder.models.lstm.network import CellNetwork, numbers
+            from rejoinder.models.lstm.network import CellNetwork, bfloat16_is_faster, numbers
             from rejoinder.models.lstm.optimizer import make_optimizer
             from rejoinder.models.lstm.stack_network import StackNetwork
         except ImportError as error:
@@ -95,6 +95,8 @@ class CellTraining:
         if config.deterministic:
             _in_one_order(keras.backend.backend())
         lanes = max(min(config.batch, len(reading.train.tokens) // (_WINDOWS * config.steps)), 1)
+        if config.mixed is None:  # all processes do the same
+            config = replace(config, mixed=not self.team.any(config.deterministic or not bfloat16_is_faster()))
         self.config = config = replace(config, batch=lanes)
         self.job, self.reading = job if self.team.leads else replace(job, progress=silent, logs=None), reading
         self.windows = Windows(reading.train, lanes, config.steps, seed)

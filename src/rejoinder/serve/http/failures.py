@@ -76,9 +76,10 @@ def add_failures(app: FastAPI) -> None:
         return failure(error.status_code, str(error.detail), headers=(error.headers or {}).items())
 
     @app.exception_handler(RequestValidationError)
-    async def invalid(_: Request, error: RequestValidationError) -> JSONResponse:
+    async def invalid(request: Request, error: RequestValidationError) -> JSONResponse:
         where, what = _plain(error.errors())
-        return failure(422, f"{where or 'the body'}: {what}", param=where or None)
+        status = 400 if "openai" in request.scope["route"].tags else 422  # OpenAI's clients know a wrong body by 400
+        return failure(status, f"{where or 'the body'}: {what}", param=where or None)
 
 
 _PLAIN = {  # what pydantic says in the words of Python
