@@ -64,6 +64,16 @@ def test_the_cheapest_that_is_good_enough_is_taken() -> None:
     assert found.rung == "markov"
 
 
+def test_who_is_there_already_but_slow_is_not_the_cheapest() -> None:
+    """Fitted in 6 s, with 1 ms a keystroke, is 56 s a week; fitted elsewhere, with 16 ms, 800 s. Of replies it is 6.5 s to 8."""
+    made = [replace(one, seconds=0.0, milliseconds=16.0) if one.net else one for one in contenders(lstm=1.99)]
+    taken = {kind: verdict(kind, made, gain(0.1, lstm=1.99)) for kind in ("typing", "replies")}
+    assert all(found is not None and found.neural is None for found in taken.values())
+    assert taken["typing"].rung == taken["replies"].rung == "kneser_ney"
+    slow = [replace(one, seconds=9.0) if one.name == "kneser_ney" else one for one in made]
+    assert verdict("replies", slow, gain(0.1, lstm=1.99)).rung == "lstm" != verdict("typing", slow, gain(0.1, lstm=1.99)).rung
+
+
 def test_too_few_threads_to_be_sure() -> None:
     found = verdict("typing", contenders(), gain(width=0.2))
     assert found is not None

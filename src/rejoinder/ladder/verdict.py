@@ -1,10 +1,10 @@
 """The verdict: which rung to take, whether it is a net, and what the next one up or down would give and cost.
 
-A rung is good enough if the best one is ahead of it by no more than a stated margin. Of those that are, the cheapest to fit is
-taken. A net is needed if the best net is ahead of the best rung without one by more than the margin, and the 95% interval of that
-paired difference lies above 0. It is not if the net is ahead by no more than the margin, and surely by no more than twice that.
-What a budget stopped before its dev curve was flat, or before it was measured, might do better with more time, so a "no" that
-depends on it becomes "no difference found".
+A rung is good enough if the best one is ahead of it by no more than a stated margin. Of those that are, the cheapest is taken: the
+one that keeps the machine busy for the shortest time, to be fitted once and used for a week (`USES`). A net is needed if the best
+net is ahead of the best rung without one by more than the margin, and the 95% interval of that paired difference lies above 0. It
+is not if the net is ahead by no more than the margin, and surely by no more than twice that. What a budget stopped before its dev
+curve was flat, or before it was measured, might do better with more time, so a "no" that depends on it becomes "no difference found".
 
 Explained in docs/tour/08-do-i-need-neural-nets.md.
 """
@@ -20,6 +20,7 @@ from rejoinder.ladder.metrics import Estimate
 from rejoinder.ladder.report import Figure, Kind, Verdict
 
 MARGIN = 0.03  # of the bits, or of recall@1: what is no further behind is as good
+USES: dict[Kind, int] = {"typing": 50_000, "replies": 500}  # keystrokes, and replies asked for, of somebody's week
 _JOBS: dict[Kind, str] = {"typing": "finish sentences", "replies": "find replies"}
 _PIECES: dict[Kind, str] = {"typing": "posts", "replies": "answered posts"}
 _UNITS: dict[Kind, str] = {"typing": "fewer bits", "replies": "more true replies found first"}
@@ -38,6 +39,10 @@ class Contender:
     settled: bool = True  # the budget let it end, or its dev curve was flat
     why: str = ""  # it is not settled
     elsewhere: str = ""  # what its training cost where that happened, if not here
+
+    def cost(self, kind: Kind) -> float:
+        """Seconds that it keeps the machine busy, to be fitted once and used for a week."""
+        return self.seconds + USES[kind] * (self.milliseconds or 0.0) / 1000
 
 
 Gain = Callable[[str, str], Figure]  # how far the first is ahead of the second, paired: a share of the bits, or recall@1
@@ -60,7 +65,7 @@ def verdict(kind: Kind, contenders: Sequence[Contender], gain: Gain, unmeasured:
         able = [
             one for one in contenders if not one.net and plain and (one is plain or gain(plain.name, one.name).value <= MARGIN)
         ]
-    taken = min(able, key=lambda one: (one.seconds, one.milliseconds or 0.0))
+    taken = min(able, key=lambda one: one.cost(kind))
     sentences = [_taking(kind, taken, best, gain), why, *_steps(kind, contenders, taken, gain)]
     if stopped := [f"{one.name} {one.why}" for one in contenders if one.why]:
         sentences.append(f"With more time these may do better: {'; '.join(stopped)}.")
@@ -136,9 +141,9 @@ def _steps(kind: Kind, contenders: Sequence[Contender], taken: Contender, gain: 
     """What the next rung up, and the next one down, would give and cost."""
     found = []
     above = [one for one in contenders if one.score > taken.score and gain(one.name, taken.name).low > 0]
-    below = [one for one in contenders if one.score < taken.score and one.seconds < taken.seconds]
+    below = [one for one in contenders if one.score < taken.score and one.cost(kind) < taken.cost(kind)]
     if above:
-        up = min(above, key=lambda one: (one.seconds, -one.score)) if len(above) > 1 else above[0]
+        up = min(above, key=lambda one: (one.cost(kind), -one.score))
         found.append(f"One rung up, {up.name} gives {_points(gain(up.name, taken.name))} {_UNITS[kind]}, for {_more(taken, up)}.")
     if below:
         down = max(below, key=lambda one: one.score)
