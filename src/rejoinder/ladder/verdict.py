@@ -1,10 +1,11 @@
 """The verdict: which rung to take, whether it is a net, and what the next one up or down would give and cost.
 
-A rung is good enough if the best one is ahead of it by no more than a stated margin. Of those that are, the cheapest is taken: the
-one that keeps the machine busy for the shortest time, to be fitted once and used for a week (`USES`). A net is needed if the best
-net is ahead of the best rung without one by more than the margin, and the 95% interval of that paired difference lies above 0. It
-is not if the net is ahead by no more than the margin, and surely by no more than twice that. What a budget stopped before its dev
-curve was flat, or before it was measured, might do better with more time, so a "no" that depends on it becomes "no difference found".
+A rung is good enough if the best one is ahead of it by no more than a stated margin. Of those that are, the cheapest is
+taken: the one that keeps the machine busy for the shortest time, to be fitted once and used for a week (`USES`). A net is
+needed if the best net is ahead of the best rung without one by more than the margin, and the 95% interval of that paired
+difference lies above 0. It is not if the net is ahead by no more than the margin, and surely by no more than twice that.
+What a budget stopped before its dev curve was flat, or before it was measured, might do better with more time, so a "no"
+that depends on it becomes "no difference found".
 
 Explained in docs/tour/08-do-i-need-neural-nets.md.
 """
