@@ -207,7 +207,10 @@ def test_a_model_that_comes_back_says_what_it_said(tmp_path: Path) -> None:
 
     def said() -> list[tuple[str, ...]]:
         session = typist(space, {"kneser_ney": space.load_those(Can.PREDICT, ["kneser_ney"])["kneser_ney"]}, print).open(())
-        return [tuple(word.text for word in session.suggest(draft).words) for draft in drafts]
+        asked = ("--rung", "kneser_ney", "--home", str(space.home), "--json")
+        whole = [json.loads(CliRunner().invoke(app, ["complete", draft, *asked]).stdout)["continuations"] for draft in drafts]
+        words = [tuple(word.text for word in session.suggest(draft).words) for draft in drafts]
+        return words + [tuple(one["text"] for one in found) for found in whole]
 
     before = said()
     export_arpa(space, file)

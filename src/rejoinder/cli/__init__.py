@@ -43,7 +43,7 @@ _PLACES = {  # the command, or the group of commands, and where it lies; in the 
 }
 
 
-_Refused = typer.BadParameter.__bases__[0]  # what typer raises for an option, an argument or a command that it does not take
+_Refused: Any = typer.BadParameter.__bases__[0]  # what typer raises for an option, an argument or a command that it does not take
 
 
 class _Commands(HelpGroup):
@@ -72,11 +72,11 @@ def _told_in_one_line() -> Iterator[None]:
     try:
         yield
     except _Refused as error:
-        said = error.format_message()  # type: ignore[attr-defined]
+        said = error.format_message()
         if "\n" in said:  # the help of a group, of which no command was named
             raise
         said = said.replace("Input should be", "it should be").partition(", unable to")[0].rstrip(".")
-        asked = error.ctx.command_path if error.ctx else "rejoinder"  # type: ignore[attr-defined]
+        asked = error.ctx.command_path if error.ctx else "rejoinder"
         raise UsageError(f"{said[:1].lower()}{said[1:]}; see {asked} --help") from None
 
 

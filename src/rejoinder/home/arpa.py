@@ -7,8 +7,11 @@ from io import TextIOWrapper
 from pathlib import Path
 from typing import cast
 
+import numpy as np
+
 from rejoinder import __version__
 from rejoinder.config import as_dict
+from rejoinder.errors import ModelError
 from rejoinder.files import atomically
 from rejoinder.home.lock import locked
 from rejoinder.home.tokenizing import package_tokenizer
@@ -40,8 +43,8 @@ def export_arpa(space: Workspace, file: Path) -> KneserNey:
 def import_arpa(space: Workspace, file: Path) -> KneserNey:
     """Take the model of an ARPA file as the Kneser-Ney rung, over the home's tokenizer if it is of pieces; the model.
 
-    Whose words it learned from nobody knows here, so nothing that it says is told to be a copy. A home that has no tokenizer yet
-    has the package's for this.
+    Whose words it learned from nobody knows here, so nothing that it says is told to be a copy; unless it is the home's own model
+    that comes back. A home that has no tokenizer yet has the package's for this.
 
     Raises:
         SourceError: the file cannot be read, or is not ARPA.
@@ -49,11 +52,26 @@ def import_arpa(space: Workspace, file: Path) -> KneserNey:
     """
     ours = space.home / TOKENIZER_FILE
     model = read_arpa(file, load_tokenizer(ours) if ours.is_file() else package_tokenizer())
-    of_ours = not isinstance(model.tokenizer, WordTokenizer)  # perhaps an `arpa export` of this home
+    of_ours = not isinstance(model.tokenizer, WordTokenizer)
+    phrases = (_known(space, model) if of_ours else None) or Phrases.unknown()
     revision = space.revision if of_ours else _NEVER_BEHIND
     facts = {"on": ELSEWHERE, "split": "hash", "seed": 0, "data": "", "revision": revision, "code": __version__}
     when = datetime.now(UTC).isoformat(timespec="seconds")
     manifest = {"rung": "kneser_ney", "config": as_dict(model.config), **facts, "seconds": 0.0, "fitted": when}
     with locked(space.home, "arpa import"):
-        space.keep(model, manifest, Phrases.unknown().save)
+        space.keep(model, manifest, phrases.save)
     return model
+
+
+def _known(space: Workspace, model: KneserNey) -> Phrases | None:
+    """Whose words these are, where the home has a model of the very same n-grams."""
+    found = space.fitted_or_none("kneser_ney")
+    if found is None or found.forgot:
+        return None
+    try:
+        here = cast(KneserNey, space.load("kneser_ney"))
+    except ModelError:  # a damaged one is replaced
+        return None
+    grams = [[np.sort(level.token) for level in one.index] for one in (here, model)]
+    same = len(grams[0]) == len(grams[1]) and all(map(np.array_equal, *grams))
+    return Phrases.load(found.directory) if same else None
