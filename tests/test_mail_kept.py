@@ -5,6 +5,9 @@ from __future__ import annotations
 from collections import Counter
 from pathlib import Path
 
+from test_cli import Rejoinder
+from test_cli import rejoinder as _rejoinder
+
 from rejoinder.archive.mail.kept import DELETED, DRAFT, SPAM
 from rejoinder.archive.source import Hasher, Item, Skipped
 from rejoinder.archive.sources.eml import SOURCE as EML
@@ -12,6 +15,7 @@ from rejoinder.archive.sources.maildir import SOURCE as MAILDIR
 from rejoinder.archive.sources.mbox import SOURCE as MBOX
 from rejoinder.post import Post
 
+run = _rejoinder  # the fixture
 INTERNAL = """From MAILER-DAEMON Mon Jan  3 10:00:00 2022
 From: Mail System Internal Data <MAILER-DAEMON@host>
 Date: Mon, 3 Jan 2022 10:00:00 +0000
@@ -72,3 +76,13 @@ def test_a_draft_in_a_file_of_its_own_is_left_out(tmp_path: Path) -> None:
         file.write_text(f'{len(mail(2))}      \n{mail(2)}<?xml version="1.0"?>{facts}')
     found = [told(list(EML.read(file, Hasher(b"key", "eml")))) for file in (outlook, apple, kept)]
     assert found == [([], {DRAFT: 1}), ([], {DRAFT: 1}), (["Mail number 2."], {})]
+
+
+def test_files_of_deleted_mail_in_a_folder_are_left_out_unless_they_are_named(tmp_path: Path, run: Rejoinder) -> None:
+    folder = tmp_path / "Local Folders"
+    for number, name in enumerate(("Inbox", "Trash", "Drafts.mbox", "Junk.mbox/mbox", "Trashy"), 1):
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).write_text(f"From - Mon Jan  3 10:00:00 2022\n{mail(number)}\n")
+    ran = run("import", folder, "--home", tmp_path / "home")
+    assert ran.code == 0 and "2 new" in ran.out and "left out, as they hold no posts: 3 files" in ran.out
+    assert "1 new" in run("import", folder / "Trash", "--home", tmp_path / "home").out

@@ -53,9 +53,13 @@ def units(path: Path, forced: Source | None, scratch: Callable[[], Path]) -> Ite
     """
     left: list[tuple[Path, str]] = []
     beside: set[str] | None = None  # patterns; None: nothing is read
+    aside: list[str] = []
     empty = True
     for found in _units(path, path.name or str(path), forced, scratch):
         empty = False
+        if isinstance(found, PassedOver):
+            aside.append(found.label)
+            continue
         if isinstance(found, tuple):
             left += [found] if len(left) < _MOST_LEFT else []
             continue
@@ -64,13 +68,15 @@ def units(path: Path, forced: Source | None, scratch: Callable[[], Path]) -> Ite
         yield found
     if empty:
         yield SourceError(f"{path}: there are no files in it")
-    silent: list[tuple[Path, str]] = []
     strange: list[tuple[Path, str]] = []
     for one in left:
         known = beside is not None and (_holds_no_records(one[0]) or any(fnmatch(one[0].name, name) for name in beside))
-        (silent if known else strange).append(one)
-    if silent:
-        yield PassedOver(len(silent), silent[0][1])
+        if known:
+            aside.append(one[1])
+        else:
+            strange.append(one)
+    if aside:
+        yield PassedOver(len(aside), aside[0])
     if strange:
         yield unknown(path.parent, strange)
 
@@ -86,17 +92,19 @@ def _holds_no_records(path: Path) -> bool:
 
 
 def _units(
-    path: Path, label: str, forced: Source | None, scratch: Callable[[], Path]
-) -> Iterator[Unit | RejoinderError | tuple[Path, str]]:
-    """As `units`; a file that nobody takes comes as its path and label."""
+    path: Path, label: str, forced: Source | None, scratch: Callable[[], Path], *, named: bool = True
+) -> Iterator[Unit | PassedOver | RejoinderError | tuple[Path, str]]:
+    """As `units`; a file that nobody takes comes as its path and label. What was not named itself was met in a folder."""
     packed = _is_container(path)  # what is in one may lie there as it is
     found = (None if packed else next(recognised(path), None)) if forced is None else forced if _fits(path, forced) else None
-    if found is not None:
+    if found is not None and not named and found.set_aside(path):
+        yield PassedOver(1, label)
+    elif found is not None:
         yield Unit(path, label, found)
     elif path.is_dir():
         for child in sorted(path.iterdir()):
             if not child.name.startswith(("._", ".DS_Store", "__MACOSX")) and not child.is_symlink():
-                yield from _units(child, f"{label}/{child.name}", forced, scratch)
+                yield from _units(child, f"{label}/{child.name}", forced, scratch, named=False)
     elif packed:
         from rejoinder.archive.unpacking import unpack
 

@@ -3,7 +3,7 @@ r"""The text of a mail: what its writer wrote, apart from what they only carried
     quotes         lines that begin with ">"; "Ada> ", "| " and what stands below "-----Original Message-----", or below the
                    headers (From, Sent, To ...) that Outlook puts above a mail it answers, become such lines
     attributions   "On Mon, 3 Jan 2022, Ada wrote:"
-    signatures     "-- " and what follows it
+    signatures     "-- " and what follows it; "Sent from my phone" as a paragraph of its own
     footers        what a list adds below every mail, and what it says of parts that it took out
     armour         "-----BEGIN PGP SIGNATURE-----" and its block; files in the text, from "begin 644 NAME" to "end"
 
@@ -62,6 +62,13 @@ _FOOTER = re.compile(
     | \s*(?:un)?subscri(?:be|ption)\b.{0,80}(?:https?:|@) | \s*sent\s+(?:from|via|with)\s+my\b.{0,60}$""",
     re.IGNORECASE | re.VERBOSE,
 )
+_DEVICE = re.compile(
+    r"""\s{0,3}(?:sent\s(?:from\s(?:my|mail\sfor|yahoo|outlook)|with\sproton) | get\soutlook\sfor
+    | gesendet\s(?:von\smeinem|mit\sder) | von\smeinem\s.{3,30}\sgesendet
+    | diese\snachricht\swurde\svon\smeinem | envoyé\s(?:de|depuis)\smon
+    | enviado\s(?:desde\smi|do\smeu) | inviato\sda(?:l\smio)? | verstuurd\svanaf\smijn | skickat\sfrån\smin)\b.{0,80}$""",
+    re.IGNORECASE | re.VERBOSE,
+)
 _FOOTER_LINES = 14  # at most, at the end
 _SCRUBBED = re.compile(r"-{10,}\s*next part\s*-{10,}\s*$")
 _SCRUBBED_SAYS = re.compile(
@@ -85,7 +92,7 @@ def own_words(text: str) -> str:
     if "begin " in text or "begin-base64 " in text:
         _mark_files(lines)
     marked = _mark_originals([_mark(line) for line in _join_attributions(lines)])
-    return _squeezed(unwrapped(_mark_end(_mark_inside(_mark_above_quotes(marked)))))
+    return _squeezed(unwrapped(_mark_end(_mark_inside(_mark_above_quotes(_mark_devices(marked))))))
 
 
 def unflowed(text: str, *, delsp: bool = False) -> str:
@@ -216,6 +223,16 @@ def _are_headers(lines: list[str]) -> bool:
 
 def _quoted_from(lines: list[str], start: int) -> list[str]:
     return lines[:start] + [one if one.startswith(">") or not one else f"> {one}" for one in lines[start:]]
+
+
+def _mark_devices(lines: list[str]) -> list[str]:
+    """What telephones and mailers write below a mail, wherever the quote then stands, as quotes."""
+    for place, line in enumerate(lines):
+        if _DEVICE.match(line) and (not place or not lines[place - 1]):
+            below = lines[place + 1] if place + 1 < len(lines) else ""
+            if not below or below.startswith(">"):
+                lines[place] = f"> {line}"
+    return lines
 
 
 def _mark_inside(lines: list[str]) -> list[str]:

@@ -19,7 +19,11 @@ _LABELS = {  # of Gmail, in the language of its account
     **dict.fromkeys("drafts draft entwürfe brouillons borradores rascunhos bozze concepten черновики 下書き".split(), DRAFT),
     **dict.fromkeys("spam спам 迷惑メール 垃圾邮件".split(), SPAM),
 }
-_FOLDERS = _LABELS | {"deleted messages": DELETED, "deleted items": DELETED, "junk": SPAM, "junk e-mail": SPAM}
+_FOLDERS = _LABELS | {
+    **dict.fromkeys(("deleted messages", "deleted items"), DELETED),
+    **dict.fromkeys(("unsent messages", "templates"), DRAFT),
+    **dict.fromkeys(("junk", "junk e-mail"), SPAM),
+}
 _FLAGS = re.compile(r"[:;!]2,([A-Za-z]*)$")  # of a Maildir, at the end of a file's name
 _APPLE = re.compile(rb"<key>flags</key>\s*<integer>(\d{1,19})</integer>")
 _APPLE_FLAGS = {1 << 1: DELETED, 1 << 6: DRAFT, 1 << 24: SPAM}
@@ -45,7 +49,12 @@ def left_out_of_maildir(folder: str, name: str) -> str:
     found = _FLAGS.search(name)
     if found and set(found[1]) & {"T", "D"}:
         return DELETED if "T" in found[1] else DRAFT
-    return _FOLDERS.get(folder.rpartition("/")[2].rpartition(".")[2].casefold(), "")
+    return left_out_of_folder(folder.rpartition("/")[2].rpartition(".")[2])
+
+
+def left_out_of_folder(name: str) -> str:
+    """Why nobody keeps what is in a folder of that name; "" for any other."""
+    return _FOLDERS.get(name.casefold(), "")
 
 
 def left_out_of_apple(raw: bytes) -> str:

@@ -11,6 +11,7 @@ from functools import partial
 from pathlib import Path
 
 from rejoinder.archive.mail.files import looks_like_mbox, split_mbox, unescaped
+from rejoinder.archive.mail.kept import left_out_of_folder
 from rejoinder.archive.mail.records import Mailbox, ids_in
 from rejoinder.archive.peek import peek
 from rejoinder.archive.source import Hasher, Item, Source
@@ -32,6 +33,10 @@ class Mbox(Source):
     def recognises(self, path: Path) -> bool:
         """Whether the file begins with a "From " line and a header."""
         return looks_like_mbox(peek(path).head)
+
+    def set_aside(self, path: Path) -> bool:
+        """Whether it is called as mail programs call what is deleted, drafts and spam; Apple's lie in a folder of that name."""
+        return left_out_of_folder((path.parent if path.name == "mbox" else path).stem) != ""
 
     def read(self, path: Path, hasher: Hasher) -> Iterator[Item]:
         """The mails, in the file's order.
