@@ -16,6 +16,7 @@ from typer.testing import CliRunner
 from rejoinder.archive.reader import ArchiveCorpus
 from rejoinder.cli import app
 from rejoinder.errors import NotFitted, UsageError
+from rejoinder.home.arpa import import_arpa
 from rejoinder.home.fitting import FitConfig, fit
 from rejoinder.home.open_home import OpenHome
 from rejoinder.home.tokenizing import FEWER, package_tokenizer, saved_by_own
@@ -274,6 +275,16 @@ def test_a_small_archive_is_not_told_to_fit_what_it_has_just_fitted(tmp_path: Pa
     assert ran.exit_code == 0, ran.stderr
     assert "there are too few dev posts here to measure on what is fitted; `rejoinder import` brings more" in ran.stdout
     assert caplog.text.count("dev has no replies in two threads") <= 1
+
+
+def test_a_model_of_another_tool_is_not_to_be_fitted_over_where_it_was_not_measured(tmp_path: Path) -> None:
+    make_archive(tmp_path / "archive.db", [Post(1, Kind.STORY, "Kettles pour.")]).close()
+    file = tmp_path / "theirs.arpa"
+    file.write_text("\\data\\\nngram 1=3\n\n\\1-grams:\n-99\t<s>\n-0.5\t</s>\n-0.5\tdough\n\n\\end\\\n", encoding="utf-8")
+    import_arpa(Workspace(tmp_path), file)
+    assert "`rejoinder model use kneser_ney` lets it speak" in voices(Workspace(tmp_path)).reason
+    choose_by_hand(Workspace(tmp_path), "kneser_ney")
+    assert voices(Workspace(tmp_path)).best == "kneser_ney"
 
 
 def test_an_archive_without_replies_fits_what_it_can(tmp_path: Path) -> None:

@@ -174,7 +174,11 @@ def _choose(here: Sequence[str], theirs: Sequence[str], trial: Trial, measured: 
 def _unmeasured(space: Workspace, here: Mapping[str, Fitted]) -> str:
     """Why nothing that is fitted here was measured, and what to do."""
     from rejoinder.archive.reader import ArchiveCorpus
+    from rejoinder.home.arpa import ELSEWHERE
 
+    if all(found.manifest["on"] == ELSEWHERE for found in here.values()):
+        name = next(iter(here))
+        return f"`{name}`, taken in from elsewhere, was not measured beside it; `rejoinder model use {name}` lets it speak"
     with space.open_archive() as archive:
         corpus = ArchiveCorpus(archive, Path(), next(iter(here.values())).manifest["split"])
         if not can_be_drawn(corpus):
