@@ -16,6 +16,12 @@ DESK = Hasher(b"key", "desk")
 MAP = "id=ticket,parent=answers,text=body,time=created,author=from,title=subject"
 
 
+def test_a_day_that_is_a_number_of_eight_digits_is_a_day(tmp_path: Path) -> None:
+    file = write(tmp_path / "a.json", '[{"id": 1, "text": "x", "on": 20061009}, {"id": 2, "text": "y", "on": 1160352000}]')
+    first, second = read_map("id=id,text=text,time=on").read(file, DESK)
+    assert isinstance(first, Post) and isinstance(second, Post) and first.time == second.time == 1_160_352_000
+
+
 def write(path: Path, text: str) -> Path:
     path.write_text(text, encoding="utf-8")
     return path

@@ -36,6 +36,17 @@ def slack(*moments: int, more: bool = False, **said: Any) -> Any:
     return {"ok": True, "messages": messages, "has_more": more}
 
 
+REPOSITORY = "https://api.github.com/repos/o/r"
+ISSUE = {
+    "url": f"{REPOSITORY}/issues/3",
+    "comments_url": f"{REPOSITORY}/issues/3/comments",
+    "title": "T",
+    "body": "x",
+    "number": 3,
+}
+COMMENT = {"id": 5, "issue_url": f"{REPOSITORY}/issues/3", "body": "y", "user": {"login": "a"}, "created_at": ON}
+
+
 FILES: dict[str, tuple[list[Any], str]] = {  # what is imported at once, and what must be said of it; "" for nothing
     "the first 20 posts of a topic": ([discourse(*range(1, 21))], "25 posts that it names itself; to get them: `rejoinder fetch"),
     "all pages of a topic": ([discourse(*range(1, 21)), discourse(*range(21, 41)), discourse(*range(41, 46))], ""),
@@ -47,6 +58,8 @@ FILES: dict[str, tuple[list[Any], str]] = {  # what is imported at once, and wha
     "a thread with its replies": (
         [slack(1, reply_count=2, thread_ts="1704103201.0001"), slack(2, 3, thread_ts="1704103201.0001")], "",
     ),
+    "issues without their comments": ([[{**ISSUE, "comments": 2}]], "2 posts that it names itself"),
+    "issues with their comments": ([[{**ISSUE, "comments": 2}], [COMMENT, {**COMMENT, "id": 6}]], ""),
     "a value of the wrong type": ([discourse(1) | {"posts_count": "many"}], ""),
 }  # fmt: skip
 
@@ -59,6 +72,15 @@ def test_what_files_name_that_is_not_in_them_is_said_once(name: str, tmp_path: P
         (tmp_path / "saved" / f"{number}.json").write_text(json.dumps(page))
     ran = run("import", tmp_path / "saved", "--home", tmp_path / "home")
     assert ran.code == 0, ran.err
-    assert ran.out.count("not in it: ") == bool(said) and said in ran.out
+    assert ran.out.count("not in what was read") == bool(said) and said in ran.out
     (told,) = run("import", tmp_path / "saved", "--home", tmp_path / "home", "--json").json["files"]
     assert bool(told["absent"] or told["goes_on"]) == bool(said)
+    one_by_one = run("import", *sorted((tmp_path / "saved").iterdir()), "--home", tmp_path / "home")
+    assert one_by_one.out.count("not in what was read") == bool(said)
+
+
+def test_where_a_file_is_too_large_to_be_looked_into_nothing_is_said(tmp_path: Path, run: Rejoinder) -> None:
+    (tmp_path / "1.json").write_text(json.dumps(discourse(*range(1, 21))))
+    (tmp_path / "2.json").write_text(json.dumps(discourse(*range(21, 46)) | {"more": "x" * 2**21}))
+    assert "not in what was read" in run("import", tmp_path / "1.json", "--home", tmp_path / "a").out
+    assert "not in what was read" not in run("import", tmp_path / "1.json", tmp_path / "2.json", "--home", tmp_path / "b").out

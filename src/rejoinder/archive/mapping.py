@@ -88,6 +88,8 @@ class Mapped(Source):
                 continue
             values: dict[str, Any] = {name: _value(found, field) for name, field in self.fields.items()}
             link = values.pop("link", None)
+            if type(values.get("time")) is int:
+                values["time"] = str(values["time"])  # a day may be written as a number of eight digits
             if self._markup in _ESCAPED and isinstance(values.get("title"), str):
                 values["title"] = unescape(values["title"])
             yield Record(**values, markup=self._markup, link=link if isinstance(link, str) else None).post(hasher, where)

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NamedTuple
 
-_LARGEST = 2**23  # bytes; what is larger is no page
+_LARGEST = 2**21  # bytes; what is larger is no page
 
 
 class Named(NamedTuple):
@@ -29,6 +29,7 @@ class Rest:
     here: Counter[str] = field(default_factory=Counter)
     open: set[str] = field(default_factory=set)
     ended: set[str] = field(default_factory=set)
+    blind: bool = False  # whether a file was too large to be looked at, so that nobody knows what is absent
 
     def add(self, found: Iterable[Named]) -> None:
         """Take in what one page says; a value that is not what it should be says nothing."""
@@ -41,23 +42,35 @@ class Rest:
                 if one.goes_on is not None:
                     (self.open if one.goes_on else self.ended).add(about)
 
+    def look_into(self, path: Path, named: Callable[[Mapping[str, Any]], Iterable[Named]]) -> None:
+        """Take in what the objects of a file of JSON say, which may be pages."""
+        from rejoinder.archive.json_pages import listed, load_as_far
+        from rejoinder.archive.peek import peek
+        from rejoinder.errors import SourceError
+
+        if not peek(path).json:
+            return
+        self.blind |= path.stat().st_size > _LARGEST
+        if not self.blind:
+            with suppress(SourceError):
+                for page in listed(load_as_far(path)[0]):
+                    if isinstance(page, Mapping):
+                        self.add(named(page))
+
+    def update(self, other: Rest) -> None:
+        """Take in what other files say."""
+        self.posts |= other.posts  # the larger of the two
+        self.here += other.here
+        self.open |= other.open
+        self.ended |= other.ended
+        self.blind |= other.blind
+
     @property
     def absent(self) -> int:
         """How many posts are named, and in none of the files."""
-        return sum(max(count - self.here[about], 0) for about, count in self.posts.items())
+        return 0 if self.blind else sum(max(count - self.here[about], 0) for about, count in self.posts.items())
 
     @property
     def goes_on(self) -> bool:
         """Whether something has no end in any of the files."""
-        return bool(self.open - self.ended)
-
-
-def pages(path: Path) -> Iterator[Mapping[str, Any]]:
-    """The objects in a small file of JSON, which may be pages."""
-    from rejoinder.archive.json_pages import listed, load_as_far
-    from rejoinder.archive.peek import peek
-    from rejoinder.errors import SourceError
-
-    if peek(path).json and path.stat().st_size <= _LARGEST:
-        with suppress(SourceError):
-            yield from (page for page in listed(load_as_far(path)[0]) if isinstance(page, Mapping))
+        return not self.blind and bool(self.open - self.ended)

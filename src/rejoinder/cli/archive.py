@@ -68,6 +68,7 @@ def import_files(
     import gc
 
     from rejoinder.archive.registry import source as named
+    from rejoinder.archive.rest import Rest
     from rejoinder.home.importing import import_files as imported
 
     if form and fields:
@@ -81,6 +82,7 @@ def import_files(
         return
     results: list[dict[str, Any]] = []
     errors: list[RejoinderError] = []
+    rests: dict[tuple[str, str], Rest] = {}  # by place: what one file lacks may be in another
     with keeping("the posts read so far are kept; the same command reads the rest"), progress() as report:
         for done in imported(workspace(home), _paths(paths), forced, source, report):
             errors += done.errors
@@ -99,9 +101,11 @@ def import_files(
                 say(f"  taken for {taken}; kept as the place `{done.place}`")
                 if done.form.threading:
                     say(f"  threads: {done.form.threading}")
-                if done.rest.absent or done.rest.goes_on:
-                    what = f"{done.rest.absent:,} posts that it names itself" if done.rest.absent else "what it says that follows"
-                    say(f"  not in it: {what}; to get them: {done.form.rest}")
+            rests.setdefault((done.place, done.form.rest), Rest()).update(done.rest)
+    for (name, how), rest in rests.items():
+        if not as_json and (rest.absent or rest.goes_on):
+            what = f"{rest.absent:,} posts that it names itself" if rest.absent else "what it says that follows"
+            say(f"not in what was read of `{name}`: {what}; to get them: {how}")
     if as_json:
         print_json({"files": results, "errors": [str(error) for error in errors]})
     for earlier in errors[:-1]:

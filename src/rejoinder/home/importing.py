@@ -14,7 +14,7 @@ from rejoinder.archive.batches import ItemBatch, batches
 from rejoinder.archive.intake import PassedOver, Unit, units
 from rejoinder.archive.peek import peek
 from rejoinder.archive.places import place, places
-from rejoinder.archive.rest import Rest, pages
+from rejoinder.archive.rest import Rest
 from rejoinder.archive.source import BATCH_SIZE, Hasher, Item, Source
 from rejoinder.archive.store import BATCH, Archive, Counts
 from rejoinder.errors import MissingExtra, RejoinderError, SourceError
@@ -43,8 +43,7 @@ class Imported:
         """One file more."""
         self.files += 1
         if type(unit.source).named is not Source.named:
-            for page in pages(unit.path):
-                self.rest.add(unit.source.named(page))
+            self.rest.look_into(unit.path, unit.source.named)
 
 
 def import_files(

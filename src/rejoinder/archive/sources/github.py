@@ -71,11 +71,15 @@ class GitHub(JsonSource):
         return rest or listed or migrated or super().recognises(path)
 
     def named(self, page: Mapping[str, Any]) -> Iterable[Named]:
-        """How many issues a search found; in answers of GraphQL, whether anything has a next page."""
+        """How many issues a search found, or comments an issue has; of GraphQL, whether anything has a next page."""
         if "total_count" in page:
             yield Named("", page["total_count"], len(page["items"]))
         elif "data" in page:
             yield Named("", goes_on='"hasNextPage": true' in json.dumps(page))
+        elif "issue_url" in page:
+            yield Named(_issue_of(page), here=1)
+        elif "comments_url" in page:
+            yield Named(_issue_of(page), page.get("comments"))
 
     def rows(self, path: Path) -> Iterator[Row]:
         """The issues and comments, in the file's order.
