@@ -309,6 +309,8 @@ MISTAKES: dict[str, tuple[list[str], str]] = {
     "one argument too many": (["info", "all"], "got unexpected extra argument(s) (all); see rejoinder info --help"),
     "no number": (["complete", "x", "-k", "many"], "invalid value for '-k': it should be a valid integer; see"),
     "a number out of range": (["complete", "x", "-k", "99"], "'-k': it should be less than or equal to 20; see"),
+    "two authors to forget": (["forget", "--author", "a", "--author", "b"], "--author was given 2 times; forget one"),
+    "an author of a place to forget": (["forget", "--author", "a", "--source", "hn"], "give one of items (--item ID), an author"),
     "an unknown part to learn from": (["fit", "--on", "dev"], "--on must be train or all; got 'dev'"),
     "an unknown split": (["info", "--split", "size"], "--split must be hash or time; got 'size'"),
     "a file that is not there": (["import", "not-here.jsonl"], "not-here.jsonl: no such file"),

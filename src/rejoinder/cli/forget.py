@@ -9,6 +9,7 @@ import typer
 
 from rejoinder.cli.options import Home, Json, workspace
 from rejoinder.cli.output import note, print_json, progress
+from rejoinder.errors import UsageError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -21,7 +22,7 @@ def forget(
         list[int] | None, typer.Option(min=1, max=2**63 - 1, metavar="ID", help="A post to forget.", show_default=False)
     ] = None,
     author: Annotated[
-        str | None,
+        list[str] | None,
         typer.Option(
             metavar="NAME",
             help="Forget all posts of this author, as the form of archive names one (docs/archives.md).",
@@ -29,7 +30,7 @@ def forget(
         ),
     ] = None,
     source: Annotated[
-        str | None,
+        list[str] | None,
         typer.Option(metavar="NAME", help="Forget all posts of this place (see `rejoinder info`).", show_default=False),
     ] = None,
     retrain_tokenizer: Annotated[
@@ -51,14 +52,18 @@ def forget(
     from rejoinder.home.forgetting import forget_everywhere
     from rejoinder.home.retraining import forget_and_retrain
 
+    for option, given in (("--author", author), ("--source", source)):
+        if given and len(given) > 1:
+            raise UsageError(f"{option} was given {len(given)} times; forget one after the other")
+    whose, place = (given[0] if given else None for given in (author, source))
     space = workspace(home)
     again: tuple[str, ...] = ()
     failed: dict[str, str] = {}
     if not retrain_tokenizer:
-        outcome = forget_everywhere(space, item or [], author, source, waiting=note)
+        outcome = forget_everywhere(space, item or [], whose, place, waiting=note)
     else:
         with progress() as report:
-            done = forget_and_retrain(space, item or [], author, source, note, report)
+            done = forget_and_retrain(space, item or [], whose, place, note, report)
         outcome, again, failed = done.outcome, done.again, {name: str(error) for name, error in done.failed.items()}
         for name in done.foreign:
             note(f"rejoinder: {name} came from a file of another tool (`arpa import`), and is not fitted again")
