@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from rejoinder.archive.source import Skipped
 from rejoinder.archive.sources.hackernews import COLUMNS, read_record
-from rejoinder.archive.values import LONGEST_TEXT, seconds, solved
+from rejoinder.archive.values import LONGEST_TEXT, BadValue, seconds, solved
 from rejoinder.post import Kind, Post, State
 
 PROPERTY = settings(max_examples=100, deadline=None, derandomize=True, database=None)
@@ -131,9 +131,23 @@ def test_numbers_may_be_whole_floats() -> None:
     assert read({"id": 12.0, "parent": 11.0, "time": 5.0, "score": 3.0}) == Post(12, parent=11, time=5, score=3)
 
 
+@pytest.mark.parametrize("written", ["9/10/2006", "32.1.2006", "2006/13/01", "1.2.3", "9.10.2006 soon"])
+def test_what_may_be_one_day_or_another_is_none(written: str) -> None:
+    with pytest.raises(BadValue, match="not a date"):
+        seconds(written)
+
+
 @pytest.mark.parametrize(
     ("written", "day"),
-    [("20061009", 13_430), ("Oct 9, 2006 12:00 AM", 13_430), ("19991231", 10_956), ("20061309", None), ("17000000", None)],
+    [
+        ("20061009", 13_430),
+        ("Oct 9, 2006 12:00 AM", 13_430),
+        ("19991231", 10_956),
+        ("9.10.2006", 13_430),
+        ("2006/10/09", 13_430),
+        ("20061309", None),
+        ("17000000", None),
+    ],
 )
 def test_a_day_in_eight_digits_is_no_number_of_seconds(written: str, day: int | None) -> None:
     assert seconds(written) == (int(written) if day is None else day * 86_400)
@@ -164,6 +178,9 @@ def test_dumps_have_many_ways_to_say_that_there_is_no_parent(none: Any) -> None:
         "Mon, 9 Oct 2006 6:21:51\u202fp.m.",
         "2006-10-09 06:21:51 PM",
         "20061009182151",
+        "2006/10/9 18:21:51",
+        "9.10.2006, 18:21:51",
+        "09.10.2006 06:21:51 PM",
         "2006-10-09T13:21:51-05",
         "20061009T182151Z",
         "2006-10-09T18:21:51Z",

@@ -47,6 +47,7 @@ _UNIT = (1, 10**3, 10**6, 10**9)  # of a second: s, ms, us, ns
 _WHOLE = re.compile(r"\s*[+-]?\d{1,40}(?:\.0*)?\s*")
 _ZONE = re.compile(r"\s*(?:UTC|GMT|Z)$")
 _DAYS = {8: "%Y%m%d", 14: "%Y%m%d%H%M%S"}
+_NUMBERED = re.compile(r"(?:(\d{4})/(\d{1,2})/(\d{1,2})|(\d{1,2})\.(\d{1,2})\.(\d{4}))(?!\d),?\s?")
 _AFTERNOON = re.compile(r"(?<![\d:])(\d{1,2})((?::\d\d){1,2}(?:\.\d+)?)\s?([AaPp])\.?[Mm]\b\.?")
 _SHORT_ZONE = re.compile(r"[+-]\d{2}$")
 
@@ -132,7 +133,7 @@ def seconds(value: object) -> int | None:
     if len(value) > _LONGEST_DATE:
         raise BadValue("is not a date")
     written = value.strip()
-    for read in (_day, float, _iso, _mailed) if len(written) in _DAYS else (float, _iso, _mailed):
+    for read in (_day, *_READERS) if len(written) in _DAYS else _READERS:
         try:
             return seconds(read(written))
         except (ValueError, TypeError, IndexError, OverflowError):
@@ -151,6 +152,15 @@ def _mailed(text: str) -> datetime:
     return parsedate_to_datetime(_in_24_hours(text))
 
 
+def _numbered(text: str) -> datetime:
+    """A day as "2024/1/5" or "5.1.2024", and what follows; with "/" and the year last nobody knows which is the month."""
+    found = _NUMBERED.match(text)
+    if found is None:
+        raise ValueError
+    year, month, day = found.group(1, 2, 3) if found[1] else found.group(6, 5, 4)
+    return _iso(f"{year}-{int(month):02d}-{int(day):02d} {text[found.end() :]}".rstrip())
+
+
 def _in_24_hours(text: str) -> str:
     """The text with "3:11 PM" as "15:11"."""
     if "m" not in text and "M" not in text:
@@ -161,6 +171,9 @@ def _in_24_hours(text: str) -> str:
 def _iso(text: str) -> datetime:
     text = _ZONE.sub("+00:00", _in_24_hours(text))
     return datetime.fromisoformat(text + ":00" if _SHORT_ZONE.search(text[10:]) else text)
+
+
+_READERS: tuple[Callable[[str], float | datetime], ...] = (float, _iso, _mailed, _numbered)
 
 
 def _checked(number: float) -> int:
