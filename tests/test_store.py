@@ -24,6 +24,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from rejoinder.archive.authors import author_hasher
+from rejoinder.archive.batches import batches
 from rejoinder.archive.info import read_info
 from rejoinder.archive.places import origin, place, places
 from rejoinder.archive.reader import ArchiveCorpus, fingerprint
@@ -1042,3 +1043,24 @@ def test_an_archive_that_is_made_while_it_is_looked_at_is_not_taken_for_a_strang
 
     with closing(sqlite3.connect(tmp_path / "archive.db", factory=Overtaken)) as db:
         assert check_ours(db, "archive.db") in (0, len(MIGRATIONS))
+
+
+def test_a_first_import_makes_the_indexes_last_and_so_does_whoever_comes_after_one_that_was_killed(tmp_path: Path) -> None:
+    def indexes(archive: Archive) -> set[str]:
+        return {name for (name,) in archive.query("SELECT name FROM sqlite_master WHERE type = 'index' AND tbl_name = 'post'")}
+
+    def killed() -> Iterator[Post]:
+        yield Post(1, text="one")
+        raise KeyboardInterrupt
+
+    with Archive.open(tmp_path / "a.db", create=True) as archive:
+        whole = indexes(archive)
+        assert len(whole) == 4
+        with pytest.raises(KeyboardInterrupt):
+            archive.add_batches(batches(killed(), 1, 2**20))
+        assert not archive.is_empty and indexes(archive) == set()
+        assert next(archive.replies_to(1, 1), None) is None  # whoever reads meanwhile finds what there is
+        archive.settle()
+        assert indexes(archive) == whole
+        archive.add([Post(2, Kind.COMMENT, "two", parent=1)])
+        assert indexes(archive) == whole and [post.id for post in archive.replies_to(1, 9)] == [2]

@@ -73,6 +73,25 @@ MIGRATIONS = (
     """,
 )
 
+_LATE = {  # indexes of `post`, as the migrations make them, whose keys come in no order: made faster when the posts are there
+    "post_parent": "post (parent) WHERE parent IS NOT NULL",
+    "post_story": "post (story) WHERE story IS NOT NULL",
+    "post_author": "post (author) WHERE author IS NOT NULL",
+    "post_answer": "post (answer) WHERE answer IS NOT NULL",
+}
+
+
+def drop_late_indexes(connection: sqlite3.Connection) -> None:
+    """Leave out what finds posts by other than their id, before many come into an archive that has none."""
+    for name in _LATE:
+        connection.execute(f"DROP INDEX IF EXISTS {name}")
+
+
+def make_late_indexes(connection: sqlite3.Connection) -> None:
+    """Have it again, once they are there."""
+    for name, columns in _LATE.items():
+        connection.execute(f"CREATE INDEX IF NOT EXISTS {name} ON {columns}")
+
 
 def use_wal(connection: sqlite3.Connection, patience: float) -> None:
     """Have a file keep a log beside it, so that readers and a writer do not stop each other.

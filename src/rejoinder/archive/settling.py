@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from rejoinder.archive.schema import make_late_indexes
 from rejoinder.archive.split import hash_split
 from rejoinder.archive.threads import NONE, Links, find_threads
 
@@ -40,6 +41,7 @@ class Settled(NamedTuple):
 
 def settle(db: sqlite3.Connection) -> Settled:
     """Place what is in the table `unsettled` (all posts, where none has a place), and empty it; inside a transaction."""
+    make_late_indexes(db)  # where a first import has left them out
     if not db.execute("SELECT EXISTS (SELECT 1 FROM place)").fetchone()[0]:
         return _settle_all(db)
     old = np.fromiter(db.execute(_TOUCHED), dtype=np.dtype(_LINKS + _PLACE))

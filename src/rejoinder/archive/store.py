@@ -22,7 +22,7 @@ from typing import Any, Self
 from rejoinder.archive.batches import NOWHERE, ItemBatch, Own, batches
 from rejoinder.archive.places import Place, place, places, where_to_look
 from rejoinder.archive.rows import COLUMNS, POSTS, UPSERT, WIDTH, Row, merge, to_post, to_row
-from rejoinder.archive.schema import check_ours, migrate, use_wal
+from rejoinder.archive.schema import check_ours, drop_late_indexes, migrate, use_wal
 from rejoinder.archive.source import BATCH_SIZE, HN, Item
 from rejoinder.archive.tombstones import not_forgotten
 from rejoinder.errors import ArchiveBusy, ArchiveError, RejoinderError, UnknownPost
@@ -247,6 +247,9 @@ class Archive:
         """As `add`, of items that are in batches; each is a transaction."""
         counts = Counts() if counts is None else counts
         at = at or next(iter(places(self)), None) or place(self, HN)
+        if self.is_empty:
+            with self.writing() as db:
+                drop_late_indexes(db)  # until all are settled for the first time
         try:
             for batch in some:
                 self._take(batch, at, counts)
