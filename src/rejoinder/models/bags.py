@@ -39,6 +39,16 @@ class Bags:
         keys, counts = np.unique((np.repeat(np.arange(len(said)), lengths) << 32) | flat, return_counts=True)
         return cls(lengths, keys >> 32, keys & 0xFFFFFFFF, counts)
 
+    @classmethod
+    def join(cls, texts: Sequence[Bags]) -> Self:
+        """The bags of several texts, of each of which there is one."""
+        sizes = [len(text.codes) for text in texts]
+        lengths, codes, counts = (
+            np.concatenate([np.empty(0, np.int64), *(getattr(text, name) for text in texts)]).astype(np.int64)
+            for name in ("lengths", "codes", "counts")
+        )
+        return cls(lengths, np.repeat(np.arange(len(texts)), sizes), codes, counts)
+
     @property
     def damped(self) -> Floats:
         """(M,) 1 + ln(count): more of the same word counts less and less."""

@@ -15,7 +15,7 @@ Besides, how long the reply is. All logarithms are natural. A candidate's featur
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Self
 
@@ -25,6 +25,7 @@ from numpy.typing import NDArray
 from rejoinder.corpus import Corpus
 from rejoinder.models.bags import Bags, find, read
 from rejoinder.models.pairs import clean_pairs
+from rejoinder.models.remembered import Remembered
 from rejoinder.models.word_statistics import WordStatistics
 from rejoinder.post import Post
 from rejoinder.text.batches import batches
@@ -48,6 +49,7 @@ class Overlap:
     def __init__(self, statistics: Mapping[str, WordStatistics]) -> None:
         """`statistics` of words and of stems."""
         self._statistics = statistics
+        self._candidates = Remembered(_bags)
 
     @classmethod
     def fit(cls, corpus: Corpus, most: int, rng: np.random.Generator) -> Self:
@@ -64,13 +66,13 @@ class Overlap:
 
     def features(self, context: Sequence[Post], candidates: Sequence[str]) -> Floats:
         """(C, F) float64, in the order of `NAMES`; `context` is not empty."""
-        said = read(candidates)
+        said = self._candidates.of(candidates)
         above = [word for post in context[:-1] for word in read([post.own_text])[0]]
         asked = [read([context[-1].own_text])[0], above, read([context[0].own_text])[0] if len(context) > 1 else []]
         columns: list[Any] = []
-        for name, letters in LETTERS.items():
-            columns += _compare(self._statistics[name], Bags.of(asked, letters), Bags.of(said, letters))
-        lengths = np.log1p(np.array([len(some) for some in said], np.float64))
+        for place, (name, letters) in enumerate(LETTERS.items()):
+            columns += _compare(self._statistics[name], Bags.of(asked, letters), Bags.join([bags[place] for bags in said]))
+        lengths = np.log1p(np.array([bags[0].lengths[0] for bags in said], np.float64))
         return np.stack([*columns, lengths, lengths**2, lengths * np.log1p(len(asked[0]))], axis=1)
 
     def save(self, directory: Path) -> None:
@@ -86,6 +88,12 @@ class Overlap:
             DamagedModel: something is missing, or does not fit the rest.
         """
         return cls({name: WordStatistics.load(directory, name) for name in LETTERS})
+
+
+def _bags(texts: Sequence[str]) -> Iterator[tuple[Bags, ...]]:
+    """The bags of each text, by words and by stems."""
+    for said in read(texts):
+        yield tuple(Bags.of([said], letters) for letters in LETTERS.values())
 
 
 def _compare(of: WordStatistics, asked: Bags, said: Bags) -> list[Floats]:

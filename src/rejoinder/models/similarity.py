@@ -24,6 +24,7 @@ from rejoinder.errors import DamagedModel
 from rejoinder.models.directory import load_array, load_config, save_array, save_config
 from rejoinder.models.interfaces import Embedding, Job, ReplyRanker, ReplySource, Scores, Suggester
 from rejoinder.models.nearest import Nearest, dots
+from rejoinder.models.remembered import Remembered
 from rejoinder.models.replies import Replies, nearest_answers
 from rejoinder.post import Post, Suggestion
 from rejoinder.text.vectors import WordVectors
@@ -101,6 +102,7 @@ class Similarity(ReplySource, ReplyRanker, Embedding, ABC):
         self.posts = posts
         self._nearest = nearest
         self._replies = replies
+        self._candidates = Remembered(posts.of)
 
     @property
     def words(self) -> WordVectors:
@@ -160,9 +162,9 @@ class Similarity(ReplySource, ReplyRanker, Embedding, ABC):
 
     def score_replies(self, context: Sequence[Post], candidates: Sequence[str]) -> Scores:
         """(C,) float64: the cosine of each candidate with the last post of `context`, and a little of the thread's title."""
-        if not context:
+        if not context or not candidates:
             return np.zeros(len(candidates), np.float64)
-        return dots(self.posts.of(candidates), self._question(context)).astype(np.float64)
+        return dots(np.array(self._candidates.of(candidates)), self._question(context)).astype(np.float64)
 
     def _question(self, context: Sequence[Post]) -> Floats:
         """(D,) float32 of length 1, or 0: what a reply to the last of `context` is compared with."""

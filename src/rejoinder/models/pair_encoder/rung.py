@@ -26,12 +26,12 @@ from rejoinder.models.directory import load_config, save_config
 from rejoinder.models.interfaces import Job, ReplyRanker, ReplySource, Scores, Suggester
 from rejoinder.models.nearest import dots
 from rejoinder.models.pair_encoder.encode import PairEncoder, PairWeights
+from rejoinder.models.remembered import Remembered
 from rejoinder.models.replies import Replies
 from rejoinder.models.reply_vectors import ReplyVectors
 from rejoinder.post import Post, Suggestion
 
 _PLACE = ("models", "pair_encoder", "0001")  # in the package's bundle
-_REMEMBERED = 4_096  # candidates whose vectors are kept
 
 
 @dataclass(frozen=True)
@@ -53,7 +53,7 @@ class PairRanker(ReplySource, ReplyRanker):
         self.config = config
         self._weights, self._vectors = weights, vectors
         self._encoder = PairEncoder(weights, config.longest)
-        self._remembered: dict[str, NDArray[np.float32]] = {}
+        self._remembered = Remembered(self._encoder.meanings)
 
     @classmethod
     def fit(cls, corpus: Corpus, config: PairEncoderConfig, *, rng: np.random.Generator, job: Job) -> Self:
@@ -104,15 +104,8 @@ class PairRanker(ReplySource, ReplyRanker):
         return self._encoder.words(words)
 
     def reply_vectors(self, replies: Sequence[str]) -> NDArray[np.float32]:
-        """(C, D) float32: as the encoder has them; the same candidates come again and again while a fusion is fitted."""
-        known = {text: vector for text in replies if (vector := self._remembered.get(text)) is not None}
-        new = [text for text in dict.fromkeys(replies) if text not in known]
-        fresh = dict(zip(new, self._encoder.meanings(new), strict=True))
-        if len(self._remembered) + len(fresh) > _REMEMBERED:
-            self._remembered.clear()
-        self._remembered.update(fresh)
-        known |= fresh
-        return np.array([known[text] for text in replies], np.float32)
+        """(C, D) float32: as the encoder has them."""
+        return np.array(self._remembered.of(replies), np.float32)
 
     def _question(self, context: Sequence[Post]) -> NDArray[np.float32]:
         return self._encoder.question(context[-self.config.posts :])
