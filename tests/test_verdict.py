@@ -74,6 +74,14 @@ def test_who_is_there_already_but_slow_is_not_the_cheapest() -> None:
     assert verdict("replies", slow, gain(0.1, lstm=1.99)).rung == "lstm" != verdict("typing", slow, gain(0.1, lstm=1.99)).rung
 
 
+def test_what_one_rung_down_saves_and_what_it_costs() -> None:
+    came = [replace(one, seconds=0.0, milliseconds=16.0) if one.net else one for one in contenders()]
+    found, usual = verdict("typing", came, gain()), verdict("typing", contenders(), gain())
+    assert found is not None and usual is not None
+    assert found.sentences[2].endswith("of that, and saves 15 ms each time, though it takes 6.0 s more to fit.")
+    assert usual.sentences[2].endswith("of that, and saves 15 min of fitting.")
+
+
 def test_too_few_threads_to_be_sure() -> None:
     found = verdict("typing", contenders(), gain(width=0.2))
     assert found is not None

@@ -148,8 +148,10 @@ def _steps(kind: Kind, contenders: Sequence[Contender], taken: Contender, gain: 
         found.append(f"One rung up, {up.name} gives {_points(gain(up.name, taken.name))} {_UNITS[kind]}, for {_more(taken, up)}.")
     if below:
         down = max(below, key=lambda one: one.score)
+        dearer = f", though it takes {shown(down.seconds - taken.seconds)} more to fit" if down.seconds > taken.seconds else ""
+        saved = " and ".join(_parts(down, taken))
         found.append(
-            f"One rung down, {down.name} loses {_points(gain(taken.name, down.name))} of that, and saves {_more(down, taken)}."
+            f"One rung down, {down.name} loses {_points(gain(taken.name, down.name))} of that, and saves {saved}{dearer}."
         )
     return found
 
@@ -167,11 +169,18 @@ def _cost(kind: Kind, one: Contender) -> str:
 
 def _more(cheap: Contender, dear: Contender) -> str:
     """What `dear` costs more than `cheap`."""
+    return " and ".join(
+        _parts(cheap, dear) if dear.seconds > cheap.seconds else ["nothing more to fit here", *_parts(cheap, dear)]
+    )
+
+
+def _parts(cheap: Contender, dear: Contender) -> list[str]:
+    """In what `dear` costs more: in fitting, in use."""
     more = dear.seconds - cheap.seconds
-    parts = [f"{shown(more)} of fitting" if more > 0 else "nothing more to fit here"]
+    parts = [f"{shown(more)} of fitting"] if more > 0 else []
     if dear.milliseconds is not None and cheap.milliseconds is not None and dear.milliseconds > cheap.milliseconds:
         parts.append(f"{dear.milliseconds - cheap.milliseconds:.2g} ms each time")
-    return " and ".join(parts)
+    return parts
 
 
 def _points(gain: Estimate) -> str:
