@@ -29,15 +29,14 @@ def advice(report: Report) -> list[Advice]:
     rungs = {rung.name: rung for rung in report.rungs}
     taken = [rungs[verdict.rung] for verdict in report.verdicts.values() if verdict.rung in rungs]
     found = []
-    to_fit = list(dict.fromkeys(name for rung in taken if not rung.shipped for name in (*rung.parts, rung.name.split()[0])))
-    if to_fit:
-        extras = sorted({rung.cost.needs for rung in taken if rung.cost.needs})
-        needs = f"; needs the extra {', '.join(extras)}" if extras else ""
-        sets = "".join(f" --set {shlex.quote(one)}" for one in dict.fromkeys(one for rung in taken for one in rung.settings))
-        found.append(Advice(f"rejoinder fit {' '.join(to_fit)}{sets}", f"learn what was taken here from your archive{needs}"))
+    fitted, came = ([rung for rung in taken if rung.shipped == shipped] for shipped in (False, True))
+    if fitted:
+        to_fit = dict.fromkeys(name for rung in fitted for name in (*rung.parts, rung.name.split()[0]))
+        sets = "".join(f" --set {shlex.quote(one)}" for one in dict.fromkeys(one for rung in fitted for one in rung.settings))
+        why = f"learn what was taken here from your archive{_extras(fitted)}"
+        found.append(Advice(f"rejoinder fit {' '.join(to_fit)}{sets}", why))
     if taken:
-        shipped = [rung.name for rung in taken if rung.shipped]
-        why = f"; {', '.join(shipped)} came fitted" if shipped else ""
+        why = f"; {', '.join(rung.name for rung in came)} came fitted{_extras(came)}" if came else ""
         found.append(Advice("rejoinder serve", f"write with it{why}"))
     stopped = [rung.name for rung in report.rungs if rung.state == "stopped"]
     unsure = any(verdict.neural is None for verdict in report.verdicts.values())
@@ -49,6 +48,12 @@ def advice(report: Report) -> list[Advice]:
     elif unsure:
         found.append(Advice("rejoinder import FILE", "more posts, of which a tenth is held out to measure on"))
     return found
+
+
+def _extras(rungs: Iterable[MeasuredRung]) -> str:
+    """What must be installed for them, if anything."""
+    extras = sorted({rung.cost.needs for rung in rungs if rung.cost.needs})
+    return f"; needs the extra {', '.join(extras)}" if extras else ""
 
 
 def facts(report: Report, kind: Kind) -> list[tuple[str, str]]:
