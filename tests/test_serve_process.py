@@ -99,7 +99,7 @@ def test_the_openai_client_chats(client: openai.OpenAI) -> None:
 def test_the_openai_client_understands_refusals(client: openai.OpenAI) -> None:
     with pytest.raises(openai.NotFoundError, match="no such model here; models: bm25, canned, kneser_ney, markov"):
         client.completions.create(model="gpt-9", prompt="a")
-    with pytest.raises(openai.UnprocessableEntityError, match="not offered here"):
+    with pytest.raises(openai.BadRequestError, match="not offered here"):
         client.completions.create(model=MODEL, prompt="a", presence_penalty=1)
 
 

@@ -73,7 +73,8 @@ class Command:
     def wait(self) -> Ran:
         """How it ended."""
         code = self._attacker.wait(self.number)
-        said = [(self._attacker.folder / f"{self.number}.{name}").read_text(errors="replace") for name in ("out", "err")]
+        files = [self._attacker.folder / f"{self.number}.{name}" for name in ("out", "err")]
+        said = [file.read_text(errors="replace") if file.exists() else "" for file in files]  # none, if it was killed at once
         return Ran(code, said[0], said[1], monotonic() - self.began)
 
 
