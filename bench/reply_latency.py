@@ -21,7 +21,7 @@ from rejoinder.engine.replier import Replier
 from rejoinder.home.replies import replier
 from rejoinder.home.voices import generator, voices
 from rejoinder.home.workspace import Workspace
-from rejoinder.models import LADDER, Can
+from rejoinder.models import LADDER, Can, unasked
 from rejoinder.post import Post
 
 QUESTION = "Why do people still use Makefiles?"
@@ -39,7 +39,7 @@ def prepare(home: Path, posts: int, rungs: str) -> Workspace:
         rejoinder("import", file, "--source", source, "--home", home)
         if posts:
             file.unlink()
-    names = rungs.split(",") if rungs else [name for name, line in LADDER.items() if line.can & REPLY and not line.asked]
+    names = rungs.split(",") if rungs else [name for name in unasked() if LADDER[name].can & REPLY]
     missing = [name for name in names if space.fitted(name) is None]
     if missing:
         rejoinder("fit", *missing, "--home", home)
