@@ -148,3 +148,12 @@ def test_posts_that_come_in_are_searched_once_they_are_indexed_and_a_server_answ
             during.add(found())
         assert not fitting.result()
         assert found() > before and min(during) == before and len(during) <= 2
+
+
+def test_what_was_erased_is_let_go_of_though_nobody_types(tmp_path: Path) -> None:
+    remember(tmp_path, TEXT)
+    opened = OpenHome(make_home(tmp_path), said)
+    assert opened._own()[0] and opened._own_before
+    erase(tmp_path)
+    opened.refresh()
+    assert not opened._own_before

@@ -184,12 +184,11 @@ class Source(ABC):
     threading: ClassVar[str] = ""  # how threads come about where posts name no parent, said after an import
     beside: ClassVar[str] = ""  # patterns of the names of files that come along with it and hold no posts, with blanks
     notice: ClassVar[str] = ""  # what the place asks of people who write there, said wherever replies are suggested
+    rest: ClassVar[str] = ""  # how to get what a file names that is not in it
 
     def set_aside(self, path: Path) -> bool:
         """Whether a file that is met in a folder, and was not named itself, holds what nobody keeps: mail in the bin."""
         return False
-
-    rest: ClassVar[str] = ""  # how to get what a file names that is not in it
 
     def named(self, page: Mapping[str, Any]) -> Iterable[Named]:
         """What a page of JSON says of posts that may not be in it; asked of small files."""

@@ -249,7 +249,8 @@ class Archive:
         at = at or next(iter(places(self)), None) or place(self, HN)
         if self.is_empty:
             with self.writing() as db:
-                drop_late_indexes(db)  # until all are settled for the first time
+                if self.is_empty:  # still, now that nobody else writes
+                    drop_late_indexes(db)  # until all are settled for the first time
         try:
             for batch in some:
                 self._take(batch, at, counts)

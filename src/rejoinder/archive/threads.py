@@ -1,6 +1,6 @@
 """Parent links to threads: pure functions of id arrays, whose cost grows with the posts and the logarithm of a thread's depth.
 
-All posts are held at once, some 60 bytes each: an id is looked up once, and what follows goes by its place.
+All posts are held at once, some 50 bytes each beside their links: an id is looked up once, and what follows goes by its place.
 
 Posts that are linked, by `parent` or by `story`, in whatever direction and over however many steps, make one thread: also
 where the post that links them is not in the archive. A thread's *key* is the id it is known by:

@@ -26,7 +26,7 @@ from rejoinder.engine.word_rules import CaretRules, WordRules
 from rejoinder.errors import ConfigError
 from rejoinder.models import is_slow
 from rejoinder.models.interfaces import LanguageModel, Personal
-from rejoinder.models.mixture import with_personal
+from rejoinder.models.mixture import with_own_counts
 from rejoinder.post import Post
 from rejoinder.text.phrases import Phrases
 
@@ -130,10 +130,7 @@ class Engine:
         """
         voices = []
         for name, model in self.voices.items():
-            same = model.tokenizer.fingerprint()
-            counts = next((one for one in own if one.tokenizer.fingerprint() == same), None)
-            heard = model if counts is None else with_personal(name, model, counts)
-            cache = PrefixCache(heard, context, self.config.kept, self._latencies[name])
+            cache = PrefixCache(with_own_counts(name, model, own), context, self.config.kept, self._latencies[name])
             voices.append(Voice(name, self._tables[name], self.gates[name], cache, is_slow(name)))
         rules = WordRules(context, self.phrases, own_words, blocked)
         shown = DisplayFilter(context, rules, self.phrases)

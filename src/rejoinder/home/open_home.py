@@ -33,7 +33,7 @@ from rejoinder.models.directory import given_up
 from rejoinder.models.interfaces import LanguageModel, Personal, Suggester
 from rejoinder.models.loading import without_damaged
 from rejoinder.models.lstm.rung import LSTM
-from rejoinder.models.mixture import with_personal
+from rejoinder.models.mixture import with_own_counts
 from rejoinder.post import Kind, Post, Suggestion
 from rejoinder.text.phrases import Phrases
 from rejoinder.text.words import words
@@ -93,6 +93,8 @@ class OpenHome:
                 return False
             kept = dict(self._kept) if now[1:] == self._seen[1:] else {}  # the text of one's own loads no model again
             kept.pop("own", None)
+            if now[0] is None:  # erased: not even what is to be counted on from stays
+                self._own_before = {}
             self._seen, self._kept = now, kept  # what is being made meanwhile goes where nobody looks, and is made again
             return True
 
@@ -197,10 +199,8 @@ class OpenHome:
 
     def voiced(self, name: str) -> tuple[LanguageModel, frozenset[str]]:
         """One of `voices.typists` with what the person wrote counted in, and the words of that."""
-        model, (counts, own_words) = self.model(name), self._own()
-        same = model.tokenizer.fingerprint()
-        mine = next((one for one in counts if one.tokenizer.fingerprint() == same), None)
-        return (model if mine is None else with_personal(name, model, mine)), own_words
+        counts, own_words = self._own()
+        return with_own_counts(name, self.model(name), counts), own_words
 
     def _own(self) -> tuple[tuple[Personal, ...], frozenset[str]]:
         """Counts of what the person wrote, by the tokenizer of each voice, and its words, where that is remembered."""

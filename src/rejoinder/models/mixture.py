@@ -29,7 +29,7 @@ Explained in docs/tour/06-bringing-it-all-together.md.
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, ClassVar, NamedTuple, Self, cast
@@ -284,6 +284,13 @@ def with_personal(name: str, model: LanguageModel, own: Personal) -> Mixture:
         ModelError: it has another tokenizer.
     """
     return (model if isinstance(model, Mixture) else Mixture.of_one(name, model)).with_personal(own)
+
+
+def with_own_counts(name: str, model: LanguageModel, own: Iterable[Personal]) -> LanguageModel:
+    """The rung of that name with the one of `own` mixed in that has its tokenizer; itself where none has."""
+    same = model.tokenizer.fingerprint()
+    counts = next((one for one in own if one.tokenizer.fingerprint() == same), None)
+    return model if counts is None else with_personal(name, model, counts)
 
 
 @dataclass(frozen=True)

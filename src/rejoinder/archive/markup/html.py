@@ -36,10 +36,8 @@ _CELLS = frozenset(("td", "th"))
 _NUMBER = re.compile(r"\d{1,6}")
 _PREVIEWS = {"aside": "onebox", "div": "message_embed"}  # of a page that is linked to: Discourse's, Zulip's
 _MAY_QUOTE = frozenset(("aside", "div", "details"))
-_CARRIED = frozenset(
-    "signature gmail_signature moz-signature yahoo_quoted protonmail_signature_block elided".split()
-)  # what mailers, and
-# Discourse of mails, mark as a signature or as what is answered
+# what mailers, and Discourse of mails, mark as a signature or as what is answered
+_CARRIED = frozenset("signature gmail_signature moz-signature yahoo_quoted protonmail_signature_block elided".split())
 _FRAMES = {"title": ("aside", "quote"), "meta": ("a", "lightbox")}  # of Discourse, by what they stand in: whose words a quote
 # has, and a picture's size in bytes
 

@@ -21,7 +21,7 @@ export function preferring(said, draft, preferred) {
   const wanted = begun.length >= LETTERS ? preferred.find((word) => word.startsWith(begun) && word.length > begun.length) : undefined;
   if (wanted === undefined) return { ...said, ghost, words };
   const rest = wanted.slice(begun.length);
-  const others = words.filter(({ text }) => goesOn(text) === false || (begun + firstWord(text)).toLowerCase() !== wanted.toLowerCase());
+  const others = words.filter(({ text }) => !goesOn(text) || (begun + firstWord(text)).toLowerCase() !== wanted.toLowerCase());
   const strip = [{ text: rest, probability: words[0]?.probability ?? 0, preferred: true }, ...others].slice(0, 3);
   const agrees = ghost.toLowerCase().startsWith(rest.toLowerCase());
   if (agrees) return { ...said, ghost: rest + ghost.slice(rest.length), words: strip };
