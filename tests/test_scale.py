@@ -7,7 +7,7 @@ import signal
 import subprocess
 import sys
 import threading
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from importlib.util import find_spec
 from pathlib import Path
@@ -30,6 +30,7 @@ from rejoinder.scale.processes import TRIES, Processes
 from rejoinder.text import counting
 from rejoinder.text.calls import HERE, Call, CallRunner, InThisProcess, Told, perform
 from rejoinder.text.counting import Room, count_both, count_ngrams, count_shard
+from rejoinder.text.ngrams import Level
 from rejoinder.text.tensors import TokenArrays
 
 TEXTS = [["a", "b", "c"] * 2, ["b", "c"], ["a", "b"], ["d", "a", "b", "c"], ["e"], ["c", "b", "a"]]
@@ -76,7 +77,25 @@ def test_many_runs_are_merged_in_several_rounds(tmp_path: Path, monkeypatch: pyt
     found = count_both(arrays(TEXTS), 3, WORDS.vocabulary, writers, Room(80, tmp_path, runner=Telling()))
     straight = count_both(arrays(TEXTS), 3, WORDS.vocabulary, writers)
     assert [bits(counts.levels) for counts in found] == [bits(counts.levels) for counts in straight]
-    assert told == [["count_shard"] * 5, ["merge_runs"] * 3, ["merge_runs"] * 2]  # one for each writer; 5 to 3, 3 to 2
+    assert told == [["count_shard"] * 5, *[["merge_runs"]] * 5]  # one for each writer; 5 to 3, 3 to 2
+
+
+def test_what_is_merged_is_gone_from_the_disk_at_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    left: list[int] = []
+
+    def told(levels: Iterator[Level]) -> Iterator[Level]:
+        for level in levels:
+            left.append(len([*tmp_path.glob("*/run*/*.token.npy")]))
+            yield level
+        left.append(len([*tmp_path.glob("*/run*/*.token.npy")]))
+
+    merged = counting.merged_levels
+    monkeypatch.setattr(counting, "merged_levels", lambda *of: told(merged(*of)))
+    found = count_ngrams(arrays(TEXTS), 3, WORDS.vocabulary, Room(80 * 5, tmp_path))
+    assert bits(found.levels) == bits(count_ngrams(arrays(TEXTS), 3, WORDS.vocabulary).levels)
+    runs = left[0] // 3
+    assert runs > 2
+    assert left == [3 * runs, 2 * runs, runs, 0]
 
 
 def test_the_order_of_the_shards_and_doing_one_again_change_nothing(tmp_path: Path) -> None:

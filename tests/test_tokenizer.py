@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from rejoinder.archive.reader import ArchiveCorpus
 from rejoinder.errors import DamagedModel, ModelError
 from rejoinder.post import Post
+from rejoinder.text import tokenizer as tokenizer_module
 from rejoinder.text.tensors import count_bigrams, count_tokens, open_tokenizer, open_tokens, token_shares, train_tokenizer
 from rejoinder.text.tokenizer import AnyTokenizer, Tokenizer
 from rejoinder.text.writers import by_writer, writers_of
@@ -43,6 +44,22 @@ def test_lone_surrogates_are_read_as_replacement_characters() -> None:
 
 def test_many_texts_at_once_are_encoded_as_one_by_one() -> None:
     assert TOKENIZER.encode_many(["", *TEXTS]) == [TOKENIZER.encode(text) for text in ["", *TEXTS]]
+
+
+ASCII = st.text(st.sampled_from([*map(chr, range(128)), *" 'staonrevmld\n\t " * 4])) | st.text()
+
+
+@given(st.lists(ASCII))
+@settings(max_examples=500)
+def test_words_are_encoded_by_themselves_as_the_library_encodes_a_text(texts: list[str]) -> None:
+    assert TOKENIZER.encode_many(texts) == [TOKENIZER.encode(text) for text in texts]
+
+
+def test_only_short_words_are_remembered_and_so_many(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(tokenizer_module, "_REMEMBERED", 3)
+    fresh, texts = Tokenizer(TOKENIZER._library), [f"{'x' * 40} the cat sat on the mat"]
+    assert fresh.encode_many(texts * 2) == [TOKENIZER.encode(texts[0])] * 2
+    assert sorted(fresh._remembered) == [" cat", " sat", " the"]
 
 
 def test_separators_stand_above_the_pieces_and_for_no_bytes() -> None:

@@ -11,6 +11,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
+from rejoinder.text.sums import each_once
 from rejoinder.text.tensors import TokenArrays
 
 RUN = 10  # tokens; chance seldom makes so many, and forwards are longer
@@ -22,11 +23,11 @@ _CHUNK = 2**22  # tokens hashed at a time
 def repeats(posts: Sequence[Sequence[int]], train: TokenArrays) -> NDArray[np.bool_]:
     """(P,) bool: which of P posts, as tokens without POST, REPLY and END, repeat the train part."""
     runs = [_runs(np.asarray(tokens, np.uint64), RUN) for tokens in posts]
-    asked = np.unique(np.concatenate([*runs, np.empty(0, np.uint64)]))
+    asked = each_once(np.concatenate([*runs, np.empty(0, np.uint64)]))
     found = np.zeros(len(asked), bool)
     for first in range(0, len(train.tokens), _CHUNK):
         chunk = np.asarray(train.tokens[first : first + _CHUNK + RUN - 1], np.uint64)
-        found |= np.isin(asked, _runs(chunk, RUN))
+        found |= np.isin(asked, each_once(_runs(chunk, RUN)), assume_unique=True)
     whole = _short_posts(train)
     return np.array(
         [

@@ -27,6 +27,7 @@ from rejoinder.ladder.report import Pairs
 from rejoinder.models.interfaces import Progress, ReplyRanker, ReplySource, silent
 from rejoinder.models.pairs import answers_comment, clean_pairs, draw_negatives
 from rejoinder.post import Pair, Thread
+from rejoinder.text.sums import each_once
 
 NEGATIVES = 99
 DRAWS = 5
@@ -122,7 +123,7 @@ def find_ranks(model: ReplyRanker, pool: Pool, several: Mapping[str, CandidateDr
     texts = [pair.reply.text for pair in pool.pairs]
     found = {name: np.empty(lists.candidates.shape[:2], np.int64) for name, lists in several.items()}
     for row, place in enumerate(first.places):
-        union = np.unique(np.concatenate([lists.candidates[:, row].ravel() for lists in several.values()]))
+        union = each_once(np.concatenate([lists.candidates[:, row].ravel() for lists in several.values()]))
         scores = model.score_replies(pool.pairs[place].context, [texts[candidate] for candidate in union])
         for name, lists in several.items():
             of = scores[np.searchsorted(union, lists.candidates[:, row])]

@@ -48,6 +48,7 @@ class _Order:
     contexts: NDArray[np.int64]  # (W+1,) where the contexts of each first token begin
     lower: NumberColumn  # (M,) float64, the probability of each n-gram's suffix
     discount: NDArray[np.float64]  # (4,)
+    last: bool  # nothing is worked out from it
 
 
 def build_index(
@@ -75,11 +76,11 @@ def build_index(
     for n, level in enumerate(counts.levels[1:], start=2):
         here = adjusted[n - 1]
         lower = _lower(done.probs, here.suffixes, work)
-        order = _Order(n, level, here, adjusted[n - 2].firsts, lower, discounts(here.tally, n))
+        order = _Order(n, level, here, adjusted[n - 2].firsts, lower, discounts(here.tally, n), n == counts.order)
         followers, later = _next_order(order, done, kept, work)
         index[-1] = replace(index[-1], backoff=done.backoff.done())
         index.append(followers)
-        for column in (lower, done.probs, done.place):
+        for column in (lower, done.probs, done.place, here.counts):
             column.drop()
         done = later
         room.told(n, counts.order)
@@ -215,7 +216,8 @@ class _Writing:
         kept = self._kept(order.n, i, i_end)
         discount = order.discount[np.minimum(a, 3)]
         probs, backoff = _smoothed(a, discount, kept, parent, c_end - c, order.lower.read(i, i_end))
-        self._probs.write(i, probs)
+        if not order.last:
+            self._probs.write(i, probs)
         there = place >= 0
         backoffs[place[there]] = np.log(backoff[there]).astype(np.float32)
         where = np.flatnonzero(kept)
@@ -226,9 +228,10 @@ class _Writing:
         starts = run_starts(context)
         rank = np.arange(len(context)) - np.repeat(starts, np.diff(starts, append=len(context)))
         target = first[context] + rank
-        places = np.full(i_end - i, _LEFT_OUT, np.uint32)
-        places[where[sorting]] = target
-        self._place.write(i, places)
+        if not order.last:
+            places = np.full(i_end - i, _LEFT_OUT, np.uint32)
+            places[where[sorting]] = target
+            self._place.write(i, places)
         self._scatter(target, self._level_token.read(i, i_end)[where[sorting]], log_prob[sorting])
 
     def _scatter(self, target: NDArray[np.int64], token: NDArray[np.unsignedinteger], log_prob: NDArray[np.float32]) -> None:

@@ -21,6 +21,7 @@ from numpy.typing import NDArray
 
 from rejoinder.models.smoothing import Followers, best_first
 from rejoinder.text.ngrams import NgramCounts, keys
+from rejoinder.text.sums import each_once
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
@@ -83,7 +84,7 @@ class Union:
         known = np.zeros(1, dtype=np.int64)
         for n in range(len(tries[0])):
             here = [place[trie[n].parent] * size + trie[n].token for place, trie in zip(below, tries, strict=True)]
-            union = np.unique(np.concatenate(here))
+            union = each_once(np.concatenate(here))
             below = [np.asarray(np.searchsorted(union, key)) for key in here]
             for mine, place in zip(places, below, strict=True):
                 mine.append(place)

@@ -29,6 +29,7 @@ from rejoinder.models.remembered import Remembered
 from rejoinder.models.word_statistics import WordStatistics
 from rejoinder.post import Post
 from rejoinder.text.batches import batches
+from rejoinder.text.sums import each_once
 
 LETTERS: Mapping[str, int | None] = {"word": None, "stem": 5}
 _KINDS = ("last", "above", "opening", "likely", "answered", "taken_up", "called_up")
@@ -98,7 +99,7 @@ def _bags(texts: Sequence[str]) -> Iterator[tuple[Bags, ...]]:
 
 def _compare(of: WordStatistics, asked: Bags, said: Bags) -> list[Floats]:
     """(C,) each of `_KINDS`; `asked` are the last post, all before it, and the opening post."""
-    local = np.unique(np.concatenate([asked.codes, said.codes]))
+    local = each_once(np.concatenate([asked.codes, said.codes]))
     place = find(of.codes, local)
     idf, share = of.idf[place].astype(np.float64) ** _POWER, of.share[place].astype(np.float64)
     at, entry = np.searchsorted(local, asked.codes), np.searchsorted(local, said.codes)

@@ -24,6 +24,7 @@ from rejoinder.errors import DamagedModel
 from rejoinder.models.directory import load_array, save_array
 from rejoinder.models.interpolation import Floats, Grams, prune, suffixes_of, with_backoffs
 from rejoinder.models.smoothing import Followers
+from rejoinder.text.sums import each_once
 
 VALUES = 256
 MANY = 255
@@ -56,7 +57,7 @@ def within(levels: Sequence[Grams], size: int) -> list[Grams]:
 
 def packed_size(levels: Sequence[Grams]) -> int:
     """About how many bytes `save_packed` writes."""
-    contexts = [len(np.unique(above.parent)) for above in levels[1:]] + [0]
+    contexts = [len(each_once(above.parent)) for above in levels[1:]] + [0]
     above_first = sum(TOP_BYTES * len(level.token) + 4 * VALUES for level in levels[1:])
     first = 6 * len(levels[0].token)  # its probabilities take 4 bytes each
     followed = sum(len(level.token) for level in levels[:-1])
@@ -67,7 +68,7 @@ def _values(log_prob: Floats) -> Floats:
     """At most VALUES values, ascending: means of equally many, which come so close to all of them that nobody notices."""
     some = np.sort(log_prob[:: max(len(log_prob) // _SAMPLE, 1)])
     parts = [part.mean() for part in np.array_split(some, min(VALUES, len(some))) if len(part)]
-    return np.unique(np.array(parts, dtype=np.float32).astype(np.float64))
+    return each_once(np.array(parts, dtype=np.float32).astype(np.float64))
 
 
 def save_packed(directory: Path, index: Sequence[Followers]) -> None:

@@ -28,6 +28,7 @@ from rejoinder.publish.reading import ReadCorpus
 from rejoinder.text.ownership import WordHashes, every_other, numbers, run_hashes, runs_in
 from rejoinder.text.phrases import Phrases
 from rejoinder.text.shards import cut
+from rejoinder.text.sums import each_once
 from rejoinder.text.words import words
 
 BITS = 16  # of the filter for each run
@@ -63,14 +64,14 @@ def guard(
     progress("whose runs they are", 0, None)
     first = made[alone(made, records)]
     kept = np.concatenate([first, np.load(work / _WHOLE)])[: config.size * 8 // BITS]
-    return Phrases.of(np.unique(kept), BITS * len(kept))
+    return Phrases.of(each_once(kept), BITS * len(kept))
 
 
 def heard(texts: Iterable[MadeText]) -> NDArray[np.uint64]:
     """(N,) ascending: the hashes of the runs of words that a model made from its first word to its last."""
     known = WordHashes()
     found = [run_hashes(known.of(own_words(one))) for one in texts]
-    return np.unique(np.concatenate([np.empty(0, np.uint64), *found]))
+    return each_once(np.concatenate([np.empty(0, np.uint64), *found]))
 
 
 def own_words(one: MadeText) -> list[str]:
@@ -129,7 +130,7 @@ def _write(sources: Sequence[ReadCorpus], work: Path, progress: Progress) -> Non
     for _, runs, places in sorted(often, key=lambda one: -one[0].config.passes):
         unique, place = np.unique(runs, return_inverse=True)
         own = alone(unique, records)[place]
-        whole.append(np.unique(runs[every_other(own, places)]))
+        whole.append(each_once(runs[every_other(own, places)]))
     with atomically(work / _WHOLE) as file:
         np.save(file, np.concatenate(whole))
 

@@ -12,7 +12,7 @@ A run is what comes of it, the levels of `rejoinder.text.ngrams`. How the posts 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
 from shutil import rmtree
 from tempfile import TemporaryDirectory, mkdtemp
@@ -23,7 +23,7 @@ from numpy.typing import NDArray
 
 from rejoinder.text.calls import HERE, Call, CallRunner
 from rejoinder.text.columns import NumberColumn, NumberColumns, in_file
-from rejoinder.text.ngrams import DEFAULT_MEMORY, MERGED_BYTES, Ints, Level, NgramCounts, level_of, merge, no_ngrams
+from rejoinder.text.ngrams import DEFAULT_MEMORY, MERGED_BYTES, Ints, Level, NgramCounts, level_of, merged_levels, no_ngrams
 from rejoinder.text.sums import in_order, spans
 from rejoinder.text.tensors import TokenArrays
 
@@ -31,6 +31,7 @@ _TOKEN_BYTES = 80  # what counting one token takes at its peak: ids, sort keys a
 _HELD_BYTES = 200  # what a token takes where all its n-grams are held, and an index is made of them
 MERGED_RUNS = 24  # at a time; each takes seven open files
 _HALF = 32  # bits of a number that holds two counts
+_OF_A_LEVEL = tuple(field.name for field in fields(Level))
 
 
 @dataclass(frozen=True)
@@ -100,11 +101,14 @@ def _count(posts: _Posts, order: int, vocabulary: int, room: Room, *, both: bool
         room.runner.run(calls, lambda done, total: room.told(done, total + 1))
         for run in runs:
             rmtree(run.with_suffix(".shard"))
-        merged = merge(
-            [_read_run(run, order, vocabulary) for run in _fewer(runs, order, vocabulary, room)], _merged(room), columns
-        )
+        left = [_RunLevels(run, order) for run in _fewer(runs, order, vocabulary, room)]
+        merged = []
+        for level in merged_levels([NgramCounts(run, vocabulary) for run in left], _merged(room), columns):
+            for run in left:
+                run.drop(len(merged))
+            merged.append(level)
         room.told(len(pieces) + 1, len(pieces) + 1)
-        return merged
+        return NgramCounts(tuple(merged), vocabulary)
 
 
 def _merged(room: Room, at_once: int = 1) -> int:
@@ -113,15 +117,17 @@ def _merged(room: Room, at_once: int = 1) -> int:
 
 
 def _fewer(runs: list[Path], order: int, vocabulary: int, room: Room) -> list[Path]:
-    """The same counts in at most `MERGED_RUNS` runs: more would be too many open files."""
+    """The same counts in at most `MERGED_RUNS` runs: more would be too many open files. What is merged is gone at once."""
+    same = {"order": order, "vocabulary": vocabulary, "at_a_time": _merged(room, room.runner.count)}
     while len(runs) > MERGED_RUNS:
         groups = [runs[first : first + MERGED_RUNS] for first in range(0, len(runs), MERGED_RUNS)]
         found = [group[0].with_name(f"{group[0].name}+") for group in groups]
-        same = {"order": order, "vocabulary": vocabulary, "at_a_time": _merged(room, room.runner.count)}
-        work = ({"runs": [*map(str, group)], "run": str(run), **same} for group, run in zip(groups, found, strict=True))
-        room.runner.run([Call(f"{__name__}:{merge_runs.__name__}", what, ("runs",), ("run",)) for what in work])
-        for run in runs:
-            rmtree(run)
+        work = [{"runs": [*map(str, group)], "run": str(run), **same} for group, run in zip(groups, found, strict=True)]
+        calls = [Call(f"{__name__}:{merge_runs.__name__}", what, ("runs",), ("run",)) for what in work]
+        for first in range(0, len(calls), room.runner.count):
+            room.runner.run(calls[first : first + room.runner.count])
+            for run in (run for group in groups[first : first + room.runner.count] for run in group):
+                rmtree(run)
         runs = found
     return runs
 
@@ -145,8 +151,8 @@ def merge_runs(runs: Sequence[str], run: str, order: int, vocabulary: int, at_a_
     if target.is_dir():
         return
     with TemporaryDirectory(dir=target.parent) as scratch:
-        parts = [_read_run(Path(part), order, vocabulary) for part in runs]
-        _write_run(target, iter(merge(parts, at_a_time, NumberColumns(Path(scratch))).levels))
+        parts = [NgramCounts(_RunLevels(Path(part), order), vocabulary) for part in runs]
+        _write_run(target, merged_levels(parts, at_a_time, NumberColumns(Path(scratch))))
 
 
 def _write_run(target: Path, levels: Iterator[Level]) -> None:
@@ -187,12 +193,15 @@ class _RunLevels(Sequence[Level]):
         if isinstance(at, slice):
             return [self[n] for n in range(self._order)[at]]
         n = range(self._order)[at] + 1
-        return Level(*(np.load(self._run / f"{n}.{name}.npy", mmap_mode="r") for name in ("parent", "token", "count")))
+        return Level(*(np.load(self._file(n, name), mmap_mode="r") for name in _OF_A_LEVEL))
 
+    def drop(self, at: int) -> None:
+        """This level is needed no more; nor are its files."""
+        for name in _OF_A_LEVEL:
+            self._file(at + 1, name).unlink()
 
-def _read_run(run: Path, order: int, vocabulary: int) -> NgramCounts:
-    """What `count_shard` or `merge_runs` wrote."""
-    return NgramCounts(_RunLevels(run, order), vocabulary)
+    def _file(self, n: int, name: str) -> Path:
+        return self._run / f"{n}.{name}.npy"
 
 
 def _half(level: Level, shift: int, columns: NumberColumns, step: int) -> Level:

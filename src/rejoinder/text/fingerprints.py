@@ -22,6 +22,7 @@ from rejoinder.errors import DamagedModel
 from rejoinder.hashing import hash64
 from rejoinder.post import Post, unquoted
 from rejoinder.text.cleaning import stripped
+from rejoinder.text.sums import each_once
 
 FEWEST = 8  # words
 SPREAD = 2**13
@@ -55,7 +56,7 @@ class Fingerprints:
         """The hashes of `texts`, each once; texts that have none are passed over."""
         whole = np.fromiter((value for text in texts if (value := post_hash(text)) is not None), np.uint64)
         modulus = max(len(whole), 1) * SPREAD
-        return cls(np.unique(whole % np.uint64(modulus)), modulus)
+        return cls(each_once(whole % np.uint64(modulus)), modulus)
 
     def holds(self, text: str) -> bool:
         """Whether a post of these words is among them, as far as such a list can tell."""

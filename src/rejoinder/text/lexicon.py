@@ -27,6 +27,7 @@ from numpy.typing import NDArray
 from rejoinder.errors import DamagedModel
 from rejoinder.hashing import hash64
 from rejoinder.post import Post
+from rejoinder.text.sums import each_once
 from rejoinder.text.words import words
 from rejoinder.text.writers import Writers
 
@@ -60,7 +61,7 @@ class Lexicon:
                     times[word] += 1
         least = 2 if one_in is None else max(2, -(-read // one_in))
         found = [_hash(word) for word, count in times.items() if count >= least]
-        return cls(np.unique(np.array(found, np.uint32)))
+        return cls(each_once(np.array(found, np.uint32)))
 
     def __contains__(self, word: str) -> bool:
         """Whether `word`, as `rejoinder.text.words` reads it, may be offered."""

@@ -65,21 +65,24 @@ def merge(
 
     Levels stay sorted when their parents are renumbered, so they are merged range by range, about `at_a_time` n-grams each.
     """
+    return NgramCounts(tuple(merged_levels(parts, at_a_time, columns)), _alike(parts)[0])
+
+
+def merged_levels(parts: Sequence[NgramCounts], at_a_time: int, columns: NumberColumns) -> Iterator[Level]:
+    """The levels of `merge`, the shortest n-grams first; that level of the parts is needed no more."""
     vocabulary, order = _alike(parts)
     places: list[Ints] = [np.zeros(1, dtype=np.uint32) for _ in parts]  # where the n-grams of the level before are now
-    levels: list[Level] = []
     spent: list[NumberColumn] = []
     for n in range(order):
-        present = [part.levels[n] for part in parts]
-        renumbered = [columns.new(np.uint32, len(level)) for level in present]
-        levels.append(_merge_level(present, places, renumbered, _Merging(vocabulary, at_a_time, columns)))
+        renumbered = [columns.new(np.uint32, len(part.levels[n])) for part in parts]
+        present = (part.levels[n] for part in parts)  # held by nobody longer than they are merged
+        yield _merge_level(list(present), places, renumbered, _Merging(vocabulary, at_a_time, columns))
         places = [column.done() for column in renumbered]
         for column in spent:
             column.drop()
         spent = renumbered
     for column in spent:
         column.drop()
-    return NgramCounts(tuple(levels), vocabulary)
 
 
 @dataclass(frozen=True)

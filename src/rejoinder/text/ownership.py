@@ -23,7 +23,7 @@ from rejoinder.hashing import hash64, mix64
 from rejoinder.post import Thread
 from rejoinder.text.columns import NumberColumn
 from rejoinder.text.shards import AT_A_TIME, Array, Arrays, Shards, rows_by_key
-from rejoinder.text.sums import run_starts
+from rejoinder.text.sums import each_once, run_starts
 from rejoinder.text.words import words
 from rejoinder.text.writers import writer_of
 
@@ -106,7 +106,7 @@ def owners(said: Arrays, first: Arrays) -> Arrays:
 
 def _owned(keys: Hashes, owner: Hashes) -> tuple[Hashes, Hashes]:
     """Each key once, ascending, and its owner, or SEVERAL."""
-    order = np.argsort(keys, kind="stable")
+    order = np.argsort(keys)
     keys, owner = keys[order], owner[order]
     starts = run_starts(keys)
     if not len(starts):
@@ -131,7 +131,7 @@ def own_runs(said: Arrays, of_several: Arrays) -> Arrays:
     runs, places, _ = runs_in(said)
     unique, which = np.unique(runs, return_inverse=True)
     own = ~_among(unique, NumberColumn.over(of_several["keys"]))[which]
-    return {"kept": np.unique(runs[every_other(own, places)])}
+    return {"kept": each_once(runs[every_other(own, places)])}
 
 
 def _among(ordered: Hashes, keys: NumberColumn) -> NDArray[np.bool_]:
@@ -147,7 +147,7 @@ def _among(ordered: Hashes, keys: NumberColumn) -> NDArray[np.bool_]:
 
 def united(shards: Shards, left: Sequence[Arrays]) -> Array:
     """(N,) what is kept of any shard, ascending, each once."""
-    pieces = ((np.unique(keys),) for keys, _ in rows_by_key(left, ("kept",)))
+    pieces = ((each_once(keys),) for keys, _ in rows_by_key(left, ("kept",)))
     return shards.collect({"keys": np.uint64}, sum(len(arrays["kept"]) for arrays in left), pieces)["keys"]
 
 

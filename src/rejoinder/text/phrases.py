@@ -37,7 +37,7 @@ from rejoinder.text.columns import IN_MEMORY, NumberColumn, NumberColumns
 from rejoinder.text.lexicon import Lexicon
 from rejoinder.text.ownership import RUN, WordHashes, run_hashes
 from rejoinder.text.shards import Shards
-from rejoinder.text.sums import run_starts
+from rejoinder.text.sums import each_once, run_starts
 from rejoinder.text.words import words
 
 COPIED = RUN + 1  # words whose copying is always found
@@ -85,7 +85,7 @@ class Phrases:
         left = shards.map_again(ownership.own_runs, said, runs)
         kept = ownership.united(shards, left)
         shards.drop(said, left)
-        lexicon = Lexicon(np.unique((known["keys"] >> np.uint64(32)).astype(np.uint32)))
+        lexicon = Lexicon(each_once((known["keys"] >> np.uint64(32)).astype(np.uint32)))
         return replace(cls.of(kept, _BITS * len(kept), NumberColumns(shards.workdir)), lexicon=lexicon)
 
     @classmethod

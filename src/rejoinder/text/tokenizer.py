@@ -17,10 +17,11 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 from bisect import bisect_left
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from functools import cached_property
-from itertools import islice
+from itertools import chain, islice
 from operator import itemgetter
 from pathlib import Path
 from typing import Self
@@ -38,6 +39,11 @@ DEFAULT_SIZE = 8192  # BPE pieces, separators not counted
 SMALLEST_SIZE = 256  # one piece for each byte
 SEPARATORS = 3
 _BATCH = 500  # writers whose texts are looked through at a time
+_SPLIT = re.compile(
+    r"'(?:s|t|re|ve|m|ll|d)| ?[A-Za-z]+| ?[0-9]+| ?[^\sA-Za-z0-9]+|\s+(?!\S)|\s+", re.ASCII
+)  # as the library cuts ASCII
+_REMEMBERED = 2**17  # words and the like whose tokens are remembered,
+_SHORT = 32  # of at most so many characters
 
 
 class Vocabulary:
@@ -209,8 +215,33 @@ class Tokenizer(Vocabulary):
         return ids
 
     def encode_many(self, texts: Sequence[str]) -> list[list[int]]:
-        """`encode` of many texts, on all cores."""
-        return [encoding.ids for encoding in self._library.encode_batch_fast([_encodable(text) for text in texts])]
+        """`encode` of many texts: those of ASCII word by word, as remembered; the others by the library, on all cores."""
+        others = [_encodable(text) for text in texts if not text.isascii()]
+        encoded = iter(self._library.encode_batch_fast(others))
+        return [self._by_words(text) if text.isascii() else next(encoded).ids for text in texts]
+
+    def _by_words(self, text: str) -> list[int]:
+        """`encode` of ASCII: no token runs over the places where the library cuts a text."""
+        return list(chain.from_iterable(map(self._remembered.__getitem__, _SPLIT.findall(text))))
+
+    @cached_property
+    def _remembered(self) -> _Remembered:
+        return _Remembered(self.encode)
+
+
+class _Remembered(dict[str, list[int]]):
+    """The tokens of words: an archive repeats its words so often that looking them up is several times faster than merging."""
+
+    def __init__(self, encode: Callable[[str], list[int]]) -> None:
+        """Nothing is remembered yet."""
+        self._encode = encode
+
+    def __missing__(self, word: str) -> list[int]:
+        """Encode it."""
+        tokens = self._encode(word)
+        if len(self) < _REMEMBERED and len(word) <= _SHORT:
+            self[word] = tokens
+        return tokens
 
 
 class WordTokenizer(Vocabulary):

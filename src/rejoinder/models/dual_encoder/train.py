@@ -21,6 +21,7 @@ from rejoinder.models.dual_encoder.training_pairs import EARLIER, LAST, REPLY, P
 from rejoinder.models.dual_encoder.warm_start import first_weights
 from rejoinder.models.interfaces import Job
 from rejoinder.models.pairs import draw_negatives
+from rejoinder.text.sums import each_once
 
 _OTHERS, _DRAWS = 99, 5  # replies from other threads, drawn so many times
 _ROWS = 2048  # by which the words of a batch are rounded up: each new number costs the backend a compilation
@@ -101,7 +102,7 @@ class EncoderTraining:
 
     def inputs(self, pairs: Pairs) -> dict[str, NDArray[Any]]:
         """What the network reads of some pairs."""
-        used = np.unique(np.concatenate([bags.places for bags in pairs.words]))
+        used = each_once(np.concatenate([bags.places for bags in pairs.words]))
         size = max(-(-len(used) // _ROWS), 1) * _ROWS
         texts = np.zeros((3, len(pairs), size), np.float32)
         for side, bags in enumerate(pairs.words):

@@ -22,6 +22,7 @@ from rejoinder.models.dual_encoder.encode import VIEWS, Encoder, EncoderWeights
 from rejoinder.models.dual_encoder.features import Floats, word_places
 from rejoinder.models.dual_encoder.training_pairs import REPLY, Pairs, Rarity
 from rejoinder.models.interfaces import Embedding, Job
+from rejoinder.text.sums import each_once
 from rejoinder.text.vectors import WordVectors
 
 _SCALES = (20.0, 12.0, 4.0)  # of words, letters and meaning: near what is learned
@@ -58,7 +59,7 @@ def first_weights(rarity: Rarity, pairs: Pairs, config: DualEncoderConfig, rng: 
 
 def _rows(vocabulary: list[str], buckets: int, rows: NDArray[np.int32]) -> NDArray[np.int32]:
     """(V,) int32: `rows`, and new ones for the places of words that have none; row 0 is of no place."""
-    new = np.unique(word_places(vocabulary, buckets))
+    new = each_once(word_places(vocabulary, buckets))
     new = new[rows[new] == 0]
     rows = rows.copy()
     rows[new] = np.arange(len(new)) + rows.max() + 1
