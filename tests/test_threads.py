@@ -6,6 +6,8 @@ import random
 from collections import deque
 from collections.abc import Iterable, Sequence
 from itertools import pairwise
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from time import process_time
 from typing import NamedTuple
 
@@ -14,7 +16,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from rejoinder.archive.threads import NONE, Links, find_threads
+from rejoinder.archive import settling, threads
+from rejoinder.archive.threads import NONE, Links, NewArray, find_threads
 from rejoinder.post import Kind, Post, Thread
 
 PROPERTY = settings(max_examples=60, deadline=None, derandomize=True, database=None)
@@ -29,7 +32,7 @@ class Said(NamedTuple):
     opens: bool = False
 
 
-def found(posts: Iterable[Said]) -> dict[int, tuple[int, bool]]:
+def found(posts: Iterable[Said], new: NewArray = np.empty) -> dict[int, tuple[int, bool]]:
     """What `find_threads` finds: id -> key, whether on a circle."""
     posts = list(posts)
 
@@ -42,9 +45,9 @@ def found(posts: Iterable[Said]) -> dict[int, tuple[int, bool]]:
         column(post.story for post in posts),
         np.array([post.opens for post in posts], dtype=bool),
     )
-    threads = find_threads(links)
-    assert threads.key.shape == threads.circular.shape == (len(posts),)
-    return {post.id: (int(k), bool(c)) for post, k, c in zip(posts, threads.key, threads.circular, strict=True)}
+    there = find_threads(links, new)
+    assert there.key.shape == there.circular.shape == (len(posts),)
+    return {post.id: (int(k), bool(c)) for post, k, c in zip(posts, there.key, there.circular, strict=True)}
 
 
 def keys(posts: Iterable[Said]) -> dict[int, int]:
@@ -196,6 +199,16 @@ def archives(draw: st.DrawFn) -> list[Said]:
 @given(archives())
 def test_threads_are_those_of_the_slow_oracle(posts: list[Said]) -> None:
     assert found(posts) == slow(posts)
+
+
+@PROPERTY
+@given(archives(), st.integers(1, 7))
+def test_threads_are_the_same_in_files_and_however_few_are_worked_on_at_a_time(posts: list[Said], at_once: int) -> None:
+    with pytest.MonkeyPatch.context() as patch, TemporaryDirectory() as directory:
+        patch.setattr(threads, "_AT_ONCE", at_once)
+        patch.setattr(settling, "_IN_MEMORY", -1 if posts else 0)  # an empty file cannot be mapped, and an empty array needs none
+        assert found(posts, settling._mapped(Path(directory))) == slow(posts)
+        assert not list(Path(directory).iterdir())
 
 
 @PROPERTY

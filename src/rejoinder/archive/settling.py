@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import os
 import sqlite3
+from itertools import islice
+from pathlib import Path
+from tempfile import TemporaryFile
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -10,7 +14,7 @@ from numpy.typing import NDArray
 
 from rejoinder.archive.schema import make_late_indexes
 from rejoinder.archive.split import hash_split
-from rejoinder.archive.threads import NONE, Links, find_threads
+from rejoinder.archive.threads import NONE, Links, NewArray, find_threads
 
 _NEAR = """
     SELECT thread FROM place WHERE id IN (SELECT id FROM unsettled)
@@ -24,8 +28,10 @@ _TOUCHED = f"""
         SELECT id FROM place WHERE split IN (0, 1, 2) AND thread IN ({_NEAR}))
 """
 _ALL = "SELECT id, coalesce(parent, -1), coalesce(story, -1), kind <> 'comment' AND kind <> 'pollopt' FROM post"
+_DATABASES = "SELECT CAST(file AS BLOB) FROM pragma_database_list WHERE name = 'main'"
 _INDEX = "CREATE INDEX place_thread ON place (split, thread)"
 _AT_ONCE = 50_000  # rows
+_IN_MEMORY = 2**24  # bytes of an array; of a larger one only what is read and written is in memory
 _LINKS = [("id", "i8"), ("parent", "i8"), ("story", "i8"), ("opens", "?")]
 _PLACE = [("thread", "i8"), ("split", "i1"), ("circular", "?")]
 
@@ -58,13 +64,29 @@ def settle(db: sqlite3.Connection) -> Settled:
 
 
 def _settle_all(db: sqlite3.Connection) -> Settled:
-    links = np.fromiter(db.execute(_ALL), dtype=np.dtype(_LINKS))
-    key, circular = find_threads(Links(*(links[name] for name, _ in _LINKS)))
+    new = _mapped(Path(os.fsdecode(db.execute(_DATABASES).fetchone()[0])).parent)
+    links = new(db.execute("SELECT count(*) FROM post").fetchone()[0], np.dtype(_LINKS))
+    rows = db.execute(_ALL)
+    for first in range(0, len(links), _AT_ONCE):
+        links[first : first + _AT_ONCE] = np.fromiter(islice(rows, _AT_ONCE), dtype=links.dtype)
+    key, circular = find_threads(Links(*(links[name] for name, _ in _LINKS)), new)
     db.execute("DROP INDEX place_thread")  # an index of many is made faster than it grows
     _place(db, links["id"], key, circular)
     db.execute(_INDEX)
     db.execute("DELETE FROM unsettled")
     return Settled(True, 0, 0, links["id"][circular].tolist())
+
+
+def _mapped(directory: Path) -> NewArray:
+    """Makes arrays: large ones in files of `directory`, which have no name and are gone when nobody has the array."""
+
+    def new(length: int, kind: np.dtype[Any]) -> NDArray[Any]:
+        if length * kind.itemsize <= _IN_MEMORY:
+            return np.empty(length, kind)
+        with TemporaryFile(dir=directory) as file:
+            return np.asarray(np.memmap(file, kind, "w+", shape=(length,)))
+
+    return new
 
 
 def _place(db: sqlite3.Connection, *columns: NDArray[Any]) -> None:

@@ -1,6 +1,7 @@
 """Parent links to threads: pure functions of id arrays, whose cost grows with the posts and the logarithm of a thread's depth.
 
-All posts are held at once, some 50 bytes each beside their links: an id is looked up once, and what follows goes by its place.
+All posts are worked on at once, some 60 bytes each beside their links: an id is looked up once, and what follows goes by its
+place. The arrays may lie in files (`new`): only pieces of them are held beside.
 
 Posts that are linked, by `parent` or by `story`, in whatever direction and over however many steps, make one thread: also
 where the post that links them is not in the archive. A thread's *key* is the id it is known by:
@@ -12,13 +13,14 @@ where the post that links them is not in the archive. A thread's *key* is the id
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 Ids = NDArray[np.int64]
+NewArray = Callable[[int, np.dtype[Any]], NDArray[Any]]  # of so many numbers of a kind, with anything in it
 NONE = -1  # no such link
 _RANKS = 3  # what an id may be: one that opens a thread, one at the top of a chain, another
 _AT_ONCE = 2**20  # links
@@ -40,83 +42,111 @@ class Threads(NamedTuple):
     circular: NDArray[np.bool_]  # (N,) whether the post lies on a circle of parents
 
 
-def find_threads(links: Links) -> Threads:
-    """The thread of every post. `links` must hold every post of each thread it touches."""
-    nodes = _nodes(links)
-    kind = np.dtype(np.int32 if _RANKS * len(nodes) < 2**31 - 1 else np.int64)
-    post = _places(nodes, links.id, kind)
-    parent, story = (np.where(link == NONE, post, _places(nodes, link, kind)) for link in (links.parent, links.story))
-    component = _components(len(nodes), post, (parent, story))
-    above = np.arange(len(nodes), dtype=kind)
-    rank = np.full(len(nodes), 1, dtype=kind)
-    above[post] = parent
-    rank[above != np.arange(len(nodes), dtype=kind)] = 2
-    rank[story[links.story != NONE]] = 0
-    rank[post[links.opens & (links.parent == NONE)]] = 0
-    rank *= len(nodes)
-    rank += np.arange(len(nodes), dtype=kind)  # by rank, then by id
-    best = np.full(len(nodes), _RANKS * len(nodes), dtype=kind)  # beyond all of them
-    for some in _pieces(len(nodes)):
+def find_threads(links: Links, new: NewArray = np.empty) -> Threads:
+    """The thread of every post. `links` must hold every post of each thread it touches; `new` makes what is worked with."""
+    ids, nodes = links.id, _nodes(links, new)
+    size, kind = len(nodes), np.dtype(np.int32 if _RANKS * len(nodes) < 2**31 - 1 else np.int64)
+    post, parent, story = (new(len(ids), kind) for _ in range(3))
+    for some in _pieces(len(ids)):
+        post[some] = np.searchsorted(nodes, ids[some])
+        for place, link in ((parent, links.parent[some]), (story, links.story[some])):
+            place[some] = np.where(link == NONE, post[some], np.searchsorted(nodes, link))
+    component = _components(size, post, (parent, story), new)
+    above, rank, best = (new(size, kind) for _ in range(3))
+    for some in _pieces(size):
+        above[some] = np.arange(some.start, some.stop, dtype=kind)
+    for some in _pieces(len(ids)):
+        above[post[some]] = parent[some]
+    for some in _pieces(size):
+        rank[some] = 1 + (above[some] != np.arange(some.start, some.stop))
+        best[some] = _RANKS * size  # beyond all of them
+    for some in _pieces(len(ids)):
+        rank[story[some][links.story[some] != NONE]] = 0
+        rank[post[some][links.opens[some] & (links.parent[some] == NONE)]] = 0
+    for some in _pieces(size):
+        rank[some] = rank[some] * size + np.arange(some.start, some.stop, dtype=kind)  # by rank, then by id
         np.minimum.at(best, component[some], rank[some])
-    key = nodes[best[component[post]] % len(nodes)]
-    return Threads(key, _on_circle(above)[post] | (links.parent == links.id))
+    circle = _on_circle(above, new)
+    key, circular = new(len(ids), np.dtype(np.int64)), np.zeros(len(ids), dtype=bool)
+    for some in _pieces(len(ids)):
+        key[some] = nodes[best[component[post[some]]] % size]
+        circular[some] = circle[post[some]] | (links.parent[some] == ids[some])
+    return Threads(key, circular)
 
 
 def _pieces(number: int) -> Iterator[slice]:
     """So many places, some at a time: what is worked out of them is short-lived, and may be large."""
-    return (slice(first, first + _AT_ONCE) for first in range(0, number, _AT_ONCE))
+    return (slice(first, min(first + _AT_ONCE, number)) for first in range(0, number, _AT_ONCE))
 
 
-def _nodes(links: Links) -> Ids:
+def _nodes(links: Links, new: NewArray) -> Ids:
     """(M,) every id spoken of, in the archive or not, in order: those of the posts, and what they name besides."""
-    ids = np.sort(links.id)
-    named = []
+    ids = new(len(links.id), np.dtype(np.int64))
+    ids[:] = links.id
+    ids.sort()
+    named = [ids[:0]]
     for link in (links.parent, links.story):
         for some in _pieces(len(link)):
             wanted = link[some][link[some] != NONE]
             there = np.minimum(np.searchsorted(ids, wanted), len(ids) - 1)
-            named.append(wanted[ids[there] != wanted])
-    missing = _distinct(np.concatenate(named)) if named else ids[:0]
-    return np.sort(np.concatenate([ids, missing])) if len(missing) else ids
+            named.append(_distinct(wanted[ids[there] != wanted]))
+    missing = _distinct(np.concatenate(named))
+    if not len(missing):
+        return ids
+    nodes = new(len(ids) + len(missing), ids.dtype)
+    nodes[: len(ids)], nodes[len(ids) :] = ids, missing
+    nodes.sort()
+    return nodes
 
 
-def _places(nodes: Ids, ids: Ids, kind: np.dtype[Any]) -> Ids:
-    """(N,) the node of each id; of NONE any."""
-    found = np.empty(len(ids), dtype=kind)
-    for some in _pieces(len(ids)):
-        found[some] = np.searchsorted(nodes, ids[some])
-    return found
-
-
-def _components(nodes: int, post: Ids, linked: Sequence[Ids]) -> Ids:
+def _components(nodes: int, post: Ids, linked: Sequence[Ids], new: NewArray) -> Ids:
     """(M,) the smallest node reachable from each node over the edges from posts to what they are linked with.
 
     By hooking and pointer jumping.
     """
-    label = np.arange(nodes, dtype=post.dtype)
+    label, hooked = new(nodes, post.dtype), new(nodes, post.dtype)
+    for some in _pieces(nodes):
+        label[some] = np.arange(some.start, some.stop)
     while True:
-        hooked = label.copy()
+        hooked[:] = label
         for other in linked:
             for some in _pieces(len(post)):
                 one, two = label[post[some]], label[other[some]]
                 lower = np.minimum(one, two)
                 np.minimum.at(hooked, one, lower)
                 np.minimum.at(hooked, two, lower)
-        while not np.array_equal(jumped := hooked[hooked], hooked):
-            hooked = jumped
-        if np.array_equal(hooked, label):
+        while _jump(hooked):
+            pass
+        if all(np.array_equal(hooked[some], label[some]) for some in _pieces(nodes)):
             return label
-        label = hooked
+        label, hooked = hooked, label
 
 
-def _on_circle(above: Ids) -> NDArray[np.bool_]:
+def _jump(label: Ids) -> bool:
+    """Have each point to what that pointed to, which may have jumped itself; whether any moved."""
+    moved = False
+    for some in _pieces(len(label)):
+        further = label[label[some]]
+        moved = moved or not np.array_equal(further, label[some])
+        label[some] = further
+    return moved
+
+
+def _on_circle(above: Ids, new: NewArray) -> NDArray[np.bool_]:
     """(M,) which nodes a walk along `above` comes back to, other than those it rests on."""
-    far = above
+    far, farther = above, new(len(above), above.dtype)
+    spare = new(len(above), above.dtype)
     for _ in range(max(len(above).bit_length(), 1)):  # after M steps every walk rests or is on its circle
-        far = far[far]
+        for some in _pieces(len(above)):
+            farther[some] = far[far[some]]
+        if all(np.array_equal(far[some], farther[some]) for some in _pieces(len(above))):
+            break  # all rest
+        far, farther = farther, spare if far is above else far
     circle = np.zeros(len(above), dtype=bool)
-    circle[far] = True
-    circle[above == np.arange(len(above), dtype=above.dtype)] = False
+    for some in _pieces(len(above)):
+        circle[far[some]] = True
+    for some in _pieces(len(above)):
+        circle[some] &= above[some] != np.arange(some.start, some.stop)
     return circle
 
 

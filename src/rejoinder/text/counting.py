@@ -93,16 +93,16 @@ def _count(posts: _Posts, order: int, vocabulary: int, room: Room, *, both: bool
     with TemporaryDirectory(dir=room.workdir) as scratch:
         runs = [Path(scratch) / f"run{number}" for number in range(len(pieces))]
         calls = []
-        for run, piece in zip(runs, pieces, strict=True):
-            shard = run.with_suffix(".shard")
+        for target, piece in zip(runs, pieces, strict=True):
+            shard = target.with_suffix(".shard")
             posts.write(shard, *piece)
-            what = {"shard": str(shard), "run": str(run), "order": order, "vocabulary": vocabulary, "both": both}
+            what = {"shard": str(shard), "run": str(target), "order": order, "vocabulary": vocabulary, "both": both}
             calls.append(Call(f"{__name__}:{count_shard.__name__}", what, ("shard",), ("run",)))
         room.runner.run(calls, lambda done, total: room.told(done, total + 1))
-        for run in runs:
-            rmtree(run.with_suffix(".shard"))
+        for counted in runs:
+            rmtree(counted.with_suffix(".shard"))
         left = [_RunLevels(run, order) for run in _fewer(runs, order, vocabulary, room)]
-        merged = []
+        merged: list[Level] = []
         for level in merged_levels([NgramCounts(run, vocabulary) for run in left], _merged(room), columns):
             for run in left:
                 run.drop(len(merged))
