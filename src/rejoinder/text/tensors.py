@@ -15,6 +15,7 @@ Explained in docs/tour/01-what-is-a-tensor.md.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
@@ -138,26 +139,25 @@ def _write_part(
     posts: Iterator[Post], tokenizer: AnyTokenizer, directory: Path, part: Part, told: Callable[[int], object]
 ) -> int:
     """Write the arrays of one part, `told` of how many posts are done; how many there are."""
-    lengths: list[NDArray[np.int64]] = []
-    ids: list[NDArray[np.int64]] = []
-    raw = directory / f"{part}.raw"
-    kind = post_tokens([], tokenizer).tokens.dtype
-    with raw.open("wb") as file:
+    nothing = post_tokens([], tokenizer)
+    files = {name: directory / f"{part}.{name}.raw" for name in vars(nothing)}
+    with ExitStack() as opened:
+        raw = {name: opened.enter_context(file.open("wb")) for name, file in files.items()}
+        nothing.offsets.tofile(raw["offsets"])
+        tokens = done = 0
         while batch := list(islice(posts, _BATCH)):
             arrays = post_tokens(batch, tokenizer)
-            arrays.tokens.tofile(file)
-            lengths.append(np.diff(arrays.offsets))
-            ids.append(arrays.posts)
-            told(sum(map(len, ids)))
-    written = np.memmap(raw, dtype=kind, mode="r") if raw.stat().st_size else np.empty(0, dtype=kind)
-    nothing = np.empty(0, dtype=np.int64)
-    np.save(directory / f"{part}.tokens.npy", written, allow_pickle=False)
-    np.save(
-        directory / f"{part}.offsets.npy", np.concatenate([[0], np.cumsum(np.concatenate([nothing, *lengths]))]).astype(np.int64)
-    )
-    np.save(directory / f"{part}.posts.npy", np.concatenate([nothing, *ids]))
-    raw.unlink()
-    return sum(map(len, ids))
+            arrays.tokens.tofile(raw["tokens"])
+            (arrays.offsets[1:] + tokens).tofile(raw["offsets"])
+            arrays.posts.tofile(raw["posts"])
+            tokens, done = tokens + len(arrays.tokens), done + len(arrays.posts)
+            told(done)
+    for name, file in files.items():
+        kind = getattr(nothing, name).dtype
+        written = np.memmap(file, kind, "r") if file.stat().st_size else np.empty(0, kind)
+        np.save(directory / f"{part}.{name}.npy", written, allow_pickle=False)
+        file.unlink()
+    return done
 
 
 def tokenized(threads: Iterable[Thread], tokenizer: Path | str) -> Arrays:

@@ -237,7 +237,7 @@ class _Remembered(dict[str, list[int]]):
         self._encode = encode
 
     def __missing__(self, word: str) -> list[int]:
-        """Encode it."""
+        """Ask the library, once if it is short."""
         tokens = self._encode(word)
         if len(self) < _REMEMBERED and len(word) <= _SHORT:
             self[word] = tokens
