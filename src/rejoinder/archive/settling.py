@@ -84,6 +84,10 @@ def _mapped(directory: Path) -> NewArray:
         if length * kind.itemsize <= _IN_MEMORY:
             return np.empty(length, kind)
         with TemporaryFile(dir=directory) as file:
+            if hasattr(
+                os, "posix_fallocate"
+            ):  # else a full disk is met where nothing can be said of it: in the middle of an array
+                os.posix_fallocate(file.fileno(), 0, length * kind.itemsize)
             return np.asarray(np.memmap(file, kind, "w+", shape=(length,)))
 
     return new
