@@ -171,15 +171,24 @@ def _write_shards(shards: Shards, tokenizer: AnyTokenizer, directory: Path) -> i
     """Write the arrays of the train part, shard after shard; how many posts there are."""
     tokenizer.save(file := directory / "shards.json")
     left = shards.map(tokenized, tokenizer=file)
-    for name in ("tokens", "posts"):
-        total = sum(len(arrays[name]) for arrays in left)
-        kept = shards.collect({name: left[0][name].dtype}, total, ([arrays[name]] for arrays in left))
-        np.save(directory / f"train.{name}.npy", kept[name])
-    lengths = np.concatenate([arrays["lengths"] for arrays in left])
-    np.save(directory / "train.offsets.npy", np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64))
+    posts = sum(len(arrays["posts"]) for arrays in left)
+    sizes = {"tokens": sum(len(arrays["tokens"]) for arrays in left), "offsets": posts + 1, "posts": posts}
+    for name, size in sizes.items():
+        pieces = _offsets(left) if name == "offsets" else (arrays[name] for arrays in left)
+        kind = np.int64 if name == "offsets" else left[0][name].dtype
+        np.save(directory / f"train.{name}.npy", shards.collect({name: kind}, size, ([piece] for piece in pieces))[name])
     shards.drop(left)
     file.unlink()
-    return len(lengths)
+    return posts
+
+
+def _offsets(left: Iterable[Arrays]) -> Iterator[NDArray[np.int64]]:
+    """Where the posts begin, and the last one ends, from the lengths of those of each shard."""
+    end = np.zeros(1, np.int64)
+    yield end
+    for arrays in left:
+        yield (ends := end[-1:] + np.cumsum(arrays["lengths"], dtype=np.int64))
+        end = ends if len(ends) else end
 
 
 def count_tokens(arrays: TokenArrays, vocabulary: int) -> NDArray[np.int64]:
