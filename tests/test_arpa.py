@@ -15,7 +15,7 @@ from typer.testing import CliRunner
 from rejoinder.cli import app
 from rejoinder.errors import ModelError, SourceError
 from rejoinder.home.arpa import export_arpa, import_arpa
-from rejoinder.home.fitting import FitConfig, fit
+from rejoinder.home.fitting import FitConfig, fit, to_fit
 from rejoinder.home.open_home import OpenHome
 from rejoinder.home.voices import typist
 from rejoinder.home.workspace import Workspace
@@ -216,6 +216,23 @@ def test_a_model_that_comes_back_says_what_it_said(tmp_path: Path) -> None:
     export_arpa(space, file)
     import_arpa(space, file)
     assert all(before) and said() == before
+
+
+def test_fit_without_names_leaves_a_model_of_another_tool_and_says_how_to_replace_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    space, file = Workspace(tmp_path / "home"), tmp_path / "m.arpa"
+    space.home.mkdir()
+    make_archive(space.archive_file, toy_posts()).close()
+    assert "kneser_ney" in to_fit(space, None, FitConfig())
+    file.write_text(FOREIGN, encoding="utf-8")
+    import_arpa(space, file)
+    assert "kneser_ney" not in to_fit(space, None, FitConfig())
+    assert to_fit(space, ["kneser_ney"], FitConfig()) == ("kneser_ney",)
+    monkeypatch.setattr("rejoinder.home.fitting.fit", lambda *of: {})
+    ran = CliRunner().invoke(app, ["fit", "--home", str(space.home)])
+    assert ran.exit_code == 0
+    assert "(`arpa import`) and stays; `rejoinder fit kneser_ney` counts your posts instead" in ran.stderr
 
 
 class Made:

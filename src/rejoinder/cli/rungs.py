@@ -74,6 +74,7 @@ def fit(
     """
     from rejoinder.config import read_settings
     from rejoinder.home import fitting
+    from rejoinder.home.arpa import from_elsewhere
     from rejoinder.home.tokenizing import would_gain
     from rejoinder.home.voices import voices
     from rejoinder.models import LADDER, unasked, without_extras
@@ -103,6 +104,10 @@ def fit(
         table(["fitted", "in", "size", "what"], rows)
     if left:
         note(f"these take training, so they are fitted when they are named: rejoinder fit {' '.join(left)}")
+    for name in () if names else from_elsewhere(space):
+        note(
+            f"{name} came from a file of another tool (`arpa import`) and stays; `rejoinder fit {name}` counts your posts instead"
+        )
     without = [] if names else [name for name, error in failed.items() if isinstance(error, NothingToLearn)]
     if without:
         note(f"not fitted, since the archive has too few replies: {', '.join(without)}; `rejoinder import` brings more")

@@ -23,7 +23,14 @@ from rejoinder.text.tensors import TOKENIZER_FILE
 from rejoinder.text.tokenizer import WordTokenizer, load_tokenizer
 
 ELSEWHERE = "elsewhere"  # what the manifest of such a model says that it was fitted on
+_RUNGS = ("kneser_ney",)  # that are exchanged with other tools
 _NEVER_BEHIND = 2**62  # the revision of a model of other tokens than ours: nothing that is here, or forgotten, was in it
+
+
+def from_elsewhere(space: Workspace) -> tuple[str, ...]:
+    """The rungs of a home that came from a file of another tool: what is fitted here would take their place."""
+    found = {name: space.fitted_or_none(name) for name in _RUNGS}
+    return tuple(name for name, fitted in found.items() if fitted is not None and fitted.manifest["on"] == ELSEWHERE)
 
 
 def export_arpa(space: Workspace, file: Path) -> KneserNey:

@@ -23,6 +23,7 @@ from rejoinder.engine.calibration import GateConfig, calibrate
 from rejoinder.engine.gate import Calibration
 from rejoinder.errors import ArchiveError, ModelError, NotFitted, NothingToLearn, RejoinderError, Stopped
 from rejoinder.files import told_when_full
+from rejoinder.home.arpa import from_elsewhere
 from rejoinder.home.holders import CHECKPOINTS, folder, scratch_folder
 from rejoinder.home.lock import locked
 from rejoinder.home.tokenizing import settle_tokenizer
@@ -121,12 +122,12 @@ def to_fit(space: Workspace, names: Iterable[str] | None, config: FitConfig) -> 
 
 
 def _daily(space: Workspace) -> tuple[str, ...]:
-    """What a home fits where nobody names rungs: also what is made of nets that were added to it."""
+    """What a home fits where nobody names rungs: also what is made of added nets, but not what came from other tools."""
     before, after = DAILY[: DAILY.index("fusion")], DAILY[DAILY.index("fusion") :]
     able = [
         name for name in MADE_OF_ADDED if all(space.fitted_or_none(part) for part in LADDER[name].parts if LADDER[part].added)
     ]
-    return (*before, *able, *after)
+    return tuple(name for name in (*before, *able, *after) if name not in from_elsewhere(space))
 
 
 @dataclass
