@@ -12,12 +12,16 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import settings
 
 from rejoinder.archive.reader import ArchiveCorpus
 from rejoinder.archive.store import Archive
 from rejoinder.home.workspace import Workspace
 from rejoinder.post import Kind, Post
 from rejoinder.text.tensors import train_tokenizer, write_tokens
+
+settings.register_profile("house", deadline=None)  # no test asks for a quiet machine
+settings.load_profile("house")
 
 BREAD = (
     "How long should bread dough rest in a cold kitchen ?",

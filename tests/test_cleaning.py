@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import example, given, settings
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from rejoinder.text.cleaning import _ADDRESSES, _TELEPHONES, _reaches, stripped
@@ -96,7 +96,6 @@ def test_what_follows_an_address_stays_with_its_paragraph() -> None:
     assert stripped("First.\n\nMail ada@example.org\n\nSecond.") == "First.\n\nSecond."
 
 
-@settings(deadline=None)
 @given(
     st.lists(
         st.sampled_from([*"ada example org gmail yahoo at dot ( ) [ ] { } < > @ . - _ AT DOT 020 7946 0958 e-mail".split(), " "])
@@ -116,7 +115,6 @@ LINES = st.lists(
 ).map("\n".join)
 
 
-@settings(deadline=None)
 @given(st.one_of(st.text(), LINES))
 @example("Thanks,\n\n-- \nBest,\n- Ada \n")
 def test_twice_is_once_and_nothing_is_added(text: str) -> None:

@@ -68,7 +68,7 @@ def test_an_empty_draft_begins_a_post(markov: Markov) -> None:
     assert alone[0].text.split()[0] in ("How", "Why") and reply[0].text.split()[0] in ("Check", "Let", "Thank")
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(st.text(max_size=30))
 def test_any_draft_is_taken(draft: str) -> None:
     model = _any_text_model()

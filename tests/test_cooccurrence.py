@@ -90,7 +90,7 @@ def test_weights_of_the_distances() -> None:
     assert distance_weights(4, "flat").tolist() == [1, 1, 1, 1]
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(
     texts=TEXTS,
     window=st.integers(1, 6),

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from rejoinder.engine.sampling import sample, text_of
@@ -29,7 +29,6 @@ def stored(records: list[tuple[int, int]]) -> np.ndarray:
     return np.array(records, dtype=[("run", "<u8"), ("thread", "<u8")])
 
 
-@settings(deadline=None)
 @given(RECORDS)
 def test_whose_a_run_is_is_what_a_search_finds(records: list[tuple[int, int]]) -> None:
     found = np.unique(np.append(stored(records)["run"], [np.uint64(99)]))
@@ -37,7 +36,6 @@ def test_whose_a_run_is_is_what_a_search_finds(records: list[tuple[int, int]]) -
     assert alone(found, stored(records)).tolist() == wanted and not wanted[-1]  # what nobody wrote is nobody's
 
 
-@settings(deadline=None)
 @given(RECORDS)
 def test_whose_two_runs_side_by_side_are_is_what_a_search_finds(records: list[tuple[int, int]]) -> None:
     keys = paired(stored(records)["run"]).tolist()

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 import pytest
 from conftest import make_corpus, toy_posts
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from rejoinder.archive.reader import ArchiveCorpus
@@ -64,7 +64,6 @@ def post(text: str, number: int = 1) -> Post:
 # --- features --------------------------------------------------------------------------------------------------------
 
 
-@settings(deadline=None)
 @given(st.lists(TEXT, max_size=4))
 def test_bags_are_what_counting_one_word_after_the_other_gives(texts: list[str]) -> None:
     found = read(texts, V, 40)

@@ -204,7 +204,7 @@ def test_a_file_without_items_is_no_error(tmp_path: Path, name: str, data: str) 
 CSV_TEXT = st.text(st.sampled_from("ab ,;|\t\"'\n\\#é1"), max_size=12)
 
 
-@settings(max_examples=15, deadline=None, derandomize=True, database=None)
+@settings(max_examples=15, derandomize=True, database=None)
 @given(st.lists(CSV_TEXT, min_size=1, max_size=6), st.sampled_from(["\n", "\r\n"]))
 @example(["'", "'"], "\n")  # a row begins and ends with what some programs quote with
 @example(["", "", "a\t|''", "", ""], "\n")

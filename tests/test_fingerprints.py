@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from rejoinder.errors import DamagedModel
@@ -38,7 +38,6 @@ def test_other_words_make_another_post_and_no_words_none(other: str) -> None:
     assert not Fingerprints.of([POST, ""]).holds(other)
 
 
-@settings(deadline=None)
 @given(st.lists(st.text(max_size=12), max_size=12), st.text(max_size=3))
 def test_they_hold_what_was_put_in(texts: list[str], other: str) -> None:
     found = Fingerprints.of(texts)

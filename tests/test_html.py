@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from rejoinder.archive.html import _Reader, clean, to_text, unescape
 from rejoinder.post import Kind, Post, unquoted
 
-PROPERTY = settings(max_examples=100, deadline=None, derandomize=True, database=None)
+PROPERTY = settings(max_examples=100, derandomize=True, database=None)
 
 
 # --- paragraphs ----------------------------------------------------------------------------------------------------

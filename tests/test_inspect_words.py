@@ -231,7 +231,7 @@ def test_words_without_vectors_make_no_map() -> None:
         choose(topics(), [], MOST_WORDS + 1)
 
 
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=20)
 @given(st.lists(st.tuples(st.floats(0, 1), st.floats(0, 1), st.integers(8, 120)), min_size=1, max_size=40))
 def test_no_word_is_drawn_over_another_or_over_the_edge(words: list[tuple[float, float, int]]) -> None:
     places = np.array([word[:2] for word in words], np.float32)

@@ -69,7 +69,7 @@ def test_weights_follow_how_often_each_met_the_context() -> None:
     assert said(both, (d,))[c] == pytest.approx(said(other, (d,))[c], rel=1e-4)
 
 
-@settings(deadline=None, max_examples=8)
+@settings(max_examples=8)
 @given(
     st.lists(st.lists(st.sampled_from("abcd"), min_size=1, max_size=6), min_size=1, max_size=6),
     st.floats(0.05, 0.95),

@@ -127,7 +127,7 @@ class Slow:
         return max(followers.get(token, 0) - discount[min(followers.get(token, 0), 3)], 0) / total + freed / total * lower
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(TEXTS, st.integers(1, 5), st.lists(st.sampled_from(WORDS.words), max_size=6))
 @example([["a"], ["a"], ["a", "a", "b"], ["a", "b"], ["c", "a"], ["b", "c", "a", "b", "b", "a", "d"]], 2, [])  # D3 would be 0
 def test_every_probability_is_that_of_the_slow_one(texts: list[list[str]], order: int, context: list[str]) -> None:
@@ -141,7 +141,7 @@ def test_every_probability_is_that_of_the_slow_one(texts: list[list[str]], order
         assert model.log_prob(state, token) == pytest.approx(log(expected), abs=1e-4)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(TEXTS, st.integers(1, 6), st.integers(0, 2), st.lists(st.sampled_from(WORDS.words), max_size=6), st.integers(1, 8))
 def test_sums_to_one_and_top_is_the_sorted_distribution(
     texts: list[list[str]], order: int, prune: int, context: list[str], k: int
@@ -170,7 +170,7 @@ def spelled(counts: NgramCounts) -> list[dict[tuple[int, ...], int]]:
     return found
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 @given(TEXTS, st.integers(1, 6))
 def test_counting_is_counting(texts: list[list[str]], order: int) -> None:
     slow: list[defaultdict[tuple[int, ...], int]] = [defaultdict(int) for _ in range(order)]
@@ -185,14 +185,14 @@ def test_counting_is_counting(texts: list[list[str]], order: int) -> None:
         assert list(level) == sorted(level)
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 @given(TEXTS, st.integers(1, 5), st.integers(1, 40))
 def test_counting_in_pieces_is_counting_at_once(texts: list[list[str]], order: int, tokens: int) -> None:
     at_once = count_ngrams(arrays(texts), order, WORDS.vocabulary)
     assert same(count_ngrams(arrays(texts), order, WORDS.vocabulary, Room(40 * tokens)), at_once)
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 @given(TEXTS, TEXTS, TEXTS, st.integers(1, 5))
 def test_merged_counts_are_the_counts_of_all_and_subtracting_takes_them_back(
     one: list[list[str]], two: list[list[str]], three: list[list[str]], order: int
@@ -389,7 +389,7 @@ def ngrams_in(model: KneserNey, order: int) -> set[tuple[int, ...]]:
     return set(found)
 
 
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=80)
 @given(
     st.lists(st.tuples(st.integers(0, 3), TEXTS.map(lambda texts: texts[0])), min_size=1, max_size=12),
     st.integers(1, 5),
@@ -413,7 +413,7 @@ def test_writers_of_each_ngram_are_those_of_a_search_through_all(
     assert found == {gram: len(who) for gram, who in holders.items()}
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(TEXTS, st.integers(1, 4), st.integers(40, 2000))
 def test_posts_of_writers_of_their_own_are_counted_as_posts(texts: list[list[str]], order: int, memory: int) -> None:
     """Whatever they are numbered, and in one piece or many."""
@@ -425,7 +425,7 @@ def test_posts_of_writers_of_their_own_are_counted_as_posts(texts: list[list[str
     assert same(*counted)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(TEXTS, st.integers(2, 4), st.integers(2, 3), st.integers(2, 3))
 def test_what_few_posts_hold_is_not_in_the_index_and_the_rest_sums_to_one(
     texts: list[list[str]], order: int, posts: int, prune_from: int

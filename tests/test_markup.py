@@ -82,7 +82,7 @@ def test_an_item_of_a_list_begins_with_its_sign_or_number(markup: str, source: s
 PROSE = st.lists(st.text(st.characters(codec="utf-8", categories=["L", "Nd"]), min_size=1, max_size=9), min_size=1, max_size=30)
 
 
-@settings(max_examples=60, deadline=None, derandomize=True, database=None)
+@settings(max_examples=60, derandomize=True, database=None)
 @given(PROSE, st.sampled_from(sorted(MARKUPS)), st.integers(1, 7))
 def test_no_word_is_lost_outside_tags(words: list[str], markup: str, every: int) -> None:
     tags = {"html": "<b>{}</b>", "markdown": "**{}**", "bbcode": "[b]{}[/b]", "slack": "*{}*", "plain": "{}"}
@@ -105,7 +105,7 @@ TAGS = {  # what is put between words: whole, broken off, crossed, or of another
 PIECES = st.lists(st.integers(0, 60), min_size=1, max_size=12)
 
 
-@settings(max_examples=400, deadline=None, derandomize=True, database=None)
+@settings(max_examples=400, derandomize=True, database=None)
 @given(PIECES, st.sampled_from(sorted(TAGS)))
 def test_no_word_is_lost_whatever_tags_stand_around_it(pieces: list[int], markup: str) -> None:
     tags = [tag.replace("_", " ", 1) if tag.startswith("<a_") else tag.replace("\\n", "\n") for tag in TAGS[markup].split(" ")]
@@ -239,7 +239,7 @@ MAIL_LINES = [
 ]
 
 
-@settings(max_examples=300, deadline=None, derandomize=True, database=None)
+@settings(max_examples=300, derandomize=True, database=None)
 @given(st.lists(st.sampled_from(MAIL_LINES), max_size=14), st.sampled_from(["\n", "\r\n", "\r"]), st.booleans())
 def test_a_mail_is_parsed_as_the_standard_library_parses_it_whole(lines: list[str], end: str, mixed: bool) -> None:
     raw = "".join(line + (end if not mixed or number % 2 else "\n") for number, line in enumerate(lines)).encode()

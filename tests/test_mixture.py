@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 from conftest import make_archive, make_corpus, toy_posts
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from typer.testing import CliRunner
@@ -126,7 +126,6 @@ def test_without_tokens_the_weights_are_equal() -> None:
     assert found.shape == (1, 1, 3) and found.ravel().tolist() == pytest.approx([1 / 3] * 3)
 
 
-@settings(deadline=None)
 @given(arrays(np.float64, (30, 3), elements=st.floats(-20, 0)), st.lists(st.integers(0, 2), min_size=30, max_size=30))
 def test_em_never_lowers_the_likelihood(log_probs: Any, bucket: list[int]) -> None:
     """Of the tokens and the c tokens of the prior: with c near 0 that is the likelihood of dev itself."""

@@ -60,7 +60,7 @@ def test_a_query_of_another_size_is_refused() -> None:
         Nearest.build(array([1, 0])).search(np.ones(3, np.float32), 1)
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(n=st.integers(1, 60), k=st.integers(1, 70), seed=st.integers(0, 999), coarse=st.booleans())
 def test_search_is_a_sort_of_all(n: int, k: int, seed: int, coarse: bool) -> None:
     vectors, query = unit(n, 5, seed), unit(1, 5, seed + 1)[0]

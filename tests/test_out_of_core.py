@@ -150,7 +150,7 @@ def _set_backoff(level: Followers, place: NDArray[np.int64], backoff: NDArray[np
 # --- equal to it, to the bit -----------------------------------------------------------------------------------------
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(TEXTS, st.integers(1, 5), LITTLE, st.integers(0, 2), st.integers(2, 3))
 def test_an_index_made_in_little_memory_is_that_of_whole_orders(
     texts: list[list[str]], order: int, memory: int, prune: int, prune_from: int
@@ -168,7 +168,7 @@ def test_an_index_made_in_little_memory_is_that_of_whole_orders(
     assert bits(KneserNey.from_counts(config, WORDS, straight).index) == bits(expected)
 
 
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=80)
 @given(TEXTS, st.integers(1, 4), LITTLE, st.data())
 def test_what_few_writers_wrote_is_left_out_in_little_memory_as_in_much(
     texts: list[list[str]], order: int, memory: int, data: st.DataObject
@@ -219,7 +219,7 @@ def test_a_fit_in_little_memory_is_the_same_model_on_disk(tmp_path: Path) -> Non
     assert saved[0] == saved[1] and "counts4.count.npy" in saved[0]
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(st.lists(st.one_of(st.integers(-3, 3), st.integers(-(2**63), 2**63 - 1))), st.integers(0, 62))
 def test_sorting_numbers_with_their_places_is_sorting_places(values: list[int], shift: int) -> None:
     given_keys = np.array(values, np.int64) >> shift

@@ -43,7 +43,6 @@ def slow_copies(posts: list[Post], text: str) -> bool:
     return any(a + b[-1:] in eights and 1 in (len(writers[a]), len(writers[b])) for a, b in pairwise(said))
 
 
-@settings(deadline=None)
 @given(st.lists(st.tuples(TEXTS, st.sampled_from([None, b"x", b"y"])), max_size=6), TEXTS)
 def test_no_copy_is_missed(written: list[tuple[str, bytes | None]], text: str) -> None:
     """Six words make copies by chance; the oracle counts them slowly."""
@@ -92,7 +91,6 @@ def test_a_continuation_ends_before_what_it_copies(draft: str, text: str, kept: 
     assert Phrases.build([post(1, NOVEL)]).before_copy(draft, text) == kept
 
 
-@settings(deadline=None)
 @given(TEXTS, TEXTS, TEXTS)
 def test_what_is_left_copies_nothing_and_is_a_beginning(written: str, draft: str, text: str) -> None:
     phrases = Phrases.build([post(1, written)])
@@ -186,7 +184,7 @@ def test_what_was_read_beside_it_is_known_too() -> None:
     assert [both.knows(word) for word in ("hill", "dale", "vale")] == [True, True, False]
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 @given(st.lists(st.tuples(st.integers(0, 6), st.integers(0, 2))))
 def test_a_run_is_ones_own_if_no_other_has_it(found: list[tuple[int, int]]) -> None:
     runs = np.array([run for run, _ in found], np.uint64) * np.uint64(0x2492492492492492)  # from 0 up to the largest number

@@ -227,7 +227,7 @@ def test_pasts_share_their_blocks_and_few_lie_in_one_piece(small: Pretrained) ->
 
 
 @given(st.text())
-@settings(deadline=None, max_examples=200)
+@settings(max_examples=200)
 def test_any_text_has_tokens_and_they_are_its_bytes(text: str) -> None:
     model = _shared()
     tokens = model.tokenizer.encode(text)
@@ -353,7 +353,7 @@ def test_a_count_or_place_that_lies_costs_one_line(name: bytes, form: str, skip:
 
 
 @given(st.integers(0, 2_000), st.binary(min_size=1, max_size=8))
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 def test_whatever_stands_in_a_header_a_file_is_read_or_costs_one_line(at: int, put: bytes) -> None:
     file = _header_file()
     data = bytearray(file.read_bytes())

@@ -65,7 +65,7 @@ def test_plain_words_are_left_alone(register: str, text: str) -> None:
     assert words_only(text, register) == text  # type: ignore[arg-type]
 
 
-@settings(deadline=None, max_examples=50)
+@settings(max_examples=50)
 @given(st.text(max_size=200), st.sampled_from(["forum", "mail", "speech", "prose"]))
 def test_any_text_is_read_and_what_was_cleaned_stays_clean(text: str, register: str) -> None:
     once = words_only(text, register)  # type: ignore[arg-type]

@@ -17,7 +17,7 @@ from rejoinder.archive.sources.hackernews import COLUMNS, read_record
 from rejoinder.archive.values import LONGEST_TEXT, BadValue, seconds, solved
 from rejoinder.post import Kind, Post, State
 
-PROPERTY = settings(max_examples=100, deadline=None, derandomize=True, database=None)
+PROPERTY = settings(max_examples=100, derandomize=True, database=None)
 FIRST = 1_160_418_111  # 2006-10-09 18:21:51 UTC: 13,430 days (36 years, 9 leap days, 281 days of 2006) and 66,111 seconds
 
 

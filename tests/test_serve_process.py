@@ -119,7 +119,7 @@ def test_no_description_of_a_request_leads_to_a_defect(server: Server) -> None:
     for found in schema.get_all_operations():
         operation = found.ok()
 
-        @settings(max_examples=EXAMPLES, derandomize=True, database=None, deadline=None, phases=[Phase.generate],
+        @settings(max_examples=EXAMPLES, derandomize=True, database=None, phases=[Phase.generate],
                   suppress_health_check=list(HealthCheck))  # fmt: skip
         @given(case=operation.as_strategy())
         def no_defect(case: Any) -> None:

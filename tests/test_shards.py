@@ -65,7 +65,7 @@ def bits(found: Phrases) -> tuple[bytes, int, bytes]:
     return found.array.tobytes(), found.runs, found.lexicon.hashes.tobytes()
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 @given(POSTS, st.integers(1, 400))
 def test_phrases_are_the_same_however_the_threads_are_cut(said: list[tuple[str, bytes | None]], size: int) -> None:
     threads = threads_of(said)
@@ -141,7 +141,7 @@ POST = st.builds(
 )
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 @given(st.lists(st.tuples(st.integers(0, 2**63 - 1), st.lists(POST, max_size=3)), max_size=3))
 def test_threads_pass_through_a_file_as_they_are(
     tmp_path_factory: pytest.TempPathFactory, made: list[tuple[int, list[Post]]]
@@ -153,7 +153,7 @@ def test_threads_pass_through_a_file_as_they_are(
     assert [type(post.kind) for thread in read_shard(file) for post in thread.posts] == [Kind] * sum(len(p) for _, p in made)
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 @given(st.lists(st.lists(st.integers(0, 2**64 - 1)), max_size=4), st.integers(1, 9))
 def test_rows_come_by_key_and_then_by_shard(made: list[list[int]], at_a_time: int) -> None:
     left = [{"key": np.sort(np.array(keys, np.uint64)), "from": np.full(len(keys), number)} for number, keys in enumerate(made)]

@@ -182,7 +182,7 @@ def is_text_with_zebra(name: str) -> bool:
 WORDS = st.text(st.characters(codec="utf-8", categories=["L", "N", "So"], exclude_characters="\ufeff"), min_size=1, max_size=40)
 
 
-@settings(max_examples=40, deadline=None, derandomize=True, database=None)
+@settings(max_examples=40, derandomize=True, database=None)
 @given(st.data())
 def test_any_unicode_survives(data: st.DataObject) -> None:
     name = data.draw(st.sampled_from([name for name in FILES if is_text_with_zebra(name)]))

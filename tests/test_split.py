@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from rejoinder.archive.split import Split, hash_split, time_split
 
-PROPERTY = settings(max_examples=50, deadline=None, derandomize=True, database=None)
+PROPERTY = settings(max_examples=50, derandomize=True, database=None)
 WORD = 2**64
 GOLDEN = 0x9E3779B97F4A7C15  # what SplitMix64 adds to its state before each number
 KEYS = st.integers(-(2**63), 2**63 - 1)

@@ -38,7 +38,7 @@ from rejoinder.archive.threads import NONE, Links, find_threads
 from rejoinder.errors import ArchiveBusy, ArchiveError, SourceError, UnknownPost, UsageError
 from rejoinder.post import LONGEST_CONTEXT, Kind, Origin, Post, State, Thread
 
-PROPERTY = settings(max_examples=25, deadline=None, derandomize=True, database=None)
+PROPERTY = settings(max_examples=25, derandomize=True, database=None)
 
 
 @pytest.fixture

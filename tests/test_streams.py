@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from conftest import make_corpus
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from rejoinder.post import Kind, Post
@@ -86,7 +86,6 @@ def streams(draw: st.DrawFn) -> Stream:
 
 
 @given(streams(), st.integers(1, 40), st.integers(1, 40), st.integers(0, 2))
-@settings(deadline=None)
 def test_each_epoch_counts_every_token_once_after_the_one_before_it(stream: Stream, batch: int, steps: int, epoch: int) -> None:
     windows = Windows(stream, batch, steps, seed=7)
     counted: list[int] = []

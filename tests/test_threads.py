@@ -20,7 +20,7 @@ from rejoinder.archive import settling, threads
 from rejoinder.archive.threads import NONE, Links, NewArray, find_threads
 from rejoinder.post import Kind, Post, Thread
 
-PROPERTY = settings(max_examples=60, deadline=None, derandomize=True, database=None)
+PROPERTY = settings(max_examples=60, derandomize=True, database=None)
 
 
 class Said(NamedTuple):

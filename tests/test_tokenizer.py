@@ -149,7 +149,6 @@ def test_a_piece_that_others_are_made_of_counts_where_they_stand() -> None:
     assert b" ab" in shared.bytes and b" abab" not in shared.bytes
 
 
-@settings(deadline=None)
 @given(st.lists(st.text(alphabet="ab ", max_size=12), min_size=1, max_size=6), st.integers(1, 3))
 def test_every_piece_left_stands_in_so_many_texts_and_nothing_is_lost(texts: list[str], posts: int) -> None:
     shared = Tokenizer.train(texts, 280).shared([[text] for text in texts], posts)

@@ -219,7 +219,7 @@ def test_one_more_letter_reads_nothing_new_and_going_back_costs_nothing() -> Non
     assert len(model.steps) == read
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(st.lists(st.tuples(st.integers(0, 3), st.integers(0, 60)), min_size=1, max_size=12))
 def test_a_session_answers_as_a_new_one_would_wherever_the_caret_jumps(jumps: list[tuple[int, int]]) -> None:
     texts = [SPARK, SPARK.replace("spark", "cat"), TEXTS[0], TEXTS[1]]
@@ -230,7 +230,7 @@ def test_a_session_answers_as_a_new_one_would_wherever_the_caret_jumps(jumps: li
         assert old.suggest(draft) == session(parrot(words(), SPARK, TEXTS[0], sure=0.8), tight).suggest(draft)
 
 
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=80)
 @given(st.text(max_size=40))
 def test_a_draft_is_cut_where_the_tokenizer_cuts(draft: str) -> None:
     cut, encode = HealedDraft.of(draft), words().encode
@@ -238,7 +238,7 @@ def test_a_draft_is_cut_where_the_tokenizer_cuts(draft: str) -> None:
     assert encode(cut.head) + encode(cut.owed) == encode(draft)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(st.text(max_size=20), st.sampled_from(["", " th", "'", "日", "e\u0301", "👩\u200d", "\ud800", "\n", " \t"]))
 def test_any_draft_is_taken(draft: str, end: str) -> None:
     typist = session(dice(small(), [small().bytes.index(bytes([byte])) for byte in b"the a"], 1))
@@ -456,7 +456,7 @@ def counted(cache: int) -> KneserNey:
     return KneserNey.from_counts(KneserNeyConfig(order=3, cache=cache, cache_weights=(0.3, 0.3, 0.3)), words(), counts)
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(st.lists(st.tuples(st.integers(0, 3), st.integers(0, 60)), min_size=1, max_size=12))
 def test_a_session_with_a_cache_answers_as_a_new_one_would_wherever_the_caret_jumps(jumps: list[tuple[int, int]]) -> None:
     texts = [SPARK, SPARK.replace("spark", "cat"), TEXTS[0], TEXTS[1]]

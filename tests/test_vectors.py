@@ -147,7 +147,7 @@ NUMBERS = st.floats(width=32, allow_nan=False, allow_infinity=False)
 
 
 @pytest.mark.parametrize("suffix", WRITERS)
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(data=st.data())
 def test_what_is_written_is_read_again_to_the_last_bit(
     suffix: str, data: st.DataObject, tmp_path_factory: pytest.TempPathFactory
