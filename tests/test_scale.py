@@ -27,7 +27,7 @@ from rejoinder.models.interfaces import Job
 from rejoinder.models.kneser_ney import KneserNey, KneserNeyConfig
 from rejoinder.scale import processes
 from rejoinder.scale.processes import TRIES, Processes
-from rejoinder.text import counting
+from rejoinder.text import counting, ngrams
 from rejoinder.text.calls import HERE, Call, CallRunner, InThisProcess, Told, perform
 from rejoinder.text.counting import Room, count_both, count_ngrams, count_shard
 from rejoinder.text.ngrams import Level
@@ -78,6 +78,21 @@ def test_many_runs_are_merged_in_several_rounds(tmp_path: Path, monkeypatch: pyt
     straight = count_both(arrays(TEXTS), 3, WORDS.vocabulary, writers)
     assert [bits(counts.levels) for counts in found] == [bits(counts.levels) for counts in straight]
     assert told == [["count_shard"] * 5, *[["merge_runs"]] * 5]  # one for each writer; 5 to 3, 3 to 2
+
+
+def test_a_merge_that_fails_leaves_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    runs = [str(tmp_path / f"run{number}") for number in range(2)]
+    for run, text in zip(runs, TEXTS, strict=False):
+        (shard := Path(f"{run}.shard")).mkdir()
+        tokens = arrays([text])
+        np.save(shard / "tokens.npy", tokens.tokens)
+        np.save(shard / "starts.npy", tokens.offsets[:-1])
+        count_shard(str(shard), run, 3, WORDS.vocabulary, both=False)
+    before = sorted(tmp_path.iterdir())
+    monkeypatch.setattr(ngrams, "MOST", 5)
+    with pytest.raises(ModelError, match="more than 5 n-grams"):
+        counting.merge_runs(runs, str(tmp_path / "both"), 3, WORDS.vocabulary, 100)
+    assert sorted(tmp_path.iterdir()) == before
 
 
 def test_what_is_merged_is_gone_from_the_disk_at_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

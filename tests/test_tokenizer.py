@@ -13,6 +13,8 @@ from hypothesis import strategies as st
 
 from rejoinder.archive.reader import ArchiveCorpus
 from rejoinder.errors import DamagedModel, ModelError
+from rejoinder.models.pretrained import pieces
+from rejoinder.models.pretrained.gguf_file import PieceList
 from rejoinder.post import Post
 from rejoinder.text import tokenizer as tokenizer_module
 from rejoinder.text.tensors import count_bigrams, count_tokens, open_tokenizer, open_tokens, token_shares, train_tokenizer
@@ -53,6 +55,15 @@ ASCII = st.text(st.sampled_from([*map(chr, range(128)), *" 'staonrevmld\n\t " * 
 @settings(max_examples=500)
 def test_words_are_encoded_by_themselves_as_the_library_encodes_a_text(texts: list[str]) -> None:
     assert TOKENIZER.encode_many(texts) == [TOKENIZER.encode(text) for text in texts]
+
+
+@pytest.mark.parametrize("splitting", [*pieces._SPLITTING])
+def test_a_tokenizer_that_cuts_otherwise_is_left_to_the_library(splitting: str) -> None:
+    alphabet, merged = pieces.byte_alphabet(), [("(", "a"), (".", "c"), (";", "\u010a"), ("\u0120", "\u0120")]
+    of_text = [*alphabet, *("".join(pair) for pair in merged)]
+    other = pieces.tokenizer_of(PieceList(of_text, np.ones(len(of_text), bool), merged, splitting, (), 0, 0))
+    texts = ["f(a) is obj.cat", "x;\n\ny", "a  1", "", "plain words"]
+    assert other.encode_many(texts) == [other.encode(text) for text in texts]
 
 
 def test_only_short_words_are_remembered_and_so_many(monkeypatch: pytest.MonkeyPatch) -> None:

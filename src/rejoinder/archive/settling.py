@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import sqlite3
 from itertools import islice
@@ -84,13 +85,25 @@ def _mapped(directory: Path) -> NewArray:
         if length * kind.itemsize <= _IN_MEMORY:
             return np.empty(length, kind)
         with TemporaryFile(dir=directory) as file:
-            if hasattr(
-                os, "posix_fallocate"
-            ):  # else a full disk is met where nothing can be said of it: in the middle of an array
-                os.posix_fallocate(file.fileno(), 0, length * kind.itemsize)
+            _reserve(file.fileno(), length * kind.itemsize)
             return np.asarray(np.memmap(file, kind, "w+", shape=(length,)))
 
     return new
+
+
+def _reserve(file: int, size: int) -> None:
+    """Have room for a file: a full disk that is met within a mapped array ends the process, and nothing can be said of it.
+
+    Raises:
+        OSError: there is none.
+    """
+    try:
+        os.posix_fallocate(file, 0, size)
+    except AttributeError:  # a system that cannot
+        pass
+    except OSError as error:
+        if error.errno not in (errno.EOPNOTSUPP, errno.ENOSYS, errno.EINVAL):  # or a file system
+            raise
 
 
 def _place(db: sqlite3.Connection, *columns: NDArray[Any]) -> None:

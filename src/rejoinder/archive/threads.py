@@ -1,7 +1,7 @@
 """Parent links to threads: pure functions of id arrays, whose cost grows with the posts and the logarithm of a thread's depth.
 
 All posts are worked on at once, some 60 bytes each beside their links: an id is looked up once, and what follows goes by its
-place. The arrays may lie in files (`new`): only pieces of them are held beside.
+place. The arrays may lie in files (`new`): only pieces of them are held beside, and ids that are named and are not there.
 
 Posts that are linked, by `parent` or by `story`, in whatever direction and over however many steps, make one thread: also
 where the post that links them is not in the archive. A thread's *key* is the id it is known by:
@@ -67,7 +67,7 @@ def find_threads(links: Links, new: NewArray = np.empty) -> Threads:
         rank[some] = rank[some] * size + np.arange(some.start, some.stop, dtype=kind)  # by rank, then by id
         np.minimum.at(best, component[some], rank[some])
     circle = _on_circle(above, new)
-    key, circular = new(len(ids), np.dtype(np.int64)), np.zeros(len(ids), dtype=bool)
+    key, circular = new(len(ids), np.dtype(np.int64)), new(len(ids), np.dtype(bool))
     for some in _pieces(len(ids)):
         key[some] = nodes[best[component[post[some]]] % size]
         circular[some] = circle[post[some]] | (links.parent[some] == ids[some])
@@ -142,7 +142,8 @@ def _on_circle(above: Ids, new: NewArray) -> NDArray[np.bool_]:
         if all(np.array_equal(far[some], farther[some]) for some in _pieces(len(above))):
             break  # all rest
         far, farther = farther, spare if far is above else far
-    circle = np.zeros(len(above), dtype=bool)
+    circle = new(len(above), np.dtype(bool))
+    circle[:] = False
     for some in _pieces(len(above)):
         circle[far[some]] = True
     for some in _pieces(len(above)):

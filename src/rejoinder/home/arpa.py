@@ -28,9 +28,9 @@ _NEVER_BEHIND = 2**62  # the revision of a model of other tokens than ours: noth
 
 
 def from_elsewhere(space: Workspace) -> tuple[str, ...]:
-    """The rungs of a home that came from a file of another tool: what is fitted here would take their place."""
+    """The rungs of a home that came from a file of another tool, and may be used: what is fitted here would take their place."""
     found = {name: space.fitted_or_none(name) for name in _RUNGS}
-    return tuple(name for name, fitted in found.items() if fitted is not None and fitted.manifest["on"] == ELSEWHERE)
+    return tuple(name for name, was in found.items() if was is not None and was.manifest["on"] == ELSEWHERE and not was.forgot)
 
 
 def export_arpa(space: Workspace, file: Path) -> KneserNey:

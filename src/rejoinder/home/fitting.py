@@ -127,7 +127,8 @@ def _daily(space: Workspace) -> tuple[str, ...]:
     able = [
         name for name in MADE_OF_ADDED if all(space.fitted_or_none(part) for part in LADDER[name].parts if LADDER[part].added)
     ]
-    return tuple(name for name in (*before, *able, *after) if name not in from_elsewhere(space))
+    foreign = from_elsewhere(space)
+    return tuple(name for name in (*before, *able, *after) if name not in foreign)
 
 
 @dataclass

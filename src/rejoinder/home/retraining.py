@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from rejoinder.errors import RejoinderError
-from rejoinder.home.arpa import from_elsewhere
+from rejoinder.home.arpa import ELSEWHERE
 from rejoinder.home.fitting import FitConfig, fit
 from rejoinder.home.forgetting import Outcome, forget_everywhere
 from rejoinder.home.lock import locked
@@ -41,7 +41,7 @@ def forget_and_retrain(
     """
     ladder = [name for name, line in LADDER.items() if line.parts or not line.added]  # nets of others stay as they are
     before = {name: found.manifest for name in ladder if (found := space.fitted_or_none(name)) is not None}
-    foreign = from_elsewhere(space)
+    foreign = tuple(name for name, was in before.items() if was["on"] == ELSEWHERE)
     ours = [name for name in before if name not in foreign]
     space.open_archive().close()  # is there one?
     failed: dict[str, RejoinderError] = {}

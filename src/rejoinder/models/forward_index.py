@@ -165,7 +165,8 @@ class _Writing:
         most, new = len(order.level), work.columns.new
         self._first = new(np.uint32, len(before.backoff) + 1)
         self._token, self._log_prob = new(order.level.token.dtype, most), new(np.float32, most)
-        self._probs, self._place = new(np.float64, most), new(np.uint32, most)
+        later = 0 if order.last else most
+        self._probs, self._place = new(np.float64, later), new(np.uint32, later)
         self._firsts = np.zeros(len(before.firsts), np.int64)
 
     def size(self, group: Span) -> int:

@@ -158,19 +158,20 @@ def merge_runs(runs: Sequence[str], run: str, order: int, vocabulary: int, at_a_
 def _write_run(target: Path, levels: Iterator[Level]) -> None:
     """Write a run, as soon as each level is there."""
     scratch = Path(mkdtemp(dir=target.parent))
-    for n, level in enumerate(levels, start=1):
-        for name, array in vars(level).items():
-            mapped = in_file(array)
-            if mapped is None:
-                np.save(scratch / f"{n}.{name}.npy", array)
-            else:
-                Path(str(mapped.filename)).rename(scratch / f"{n}.{name}.npy")
     try:
+        for n, level in enumerate(levels, start=1):
+            for name, array in vars(level).items():
+                mapped = in_file(array)
+                if mapped is None:
+                    np.save(scratch / f"{n}.{name}.npy", array)
+                else:
+                    Path(str(mapped.filename)).rename(scratch / f"{n}.{name}.npy")
         scratch.rename(target)
     except OSError:
         if not target.is_dir():
-            raise
-        rmtree(scratch)  # the same call was quicker elsewhere
+            raise  # else the same call was quicker elsewhere
+    finally:
+        rmtree(scratch, ignore_errors=True)
 
 
 class _RunLevels(Sequence[Level]):

@@ -53,9 +53,11 @@ def add_runs(keys: Ints, values: Values) -> tuple[Ints, Values]:
 
 
 def each_once(values: NDArray[Any]) -> NDArray[Any]:
-    """(U,) the values, ascending, each once: what `numpy.unique` gives, which by hashing takes up to 60 times as long."""
+    """(U,) the values, ascending, each once: as `numpy.unique`, which hashes and takes up to 60 times as long."""
     ordered = np.sort(values, axis=None)
-    return ordered[run_starts(ordered)]
+    new = np.ones(len(ordered), np.bool_)
+    np.not_equal(ordered[1:], ordered[:-1], out=new[1:])
+    return ordered[new]
 
 
 def run_starts(ordered: NDArray[Any]) -> Ints:

@@ -66,8 +66,7 @@ def write_tokens(
 ) -> None:
     """Write the token arrays of `corpus`; the tokenizer last, so that its presence means the directory is whole.
 
-    `told` how many posts are done, of how many, if that is known. The train part comes of `shards` where several map them; one
-    process alone keeps all its processors busy with encoding.
+    `told` how many posts are done, of how many, if that is known. The train part comes of `shards` where several map them.
     """
     directory.mkdir(parents=True, exist_ok=True)
     parts: tuple[Part, ...] = ("train", "dev")
@@ -156,6 +155,7 @@ def _write_part(
         kind = getattr(nothing, name).dtype
         written = np.memmap(file, kind, "r") if file.stat().st_size else np.empty(0, kind)
         np.save(directory / f"{part}.{name}.npy", written, allow_pickle=False)
+        del written  # a file that is mapped cannot be removed everywhere
         file.unlink()
     return done
 

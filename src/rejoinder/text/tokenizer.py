@@ -19,7 +19,7 @@ import hashlib
 import json
 import re
 from bisect import bisect_left
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from functools import cached_property
 from itertools import chain, islice
 from operator import itemgetter
@@ -42,7 +42,7 @@ _BATCH = 500  # writers whose texts are looked through at a time
 _SPLIT = re.compile(
     r"'(?:s|t|re|ve|m|ll|d)| ?[A-Za-z]+| ?[0-9]+| ?[^\sA-Za-z0-9]+|\s+(?!\S)|\s+", re.ASCII
 )  # as the library cuts ASCII
-_REMEMBERED = 2**17  # words and the like whose tokens are remembered,
+_REMEMBERED = 2**16  # words and the like whose tokens are remembered,
 _SHORT = 32  # of at most so many characters
 
 
@@ -216,9 +216,10 @@ class Tokenizer(Vocabulary):
 
     def encode_many(self, texts: Sequence[str]) -> list[list[int]]:
         """`encode` of many texts: those of ASCII word by word, as remembered; the others by the library, on all cores."""
-        others = [_encodable(text) for text in texts if not text.isascii()]
+        by_words = [self._cuts_as_known and text.isascii() for text in texts]
+        others = [_encodable(text) for text, known in zip(texts, by_words, strict=True) if not known]
         encoded = iter(self._library.encode_batch_fast(others))
-        return [self._by_words(text) if text.isascii() else next(encoded).ids for text in texts]
+        return [self._by_words(text) if known else next(encoded).ids for text, known in zip(texts, by_words, strict=True)]
 
     def _by_words(self, text: str) -> list[int]:
         """`encode` of ASCII: no token runs over the places where the library cuts a text."""
@@ -226,19 +227,29 @@ class Tokenizer(Vocabulary):
 
     @cached_property
     def _remembered(self) -> _Remembered:
-        return _Remembered(self.encode)
+        return _Remembered(self._library)
+
+    @cached_property
+    def _cuts_as_known(self) -> bool:
+        """Whether the library cuts ASCII as `_SPLIT` does, and does nothing else to a text; that of a net may do otherwise."""
+        described = json.loads(self._library.to_str())
+        cutting = described["pre_tokenizer"] or {}
+        parts = cutting.get("pretokenizers", [cutting])
+        steps = [(part.get("type"), part.get("add_prefix_space"), part.get("use_regex")) for part in parts]
+        others = [described[name] for name in ("normalizer", "post_processor", "added_tokens", "truncation", "padding")]
+        return steps == [("ByteLevel", False, True)] and not any([*others, described["model"].get("dropout")])
 
 
 class _Remembered(dict[str, list[int]]):
     """The tokens of words: an archive repeats its words so often that looking them up is several times faster than merging."""
 
-    def __init__(self, encode: Callable[[str], list[int]]) -> None:
+    def __init__(self, library: Library) -> None:
         """Nothing is remembered yet."""
-        self._encode = encode
+        self._library = library
 
     def __missing__(self, word: str) -> list[int]:
         """Ask the library, once if it is short."""
-        tokens = self._encode(word)
+        tokens: list[int] = self._library.encode(word).ids
         if len(self) < _REMEMBERED and len(word) <= _SHORT:
             self[word] = tokens
         return tokens
