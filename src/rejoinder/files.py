@@ -72,6 +72,21 @@ def told_when_full(where: Path) -> Iterator[None]:
         ) from error
 
 
+def reserve(file: int, size: int) -> None:
+    """Have room for a file: a full disk that is met within a mapped array ends the process, and nothing can be said of it.
+
+    Raises:
+        OSError: there is none.
+    """
+    try:
+        os.posix_fallocate(file, 0, size)
+    except AttributeError:  # a system that cannot
+        pass
+    except OSError as error:
+        if error.errno not in (errno.EOPNOTSUPP, errno.ENOSYS, errno.EINVAL):  # or a file system
+            raise
+
+
 def write_json(path: Path, value: Any) -> None:
     """Write `value` as readable JSON, atomically."""
     write_atomically(path, (json.dumps(value, indent=2, ensure_ascii=False) + "\n").encode())

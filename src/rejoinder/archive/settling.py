@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import errno
 import os
 import sqlite3
 from itertools import islice
@@ -16,6 +15,7 @@ from numpy.typing import NDArray
 from rejoinder.archive.schema import make_late_indexes
 from rejoinder.archive.split import hash_split
 from rejoinder.archive.threads import NONE, Links, NewArray, find_threads
+from rejoinder.files import reserve
 
 _NEAR = """
     SELECT thread FROM place WHERE id IN (SELECT id FROM unsettled)
@@ -85,25 +85,10 @@ def _mapped(directory: Path) -> NewArray:
         if length * kind.itemsize <= _IN_MEMORY:
             return np.empty(length, kind)
         with TemporaryFile(dir=directory) as file:
-            _reserve(file.fileno(), length * kind.itemsize)
+            reserve(file.fileno(), length * kind.itemsize)
             return np.asarray(np.memmap(file, kind, "w+", shape=(length,)))
 
     return new
-
-
-def _reserve(file: int, size: int) -> None:
-    """Have room for a file: a full disk that is met within a mapped array ends the process, and nothing can be said of it.
-
-    Raises:
-        OSError: there is none.
-    """
-    try:
-        os.posix_fallocate(file, 0, size)
-    except AttributeError:  # a system that cannot
-        pass
-    except OSError as error:
-        if error.errno not in (errno.EOPNOTSUPP, errno.ENOSYS, errno.EINVAL):  # or a file system
-            raise
 
 
 def _place(db: sqlite3.Connection, *columns: NDArray[Any]) -> None:

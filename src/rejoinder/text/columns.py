@@ -16,12 +16,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
+from rejoinder.files import reserve
+
 Array = NDArray[Any]
 _HEADER = 128  # bytes before the numbers: what NumPy writes for one dimension, with room for its length
 
 
 class NumberColumn:
-    """(M,) numbers of one kind. One that is new holds nothing in particular until it is written.
+    """(M,) numbers of one kind, 0 until they are written.
 
     Several threads may read and write it, each where no other one writes.
     """
@@ -31,7 +33,7 @@ class NumberColumn:
         self.dtype = np.dtype(kind)
         self._length, self._path, self._offset = length, file, _HEADER
         self._file = None if file is None else FileIO(file, "x+")
-        self._array: Array = np.empty(length if file is None else 0, self.dtype)
+        self._array: Array = np.zeros(length if file is None else 0, self.dtype)
         if self._file is not None:
             self._file.truncate(_HEADER + length * self.dtype.itemsize)
 
@@ -85,6 +87,17 @@ class NumberColumn:
         while len(view):
             put = os.pwrite(self._file.fileno(), view, at)
             view, at = view[put:], at + put
+
+    def mapped(self) -> Array:
+        """All of a new one at once, to be changed in any order: in memory, or mapped, so that the system may take pages back.
+
+        Raises:
+            OSError: there is no room for it on the disk.
+        """
+        if self._file is None:
+            return self._array
+        reserve(self._file.fileno(), _HEADER + self._length * self.dtype.itemsize)
+        return np.asarray(np.memmap(str(self._path), self.dtype, "r+", _HEADER, (self._length,)))
 
     def done(self, length: int | None = None) -> Array:
         """The first `length` as an array (all by default); the column is read and written no more."""

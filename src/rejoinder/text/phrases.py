@@ -47,7 +47,7 @@ _PIECE = re.compile(r"\s*\S+")
 _TWICE = re.compile(r"([^\W\d]{3,})\1|('[^\W\d]+)\2")
 _ARRAY, _FACTS = "phrases.npy", "phrases.json"
 _AT_ONCE = 2**18  # runs whose bits are worked out together
-_PART = 2**27  # bytes of the filter that are made together
+_PART = 2**32  # bytes of the filter that are made together: each part goes through all runs, each batch through the whole part
 
 
 @dataclass(frozen=True)
@@ -92,12 +92,12 @@ class Phrases:
     def of(cls, runs: NDArray[np.uint64], size: int, columns: NumberColumns = IN_MEMORY) -> Self:
         """The filter of these runs, (N,) hashes, in about `size` bits, made a part at a time in `columns`."""
         found, read = columns.new(np.uint8, -(-max(size, 64) // 8)), NumberColumn.over(runs)
-        for begin in range(0, len(found), _PART):
-            part = np.zeros(min(_PART, len(found) - begin), np.uint8)
+        array = found.mapped()
+        for begin in range(0, len(array), _PART):
+            part = array[begin : begin + _PART]
             for first in range(0, len(runs), _AT_ONCE):
                 some = read.read(first, min(first + _AT_ONCE, len(runs)))
-                _set(part, _places(some, 8 * len(found), HASHES).ravel() - 8 * begin)
-            found.write(begin, part)
+                _set(part, _places(some, 8 * len(array), HASHES).ravel() - 8 * begin)
         return cls(found.done(), len(runs))
 
     @classmethod
