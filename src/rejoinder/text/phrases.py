@@ -90,7 +90,7 @@ class Phrases:
 
     @classmethod
     def of(cls, runs: NDArray[np.uint64], size: int, columns: NumberColumns = IN_MEMORY) -> Self:
-        """The filter of these runs, (N,) hashes, in about `size` bits, made a part at a time in `columns`."""
+        """The filter of these runs, (N,) hashes, in about `size` bits, made in `columns`: in one pass for each part."""
         found, read = columns.new(np.uint8, -(-max(size, 64) // 8)), NumberColumn.over(runs)
         array = found.mapped()
         for begin in range(0, len(array), _PART):

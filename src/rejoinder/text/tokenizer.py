@@ -39,9 +39,8 @@ DEFAULT_SIZE = 8192  # BPE pieces, separators not counted
 SMALLEST_SIZE = 256  # one piece for each byte
 SEPARATORS = 3
 _BATCH = 500  # writers whose texts are looked through at a time
-_SPLIT = re.compile(
-    r"'(?:s|t|re|ve|m|ll|d)| ?[A-Za-z]+| ?[0-9]+| ?[^\sA-Za-z0-9]+|\s+(?!\S)|\s+", re.ASCII
-)  # as the library cuts ASCII
+# as the library cuts ASCII
+_SPLIT = re.compile(r"'(?:s|t|re|ve|m|ll|d)| ?[A-Za-z]+| ?[0-9]+| ?[^\sA-Za-z0-9]+|\s+(?!\S)|\s+", re.ASCII)
 _REMEMBERED = 2**16  # words and the like whose tokens are remembered,
 _SHORT = 32  # of at most so many characters
 
