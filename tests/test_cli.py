@@ -316,6 +316,7 @@ MISTAKES: dict[str, tuple[list[str], str]] = {
     "a file that is not there": (["import", "not-here.jsonl"], "not-here.jsonl: no such file"),
     "a pattern that matches nothing": (["import", "not-here-*.jsonl"], "not-here-*.jsonl: no such file"),
     "a fetch of nothing": (["fetch", "hn"], "nothing asked for: give --item ID, --top N, --since DATE or --updates"),
+    "what is shown, for programs": (["import", "x.jsonl", "--show", "1", "--json"], "--show is for people to read: leave"),
     "a date that is none": (["fetch", "hn", "--since", "2026-13-40"], "--since takes a date such as 2026-11-01; got"),
 }  # fmt: skip
 
@@ -327,6 +328,7 @@ MISTAKES: dict[str, tuple[list[str], str]] = {
         (("x", "--rung", "kneser"), "no rung `kneser`"),
         (("--thread", "not-here.jsonl"), "not-here.jsonl: cannot be read"),
         (("--item", "1"), "no post 1 in the archive"),
+        (("",), "nothing to reply to: the post has no words"),
         ((), "nothing to reply to: give TEXT"),
     ],
     ids=lambda given: " ".join(given) if isinstance(given, tuple) else "",
@@ -417,6 +419,27 @@ def test_a_home_that_is_a_file_is_named_in_one_line(rejoinder: Rejoinder, tmp_pa
     assert (ran.code, ran.out) == (2, "")
     last = ran.err.splitlines()[-1]  # that the sample would be used may be said before
     assert last.startswith("rejoinder: ") and str(home) in last
+
+
+def test_a_home_of_no_name_is_not_the_folder_we_are_in(
+    rejoinder: Rejoinder, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As `--home "$UNSET"` gives it."""
+    monkeypatch.chdir(tmp_path)
+    assert "--home names no folder; for the one you are in: --home ." in one_line(rejoinder("switch", "off", "--home", ""))
+    assert not [*tmp_path.iterdir()]
+    assert rejoinder("switch", "off", "--home", ".").code == 0 and (tmp_path / "off").exists()
+
+
+def test_a_fetch_of_nothing_makes_no_home(rejoinder: Rejoinder, tmp_path: Path) -> None:
+    assert "nothing asked for" in one_line(rejoinder("fetch", "hn", "--home", tmp_path / "home"))
+    assert not (tmp_path / "home").exists()
+
+
+def test_a_command_whose_output_was_closed_ends_quietly(hn_home: Path) -> None:
+    command = [sys.executable, "-m", "rejoinder", "rungs", "--home", str(hn_home)]
+    ran = subprocess.run(["sh", "-c", 'exec "$@" >&-', "sh", *command], capture_output=True, env=clean_environment(), timeout=60)
+    assert (ran.returncode, ran.stderr) == (0, b"")
 
 
 def test_an_archive_that_is_none_gives_one_line(rejoinder: Rejoinder, tmp_path: Path) -> None:
@@ -746,6 +769,9 @@ def test_a_damaged_rung_is_told_and_the_others_are_listed(rejoinder: Rejoinder, 
     assert ran.code == 0
     assert [(rung["rung"], "damaged" in rung) for rung in ran.json][:2] == [("canned", True), ("unigram", False)]
     assert "replies.json is damaged" in ran.err
+    for form in ((), ("--json",)):
+        assert rejoinder("rungs", "--check", "--home", home, *form).code == 2
+        assert rejoinder("rungs", "--check", "--home", hn_home, *form).code == 0
 
 
 # --- reply -----------------------------------------------------------------------------------------------------------
@@ -1027,6 +1053,16 @@ def test_the_name_of_a_file_puts_no_escapes_into_the_output(rejoinder: Rejoinder
     lines(tmp_path / f"b{TITLE}\n.jsonl", "words")
     ran = rejoinder("import", tmp_path / "*.jsonl", "--home", tmp_path / "home")
     assert CONTROL.search(ran.out + one_line(ran)) is None
+
+
+def test_the_name_of_a_file_within_a_zip_puts_no_escapes_into_the_output(rejoinder: Rejoinder, tmp_path: Path) -> None:
+    """Neither where it is left out nor where a record of it is."""
+    with zipfile.ZipFile(tmp_path / "all.zip", "w") as archive:
+        archive.writestr(f"in/{TITLE}.jsonl", "".join(json.dumps(item) + "\n" for item in items(1)) + "no record\n")
+        archive.writestr(f"in/{TITLE}.png", b"\x89PNG")
+    ran = rejoinder("import", tmp_path / "all.zip", "--home", tmp_path / "home")
+    assert ran.code == 0 and "left out" in ran.out and "skipped 1: not JSON" in ran.out
+    assert CONTROL.search(ran.out + ran.err) is None
 
 
 @pytest.mark.parametrize("form", ["text", "json"])

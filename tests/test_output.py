@@ -20,7 +20,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from rich.cells import cell_len
 
-from rejoinder.cli.layout import layout, visible, wrap
+from rejoinder.cli.layout import days_ago, layout, visible, wrap
 from rejoinder.cli.output import Pace, lines_of_progress, roughly
 from rejoinder.home.fitting import FitConfig, fit
 from rejoinder.home.workspace import Workspace
@@ -50,6 +50,11 @@ WIDTHS = (60, 80, 120)
 )
 def test_what_hides_is_shown(text: str, shown: str) -> None:
     assert visible(text) == shown
+
+
+@pytest.mark.parametrize("time", [None, -(10**11), 10**12])
+def test_a_moment_of_no_calendar_has_no_day(time: int | None) -> None:
+    assert days_ago(time) == ""
 
 
 # --- wrapping

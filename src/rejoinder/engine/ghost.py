@@ -23,6 +23,7 @@ from rejoinder.engine.token_healing import TokenStart, kinds
 from rejoinder.engine.word_rules import WordRules
 from rejoinder.post import Post
 from rejoinder.text.phrases import COPIED, Phrases
+from rejoinder.text.words import begun
 from rejoinder.text.words import words as words_of
 
 _FEWEST_COPIED = 4  # words of a line that say it is copied, unless it is shorter
@@ -126,8 +127,8 @@ class DisplayFilter:
 
     def allows(self, draft: str, text: str) -> bool:
         """Whether `text`, which goes on with `draft`, may be shown."""
-        begun = draft[len(draft.rstrip()) :] if draft[-1:].isspace() else draft.split()[-1] if draft else ""
-        if unfit(begun + text, None) or _LINK_BEGUN.search(begun + text):
+        whole = begun(draft) + text
+        if unfit(whole, None) or _LINK_BEGUN.search(whole):
             return False
         if self._rules.blocks(draft, text) or self._copies_line(draft, text):
             return False
@@ -135,7 +136,7 @@ class DisplayFilter:
 
     def _copies_line(self, draft: str, text: str) -> bool:
         """Whether the line with `text` says what the line above it says, from its beginning."""
-        *before, line = draft.split("\n")
-        above = next((words_of(other) for other in reversed(before) if other.strip()), self._above)
+        before, _, line = draft.rpartition("\n")
+        above = words_of(before.rstrip().rpartition("\n")[2]) if before.strip() else self._above
         said = words_of(line + text)
         return bool(above) and said == above[: len(said)] and len(said) >= min(_FEWEST_COPIED, len(above))

@@ -16,10 +16,10 @@ import re
 from math import log
 
 from rejoinder.text.phrases import Phrases
+from rejoinder.text.words import begun
 
 _CLOSERS = re.compile(r"""[ \t)\]}>"'”’»›*_`~]*""")
 _FENCE = re.compile(r"^ {0,3}(?:```|~~~)", re.MULTILINE)
-_BEGUN = re.compile(r"\S*\Z")
 _ADDRESS = re.compile(r"://|\bwww\.|@|[\\/]\S*[\\/.]|\d", re.IGNORECASE)
 _WORD = re.compile(r"[^\W\d_]+(?:['’][^\W\d_]+)*")
 _TAIL = 240  # characters of the draft that are looked at
@@ -46,8 +46,7 @@ def is_prose(draft: str) -> bool:
     if len(_FENCE.findall(draft)) % 2:
         return False
     line = draft.rpartition("\n")[2]
-    begun = _BEGUN.search(line)
-    return line.count("`") % 2 == 0 and not (begun and _ADDRESS.search(begun[0]))
+    return line.count("`") % 2 == 0 and not _ADDRESS.search(begun(line))
 
 
 class LanguageCheck:
@@ -65,8 +64,7 @@ class LanguageCheck:
         if self._phrases is None:
             return False
         tail = draft[-_TAIL:]
-        begun = _BEGUN.search(tail)
-        whole = tail[: begun.start()] if begun else tail
+        whole = tail[: len(tail) - len(begun(tail))]
         if whole != self._last[0]:
             self._last = whole, self._odds(whole, self._phrases) < 0
         return self._last[1]

@@ -24,7 +24,7 @@ from numpy.typing import NDArray
 from rejoinder.text.tokenizer import AnyTokenizer
 
 LONGEST_WORD = 64  # bytes of an unfinished word; a longer one is no word
-_LAST_WORD = re.compile(r"[^\S\x1c-\x1f]?(?:\S|[\x1c-\x1f])*\Z")  # the separators are no space to the tokenizer
+_LAST_SPACE = re.compile(r".*([^\S\x1c-\x1f])", re.DOTALL)  # found from the end on; the separators are none to the tokenizer
 _PLAIN = re.compile(rb" ?[A-Za-z0-9]+")
 _FEWEST_REPEATED = 3  # letters; "coco" and "haha" are words
 _JOINERS = "\u200c\u200d"
@@ -81,8 +81,8 @@ class HealedDraft:
     @classmethod
     def of(cls, draft: str) -> HealedDraft:
         """Cut a draft. Its head's tokens and the owed text's are the draft's, and stay so whatever is typed next."""
-        match = _LAST_WORD.search(draft)
-        cut = match.start() if match else len(draft)
+        space = _LAST_SPACE.match(draft)
+        cut = space.start(1) if space else 0
         return cls(draft[:cut], draft[cut:])
 
     @property

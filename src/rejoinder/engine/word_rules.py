@@ -15,7 +15,7 @@ from itertools import pairwise
 
 from rejoinder.post import Post
 from rejoinder.text.phrases import Phrases
-from rejoinder.text.words import words
+from rejoinder.text.words import begun, words
 
 _NEAR = 4  # words at the end of the draft that are not gone round with
 _TAIL = 200  # characters of the draft in which they stand
@@ -79,7 +79,7 @@ class CaretRules:
         self._rules = rules
         self._draft = draft
         tail = draft[-_TAIL:]
-        self._begun = tail.split()[-1] if tail[-1:].strip() else ""  # no word goes on over white space
+        self._begun = begun(tail)  # no word goes on over white space
         self._typed = words(self._begun)
         self._near = words(tail[: len(tail) - len(self._begun)])[-_NEAR:]
 

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from functools import lru_cache
 
 ADDRESS = re.compile(r"\b(?:https?://|www\.)\S+", re.IGNORECASE)
-EMAIL = re.compile(r"[\w.+-]+\s?(?:@|\[at\]|\(at\))\s?[\w-]+(?:\.[\w-]+)+", re.IGNORECASE)
+EMAIL = re.compile(r"(?<![\w.+-])[\w.+-]+\s?(?:@|\[at\]|\(at\))\s?[\w-]+(?:\.[\w-]+)+", re.IGNORECASE)
 _WORD = re.compile(r"[^\W_]+(?:['’][^\W_]+)*")
 LONGEST = 40  # characters; longer runs are keys and hashes, not words
 _SHORT = 4000  # characters of a text whose words are remembered for a while
@@ -19,6 +19,11 @@ _SHORT = 4000  # characters of a text whose words are remembered for a while
 def words(text: str) -> list[str]:
     """The words of `text`, in order."""
     return list(_remembered(text)) if len(text) <= _SHORT else _read(text)
+
+
+def begun(text: str) -> str:
+    """What stands after the last white space of `text`: a word that is being written, if one is."""
+    return text.rsplit(maxsplit=1)[-1] if text[-1:].strip() else ""
 
 
 def _read(text: str) -> list[str]:
