@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
@@ -9,6 +10,7 @@ from errno import EDQUOT, EFBIG, ENOSPC
 from functools import cache
 from importlib import import_module
 from io import TextIOWrapper
+from pathlib import Path
 from typing import Annotated, Any
 
 import typer
@@ -140,6 +142,9 @@ def __getattr__(name: str) -> typer.Typer:
 
 def main() -> None:
     """Run the command line; an error of ours is one line on stderr and exit status 2, or 130 if somebody stopped it."""
+    for name in ("stdout", "stderr"):
+        if getattr(sys, name) is None:  # whoever began us closed it
+            setattr(sys, name, Path(os.devnull).open("w"))  # noqa: SIM115 - until we end
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, TextIOWrapper):
             stream.reconfigure(errors="replace")  # names of files and arguments need not be UTF-8

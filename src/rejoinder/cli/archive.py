@@ -26,6 +26,8 @@ if TYPE_CHECKING:
     from rejoinder.archive.store import Counts
     from rejoinder.home.workspace import Workspace
 
+_NOTHING_ASKED = "nothing asked for: give --item ID, --top N, --since DATE or --updates"
+
 fetch_app = typer.Typer(
     help=with_example("Read posts from a service into the archive.", "fetch hn --top 30"),
     no_args_is_help=True,
@@ -73,6 +75,8 @@ def import_files(
 
     if form and fields:
         raise UsageError("give one of --as and --map")
+    if show and as_json:
+        raise UsageError("--show is for people to read: leave --json out")
     context.call_on_close(_tell_of_broken_sources)  # however it ends
     gc.disable()  # posts make no cycles; looking for them costs a tenth of the time, and this process ends with the import
     forced = named(form) if form else _mapped(fields) if fields else None
@@ -212,6 +216,9 @@ def fetch_hn(
     from rejoinder.archive.store import Counts
 
     space = workspace(home)
+    asked = bool(item or top or since or updates)
+    if not asked and not space.archive_file.is_file():  # nor was anything left by a fetch before: no home is made for that
+        raise UsageError(_NOTHING_ASKED)
     wanted = Wanted(tuple(item or ()), top, updates, date_of(since))
     counts = Counts()
     began = perf_counter()
@@ -220,8 +227,8 @@ def fetch_hn(
         left = remaining(archive)
         if left:
             note(f"going on with {left:,} items left from the last fetch")
-        elif not (item or top or since or updates):
-            raise UsageError("nothing asked for: give --item ID, --top N, --since DATE or --updates")
+        elif not asked:
+            raise UsageError(_NOTHING_ASKED)
         config = ApiConfig(api or OFFICIAL, concurrency, timeout)
 
         async def run() -> None:

@@ -27,10 +27,13 @@ def visible(text: str) -> str:
 
 
 def days_ago(time: int | None, now: datetime | None = None) -> str:
-    """The day of a moment in seconds since 1970-01-01 UTC, and from two years on how long ago it was; empty for None."""
-    if time is None:
+    """The day of a moment in seconds since 1970-01-01 UTC, and from two years on how long ago it was; "" for none."""
+    try:
+        then = datetime.fromtimestamp(time, UTC) if time is not None else None
+    except (ValueError, OverflowError, OSError):
+        then = None
+    if then is None:
         return ""
-    then = datetime.fromtimestamp(time, UTC)
     years = ((now or datetime.now(UTC)) - then).days // 365
     return then.date().isoformat() + (f" ({years} years ago)" if years >= _OLD else "")
 

@@ -10,10 +10,25 @@ import typer
 if TYPE_CHECKING:
     from rejoinder.home.workspace import Workspace
 
+
+def _folder(given: str) -> Path:
+    """The folder that an option names; not the one we are in for "", which is a variable of the shell that was not set."""
+    if not given:
+        from rejoinder.errors import UsageError
+
+        raise UsageError("--home names no folder; for the one you are in: --home .")
+    return Path(given)
+
+
 Home = Annotated[
     Path | None,
     typer.Option(
-        "--home", metavar="DIR", envvar="REJOINDER_HOME", help="The folder with archive and models.", show_default=False
+        "--home",
+        metavar="DIR",
+        envvar="REJOINDER_HOME",
+        help="The folder with archive and models.",
+        show_default=False,
+        parser=_folder,
     ),
 ]
 Split = Annotated[str, typer.Option(metavar="hash|time", help="How threads are dealt to train, dev and test.")]
@@ -29,7 +44,7 @@ def workspace(home: Path | None) -> Workspace:
     """The workspace of `home`, else of the platform's data directory.
 
     Raises:
-        UsageError: the folder holds other things.
+        UsageError: it is a file, or the folder holds other things.
     """
     from rejoinder.errors import UsageError
     from rejoinder.home.holders import is_home
@@ -40,6 +55,8 @@ def workspace(home: Path | None) -> Workspace:
 
         home = user_data_path("rejoinder", appauthor=False)
     home = home.expanduser()
+    if home.is_file():
+        raise UsageError(f"{home} is a file; a home is a folder: choose another --home")
     if not is_home(home):
         raise UsageError(f"{home} holds folders that are not rejoinder's; choose another --home, or a new folder in it")
     return Workspace(home)

@@ -12,7 +12,7 @@ from typing import Any, Protocol, TextIO
 
 import typer
 
-from rejoinder.cli.layout import layout, wrap
+from rejoinder.cli.layout import layout, visible, wrap
 from rejoinder.errors import Stopped
 
 READABLE = 96  # columns of running text where there is no terminal whose width could be asked
@@ -39,14 +39,14 @@ def print_json(value: Any) -> None:
 
 
 def say(text: str, *, hang: int = 0) -> None:
-    """Lines on stdout, wrapped to the terminal; what goes on is `hang` columns further in than its line begins."""
+    """Lines on stdout, `visible` and wrapped to the terminal; what goes on is `hang` columns further in than its line begins."""
     for line in text.split("\n"):
-        typer.echo("\n".join(wrap(line, terminal_width(), hang=hang)))
+        typer.echo("\n".join(wrap(visible(line), terminal_width(), hang=hang)))
 
 
 def note(text: str) -> None:
     """A line beside the result, on stderr."""
-    typer.echo("\n".join(wrap(text, terminal_width(sys.stderr))), err=True)
+    typer.echo("\n".join(wrap(visible(text), terminal_width(sys.stderr))), err=True)
 
 
 def facts(lines: dict[str, str]) -> None:
@@ -155,7 +155,7 @@ def _bar() -> Iterator[ProgressCallback]:
         task = bar.add_task("", total=None, said="")
 
         def report(what: str, done: int, total: int | None) -> None:
-            bar.update(task, description=what, completed=done, total=total, said=pace(done, total))
+            bar.update(task, description=visible(what), completed=done, total=total, said=pace(done, total))
 
         yield report
 

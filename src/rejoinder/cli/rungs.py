@@ -13,6 +13,7 @@ from rejoinder.cli.output import keeping, note, print_json, progress, say, size,
 from rejoinder.errors import NothingToLearn, RejoinderError, UsageError
 
 if TYPE_CHECKING:
+    from rejoinder.home.voices import Voices
     from rejoinder.home.workspace import Workspace
     from rejoinder.text.calls import CallRunner
 
@@ -146,7 +147,7 @@ def list_rungs(
 ) -> None:
     """Show the ladder: what there is, what is fitted, its size, when, and on what; and which finishes sentences, and why.
 
-    With --json the rung that does has `speaks`, the reason.
+    With --json the rung that does has `speaks`, the reason. With --check, exits with status 2 if a model is damaged.
 
     \b
     Example:
@@ -174,17 +175,24 @@ def list_rungs(
         if speaks is not None and record["rung"] == speaks.best:
             record["speaks"] = speaks.reason
             record |= {"fit_would_gain": gained} if gained else {}
+    damaged = any("damaged" in record for record in records)
     if as_json:
         print_json(records)
-        return
+    else:
+        _show_rungs(records, speaks, gained)
+        if check:
+            note("every file of the other models is as it was written" if damaged else "every file is as it was written")
+    if check and damaged:
+        raise typer.Exit(2)
+
+
+def _show_rungs(records: list[dict[str, Any]], speaks: Voices | None, gained: str) -> None:
+    """The ladder as a table, who speaks, and what would be gained by another tokenizer."""
     table(["rung", "fitted (UTC)", "on", "size", "can", "what"], [_row(record) for record in records])
     if speaks is not None:
         say(f"\n{speaks.reason}")
     if gained:
         say(gained)
-    if check:
-        damaged = any("damaged" in record for record in records)
-        note("every file of the other models is as it was written" if damaged else "every file is as it was written")
 
 
 def _is_there(space: Workspace, name: str) -> bool:

@@ -66,6 +66,7 @@ def reply(
       rejoinder reply --generate "Why do people still use Makefiles?"
     """
     from rejoinder.archive.places import notices
+    from rejoinder.engine.replier import check_words
     from rejoinder.home.replies import replier
     from rejoinder.home.sample import REPLYING, sample
     from rejoinder.home.voices import generator, voices
@@ -80,6 +81,7 @@ def reply(
     space = or_sample(given)
     with space.open_archive() as archive:
         context = _context(archive, text, item, thread, needed=True)
+        check_words(context)
         notice = notices(archive)
     if space is not given:
         with progress() as report:

@@ -111,8 +111,7 @@ class Replier:
         Raises:
             UsageError: the last post has no words.
         """
-        if not context or not context[-1].body.strip():
-            raise UsageError("nothing to reply to: the post has no words")
+        check_words(context)
         wanted = self.config.k if k is None else k
         if kind := courtesy(context[-1].own_text):
             canned = self._sources.get("canned")
@@ -187,6 +186,16 @@ class Replier:
             for s, score in zip(proposed, scores, strict=True)
         ]
         return sorted(scored, key=lambda s: (s.post is None, -s.score)) + made
+
+
+def check_words(context: Sequence[Post]) -> None:
+    """See that there is something to reply to.
+
+    Raises:
+        UsageError: the last post has no words.
+    """
+    if not context or not context[-1].body.strip():
+        raise UsageError("nothing to reply to: the post has no words")
 
 
 def _marked(suggestion: Suggestion, said: tuple[str, ...]) -> Suggestion:
