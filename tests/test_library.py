@@ -66,6 +66,14 @@ def test_every_block_of_the_page_runs(tmp_path: Path) -> None:
     assert len(ran.stdout.splitlines()) >= 10
 
 
+def test_a_home_that_is_not_named_is_the_one_of_the_commands(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path))
+    monkeypatch.setenv("HOME", str(tmp_path))
+    assert tmp_path in Home().folder.parents
+    monkeypatch.setenv("REJOINDER_HOME", str(tmp_path / "mine"))
+    assert Home().folder == tmp_path / "mine"
+
+
 @pytest.fixture
 def home(tmp_path: Path) -> Home:
     """The toy archive, nothing fitted."""

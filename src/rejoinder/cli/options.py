@@ -41,20 +41,16 @@ Json = Annotated[bool, typer.Option("--json", help="Print JSON, for programs.")]
 
 
 def workspace(home: Path | None) -> Workspace:
-    """The workspace of `home`, else of the platform's data directory.
+    """The workspace of `home`, else of the usual one.
 
     Raises:
         UsageError: it is a file, or the folder holds other things.
     """
     from rejoinder.errors import UsageError
     from rejoinder.home.holders import is_home
-    from rejoinder.home.workspace import Workspace
+    from rejoinder.home.workspace import Workspace, usual_home
 
-    if home is None:
-        from platformdirs import user_data_path
-
-        home = user_data_path("rejoinder", appauthor=False)
-    home = home.expanduser()
+    home = (home or usual_home()).expanduser()
     if home.is_file():
         raise UsageError(f"{home} is a file; a home is a folder: choose another --home")
     if not is_home(home):

@@ -33,12 +33,10 @@ class Home:
     """One home folder. Making one touches nothing; the folder appears when something is written."""
 
     def __init__(self, folder: str | Path | None = None, note: Callable[[str], None] = lambda said: None) -> None:
-        """Use `folder`, else that of the platform for rejoinder's data; `note` is told, in a sentence, what may be of use."""
-        from platformdirs import user_data_path
+        """Use `folder`, else the home that the commands use; `note` is told, in a sentence, what may be of use."""
+        from rejoinder.home.workspace import Workspace, usual_home
 
-        from rejoinder.home.workspace import Workspace
-
-        self._space = Workspace(Path(folder or user_data_path("rejoinder", appauthor=False)).expanduser())
+        self._space = Workspace(Path(folder or usual_home()).expanduser())
         self._note = note
         self._opened: OpenHome | None = None
 

@@ -10,6 +10,7 @@ HOME/sample/               the same again for the embedded archive, while there 
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from importlib import resources
@@ -55,6 +56,13 @@ class Fitted:
     stale: bool  # threads have moved between train, dev and test since: its figures would not be honest
     forgot: bool  # posts were forgotten since, which it may still know: not to be used
     outdated: bool  # a rung it is made of was fitted again since
+
+
+def usual_home() -> Path:
+    """The home of whoever names none: `REJOINDER_HOME`, else the platform's folder for rejoinder's data."""
+    from platformdirs import user_data_path
+
+    return Path(os.environ.get("REJOINDER_HOME") or user_data_path("rejoinder", appauthor=False))
 
 
 def check_able(names: Iterable[str], can: Can) -> None:
