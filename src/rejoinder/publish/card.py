@@ -65,8 +65,9 @@ def write_card(directory: Path, card: Mapping[str, Any]) -> None:
         f"`{POSTS}` holds {data['hashes']:,} hashes of posts seen, 2 bytes each, to tell them from others; no words.",
         "",
         *(_audited(card["audit"]) if card.get("audit") else []),
-        "**Limits.** They repeat the views and errors of what they read, know only the kinds of writing and the language of it, and "
-        "what they say need not be true. Cleaning goes by patterns: names within sentences stay. For one's own drafts, not for posting.",
+        "**Limits.** They repeat the views and errors of what they read, know only the kinds of writing and the language of it, "
+        "and what they say need not be true. Cleaning goes by patterns: names within sentences stay. For one's own drafts, "
+        "not for posting.",
         "",
         f"**Licence.** {card['licence'] or 'Not stated'}.",
         "",
