@@ -317,6 +317,7 @@ MISTAKES: dict[str, tuple[list[str], str]] = {
     "a pattern that matches nothing": (["import", "not-here-*.jsonl"], "not-here-*.jsonl: no such file"),
     "a fetch of nothing": (["fetch", "hn"], "nothing asked for: give --item ID, --top N, --since DATE or --updates"),
     "what is shown, for programs": (["import", "x.jsonl", "--show", "1", "--json"], "--show is for people to read: leave"),
+    "a file for a folder of reports": (["ladder", "--out", __file__], f"--out {__file__} is a file; it takes a folder"),
     "a date that is none": (["fetch", "hn", "--since", "2026-13-40"], "--since takes a date such as 2026-11-01; got"),
 }  # fmt: skip
 

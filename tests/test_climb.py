@@ -24,7 +24,7 @@ from rejoinder.climb.cost import _trained, cost_of
 from rejoinder.climb.entries import Entry, entries, full_config, settings_of
 from rejoinder.climb.executor import EntryProgress, Executor
 from rejoinder.climb.plan import _measure
-from rejoinder.climb.run import FOLDER, REPORT, ClimbConfig, climb
+from rejoinder.climb.run import FOLDER, REPORT, ClimbConfig, _data, _kept, climb
 from rejoinder.climb.task_cache import code_version, run
 from rejoinder.climb.tasks import (
     Choose,
@@ -41,19 +41,22 @@ from rejoinder.climb.tasks import (
     Tokenized,
     as_json,
 )
-from rejoinder.climb.worker import Worker
+from rejoinder.climb.worker import Worker, measured_on
 from rejoinder.config import read_settings, resolve
 from rejoinder.engine.gate import CASES, Calibration
-from rejoinder.errors import UsageError
+from rejoinder.errors import ArchiveError, UsageError
 from rejoinder.home.fitting import FitConfig, fit
+from rejoinder.home.holders import folder
 from rejoinder.home.workspace import Workspace
 from rejoinder.ladder.examples import EXAMPLES, MOST
+from rejoinder.ladder.metrics import FEWEST
 from rejoinder.ladder.page import page
-from rejoinder.ladder.report import MeasuredRung, Report
+from rejoinder.ladder.report import MeasuredRung, Report, write
 from rejoinder.models import LADDER, Can, Rung
 from rejoinder.models.directory import seal
 from rejoinder.models.interfaces import silent
 from rejoinder.models.kneser_ney import KneserNeyConfig
+from rejoinder.post import Post
 
 THREADS = 1_300  # a tenth of them is the test part: enough for 99 replies of other threads
 RUNGS = ("canned", "unigram", "markov", "bm25")
@@ -339,6 +342,74 @@ def test_an_archive_that_is_too_small_is_refused(tmp_path: Path) -> None:
         archive.add(toy_posts(4))
     with pytest.raises(UsageError, match="needs at least"):
         climb(small, ClimbConfig(("unigram",)), {})
+
+
+def test_an_archive_that_changes_meanwhile_ends_the_climb(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Rungs that were asked about the posts of two archives could not be compared; what was done last is not kept."""
+    home = Workspace(tmp_path)
+    with home.open_archive(create=True) as archive:
+        archive.add(toy_posts(300))
+
+    def run_meanwhile(task: Task, *given: Any) -> Any:
+        with home.open_archive() as archive:
+            archive.add([Post(10**6, text="one post more")])
+        return run(task, *given)
+
+    monkeypatch.setattr("rejoinder.climb.executor.run", run_meanwhile)
+    with pytest.raises(ArchiveError, match="run the same command again"):
+        climb(home, ClimbConfig(("unigram",)), {})
+    assert not [path for path in (tmp_path / FOLDER).iterdir() if path.is_dir()]
+
+
+def test_another_archive_as_large_and_as_often_changed_is_another(tmp_path: Path) -> None:
+    home, hashes = Workspace(tmp_path), set()
+    folder(tmp_path, FOLDER)
+    for text in ("bread", "water"):
+        home.archive_file.replace(tmp_path / "old.db") if home.archive_file.exists() else None
+        with home.open_archive(create=True) as archive:
+            archive.add([Post(1, text=text)])
+        with home.open_archive() as archive:
+            hashes.add(_data(archive, home, "hash"))
+    assert len(hashes) == 2
+
+
+def test_a_report_without_a_figure_is_not_kept_for_an_answer(report: Report, tmp_path: Path) -> None:
+    for found in (report, replace(report, rungs=())):
+        write(tmp_path / REPORT, found)
+        assert _kept(tmp_path / REPORT, report.key) == (found if found.rungs else None)
+
+
+def test_by_too_few_threads_nothing_is_told_apart(space: Workspace, report: Report, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Over one thread the interval of a bootstrap is a point, and whatever is ahead would be surely so."""
+    assert FEWEST <= report.scored.threads["typing"] <= 60
+    monkeypatch.setattr("rejoinder.climb.analysis.FEWEST", 1_000)
+    found = climb(space, ClimbConfig(RUNGS[:3], budget=None), {})
+    assert found.ties == {"typing": (("markov", "unigram"),)}
+
+
+def test_who_got_to_a_few_posts_only_takes_nothing_from_the_others(space: Workspace) -> None:
+    executor = Executor(Experiment(Path(), space.home / "few", "hash", 1, "", "", ""), [], None, 0, silent)
+    executor.chosen = tasks.Chosen(key="chosen", pairs={"comment": 5, "story": 300})
+    for name, rows in {"chosen/posts": 300, "typed/text": 19, "most/text": 20, "ranked/comment": 5, "ranked/story": 7}.items():
+        file = executor.experiment.root / f"{name}.npy"
+        file.parent.mkdir(parents=True, exist_ok=True)
+        np.save(file, np.zeros(rows))
+
+    def too_few(key: str, kind: Any, *, whole: bool = False) -> int:
+        return executor._too_few(Measured(key=key, whole=whole, load_seconds=0, milliseconds=[]), kind)
+
+    assert (too_few("typed", "typing"), too_few("most", "typing"), too_few("ranked", "replies")) == (19, 0, 7)
+    assert too_few("typed", "typing", whole=True) == 0  # there are no more
+
+
+def test_of_many_held_out_posts_no_more_are_held_than_a_sample(space: Workspace, monkeypatch: pytest.MonkeyPatch) -> None:
+    with space.open_archive() as archive:
+        every = measured_on(archive, "hash")
+        monkeypatch.setattr("rejoinder.climb.worker._HELD", 100)
+        some = measured_on(archive, "hash")
+        assert some == measured_on(archive, "hash")
+    assert sum(len(thread.posts) for thread in every) > 100 >= sum(len(thread.posts) for thread in some) > 0
+    assert all(thread in every for thread in some)
 
 
 def test_shares_are_nested_and_even() -> None:

@@ -89,6 +89,15 @@ def test_too_few_threads_to_be_sure() -> None:
     assert found.headline.startswith("No difference found")
 
 
+def test_however_far_ahead_by_too_few_threads_it_is_open() -> None:
+    """By one thread an interval is a point."""
+    for bits in (1.0, 1.99):
+        one, many = (verdict("typing", contenders(lstm=bits), gain(width=0.0, lstm=bits), threads=n) for n in (1, 20))
+        assert one is not None and many is not None
+        assert one.neural is None and one.headline.startswith("No difference found") and many.neural is not None
+        assert "No difference found: what was measured is of 1 thread, and posts of one thread are alike" in one.sentences[1]
+
+
 def test_how_many_more_posts_would_tell() -> None:
     """10% ahead, 20% to each side, on 100 posts: an interval half as wide needs four times as many, 300 more.
 

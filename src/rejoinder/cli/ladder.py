@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -12,6 +12,9 @@ from rejoinder.cli.archive import or_sample, split_method
 from rejoinder.cli.options import ConfigFile, Home, Json, Seed, Sets, Split, workspace
 from rejoinder.cli.output import keeping, progress, say, table, terminal_width
 from rejoinder.errors import UsageError
+
+if TYPE_CHECKING:
+    from rejoinder.ladder.report import Report
 
 _WIDE = 1_000  # columns for whoever reads the table through a pipe: all of it
 _UNITS = {"s": 1.0, "m": 60.0, "h": 3600.0, "": 60.0}
@@ -53,26 +56,36 @@ def ladder(
     from rejoinder.ladder.examples import EXAMPLES
     from rejoinder.ladder.page import page
     from rejoinder.ladder.report import to_json
-    from rejoinder.ladder.table import plain
     from rejoinder.models import LADDER
 
+    if out is not None and out.is_file():
+        raise UsageError(f"--out {out} is a file; it takes a folder")
     space = or_sample(workspace(home))
     chosen = ClimbConfig(tuple(names) if names else None, _seconds(budget), split_method(split), seed, resume)
     with keeping("what is done is kept: the same command with --resume goes on"), progress() as show:
         report = climb(space, chosen, read_settings(config, settings or (), LADDER), show)
     where = space.home / FOLDER
     made = {"ladder.html": page(report).encode(), REPORT: to_json(report)}
-    for folder in {where, out or where}:
+    for folder in dict.fromkeys((where, out or where)):
         for name, data in made.items():
             write_atomically(folder / name, data)
     if as_json:
         typer.echo(made[REPORT].decode(), nl=False)
-        return
+    else:
+        _show(report, (out or where) / "ladder.html", where / EXAMPLES)
+    if not report.measured:
+        raise typer.Exit(2)
+
+
+def _show(report: Report, html: Path, examples: Path) -> None:
+    """The table, the verdict in lines, and where the rest is."""
+    from rejoinder.ladder.table import plain
+
     columns, rows, lines = plain(report, terminal_width() or _WIDE)
     table(columns, rows)
-    lines += ["", f"The whole report, with plots: {(out or where) / 'ladder.html'}"]
-    if (where / EXAMPLES).is_file():
-        lines.append(f"Posts where the two best rungs differ most, with what each said: {where / EXAMPLES}")
+    lines += ["", f"The whole report, with plots: {html}"]
+    if examples.is_file():
+        lines.append(f"Posts where the two best rungs differ most, with what each said: {examples}")
     for line in lines:
         say(line)
 

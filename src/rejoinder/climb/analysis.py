@@ -20,6 +20,7 @@ from rejoinder.ladder import metrics, ranking
 from rejoinder.ladder import report as r
 from rejoinder.ladder.curve import POINTS, Laws, crossing
 from rejoinder.ladder.examples import widest
+from rejoinder.ladder.metrics import FEWEST
 from rejoinder.ladder.report import KINDS, Figure, Kind, Pairs, PartSize
 from rejoinder.ladder.text_evaluation import LETTERS, LONGEST, THRESHOLDS
 from rejoinder.ladder.verdict import MARGIN, Contender, ties, verdict
@@ -164,6 +165,12 @@ class Analysis:
         """The level of the interval of each comparison of neighbours, so that all together hold at 95%."""
         return metrics.level_of_each(len(self.names(kind)) - 1)
 
+    def number_of_threads(self, kind: Kind) -> int:
+        """Of how many threads the posts are, or the pairs that decide."""
+        if kind == "typing":
+            return len(np.unique(self.threads[: self.posts["text"]]))
+        return len(np.unique(self.pair_threads[self.main][: self.pairs[self.main]])) if self.pairs.get(self.main) else 0
+
     def steps(self) -> tuple[r.StepUp, ...]:
         """Each rung against the next one up, paired."""
         neighbours = ((kind, pair) for kind in KINDS for pair in pairwise(self.names(kind)))
@@ -174,6 +181,8 @@ class Analysis:
     def ties(self, kind: Kind) -> tuple[tuple[str, ...], ...]:
         """The measured rungs, the best first, those together that these posts do not tell apart."""
         ranked = sorted(self.names(kind), key=lambda name: self._score(name, kind), reverse=True)
+        if self.number_of_threads(kind) < FEWEST:
+            return (tuple(ranked),) if ranked else ()
         level = self.level(kind)
         return ties(ranked, lambda upper, lower: self.gain(kind, upper, lower, level))
 
@@ -222,7 +231,7 @@ class Analysis:
 
     def _law(self, trial: EntryProgress, kind: Kind) -> Laws | None:
         points, threads = self._points(trial, kind)
-        if len(points) < POINTS:
+        if len(points) < POINTS or len(np.unique(threads)) < FEWEST:
             return None
         columns = [metrics.by_thread(threads, sums, counts) for sums, counts in points.values()]
         drawn = metrics.resample(np.concatenate([np.stack(pair) for pair in columns]), self._rng())  # equal threads for all rungs
@@ -268,7 +277,9 @@ class Analysis:
         contenders = [self._contender(name, kind) for name in self.names(kind)]
         able = (t for t in self.trials.values() if (t.entry.types if kind == "typing" else t.entry.replies))
         unmeasured = [t.entry.name for t in able if t.entry.net and t.state == "stopped" and not t.measured]
-        return verdict(kind, contenders, lambda upper, lower: self.gain(kind, upper, lower), unmeasured)
+        return verdict(
+            kind, contenders, lambda upper, lower: self.gain(kind, upper, lower), unmeasured, self.number_of_threads(kind)
+        )
 
     def _contender(self, name: str, kind: Kind) -> Contender:
         trial, cost, law = self.trials[name], self.costs[name], self.laws.get((name, kind))
@@ -318,6 +329,7 @@ class Analysis:
                 pairs=dict(self.pairs),
                 draws=executor.draws,
                 left_out=executor.chosen.read,
+                threads={kind: number for kind in KINDS if (number := self.number_of_threads(kind))},
             ),
             policy=POLICY,
             margin=MARGIN,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import shutil
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from time import monotonic
@@ -10,6 +11,7 @@ from typing import Any, TypeVar
 
 import numpy as np
 
+from rejoinder.archive.store import Archive
 from rejoinder.climb import tasks
 from rejoinder.climb.entries import Entry, full_config
 from rejoinder.climb.task_cache import kept, run
@@ -28,8 +30,9 @@ from rejoinder.climb.tasks import (
     Tokenized,
     Work,
 )
-from rejoinder.errors import UsageError
+from rejoinder.errors import ArchiveError, UsageError
 from rejoinder.ladder.examples import Example, read_examples
+from rejoinder.ladder.metrics import FEWEST
 from rejoinder.ladder.report import KINDS, PAIRS, Kind, LeftOut, Pairs, State
 from rejoinder.models import LADDER, Can
 from rejoinder.models.interfaces import Progress
@@ -127,7 +130,27 @@ class Executor:
         limit = min(seconds, self.left(ALL) if left is None else left)
         task = Task(self.experiment, work, limits or Limits())
         stopped = None if limit == math.inf else max(limit, 1.0)
-        return run(task, stopped, lambda doing, done, total: self.progress(f"{what}: {doing}", done, total))
+        outcome = run(task, stopped, lambda doing, done, total: self.progress(f"{what}: {doing}", done, total))
+        self._check_unchanged(task)
+        return outcome
+
+    def _check_unchanged(self, task: Task) -> None:
+        """See that the archive is still what it was: rungs that were asked about the posts of two could not be compared.
+
+        Raises:
+            ArchiveError: it is not; nothing is kept of the task that was done last.
+        """
+        began = self.experiment.revision
+        if began is None:
+            return
+        with Archive.open(self.experiment.archive) as archive:
+            if archive.meta("revision", 0) == began:
+                return
+        shutil.rmtree(task.place, ignore_errors=True)
+        raise ArchiveError(
+            "posts came into the archive, or went, while the ladder was measured on it; run the same command again, and let no "
+            "import or fetch run beside it"
+        )
 
     # --- preparing -----------------------------------------------------------------------------------------------
 
@@ -257,13 +280,28 @@ class Executor:
     def measure(self, trial: EntryProgress, kind: Kind, seconds: float) -> None:
         """Measure a rung, on as many posts or pairs as there is time for."""
         done = self._measure(f"measuring {trial.entry.name}", trial, kind, seconds)
-        if isinstance(done, Measured):
+        if isinstance(done, Measured) and (number := self._too_few(done, kind)):
+            what = "posts" if kind == "typing" else "answered posts"
+            trial.leave("stopped", f"was stopped by the budget after {number} {what}, too few to compare all others on")
+        elif isinstance(done, Measured):
             trial.measured[kind] = done
             trial.state = trial.state or "measured"
         elif isinstance(done, Failed):
             trial.leave("skipped" if done.missing_extra else "failed", done.error)
         else:
             trial.leave("stopped", "was stopped by the budget while it was measured")
+
+    def _too_few(self, done: Measured, kind: Kind) -> int:
+        """On how many posts or pairs it was measured, if the budget left so few that it had better have no figure; else 0.
+
+        Rungs are compared on what all of them got to, so that one which takes a minute for each would leave nothing of the rest.
+        """
+        if done.whole:
+            return 0
+        chosen, of = self.experiment.root / self.chosen.key, self.experiment.root / done.key
+        there = {"text": len(np.load(chosen / "posts.npy"))} if kind == "typing" else self.chosen.pairs
+        reached = {name: len(np.load(of / f"{name}.npy")) for name in there if (of / f"{name}.npy").is_file()}
+        return min((number for name, number in reached.items() if number < min(FEWEST, there[name])), default=0)
 
     def as_many_as(self, trial: EntryProgress) -> None:
         """From here on measure on no more posts than a rung was that is slower than all others: only the same posts compare."""

@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 
 from rejoinder.archive.places import names
-from rejoinder.archive.reader import fingerprint, held_out, part_counts
+from rejoinder.archive.reader import fingerprint, part_counts
 from rejoinder.archive.split import Method
 from rejoinder.archive.store import Archive
 from rejoinder.climb.analysis import Analysis
@@ -25,7 +25,7 @@ from rejoinder.climb.executor import Executor
 from rejoinder.climb.plan import carry_out
 from rejoinder.climb.task_cache import code_version, package_version
 from rejoinder.climb.tasks import Experiment
-from rejoinder.climb.worker import pool_of
+from rejoinder.climb.worker import measured_on, pool_of
 from rejoinder.config import Settings
 from rejoinder.errors import UsageError
 from rejoinder.files import told_when_full, write_atomically, write_json
@@ -64,6 +64,7 @@ def climb(space: Workspace, config: ClimbConfig, settings: Settings, progress: P
 
     Raises:
         UsageError: the archive is too small to hold anything out; there is nothing to resume.
+        ArchiveError: posts came or went meanwhile.
         RejoinderError: an unknown rung or setting, no archive.
     """
     space.open_archive().close()  # is there one?
@@ -80,9 +81,10 @@ def _climb(space: Workspace, config: ClimbConfig, settings: Settings, progress: 
         progress("reading the archive", 0, None)
         sizes = {part: PartSize(**found) for part, found in part_counts(archive, config.split).items()}
         _check_sizes(sizes)
+        revision = int(archive.meta("revision", 0))
         data = _data(archive, space, config.split)
     experiment = Experiment(
-        space.archive_file, root, config.split, config.seed, data, code=code_version(), package=package_version()
+        space.archive_file, root, config.split, config.seed, data, code_version(), package_version(), revision
     )
     asked = [
         data,
@@ -117,7 +119,7 @@ def _analysis(executor: Executor, sizes: dict[str, PartSize], space: Workspace) 
     experiment, chosen = executor.experiment, executor.chosen
     place = experiment.root / chosen.key
     with space.open_archive() as archive:
-        pool = pool_of(held_out(archive, experiment.split), place)
+        pool = pool_of(measured_on(archive, experiment.split), place)
     asked = [Asked(kind, number, executor.draws, True, experiment.seed) for kind, number in chosen.pairs.items() if number]
     threads = {one.kind: pool.threads[pool.places(one.kind)[one.order(pool)]] for one in asked}
     return Analysis(executor, sizes, np.load(place / "threads.npy"), np.load(place / "repeats.npy"), threads)
@@ -148,7 +150,8 @@ def _check_sizes(sizes: dict[str, PartSize]) -> None:
 def _data(archive: Archive, space: Workspace, split: Method) -> str:
     """A hash of every word of the archive and of how it is split, remembered as long as the archive does not change."""
     file = space.home / FOLDER / _DATA
-    state = {"revision": archive.meta("revision", 0), "split": split, "bytes": space.archive_file.stat().st_size}
+    about = space.archive_file.stat()  # another archive in its place may be as large, and as often changed
+    state = {"revision": archive.meta("revision", 0), "split": split, "bytes": about.st_size, "file": about.st_ino}
     kept = _read(file)
     if kept.get("state") == state:
         return str(kept["hash"])
@@ -158,12 +161,12 @@ def _data(archive: Archive, space: Workspace, split: Method) -> str:
 
 
 def _kept(file: Path, key: str) -> Report | None:
-    """The report of the last climb, if it was asked the same of the same."""
+    """The report of the last climb, if it was asked the same of the same, and found anything."""
     try:
         found = reports.read(file)
     except (OSError, UsageError):  # there is none, or it is of another version
         return None
-    return found if found.key == key else None
+    return found if found.key == key and found.measured else None
 
 
 def _spent(root: Path, key: str, config: ClimbConfig) -> float:

@@ -34,6 +34,7 @@ class Experiment:
     data: str  # hash of the archive's words
     code: str  # hash of the code that figures depend on
     package: str  # hash of the package's models
+    revision: int | None = None  # of the archive, which must stay as it is; None: whatever it is
 
 
 @dataclass(frozen=True)

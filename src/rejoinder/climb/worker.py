@@ -15,6 +15,7 @@ from typing import Any, cast
 import numpy as np
 
 from rejoinder.archive.reader import ArchiveCorpus, held_out
+from rejoinder.archive.split import Method
 from rejoinder.archive.store import Archive
 from rejoinder.climb import tasks
 from rejoinder.climb.tasks import (
@@ -31,6 +32,7 @@ from rejoinder.climb.tasks import (
     Tokenize,
 )
 from rejoinder.config import resolve
+from rejoinder.corpus import sampled
 from rejoinder.engine.calibration import GateConfig, calibrate
 from rejoinder.engine.gate import Calibration
 from rejoinder.engine.typing import Engine
@@ -53,6 +55,7 @@ from rejoinder.text.phrases import Phrases
 from rejoinder.text.tensors import open_tokenizer, open_tokens, train_tokenizer, write_tokens
 
 READ = "read.npy"
+_HELD = 50_000  # held-out posts that are kept in memory, and that replies are drawn from as candidates
 _CONSIDERED = 3_000  # held-out posts, of which some are left out
 _GATED = 0.2  # of the time of a measurement, that its gate is fitted in
 _SAID_EVERY = 0.25  # seconds
@@ -96,7 +99,7 @@ class Worker:
     def choose(self, work: Choose) -> Done:
         """Held-out posts and pairs in the order they are measured in; without those the package's models have read."""
         with self._archive() as archive:
-            threads = list(held_out(archive, self.split))
+            threads = measured_on(archive, self.split)
         held = HeldOut.of(threads, np.random.default_rng(self.seed)).first(_CONSIDERED)
         keys = threads_read(threads)
         read = np.isin(held.threads, keys)
@@ -145,7 +148,7 @@ class Worker:
             raise ModelError(f"`{work.rung}` predicts no text")
         model, loading = self._loaded(work)
         with self._archive() as archive:
-            held = HeldOut.load(self.root / work.posts, list(held_out(archive, self.split)))
+            held = HeldOut.load(self.root / work.posts, measured_on(archive, self.split))
         until, language_model = self._until(), cast(LanguageModel, model)
         scored = text_evaluation.score_text(language_model, held, self.limits.posts, _part(until, _SCORED), say)
         columns, typed = {"text": scored}, text_evaluation.Typing()
@@ -171,7 +174,7 @@ class Worker:
             train = ArchiveCorpus(archive, self.place, self.split).posts("train")
             compressor = Compressor((text for post in train if (text := post.own_text)), until)
             seconds = perf_counter() - began
-            held = HeldOut.load(self.root / work.posts, list(held_out(archive, self.split)))
+            held = HeldOut.load(self.root / work.posts, measured_on(archive, self.split))
         found = compress_posts(compressor, held, self.limits.posts, until)
         np.save(self.place / "text.npy", found)
         whole = len(found) == min(len(held.posts), self.limits.posts)
@@ -181,7 +184,7 @@ class Worker:
         """Measure a ranker: where the true reply comes among others; and how long whole replies take."""
         model, loading = self._loaded(work)
         with self._archive() as archive:
-            pool = pool_of(held_out(archive, self.split), self.root / work.posts)
+            pool = pool_of(measured_on(archive, self.split), self.root / work.posts)
         ranker = cast(ReplyRanker, model) if Can.RANK in LADDER[work.rung].can else None
         whole, until, times = True, self._until(_RANKING), []
         for number, kind in enumerate(work.kinds if ranker else ()):
@@ -199,7 +202,7 @@ class Worker:
         loaded: Any = [self._of(rung, key) for rung, key in zip(work.rungs, work.models, strict=True)]
         say("asking both", 0, None)
         with self._archive() as archive:
-            threads = list(held_out(archive, self.split))
+            threads = measured_on(archive, self.split)
         if work.pairs is None:
             held = HeldOut.load(self.root / work.posts, threads)
             found = typing_examples(loaded, held, work.places, self._phrases(work), self._until())
@@ -276,6 +279,11 @@ def threads_read(threads: Iterable[Thread]) -> np.ndarray[Any, np.dtype[np.int64
         return np.empty(0, np.int64)
     known = Fingerprints.load(space.home / "posts.npy")
     return np.array([thread.key for thread in threads if known.has_read(thread.posts)], np.int64)
+
+
+def measured_on(archive: Archive, split: Method) -> list[Thread]:
+    """The test threads that rungs are measured on: all, or where these are too many a sample, the same for every task."""
+    return sampled(held_out(archive, split), _HELD)
 
 
 def pool_of(threads: Iterable[Thread], chosen: Path) -> Pool:

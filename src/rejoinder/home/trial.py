@@ -23,7 +23,7 @@ from rejoinder.corpus import ByThread, Corpus, Part, sampled
 from rejoinder.files import write_json
 from rejoinder.hashing import hash64
 from rejoinder.home.workspace import Workspace
-from rejoinder.ladder.metrics import bits_per_byte
+from rejoinder.ladder.metrics import FEWEST, bits_per_byte
 from rejoinder.models.interfaces import LanguageModel, Progress, silent
 from rejoinder.post import Post, Thread
 
@@ -32,7 +32,6 @@ if TYPE_CHECKING:
 
 FILE = "voices.json"  # in the home folder
 POSTS, BYTES = 300, 100_000  # of a trial, at most
-FEWEST = 20  # threads measured on; fewer say nothing
 _DRAWN_FROM = 50_000  # posts that are held to draw from, at most
 _READ = "posts.npy"  # beside the models of the package
 

@@ -18,9 +18,9 @@ import numpy as np
 from rejoinder.engine.gate import Calibration
 from rejoinder.errors import ModelError, NotFitted, UsageError
 from rejoinder.home.lock import locked
-from rejoinder.home.trial import FEWEST, Trial, can_be_drawn, read_trial
+from rejoinder.home.trial import Trial, can_be_drawn, read_trial
 from rejoinder.home.workspace import Fitted, Workspace
-from rejoinder.ladder.metrics import bootstrap_change
+from rejoinder.ladder.metrics import FEWEST, bootstrap_change
 from rejoinder.models import LADDER, PACKAGE, Can, is_slow, those_that
 from rejoinder.models.directory import identity
 from rejoinder.models.interfaces import LanguageModel

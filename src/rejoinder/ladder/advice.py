@@ -9,8 +9,9 @@ from dataclasses import dataclass
 from statistics import median
 
 from rejoinder.ladder.formatting import bits, milliseconds, percent, seconds, size, with_interval
-from rejoinder.ladder.metrics import LEVEL
+from rejoinder.ladder.metrics import FEWEST, LEVEL
 from rejoinder.ladder.report import KINDS, MAY_HAVE_READ, Kind, MeasuredRung, Report
+from rejoinder.ladder.verdict import few
 
 _PIECES: dict[Kind, str] = {"typing": "posts", "replies": "pairs"}
 _MORE = 4  # times the budget: intervals half as wide
@@ -102,6 +103,8 @@ def doubt(report: Report, kind: Kind) -> str:
     steps = [step for step in report.steps if step.kind == kind]
     if not steps:
         return ""
+    if (threads := report.scored.threads.get(kind, FEWEST)) < FEWEST:
+        return f"Nothing here is sure: {few(threads)}."
     number = f"{steps[0].gain.number or 0:,} {_PIECES[kind]}"
     together = "the intervals of all steps hold together in 95 of 100 such archives"
     if report.level.get(kind, LEVEL) == LEVEL and len(steps) > 1:  # a report of before they were widened
@@ -114,6 +117,8 @@ def _seen(report: Report, kind: Kind) -> str:
     widths = [(step.gain.high - step.gain.low) / 2 for step in report.steps if step.kind == kind]
     if not widths:
         return "nothing to compare with"
+    if (threads := report.scored.threads.get(kind, FEWEST)) < FEWEST:
+        return f"nothing, as {few(threads)}"
     width = median(widths)
     return f"differences above about {percent(width) + ' of the bits' if kind == 'typing' else f'{width:.2g} of recall@1'}"
 

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 DRAWS = 2_000  # bootstrap samples
 LEVEL = 0.95  # of the intervals
+FEWEST = 20  # threads that an interval over threads must stand on to say anything
 _MOST_DRAWS = 10_000
 _BATCH = 2**22  # numbers drawn at a time, about
 

@@ -28,11 +28,12 @@ def repeats(posts: Sequence[Sequence[int]], train: TokenArrays) -> NDArray[np.bo
     for first in range(0, len(train.tokens), _CHUNK):
         chunk = np.asarray(train.tokens[first : first + _CHUNK + RUN - 1], np.uint64)
         found |= np.isin(asked, each_once(_runs(chunk, RUN)), assume_unique=True)
-    whole = _short_posts(train)
+    short = [tuple(map(int, tokens)) for tokens in posts]
+    learned = _learned_whole({tokens for tokens, own in zip(short, runs, strict=True) if not len(own)}, train)
     return np.array(
         [
-            found[np.searchsorted(asked, own)].mean() >= SHARE if len(own) else tuple(int(token) for token in tokens) in whole
-            for tokens, own in zip(posts, runs, strict=True)
+            found[np.searchsorted(asked, own)].mean() >= SHARE if len(own) else tokens in learned
+            for tokens, own in zip(short, runs, strict=True)
         ],
         bool,
     )
@@ -48,8 +49,11 @@ def _runs(tokens: NDArray[np.uint64], run: int) -> NDArray[np.uint64]:
     return hashes
 
 
-def _short_posts(train: TokenArrays) -> set[tuple[int, ...]]:
-    """The posts too short for a run, without what stands before and after them."""
+def _learned_whole(asked: set[tuple[int, ...]], train: TokenArrays) -> set[tuple[int, ...]]:
+    """Those of the posts, too short for a run, that were learned from, but for what stands before and after them."""
     lengths = np.diff(train.offsets) - 2
-    places = np.flatnonzero(lengths < RUN)
-    return {tuple(train.tokens[train.offsets[p] + 1 : train.offsets[p + 1] - 1].tolist()) for p in places}
+    learned = (
+        tuple(train.tokens[train.offsets[place] + 1 : train.offsets[place + 1] - 1].tolist())
+        for place in np.flatnonzero(lengths < RUN)
+    )
+    return {tokens for tokens in learned if tokens in asked}

@@ -235,6 +235,7 @@ class Scored:
     pairs: dict[Pairs, int]
     draws: int  # lists of candidates for each pair
     left_out: int  # posts that the package's models had read
+    threads: dict[Kind, int] = field(default_factory=dict)  # of the posts, and of the pairs that decide
 
 
 @dataclass(frozen=True)
@@ -262,6 +263,11 @@ class Report:
     skipped: tuple[LeftOut, ...]
     level: dict[Kind, float] = field(default_factory=dict)  # of the interval of each step, so that all together hold at 95%
     ties: dict[Kind, tuple[tuple[str, ...], ...]] = field(default_factory=dict)  # what is not told apart, the best group first
+
+    @property
+    def measured(self) -> bool:
+        """Whether there is a figure of any rung."""
+        return any(rung.typing or rung.replies for rung in self.rungs)
 
     def of_kind(self, kind: Kind) -> list[MeasuredRung]:
         """The rungs for one job."""

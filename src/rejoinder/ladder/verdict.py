@@ -5,7 +5,7 @@ taken: the one that keeps the machine busy for the shortest time, to be fitted o
 needed if the best net is ahead of the best rung without one by more than the margin, and the 95% interval of that paired
 difference lies above 0. It is not if the net is ahead by no more than the margin, and surely by no more than twice that.
 What a budget stopped before its dev curve was flat, or before it was measured, might do better with more time, so a "no"
-that depends on it becomes "no difference found".
+that depends on it becomes "no difference found". So does every answer by fewer than `FEWEST` threads.
 
 Explained in docs/tour/08-do-i-need-neural-nets.md.
 """
@@ -17,7 +17,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from rejoinder.ladder.formatting import seconds as shown
-from rejoinder.ladder.metrics import Estimate
+from rejoinder.ladder.metrics import FEWEST, Estimate
 from rejoinder.ladder.report import Figure, Kind, Verdict
 
 MARGIN = 0.03  # of the bits, or of recall@1: what is no further behind is as good
@@ -49,8 +49,13 @@ class Contender:
 Gain = Callable[[str, str], Figure]  # how far the first is ahead of the second, paired: a share of the bits, or recall@1
 
 
-def verdict(kind: Kind, contenders: Sequence[Contender], gain: Gain, unmeasured: Sequence[str] = ()) -> Verdict | None:
-    """What to take, in plain words; None if nothing was measured. `unmeasured` are nets that the budget left no time for."""
+def verdict(
+    kind: Kind, contenders: Sequence[Contender], gain: Gain, unmeasured: Sequence[str] = (), threads: int = FEWEST
+) -> Verdict | None:
+    """What to take, in plain words; None if nothing was measured.
+
+    `unmeasured` are nets that the budget left no time for; the gains stand on so many `threads`.
+    """
     if not contenders:
         return None
     best = max(contenders, key=lambda one: one.score)
@@ -58,6 +63,8 @@ def verdict(kind: Kind, contenders: Sequence[Contender], gain: Gain, unmeasured:
     net = max((one for one in contenders if one.net), key=lambda one: one.score, default=None)
     unsettled = [*(one.name for one in contenders if one.net and not one.settled), *unmeasured]
     answer, why = _needed(kind, plain, net, gain, unsettled)
+    if answer is not None and threads < FEWEST:
+        answer, why = None, f"No difference found: {few(threads)}."
     starved = [one.name for one in contenders if not one.net and not one.settled]
     if answer and starved:
         why += f" But the budget stopped {', '.join(starved)}, without a net, which may come nearer."
@@ -73,6 +80,12 @@ def verdict(kind: Kind, contenders: Sequence[Contender], gain: Gain, unmeasured:
     return Verdict(
         answer, _headline(kind, answer, net, starved=bool(answer and starved)), taken.name, best.name, tuple(sentences)
     )
+
+
+def few(threads: int) -> str:
+    """Why nothing can be told by what was measured on so few threads."""
+    of = f"{threads} thread{'s' * (threads != 1)}"
+    return f"what was measured is of {of}, and posts of one thread are alike, so it takes {FEWEST} to tell chance from more"
 
 
 def ties(names: Sequence[str], gain: Gain) -> tuple[tuple[str, ...], ...]:
