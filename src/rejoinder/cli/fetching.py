@@ -67,7 +67,9 @@ def fetch_github(
     token_file: TokenFile = None,
     no_discussions: Annotated[bool, typer.Option("--no-discussions", help="Leave its discussions out.")] = False,
     api: Annotated[str | None, typer.Option(metavar="URL", help="Another address of the API.", show_default=False)] = None,
-    source: Place = None,
+    source: Annotated[
+        str | None, typer.Option(metavar="NAME", help="What to call it; github, if none.", show_default=False)
+    ] = None,
     pause: Pause = 1.0,
     home: Home = None,
     as_json: Json = False,
