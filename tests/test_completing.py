@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from itertools import product
 from pathlib import Path
 
@@ -13,7 +14,10 @@ from hypothesis import strategies as st
 
 from rejoinder.archive.reader import ArchiveCorpus
 from rejoinder.engine.completion import complete, exact_words
+from rejoinder.home.workspace import Workspace
+from rejoinder.models import Can
 from rejoinder.models.interfaces import Job
+from rejoinder.models.kneser_ney import KneserNey
 from rejoinder.models.markov import Markov, MarkovConfig
 from rejoinder.post import Kind, Post, Query
 
@@ -74,6 +78,16 @@ def test_any_draft_is_taken(draft: str) -> None:
     model = _any_text_model()
     for found in complete(model, Query(draft=draft)):
         assert found.text and (draft + found.text).startswith(draft)
+
+
+def test_a_draft_that_is_all_but_impossible_is_taken() -> None:
+    """60 bytes that nobody wrote are of probability 0, as numbers go; eight steps for each of 20 words come to their end."""
+    space = Workspace.shipped()
+    assert space is not None
+    counts = dict(space.load_those(Can.PREDICT, ["kneser_ney"]))["kneser_ney"]
+    assert isinstance(counts, KneserNey)
+    without_cache = KneserNey(replace(counts.config, cache=0), counts.tokenizer, counts.index)
+    assert len(complete(without_cache, Query(draft="\x01" * 60), k=20, words=1)) > 1
 
 
 _MODEL: list[Markov] = []

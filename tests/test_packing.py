@@ -7,12 +7,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 from test_interpolation import histories, model_of, said, trie
-from test_kneser_ney import WORDS
+from test_kneser_ney import WORDS, arrays
 
 from rejoinder.errors import DamagedModel, ModelError
 from rejoinder.models.interpolation import as_index
 from rejoinder.models.kneser_ney import KneserNey, KneserNeyConfig
 from rejoinder.models.packing import VALUES, load_packed, packed_size, rounded, save_packed, within
+from rejoinder.text.counting import count_ngrams
 from rejoinder.text.tensors import TokenArrays
 
 MANY = [[word for place in range(5) for word in "abcd"[(place * number) % 4 :][:2]] for number in range(1, 40)]
@@ -53,8 +54,22 @@ def test_a_size_is_kept_and_the_files_are_of_that_size(tmp_path: Path) -> None:
         kept = within(levels, size)
         assert packed_size(kept) <= size
     save_packed(tmp_path, as_index(kept))
-    arrays = sum(np.load(file).nbytes for file in tmp_path.iterdir())
-    assert arrays <= packed_size(kept)
+    assert sum(np.load(file).nbytes for file in tmp_path.iterdir()) <= packed_size(kept)
+
+
+def test_a_size_that_the_tokens_alone_exceed_is_refused() -> None:
+    with pytest.raises(ModelError, match="and the tokens alone take 2,097; set that much at least"):
+        within(trie(MANY), 1_000)  # 7 tokens of 7 bytes, and 2 orders of 256 values
+
+
+@pytest.mark.parametrize("order", [1, 5])
+def test_posts_too_few_for_long_ngrams_are_enough_for_a_model_of_a_size(order: int, tmp_path: Path) -> None:
+    config = KneserNeyConfig(order=order, size=10_000)
+    counts = count_ngrams(arrays([["a"]]), order, WORDS.vocabulary)  # POST, a, END: no four tokens in a row
+    model = KneserNey.from_counts(config, WORDS, counts)
+    model.save(tmp_path)
+    for one in (model, KneserNey.load(tmp_path)):
+        assert np.exp(one.log_probs(one.start(()))).sum() == pytest.approx(1, abs=1e-5)
 
 
 def test_a_model_of_a_size_is_the_same_when_loaded_and_forgets_nothing(tmp_path: Path) -> None:

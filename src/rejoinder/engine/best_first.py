@@ -17,6 +17,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from heapq import heappop, heappush
 from math import exp, log
+from sys import float_info
 
 import numpy as np
 from numpy.typing import NDArray
@@ -89,7 +90,7 @@ def search(caret: Caret, config: SearchConfig) -> SearchResult:
     except DeadlinePassed:
         found.cut = True
     for word in found.words:
-        word.probability = min(word.probability / walk.covered, 1.0)
+        word.probability = min(word.probability / max(walk.covered, float_info.min), 1.0)
     return found
 
 

@@ -184,14 +184,13 @@ def prune(levels: Sequence[Grams], most: Sequence[float], budget: float) -> list
     for n in range(len(levels) - 1, 1, -1):  # what another begins or ends with is worth what that is
         for place in (levels[n].parent, suffixes[n]):
             np.maximum.at(losses[n - 1], place, losses[n])
-    every = np.concatenate(losses[1:])
-    costs = np.repeat(np.asarray(most[1:], dtype=np.float64), [len(loss) for loss in losses[1:]])
+    every, sizes = np.concatenate(losses), [len(loss) for loss in losses]
     order = np.argsort(-every, kind="stable")
-    fits = np.cumsum(costs[order]) <= budget - most[0] * len(losses[0])
+    fits = np.cumsum(np.repeat(np.asarray(most, dtype=np.float64), sizes)[order]) <= budget
     kept = np.zeros(len(every), dtype=bool)
     kept[order[: np.count_nonzero(fits)]] = True  # of equals the shorter first, so that what a kept one begins with is there
-    ends = np.cumsum([len(loss) for loss in losses[1:]])
-    return _kept(levels, [np.ones(len(losses[0]), dtype=bool), *np.split(kept, ends[:-1])])
+    kept[: sizes[0]] = True
+    return _kept(levels, np.split(kept, np.cumsum(sizes)[:-1]))
 
 
 def _loss(levels: Sequence[Grams], suffixes: Sequence[Ints], n: int) -> Floats:

@@ -20,7 +20,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from rejoinder.errors import DamagedModel
+from rejoinder.errors import DamagedModel, ModelError
 from rejoinder.models.directory import load_array, save_array
 from rejoinder.models.interpolation import Floats, Grams, prune, suffixes_of, with_backoffs
 from rejoinder.models.smoothing import Followers
@@ -39,19 +39,25 @@ def rounded(levels: Sequence[Grams]) -> list[Grams]:
     for level in levels[1:]:
         values = _values(level.log_prob)
         middle = (values[1:] + values[:-1]) / 2
-        log_prob = values[np.searchsorted(middle, level.log_prob)] if len(values) else level.log_prob
+        log_prob = values[np.searchsorted(middle, level.log_prob)]
         found.append(Grams(level.parent, level.token, log_prob, level.backoff, level.count))
     return with_backoffs(found, suffixes_of(found))
 
 
 def within(levels: Sequence[Grams], size: int) -> list[Grams]:
-    """The n-grams that matter most, `rounded`, as many as take at most `size` bytes."""
+    """The n-grams that matter most, `rounded`, as many as take at most `size` bytes.
+
+    Raises:
+        ModelError: tokens alone take more.
+    """
     budget = float(size)
     while True:
         found = rounded(prune(levels, [BYTES] * (len(levels) - 1) + [TOP_BYTES], budget))
         took = packed_size(found)
         if took <= size:
             return found
+        if not any(len(level.token) for level in found[1:]):
+            raise ModelError(f"`kneser_ney.size` is {size:,} bytes, and the tokens alone take {took:,}; set that much at least")
         budget *= 0.99 * size / took
 
 
@@ -67,7 +73,7 @@ def packed_size(levels: Sequence[Grams]) -> int:
 def _values(log_prob: Floats) -> Floats:
     """At most VALUES values, ascending: means of equally many, which come so close to all of them that nobody notices."""
     some = np.sort(log_prob[:: max(len(log_prob) // _SAMPLE, 1)])
-    parts = [part.mean() for part in np.array_split(some, min(VALUES, len(some))) if len(part)]
+    parts = [part.mean() for part in np.array_split(some, VALUES) if len(part)]
     return each_once(np.array(parts, dtype=np.float32).astype(np.float64))
 
 
