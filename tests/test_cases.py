@@ -4,12 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
+from math import log1p
 from pathlib import Path
+from time import process_time
 from typing import Any
 
 import numpy as np
 import pytest
 from conftest import make_corpus
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from rejoinder.archive.cases import case_of
 from rejoinder.archive.places import place
@@ -18,8 +22,8 @@ from rejoinder.cli.layout import days_ago
 from rejoinder.engine.diversity import apart
 from rejoinder.engine.replier import Replier, ReplyConfig
 from rejoinder.models.canned import Canned, CannedConfig, courtesy
-from rejoinder.models.solved import FEATURES, Mark, Solved
-from rejoinder.post import Case, Kind, Origin, Post, Suggestion
+from rejoinder.models.solved import FEATURES, Mark, Solved, _Talk, replies_of
+from rejoinder.post import Case, Kind, Origin, Post, Suggestion, Thread
 
 QUESTION = (Post(1, Kind.STORY, "Why does the engine stall ?"),)
 ASKER, HELPER, OTHER = b"asker", b"helper", b"other"
@@ -29,8 +33,6 @@ class Forum:
     """A corpus of one thread."""
 
     def __init__(self, *posts: Post) -> None:
-        from rejoinder.post import Thread
-
         self.thread = Thread(posts[0].id, posts)
 
     def threads(self, part: str) -> Iterator[Any]:
@@ -85,6 +87,71 @@ def test_thanks_of_others_are_none_and_where_nobody_is_known_whoever_answers_is_
     assert found[2] == Mark.PRAISED and found[2].said == ("somebody gave thanks for it",)
     beside = marks(nobody, said(2, "Clean the cache.", None), said(3, "Thanks, that worked.", None))
     assert beside[2] == Mark(0)  # said to the question, to whom it is not known
+
+
+WORDS = "thanks that worked but still the rest of the longer words here".split()
+
+
+@st.composite
+def threads(draw: st.DrawFn) -> Thread:
+    """A few posts that answer and quote each other, out of order and from nowhere."""
+    posts: list[Post] = []
+    for number in range(draw(st.integers(1, 9))):
+        line = st.lists(st.sampled_from(WORDS), min_size=1, max_size=6).map(" ".join)
+        quoted = [post.text.partition("\n")[0] for post in posts] or [""]
+        lines = [*draw(st.lists(st.sampled_from(quoted).map("> {}".format), max_size=1)), *draw(st.lists(line, max_size=2))]
+        parent = draw(st.sampled_from([*range(number), 99])) if number else None
+        more = {"time": draw(st.sampled_from([None, 1, 2])), "author": draw(st.sampled_from([None, ASKER, HELPER, OTHER]))}
+        score = draw(st.sampled_from([None, 0, 1, 1, 5]))
+        posts.append(Post(number, Kind.COMMENT, "\n".join(lines), parent=parent, score=score, **more))  # type: ignore[arg-type]
+    return Thread(0, tuple(posts))
+
+
+@settings(max_examples=200)
+@given(threads())
+def test_what_a_thread_says_of_a_reply_is_what_one_finds_who_reads_on_from_each(thread: Thread) -> None:
+    order = sorted(thread.posts, key=lambda post: (post.time or 0, post.id))
+    by_id = {post.id: post for post in order}
+
+    def asker_next(later: Sequence[Post], reply: Post, asker: bytes | None) -> Post | None:
+        to = [post for post in later if post.parent == reply.id]
+        if asker is None:
+            return to[0] if to and reply.author is None else None
+        for post in later:
+            if post.author == asker and post.parent in (reply.id, reply.parent):
+                return post
+            if post.parent == reply.parent:
+                break
+        return next((post for post in to if post.author == asker), None)
+
+    talk = _Talk(thread.posts)
+    for at, reply in enumerate(order):
+        if reply.parent not in by_id or reply.parent is None:
+            continue
+        asked = by_id[reply.parent]
+        assert talk.asker_next(reply, asked) == asker_next(order[at + 1 :], reply, asked.author)
+        others = [log1p(other.score or 0) for other in order if other.parent == reply.parent and other is not reply]
+        assert talk.best_beside(reply) == max(others, default=0.0)
+        lines = [(post.author, line[1:].strip()) for post in order for line in post.text.split("\n") if line.startswith(">")]
+        assert talk.is_quoted(reply) == any(len(q) > 20 and q in reply.text and who != reply.author for who, q in lines)
+
+
+def test_a_thread_of_many_posts_costs_in_proportion_to_them() -> None:
+    """A chat is one: each answers and quotes the one before, or all answer the first."""
+
+    def seconds(number: int) -> float:
+        chain = [
+            said(n, f"> {n - 1} said something of that length\n{n} said something of that length", b"%d" % n, n - 1)
+            for n in range(2, number)
+        ]
+        flat = [post._replace(parent=1, text=post.text.replace(">", "")) for post in chain]
+        began = process_time()
+        for posts in (chain, flat):
+            list(replies_of(Thread(1, (opening(), *posts))))
+        return process_time() - began
+
+    small = min(seconds(250) for _ in range(5))
+    assert any(seconds(2_000) < 24 * small for _ in range(3))
 
 
 def test_accepted_and_closed() -> None:

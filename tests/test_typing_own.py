@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from math import inf
 from pathlib import Path
+from time import process_time
 
 import numpy as np
 import pytest
@@ -41,6 +42,19 @@ def test_the_oldest_is_forgotten_first(tmp_path: Path, monkeypatch: pytest.Monke
     for text in ("first", "second", "third"):
         own_text.remember(tmp_path, text)
     assert own_text.remembered(tmp_path) == "third\n"
+
+
+def test_what_is_forgotten_of_a_large_file_is_gone_through_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(own_text, "MOST", 1_000)
+
+    def seconds(posts: int) -> float:
+        began = process_time()
+        own_text.remember(tmp_path, "words\n\n" * posts)
+        return process_time() - began
+
+    small = min(seconds(2_000) for _ in range(5))
+    assert any(seconds(16_000) < 24 * small for _ in range(3))
+    assert own_text.remembered(tmp_path).split() == ["words"] * 200
 
 
 def test_a_file_that_is_no_text_is_named(tmp_path: Path) -> None:

@@ -223,9 +223,10 @@ def remember(home: Path, text: str) -> None:
     with locked(home, "own add", OWN):
         _sweep(home)
         posts = [post.strip() for post in _BETWEEN_POSTS.split(f"{remembered(home)}\n\n{text}".strip())]
-        while len(posts) > 1 and sum(map(len, posts)) > MOST:
-            posts.pop(0)
-        write_atomically(home / FILE, ("\n\n".join(posts) + "\n").encode(), 0o600)
+        size, first = sum(map(len, posts)), 0
+        while size > MOST and first < len(posts) - 1:
+            size, first = size - len(posts[first]), first + 1
+        write_atomically(home / FILE, ("\n\n".join(posts[first:]) + "\n").encode(), 0o600)
 
 
 def remembered(home: Path) -> str:

@@ -20,10 +20,12 @@ By logistic regression on
 
 from __future__ import annotations
 
+import re
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from enum import IntFlag
+from itertools import pairwise
 from math import log1p
 from pathlib import Path
 from typing import Any, Self
@@ -42,6 +44,8 @@ from rejoinder.text.words import words
 FEATURES = ("thanked", "closed", "score", "answers", "trusted", "quoted", "asks", "words")
 _FEWEST = 30  # replies of each kind that a model is fitted on
 _READ = 25  # words of the asker's next post
+_QUOTED = 20  # characters; a shorter line may be anybody's
+_BEGINS = re.compile(r"(?<!\S)\S")
 _THANKS = frozenset("thanks thank thx cheers worked works working solved fixed perfect sorted".split())
 _DOUBTS = frozenset("but still however doesn't didn't unfortunately not error except anyone isn't won't can't".split())
 _PRIOR = 5.0  # replies at the usual that an author's are mixed with
@@ -148,46 +152,76 @@ def replies_of(thread: Thread) -> Iterator[_Reply]:
     """The replies of a thread that are not the asker's own, with what the thread alone says of them."""
     by_id = {post.id: post for post in thread.posts}
     asker = thread.opening.author if thread.opening else None
-    order = sorted(thread.posts, key=lambda post: (post.time or 0, post.id))
-    quotes = [(post.author, line[1:].strip()) for post in order for line in post.text.split("\n") if line.startswith(">")]
-    accepted = any(post.solved for post in order if post.parent is not None)
+    talk = _Talk(thread.posts)
+    accepted = any(post.solved for post in thread.posts if post.parent is not None)
     closed = not accepted and thread.solved is True
-    to: defaultdict[int, list[Post]] = defaultdict(list)
-    for post in order:
-        if post.parent is not None:
-            to[post.parent].append(post)
-    for place, post in enumerate(order):
+    for post in talk.order:
         parent = by_id.get(post.parent) if post.parent is not None else None
         if parent is None or not post.text or (post.author is not None and post.author in (asker, parent.author)):
             continue
-        after = _asker_next(order[place + 1 :], post, parent)
+        after = talk.asker_next(post, parent)
         thanked = after is not None and _gives_thanks(after)
         gave_thanks = Mark.THANKED if parent.author is not None else Mark.PRAISED
         marks = (Mark.ACCEPTED * bool(post.solved)) | (gave_thanks * thanked) | (Mark.CLOSED * closed)
-        others = [log1p(max(other.score or 0, 0)) for other in to[parent.id] if other is not post]
         text = post.own_text
         reply = _Reply(post, Mark(marks), after is not None and parent.author is not None, accepted, thread.key)
         reply.x = {
             "thanked": float(gave_thanks == Mark.THANKED and thanked),
             "closed": float(closed),
-            "score": log1p(max(post.score or 0, 0)) - max(others, default=0.0),
-            "quoted": float(any(len(line) > 20 and line in post.text and author != post.author for author, line in quotes)),
+            "score": _score(post) - talk.best_beside(post),
+            "quoted": float(talk.is_quoted(post)),
             "asks": float(text.rstrip().endswith("?")),
             "words": log1p(len(words(text))),
         }
         yield reply
 
 
-def _asker_next(later: Sequence[Post], reply: Post, asked: Post) -> Post | None:
-    """What the asker wrote to the reply, or right after it before others did; where nobody is known, the first answer to it."""
-    if asked.author is None:
-        return next((post for post in later if post.parent == reply.id), None) if reply.author is None else None
-    for post in later:
-        if post.author == asked.author and (post.parent == reply.id or post.parent == reply.parent):
-            return post
-        if post.parent == reply.parent:  # whoever comes next may be who is thanked
-            break
-    return next((post for post in later if post.author == asked.author and post.parent == reply.id), None)
+class _Talk:
+    """Who wrote what after whom in a thread, looked up: a chat may be one thread of a hundred thousand posts."""
+
+    def __init__(self, posts: Sequence[Post]) -> None:
+        self.order = sorted(posts, key=lambda post: (post.time or 0, post.id))
+        self._place = {post.id: place for place, post in enumerate(self.order)}
+        self._to: defaultdict[int, list[Post]] = defaultdict(list)  # the answers to each post, in their order
+        self._quotes: defaultdict[str, defaultdict[str, set[bytes | None]]] = defaultdict(lambda: defaultdict(set))
+        for post in self.order:
+            if post.parent is not None:
+                self._to[post.parent].append(post)
+            for line in post.text.split("\n"):
+                if line.startswith(">") and len(quoted := line[1:].strip()) > _QUOTED:
+                    self._quotes[quoted[:_QUOTED]][quoted].add(post.author)
+        siblings = [answers for answers in self._to.values() if len(answers) > 1]
+        self._next = {post.id: later for answers in siblings for post, later in pairwise(answers)}
+        self._best = {answers[0].parent: sorted(map(_score, answers), reverse=True)[:2] for answers in siblings}
+
+    def asker_next(self, reply: Post, asked: Post) -> Post | None:
+        """What the asker wrote to it, or right after it before others did; where nobody is known, the first answer to it."""
+        if asked.author is None and reply.author is not None:
+            return None
+        place = self._place[reply.id]
+        to = (post for post in self._to.get(reply.id, ()) if self._place[post.id] > place)
+        back = next((post for post in to if asked.author is None or post.author == asked.author), None)
+        beside = self._next.get(reply.id)  # whoever comes next may be who is thanked
+        if asked.author is None or beside is None or beside.author != asked.author:
+            return back
+        return beside if back is None or self._place[beside.id] < self._place[back.id] else back
+
+    def best_beside(self, reply: Post) -> float:
+        """The score of the best other reply to the same post, 0 if there is none."""
+        best = self._best.get(reply.parent, (0.0, 0.0))
+        return best[_score(reply) == best[0]]
+
+    def is_quoted(self, post: Post) -> bool:
+        """Whether somebody else quotes a line of it, or what of a line begins with a word."""
+        return bool(self._quotes) and any(
+            post.text.startswith(line, at) and bool(authors - {post.author})
+            for at in (match.start() for match in _BEGINS.finditer(post.text))
+            for line, authors in self._quotes.get(post.text[at : at + _QUOTED], {}).items()
+        )
+
+
+def _score(post: Post) -> float:
+    return log1p(max(post.score or 0, 0))
 
 
 def _gives_thanks(post: Post) -> bool:
