@@ -14,8 +14,9 @@ from conftest import make_archive, toy_posts
 
 from rejoinder.archive.places import place
 from rejoinder.home.fitting import FitConfig, fit
-from rejoinder.home.trial import FEWEST, Trial
+from rejoinder.home.trial import Trial
 from rejoinder.home.workspace import Workspace
+from rejoinder.ladder.metrics import FEWEST
 from rejoinder.models.directory import identity
 
 JSON = {"content-type": "application/json"}

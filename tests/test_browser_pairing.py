@@ -183,6 +183,10 @@ def test_codes_age_and_wrong_ones_end_all_that_wait(tmp_path: Path) -> None:
     with pytest.raises(NotPaired):
         pairings.confirm(code)
     code = pairings.ask(OURS, SECRET, "one")
+    time[0] -= 3600  # the clock is set back, and gives nobody an hour more
+    with pytest.raises(NotPaired):
+        pairings.confirm(code)
+    code = pairings.ask(OURS, SECRET, "one")
     for _ in range(MOST_WRONG):
         with pytest.raises(NotPaired):
             pairings.confirm("0000-0000")

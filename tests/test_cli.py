@@ -251,6 +251,15 @@ except SystemExit:
 # --- errors ----------------------------------------------------------------------------------------------------------
 
 
+def test_stopped_before_there_is_a_command_it_ends_quietly(rejoinder: Rejoinder, monkeypatch: pytest.MonkeyPatch) -> None:
+    def stopped(names: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(sys.modules["rejoinder.cli"], "build", stopped)
+    ran = rejoinder("info")
+    assert (ran.code, ran.out, ran.err) == (130, "", "")
+
+
 FREE = "free some space there, then run the same command again"
 
 
@@ -740,6 +749,11 @@ def test_a_rung_that_cannot_be_fitted_does_not_stop_the_others(rejoinder: Rejoin
     assert ran.code == 2
     assert [fitted["rung"] for fitted in ran.json["fitted"]] == ["canned", "unigram"]
     assert list(ran.json["failed"]) == ["bm25"] and "the train part has no reply" in ran.err
+
+
+def test_a_setting_of_a_rung_that_is_not_fitted_is_told(rejoinder: Rejoinder, toy_home: Path) -> None:
+    ran = rejoinder("fit", "canned", "--set", "bm25.k1=2", "--set", "canned.keep=9", "--home", toy_home)
+    assert ran.code == 0 and "`bm25.k1=2` was set without effect" in ran.err and "`canned" not in ran.err
 
 
 def test_a_setting_reaches_the_fitted_rung(rejoinder: Rejoinder, toy_home: Path) -> None:

@@ -24,7 +24,7 @@ from rejoinder.climb.cost import _trained, cost_of
 from rejoinder.climb.entries import Entry, entries, full_config, settings_of
 from rejoinder.climb.executor import EntryProgress, Executor
 from rejoinder.climb.plan import _measure
-from rejoinder.climb.run import FOLDER, REPORT, ClimbConfig, _data, _kept, climb
+from rejoinder.climb.run import FOLDER, REPORT, ClimbConfig, _data, _kept, _typed, climb
 from rejoinder.climb.task_cache import code_version, run
 from rejoinder.climb.tasks import (
     Choose,
@@ -371,6 +371,14 @@ def test_another_archive_as_large_and_as_often_changed_is_another(tmp_path: Path
         with home.open_archive() as archive:
             hashes.add(_data(archive, home, "hash"))
     assert len(hashes) == 2
+
+
+def test_a_report_says_what_was_asked_for_as_it_is_typed(report: Report) -> None:
+    assert report.asked == RUNGS
+    config = ClimbConfig(None, 60.0, "time", 3)
+    typed = _typed(config, {"mixture": {"models": ["unigram", "markov"]}})
+    assert typed == ("--split", "time", "--seed", "3", "--set", 'mixture.models=["unigram", "markov"]')
+    assert read_settings(None, typed[-1:], LADDER) == {"mixture": {"models": ["unigram", "markov"]}}
 
 
 def test_a_report_without_a_figure_is_not_kept_for_an_answer(report: Report, tmp_path: Path) -> None:

@@ -22,8 +22,9 @@ from rejoinder.files import write_json
 from rejoinder.home.fitting import FitConfig, fit
 from rejoinder.home.library import Home
 from rejoinder.home.open_home import OpenHome
-from rejoinder.home.trial import FEWEST, Trial
+from rejoinder.home.trial import Trial
 from rejoinder.home.workspace import Workspace
+from rejoinder.ladder.metrics import FEWEST
 from rejoinder.models import directory as sealed
 from rejoinder.models.directory import identity, seal
 from rejoinder.serve.editor.lsp import Completer, EditorHome, EditorOptions

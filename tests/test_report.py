@@ -226,6 +226,8 @@ def test_what_to_do_next_is_commands(report: Report) -> None:
     set_so = tuple(replace(rung, settings=("fusion.models=[]",)) if rung.name == "fusion" else rung for rung in report.rungs)
     assert next(one.command for one in advice(replace(report, rungs=set_so))).endswith(" --set 'fusion.models=[]'")
     assert [one.command for one in advice(replace(report, budget=500.0))][-1] == "rejoinder ladder --budget 34m"
+    asked = replace(report, budget=500.0, asked=("lstm", "--split", "time", "--set", "lstm.reset=a b"))
+    assert [one.command for one in advice(asked)][-1] == "rejoinder ladder lstm --split time --set 'lstm.reset=a b' --budget 34m"
     assert [one.command for one in advice(replace(report, budget=None))][-1] == "rejoinder import FILE"
 
 

@@ -20,9 +20,10 @@ from rejoinder.home.arpa import import_arpa
 from rejoinder.home.fitting import FitConfig, fit
 from rejoinder.home.open_home import OpenHome
 from rejoinder.home.tokenizing import FEWER, package_tokenizer, saved_by_own
-from rejoinder.home.trial import FEWEST, FILE, Trial, TrialPosts, WithoutThreads, draw_trial, read_trial
+from rejoinder.home.trial import FILE, Trial, TrialPosts, WithoutThreads, draw_trial, read_trial
 from rejoinder.home.voices import Voices, choose_by_hand, phrases_of, voices
 from rejoinder.home.workspace import Workspace
+from rejoinder.ladder.metrics import FEWEST
 from rejoinder.models.directory import identity
 from rejoinder.post import Kind, Post
 from rejoinder.serve.http.app import create_app

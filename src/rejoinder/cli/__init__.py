@@ -151,6 +151,8 @@ def main() -> None:
     named = next((argument for argument in sys.argv[1:] if not argument.startswith("-")), "")  # no option before it has a value
     try:
         (build([named]) if named in _PLACES else _whole())()
+    except KeyboardInterrupt:  # before a command ran
+        sys.exit(130)
     except (RejoinderError, OSError) as error:
         if _debug:
             raise

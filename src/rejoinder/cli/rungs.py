@@ -91,11 +91,10 @@ def fit(
     chosen = fitting.FitConfig(on, dealt, seed, retrain_tokenizer=retrain_tokenizer, logs=logs, runner=runner)  # type: ignore[arg-type]
     with keeping("the rungs fitted so far are kept; the same command goes on"), progress() as report:
         failed = fitting.fit(space, wanted, chosen, read_settings(config, overrides, LADDER), report)
-    done = [
-        there
-        for name in fitting.to_fit(space, wanted, chosen)
-        if name not in failed and (there := space.fitted(name)) is not None
-    ]
+    asked = fitting.to_fit(space, wanted, chosen)
+    done = [there for name in asked if name not in failed and (there := space.fitted(name)) is not None]
+    for text in (one for one in overrides if one.partition(".")[0].strip() not in asked):
+        note(f"rejoinder: `{text}` was set without effect: that rung is not among those that were to be fitted")
     left = [] if names else [n for n in unasked() if n not in without_extras() and not space.fitted_or_none(n)]
     if as_json:
         fitted = [{**found.manifest, "bytes": found.bytes, "directory": str(found.directory)} for found in done]

@@ -304,7 +304,7 @@ class Analysis:
             return -float(self.columns[name]["text"][: self.posts["text"], 0].sum())
         return float(self._hits(name)[: self.pairs[self.main]].mean())
 
-    def report(self, forum: str, key: str) -> r.Report:
+    def report(self, forum: str, key: str, asked: tuple[str, ...]) -> r.Report:
         """The whole of it."""
         executor, number = self.executor, self.posts["text"]
         text = next((of["text"][:number, 1] for of in self.columns.values()), np.zeros(0))
@@ -340,6 +340,7 @@ class Analysis:
             skipped=tuple(executor.skipped),
             level={kind: self.level(kind) for kind in KINDS},
             ties={kind: groups for kind in KINDS if (groups := self.ties(kind))},
+            asked=asked,
         )
 
 

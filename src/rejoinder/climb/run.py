@@ -108,11 +108,19 @@ def _climb(space: Workspace, config: ClimbConfig, settings: Settings, progress: 
     progress("drawing conclusions", 0, None)
     analysis = _analysis(executor, sizes, space)
     _show_examples(root / EXAMPLES, executor, analysis, forum)
-    report = analysis.report(forum, key)
+    report = analysis.report(forum, key, _typed(config, settings))
     reports.write(root / REPORT, report)
     (root / _RUN).unlink()
     _sweep(executor)
     return report
+
+
+def _typed(config: ClimbConfig, settings: Settings) -> tuple[str, ...]:
+    """What is asked for besides the budget, as it is typed after `rejoinder ladder`."""
+    sets = (f"{rung}.{key}={json.dumps(value)}" for rung, table in settings.items() for key, value in table.items())
+    split = ("--split", config.split) if config.split != "hash" else ()
+    seed = ("--seed", str(config.seed)) if config.seed else ()
+    return (*(config.rungs or ()), *split, *seed, *(word for text in sets for word in ("--set", text)))
 
 
 def _analysis(executor: Executor, sizes: dict[str, PartSize], space: Workspace) -> Analysis:

@@ -151,7 +151,8 @@ class Pairings:
             yield replace(kept, asking=self._alive(kept))
 
     def _alive(self, kept: _Kept) -> tuple[_Asking, ...]:
-        return tuple(one for one in kept.asking if one.until > self._now())
+        """Those that still wait; a clock that was set back gives nobody more time."""
+        return tuple(one for one in kept.asking if 0 < one.until - self._now() <= SECONDS)
 
     def _read(self) -> _Kept:
         """What the file holds now; it is read again only if it has changed.

@@ -45,7 +45,8 @@ def advice(report: Report) -> list[Advice]:
         why = "more time, so that more held-out posts are measured"
         if stopped:
             why += f" and these are fitted to the end: {', '.join(stopped)}"
-        found.append(Advice(f"rejoinder ladder --budget {_minutes(report.budget * _MORE)}", why))
+        again = ["rejoinder", "ladder", *report.asked, "--budget", _minutes(report.budget * _MORE)]
+        found.append(Advice(shlex.join(again), why))
     elif unsure:
         found.append(Advice("rejoinder import FILE", "more posts, of which a tenth is held out to measure on"))
     return found

@@ -263,6 +263,7 @@ class Report:
     skipped: tuple[LeftOut, ...]
     level: dict[Kind, float] = field(default_factory=dict)  # of the interval of each step, so that all together hold at 95%
     ties: dict[Kind, tuple[tuple[str, ...], ...]] = field(default_factory=dict)  # what is not told apart, the best group first
+    asked: tuple[str, ...] = ()  # what was asked for besides the budget, as it is typed after `rejoinder ladder`
 
     @property
     def measured(self) -> bool:
