@@ -44,6 +44,12 @@ def test_of_several_words_those_said_last_count_most_and_those_that_end_there_to
     assert mixed("Zebra ze") == []  # as it was written
 
 
+def test_marks_on_letters_are_part_of_a_word() -> None:
+    """A vowel sign of Devanagari, or an accent that stands for itself: no word is cut there, and none begins after one."""
+    assert mixed("नमस्ते दोस्त। न") == [("मस्ते", 0.03)] and mixed("नमस्ते हिन") == []
+    assert mixed("Zo", context=("Zoe\u0308lla",)) == [("e\u0308lla", 0.1)] and mixed("lla and Zoe\u0308l") == []
+
+
 def test_what_is_answered_counts_and_the_draft_before_it() -> None:
     assert mixed("the qu", context=("a quokka",)) == [("okka", 0.1)]
     found = dict(mixed("quince, the qu", context=("a quokka",)))

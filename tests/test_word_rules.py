@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections import Counter
 from collections.abc import Iterator
+from dataclasses import replace
 from functools import cache
 from importlib import resources
 from itertools import pairwise
@@ -12,6 +13,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from test_typing import words as tokenizer
 from typists import Fake, parrot
 
@@ -189,3 +192,26 @@ def test_a_blocked_word_that_was_typed_blocks_nothing_after_it() -> None:
     assert (
         not rules.blocks("the spark plug", " is") and not rules.blocks("the spark plu", "s") and rules.blocks("a spark p", "lug")
     )
+
+
+@given(st.lists(st.tuples(st.integers(0, 12), st.text("ab' .\n\x1c’日", max_size=8)), min_size=1, max_size=6))
+def test_a_word_of_the_draft_is_known_wherever_the_caret_jumps(edits: list[tuple[int, str]]) -> None:
+    rules, draft = WordRules((), replace(Phrases.unknown(), lexicon=Lexicon.build([]))), ""
+    for kept, more in edits:
+        draft = draft[:kept] + more
+        for word in ("aa", "ab", "ba'b", "aab"):
+            assert rules.knows(word, draft) is (word in words(draft))
+
+
+def test_of_a_long_draft_only_what_is_new_is_read(monkeypatch: pytest.MonkeyPatch) -> None:
+    read: list[int] = []
+
+    def counted(text: str) -> list[str]:
+        read.append(len(text))
+        return words(text)
+
+    rules, draft = WordRules((), replace(Phrases.unknown(), lexicon=Lexicon.build([]))), "so many words " * 1_000
+    assert not rules.knows("qwert", draft)
+    monkeypatch.setattr("rejoinder.engine.word_rules.words", counted)
+    assert not rules.knows("qwert", draft + "and s") and rules.knows("many", draft + "and so")
+    assert sum(read) < 20

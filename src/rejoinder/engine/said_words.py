@@ -14,6 +14,8 @@ import re
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from functools import lru_cache
+from unicodedata import category
 
 from rejoinder.engine.best_first import Word
 from rejoinder.engine.word_rules import CaretRules, WordRules
@@ -21,8 +23,6 @@ from rejoinder.post import Post
 from rejoinder.text.crude import is_crude
 from rejoinder.text.words import words
 
-_WORD = re.compile(r"[^\W\d_]+(?:['’][^\W\d_]+)*")
-_BEGUN = re.compile(r"(?<!\w)[^\W\d_]+(?:['’][^\W\d_]+)*['’]?\Z")
 _LONGEST = 64  # letters of a word that is begun, at most
 _DRAFT, _ANSWERED = 6_000, 12_000  # characters that are looked at
 _HALF = 100  # words
@@ -58,7 +58,7 @@ class SaidWords:
             rules: of the caret.
             most: how many words.
         """
-        match = _BEGUN.search(draft[-_LONGEST:])
+        match = _patterns(draft[-_LONGEST:])[1].search(draft[-_LONGEST:])
         begun = match[0] if match else ""
         said = self._beginning(draft[: len(draft) - len(begun)], begun) if begun else {}
         if not said:
@@ -66,7 +66,7 @@ class SaidWords:
         share = self._share(said, len(begun))
         mixed = []
         for word in found:
-            if not _WORD.match(word.text):
+            if not _patterns(word.text)[0].match(word.text):
                 mixed.append(word)  # it ends the word that is begun
                 continue
             known = said.pop(begun + word.text, 0.0)
@@ -87,9 +87,9 @@ class SaidWords:
     def _beginning(self, head: str, begun: str) -> dict[str, float]:
         """c, of the words before the one that is begun."""
         if self._answered is None:
-            self._answered = _places(_WORD.findall("\n".join(post.body for post in self._context)[-_ANSWERED:]))
+            self._answered = _places(_words_in("\n".join(post.body for post in self._context)[-_ANSWERED:]))
         if head != self._head:
-            said = _WORD.findall(head[-_DRAFT:])
+            said = _words_in(head[-_DRAFT:])
             self._head, self._read, self._words = head, _places(said), len(said)
         counts: defaultdict[str, float] = defaultdict(float)
         for before, places in ((0, self._read), (self._words, self._answered)):
@@ -98,6 +98,23 @@ class SaidWords:
                     counts[word] += 0.5 ** ((before + place) / _HALF)
         total = sum(counts.values())
         return {word: count / total for word, count in counts.items()}
+
+
+def _words_in(text: str) -> list[str]:
+    found: list[str] = _patterns(text)[0].findall(text)
+    return found
+
+
+def _patterns(text: str) -> tuple[re.Pattern[str], re.Pattern[str]]:
+    """What a word is, and one that is begun: letters, and such marks on letters as `text` has, which `re` takes for none."""
+    return _compiled("".join(sorted(character for character in {*text} if category(character).startswith("M"))))
+
+
+@lru_cache(maxsize=256)
+def _compiled(marks: str) -> tuple[re.Pattern[str], re.Pattern[str]]:
+    letter, before = (rf"(?:[^\W\d_]|[{marks}])", rf"(?<![\w{marks}])") if marks else (r"[^\W\d_]", r"(?<!\w)")
+    word = rf"{letter}+(?:['’]{letter}+)*"
+    return re.compile(word), re.compile(rf"{before}{word}['’]?\Z")
 
 
 def _places(said: Sequence[str]) -> _Places:

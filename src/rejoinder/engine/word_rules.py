@@ -43,6 +43,7 @@ class WordRules:
         self._phrases = phrases
         self._own = own
         self._blocked = frozenset(run for entry in blocked if (run := tuple(words(entry))))
+        self._head, self._typed = "", set[str]()  # what of the draft was read, up to white space; its words
 
     @cached_property
     def _answered(self) -> frozenset[str]:
@@ -52,7 +53,17 @@ class WordRules:
         """Whether a word, as `rejoinder.text.words` reads it, is known at the end of `draft`."""
         if self._phrases is None or self._phrases.knows(word):
             return True
-        return word in self._own or word in self._answered or word in words(draft)
+        return word in self._own or word in self._answered or self._is_typed(word, draft)
+
+    def _is_typed(self, word: str, draft: str) -> bool:
+        """Whether a word stands in the draft; only what is new of it is read, since no word goes on over white space."""
+        last = begun(draft)
+        head = draft[: len(draft) - len(last)]
+        if not head.startswith(self._head):
+            self._head, self._typed = "", set()
+        self._typed.update(words(head[len(self._head) :]))
+        self._head = head
+        return word in self._typed or word in words(last)
 
     def is_used(self, word: str) -> bool:
         """Whether people use a word, as `rejoinder.text.words` reads it, wherever it stands here."""
