@@ -155,6 +155,25 @@ def test_files_are_read_one_after_the_other_and_the_last_is_measured_on(tmp_path
     assert len(databases) == 2 and all(file.stat().st_mtime_ns == then for file, then in databases.items())
 
 
+def test_what_another_last_file_holds_out_is_not_read_either(tmp_path: Path) -> None:
+    """Where a run was broken off, and the file that is measured on is another one now."""
+    configs = files(tmp_path)
+    with reading(configs, tmp_path, tmp_path / "work"):
+        pass
+    news = [{"id": n, "type": "comment", "text": f"What of kettle number{n % 40} then, my friend?"} for n in range(60)]
+    (tmp_path / "news.jsonl").write_text(lines(news[1:]))
+    with reading(configs, tmp_path, tmp_path / "work") as found:
+        held = {post.text for post in found.sources[-1].held()}
+        assert held and not held & {post.text for post in found.sources[0].posts("train")}
+
+
+def test_of_two_files_whose_names_begin_alike_neither_is_lost(tmp_path: Path) -> None:
+    first, last = files(tmp_path)
+    configs = [replace(last, name="news.old"), replace(last, name="news")]
+    with reading([replace(first, name="news.talk"), *configs], tmp_path, tmp_path / "work") as found:
+        assert all(next(source.posts("train"), None) is not None for source in found.sources[::2])
+
+
 def test_token_arrays_say_what_each_post_answers(tmp_path: Path) -> None:
     with reading(files(tmp_path), tmp_path, tmp_path / "work") as found:
         tokenizer = learn_tokenizer(found, 320, 2)

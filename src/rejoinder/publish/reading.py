@@ -1,7 +1,7 @@
 """What the models of the package read: several files of posts, each cleaned as its register asks, one after the other.
 
     WORK/read/NAME.db      an archive of the file, its posts cleaned, what is not read (see `rejoinder.publish.selection`) empty
-    WORK/read/NAME.json    of which file, and how; NAME.chosen.json says how much is not read
+    WORK/read/NAME.json    of which file, how, and beside which last one; NAME.chosen.json says how much is not read
 
 The last file of a recipe is the one whose dev part stops, weighs and sets thresholds, and whose test part is measured on. Of each
 file the house's split keeps a test and a dev part, by thread. A file that is there already is not read again.
@@ -16,7 +16,7 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from itertools import chain
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 from rejoinder.archive.authors import author_hasher
 from rejoinder.archive.mapping import read_map
@@ -144,9 +144,10 @@ def reading(configs: Sequence[ReadConfig], folder: Path, work: Path, progress: P
     for config in configs:
         if not (folder / config.file).is_file():
             raise SourceError(f"{folder / config.file}: no such file")
+    facts = [_facts(config, folder / config.file) for config in configs]
     with ExitStack() as stack:
-        for config in configs:
-            _import(config, folder / config.file, directory, progress)
+        for config, about in zip(configs, facts, strict=True):  # what is read of a file depends on what the last one holds out
+            _import(config, folder / config.file, directory, {**about, "held": facts[-1]}, progress)
         opened = [_open(config, directory, stack) for config in configs]
         for source in opened:
             _choose(source, opened[-1], directory, progress)
@@ -159,18 +160,22 @@ def _open(config: ReadConfig, directory: Path, stack: ExitStack) -> ReadCorpus:
     return ReadCorpus(config, archive, directory / "tokens" / config.called)
 
 
-def _import(config: ReadConfig, file: Path, directory: Path, progress: Progress) -> None:
-    """The file's archive, its posts cleaned."""
-    done = directory / f"{config.called}.json"
+def _facts(config: ReadConfig, file: Path) -> dict[str, Any]:
+    """All that what is imported depends on."""
     with file.open("rb") as opened:
         digest = hashlib.file_digest(opened, "sha256").hexdigest()
-    facts = {"sha256": digest, "register": config.register, "map": config.map}
+    return {"sha256": digest, "register": config.register, "map": config.map}
+
+
+def _import(config: ReadConfig, file: Path, directory: Path, facts: dict[str, Any], progress: Progress) -> None:
+    """The file's archive, its posts cleaned; made anew where an earlier one was of other `facts`."""
+    done = directory / f"{config.called}.json"
     if done.is_file() and json.loads(done.read_bytes()) == facts:
         return
     progress(f"reading {config.called}", 0, None)
     database = directory / f"{config.called}.db"
-    for old in directory.glob(f"{config.called}.*"):
-        old.unlink()
+    for end in (".db", ".db-wal", ".db-shm", ".json", ".chosen.json"):  # another file may be called as this one, and longer
+        (directory / f"{config.called}{end}").unlink(missing_ok=True)
     source = read_map(config.map) if config.map else HACKER_NEWS
     name = "hn" if config.register == "hackernews" else config.called
     with Archive.open(database, create=True) as archive:
