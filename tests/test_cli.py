@@ -763,8 +763,10 @@ def test_a_setting_reaches_the_fitted_rung(rejoinder: Rejoinder, toy_home: Path)
 
 def test_replies_that_nobody_can_judge_are_said_to_be_so(rejoinder: Rejoinder, toy_home: Path) -> None:
     """Where dev has too few for the trigger, all that is near is shown and a line says so; not of a rung that was named."""
+    rejoinder("fit", "bm25", "--home", toy_home)
+    assert "nobody can tell: `rejoinder fit trigger` learns it" in rejoinder("reply", BREAD[0], "--home", toy_home).out
     rejoinder("fit", "--home", toy_home)
-    assert "nobody can tell" in rejoinder("reply", BREAD[0], "--home", toy_home).out
+    assert "nobody can tell: there are too few posts" in rejoinder("reply", BREAD[0], "--home", toy_home).out
     assert "nobody can tell" not in rejoinder("reply", BREAD[0], "--rung", "bm25", "--home", toy_home).out
 
 

@@ -113,7 +113,12 @@ def reply(
     for place, suggestion in enumerate(replies, start=1):
         _show(place, suggestion, asked_before, full, sure=answering.trusts and not suggestion.generated)
     if replies and not (answering.trusts or only):
-        say("How likely these are on topic nobody can tell: there are too few posts here to learn it from. They are the nearest.")
+        lacking = (
+            "there are too few posts here to learn it from"
+            if space.fitted_that(Can.TRIGGER)
+            else "`rejoinder fit trigger` learns it"
+        )
+        say(f"How likely these are on topic nobody can tell: {lacking}. They are the nearest.")
     if notice:
         say(notice)
 
