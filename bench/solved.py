@@ -38,9 +38,10 @@ def solving(threads: Iterator[Thread]) -> Iterator[tuple[tuple[Post, ...], Post]
     for thread in threads:
         by_id = {post.id: post for post in thread.posts}
         for reply in of_solved.replies_of(thread):
-            if reply.marks & ~of_solved.Mark.CLOSED and reply.post.parent in by_id:
-                asked = by_id[reply.post.parent]
-                yield (*thread.context(asked), asked), reply.post
+            post = by_id[reply.post]
+            if reply.marks & ~of_solved.Mark.CLOSED and post.parent in by_id:
+                asked = by_id[post.parent]
+                yield (*thread.context(asked), asked), post
 
 
 class Twins:

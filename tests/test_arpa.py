@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import json
+from dataclasses import replace
 from math import log
 from pathlib import Path
 
@@ -127,6 +128,18 @@ def test_what_other_tools_write_of_the_beginning_does_not_make_it_come_next(tmp_
     state = other.advance(other.start(()), other.tokenizer.words.index("a"))
     assert other.tokenizer.post not in [token for token, _ in other.top(state, 9)]
     assert other.log_probs(state)[other.tokenizer.post] == -np.inf
+
+
+def test_a_cache_beside_the_counts_of_another_tool_changes_nothing_where_nothing_was_written(tmp_path: Path) -> None:
+    file = tmp_path / "foreign.arpa"
+    file.write_text(FOREIGN, encoding="utf-8")
+    other = read_arpa(file)
+    job, cached = Job(tmp_path, parts={"kneser_ney": other}), replace(other.config, cache=9)
+    corpus = make_corpus(tmp_path, toy_posts(), 300)
+    made = KneserNey.fit(corpus, cached, rng=np.random.default_rng(0), job=job)
+    after = [[one.advance(one.start(()), token) for token in range(other.tokenizer.size)] for one in (other, made)]
+    for plain, one in zip(*after, strict=True):
+        np.testing.assert_array_equal(made.log_probs(made.ahead(one, 1)), other.log_probs(plain))
 
 
 def test_a_context_without_followers_between_two_that_have_some(tmp_path: Path) -> None:

@@ -79,6 +79,12 @@ def test_rarely_seen_words_count_as_new_ones() -> None:
     assert found.codes.tolist() == [crc32(b"fuel")] and found.idf.tolist() == pytest.approx([log(4 / 3), log(2)])
 
 
+@pytest.mark.parametrize("texts", [[], ["a lone reply"]])
+def test_a_word_that_nobody_said_is_as_rare_as_can_be_however_few_texts_there_are(texts: list[str]) -> None:
+    with np.errstate(all="raise"):
+        assert Likeness.of(texts).rarity(["fuel"]) == {"fuel": 1.0}
+
+
 def test_a_person_is_told_from_the_judge_and_more() -> None:
     # log-odds 0 -> -4.86, 0.95 / (1 + e^4.86); ln 3 -> -4.86 + 0.84 ln 3 = -3.93717
     assert as_a_person(np.array([0.5, 0.75]), np.zeros((2, 6))) == pytest.approx(0.95 / (1 + np.exp([4.86, 3.93717])), rel=1e-4)

@@ -46,9 +46,10 @@ class Likeness:
     def of(cls, texts: Sequence[str]) -> Self:
         """By the words of N texts; those that one alone has are no more known than those that none has."""
         frequency = Counter(word for text in texts for word in set(words(text)))
-        found = {_code(word): log((1 + len(texts)) / (1 + n)) for word, n in frequency.items() if n >= _LEAST}
+        whole = 1 + max(len(texts), _LEAST)  # of fewer no word would be rare
+        found = {_code(word): log(whole / (1 + n)) for word, n in frequency.items() if n >= _LEAST}
         codes = np.array(sorted(found), np.uint32)
-        return cls(codes, np.array([*(found[code] for code in codes.tolist()), log((1 + len(texts)) / 2)], np.float32))
+        return cls(codes, np.array([*(found[code] for code in codes.tolist()), log(whole / 2)], np.float32))
 
     def rarity(self, said: Sequence[str]) -> dict[str, float]:
         """The idf of each of some words, as a share of that of a word which nobody said."""

@@ -119,7 +119,7 @@ class KneserNey(Counting):
         """Count the train part and build the index; of what was counted before, given as a part, only the cache is new."""
         counted = job.parts.get("kneser_ney")
         if isinstance(counted, cls):
-            return cls(config, counted.tokenizer, counted.index)._with_weights(corpus)
+            return cls(config, counted.tokenizer, counted.index, nested=counted._nested)._with_weights(corpus)
         tokenizer = open_tokenizer(corpus.tokens)
         arrays = open_tokens(corpus.tokens, "train")
         size = tokenizer.vocabulary
@@ -146,7 +146,8 @@ class KneserNey(Counting):
             if len(seen) > _WEIGHED:
                 break
         weights = fit_weights(seen) if seen else KneserNeyConfig.cache_weights
-        return type(self)(replace(self.config, cache_weights=weights), self.tokenizer, self.index, self._counts)
+        config = replace(self.config, cache_weights=weights)
+        return type(self)(config, self.tokenizer, self.index, self._counts, nested=self._nested)
 
     @classmethod
     def from_counts(

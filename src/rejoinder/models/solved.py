@@ -77,11 +77,12 @@ _SAID = {
 }
 
 
-@dataclass
+@dataclass(slots=True)
 class _Reply:
-    """What the train part says of one reply."""
+    """What the train part says of one reply; its text is not kept, since all replies of an archive are held."""
 
-    post: Post
+    post: int
+    author: bytes | None
     marks: Mark
     came_back: bool  # whether the asker wrote something after it
     of_solved: bool  # whether a reply of its thread was accepted
@@ -111,7 +112,7 @@ class Solved:
             model = Regression.of(x[chosen], y)
             likely = np.where(_known(replies, target), 1.0, model(x))
             weights = dict(zip(names, model.weights[:-1].round(3).tolist(), strict=True))
-        posts = np.array([reply.post.id for reply in replies], np.int64)
+        posts = np.array([reply.post for reply in replies], np.int64)
         order = np.argsort(posts, kind="stable")
         marks = np.array([int(reply.marks) for reply in replies], np.uint8)
         return cls(posts[order], likely[order].astype(np.float32), marks[order], {"target": target, "weights": weights})
@@ -164,7 +165,7 @@ def replies_of(thread: Thread) -> Iterator[_Reply]:
         gave_thanks = Mark.THANKED if parent.author is not None else Mark.PRAISED
         marks = (Mark.ACCEPTED * bool(post.solved)) | (gave_thanks * thanked) | (Mark.CLOSED * closed)
         text = post.own_text
-        reply = _Reply(post, Mark(marks), after is not None and parent.author is not None, accepted, thread.key)
+        reply = _Reply(post.id, post.author, Mark(marks), after is not None and parent.author is not None, accepted, thread.key)
         reply.x = {
             "thanked": float(gave_thanks == Mark.THANKED and thanked),
             "closed": float(closed),
@@ -247,9 +248,9 @@ def count_authors(replies: Sequence[_Reply], target: str) -> None:
     threads: Counter[tuple[bytes, int]] = Counter()
     times: Counter[tuple[bytes, int]] = Counter()
     for reply, well in zip(replies, good, strict=True):
-        if reply.post.author is not None:
-            threads[reply.post.author, reply.thread] += 1
-            times[reply.post.author, reply.thread] += int(well)
+        if reply.author is not None:
+            threads[reply.author, reply.thread] += 1
+            times[reply.author, reply.thread] += int(well)
     number: Counter[bytes] = Counter(author for author, _ in threads)
     written: Counter[bytes] = Counter()
     well_of: Counter[bytes] = Counter()
@@ -258,7 +259,7 @@ def count_authors(replies: Sequence[_Reply], target: str) -> None:
     for (author, _), count in times.items():
         well_of[author] += count
     for reply in replies:
-        who = reply.post.author
+        who = reply.author
         here = (who or b"", reply.thread)
         others, there, well = (0, 0, 0)
         if who is not None:

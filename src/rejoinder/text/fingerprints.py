@@ -61,15 +61,16 @@ class Fingerprints:
     def holds(self, text: str) -> bool:
         """Whether a post of these words is among them, as far as such a list can tell."""
         value = post_hash(text)
-        if value is None:
-            return False
-        place = int(np.searchsorted(self.hashes, np.uint64(value % self.modulus)))
-        return place < len(self.hashes) and int(self.hashes[place]) == value % self.modulus
+        return value is not None and self._has(value)
 
     def has_read(self, posts: Iterable[Post]) -> bool | None:
         """Whether one of a thread's posts is among them; None where all are too short to tell."""
-        told = [self.holds(post.own_text) for post in posts if post_hash(post.own_text) is not None]
+        told = [self._has(value) for post in posts if (value := post_hash(post.own_text)) is not None]
         return any(told) if told else None
+
+    def _has(self, value: int) -> bool:
+        place = int(np.searchsorted(self.hashes, np.uint64(value % self.modulus)))
+        return place < len(self.hashes) and int(self.hashes[place]) == value % self.modulus
 
     def save(self, file: Path) -> None:
         """Write the hashes as npy: the modulus, then the differences."""

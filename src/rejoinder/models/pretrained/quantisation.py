@@ -23,7 +23,6 @@ from rejoinder.errors import SourceError
 from rejoinder.models.pretrained.gguf_file import Tensor
 
 Floats = NDArray[np.float32]
-_SUPER = 256  # numbers of a block of Q4_K and Q6_K
 
 
 @dataclass(frozen=True)
