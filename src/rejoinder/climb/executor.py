@@ -299,7 +299,9 @@ class Executor:
         if done.whole:
             return 0
         chosen, of = self.experiment.root / self.chosen.key, self.experiment.root / done.key
-        there: dict[str, int] = {"text": len(np.load(chosen / "posts.npy"))} if kind == "typing" else {**self.chosen.pairs}
+        there = {str(pairs): number for pairs, number in self.chosen.pairs.items()}
+        if kind == "typing":
+            there = {"text": len(np.load(chosen / "posts.npy"))}
         reached = {name: len(np.load(of / f"{name}.npy")) for name in there if (of / f"{name}.npy").is_file()}
         return min((number for name, number in reached.items() if number < min(FEWEST, there[name])), default=0)
 
