@@ -215,6 +215,11 @@ def test_the_table_fits_and_names_stand_whole(file: Path, width: int) -> None:
     assert columns[:2] == ["rung", "bits/byte"] and columns[-1] == "note"
 
 
+def test_a_column_without_a_figure_takes_no_room(report: Report) -> None:
+    typing = tuple(rung for rung in report.rungs if rung.typing and not rung.replies)
+    assert typing and "recall@1" in plain(report)[0] and "recall@1" not in plain(replace(report, rungs=typing), 60)[0]
+
+
 # --- what to do, and how sure it is ----------------------------------------------------------------------------------------
 
 

@@ -118,6 +118,7 @@ def test_a_net_that_the_budget_stopped_cannot_be_ruled_out() -> None:
     assert found is not None
     assert found.neural is None
     assert any("lstm was stopped" in sentence for sentence in found.sentences)
+    assert "behind" in found.sentences[1] and "no more than the margin" not in found.sentences[1]
     ahead = verdict("typing", [replace(c, settled=not c.net) for c in contenders()], gain())
     assert ahead is not None
     assert ahead.neural is True  # it is well ahead already

@@ -179,10 +179,10 @@ class Analysis:
         )
 
     def ties(self, kind: Kind) -> tuple[tuple[str, ...], ...]:
-        """The measured rungs, the best first, those together that these posts do not tell apart."""
+        """The measured rungs, the best first, those together that these posts do not tell apart; none by too few threads."""
         ranked = sorted(self.names(kind), key=lambda name: self._score(name, kind), reverse=True)
         if self.number_of_threads(kind) < FEWEST:
-            return (tuple(ranked),) if ranked else ()
+            return ()
         level = self.level(kind)
         return ties(ranked, lambda upper, lower: self.gain(kind, upper, lower, level))
 

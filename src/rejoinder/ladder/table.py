@@ -24,9 +24,10 @@ def plain(report: Report, width: int = 100) -> tuple[list[str], list[list[str]],
         "p99": lambda rung: milliseconds(slow.p99) if (slow := rung.latency("typing") or rung.latency("replies")) else MISSING,
         "note": lambda rung: ", ".join(notes(report, rung)),
     }
-    table = {name: [clean(cell(rung)) for rung in report.rungs] for name, cell in cells.items()}
+    filled = {name: [clean(cell(rung)) for rung in report.rungs] for name, cell in cells.items()}
+    table = {name: column for name, column in filled.items() if not column or any(cell != MISSING for cell in column)}
     widths = {name: max(map(len, [name, *column])) + _GAP for name, column in table.items()} | {"note": _NOTE}
-    for name in _LEAST_WANTED:
+    for name in (name for name in _LEAST_WANTED if name in table):
         if sum(widths[name] for name in table) > width:
             del table[name]
     rows = [list(row) for row in zip(*table.values(), strict=True)]

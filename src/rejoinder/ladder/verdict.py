@@ -123,7 +123,8 @@ def _needed(
     if lead.value > MARGIN:
         return None, f"No difference found ({_wanting(kind, lead, lead.value - lead.low, lead.value)}): {facts}."
     if unsettled:
-        return None, f"So far {facts}, no more than the margin of {MARGIN:.0%}, but the budget stopped {', '.join(unsettled)}."
+        near = f", no more than the margin of {MARGIN:.0%}" if lead.value >= 0 else ""
+        return None, f"So far {facts}{near}, but the budget stopped {', '.join(unsettled)}."
     if lead.high > 2 * MARGIN:
         wanting = _wanting(kind, lead, lead.high - lead.value, 2 * MARGIN - lead.value)
         return None, f"No difference found ({wanting}): {facts}, and it may be more than the margin of {MARGIN:.0%}."
