@@ -53,7 +53,7 @@ def test_an_installed_plugin_is_imported_from_shown_fitted_and_measured(installe
     rejoinder(installed, tmp_path, "fit", "bm25", "rare_words", *home)
     shown = rejoinder(installed, tmp_path, "rungs", *home, "--json")
     assert '"rare_words"' in shown and "the rare words that a reply shares" in shown
-    rejoinder(installed, tmp_path, "ladder", "bm25", "rare_words", "--budget", "60s", *home, "--out", "report")
+    rejoinder(installed, tmp_path, "ladder", "unigram", "bm25", "rare_words", "--budget", "none", *home, "--out", "report")
     (report,) = (tmp_path / "report").rglob("ladder.json")
     assert '"rare_words"' in report.read_text(encoding="utf-8")
 
