@@ -1,9 +1,9 @@
-"""Counting n-grams in one process, in several, and on a Ray cluster of this machine, in turn: what the workers and Ray cost.
+"""Counting n-grams in one process, in several, and on a Ray cluster of this machine, in turn: what workers, Ray and a store cost.
 
     python bench/shards.py --tokens 20000000 --workers 2 --rounds 3
 
 The posts are synthetic: tokens drawn so that the r-th is as frequent as 1 / r. Ray is started here, with as many processors as
-workers, and ended afterwards; without the extra `cluster` it is left out.
+workers, and ended afterwards; without the extra `cluster` it is left out. The store is a folder that fsspec writes to and reads.
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ from figures import arguments, report
 
 from rejoinder.scale.cluster import Cluster
 from rejoinder.scale.processes import Processes
+from rejoinder.scale.stored import Stored
 from rejoinder.text.calls import HERE, CallRunner
 from rejoinder.text.counting import Room, count_ngrams
 from rejoinder.text.tensors import TokenArrays
@@ -52,6 +53,7 @@ def main() -> None:
         nodes = Nodes(initialize_head=True, head_node_args={"num_cpus": args.workers, "include_dashboard": False})
         cluster = Cluster(nodes.address)
         makers["ray"] = lambda: cluster
+        makers["ray and a store"] = lambda: Stored(cluster, f"file://{directory}/store")
     seconds: dict[str, list[float]] = {name: [] for name in makers}
     with tempfile.TemporaryDirectory() as directory:
         arrays = drawn(args.tokens, Path(directory))
