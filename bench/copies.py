@@ -6,6 +6,8 @@ From random places of training posts, given what they answer, the model goes on:
 likeliest token; others than the guard was made from. A copy is COPIED words in a row that the model made itself and that stand
 in one thread alone of all that was read (authors are not known), but not in what the model was given: the draft, and what it
 answers. After: what `Phrases.before_copy` leaves, as every door shows it.
+
+What was read is read again, into the folder WORK, where the one that the training left is gone: half an hour of a core, and 6 GB.
 """
 
 from __future__ import annotations
@@ -18,11 +20,14 @@ from figures import DATA, arguments, report
 
 from rejoinder.home.workspace import Workspace
 from rejoinder.models.interfaces import LanguageModel
+from rejoinder.publish.arrays import write_arrays
 from rejoinder.publish.continuations import MadeText, continuations
 from rejoinder.publish.copies import all_records, alone, own_words, paired
 from rejoinder.publish.reading import read_configs, reading
 from rejoinder.text.ownership import WordHashes, run_hashes
 from rejoinder.text.phrases import Phrases
+from rejoinder.text.tensors import TOKENIZER_FILE
+from rejoinder.text.tokenizer import Tokenizer
 from rejoinder.text.words import words
 
 SEED = 1  # the guard's is 0
@@ -51,6 +56,8 @@ def main() -> None:
     assert guard is not None, f"{args.rung} has no guard"
     with reading(read_configs(Path(args.config)), DATA, work) as corpus:
         corpus.keep_tokens_in(next(work.glob("tokens-*/"), work / "read" / "tokens"))
+        if not (corpus.tokens / TOKENIZER_FILE).is_file():
+            write_arrays(corpus, cast(Tokenizer, model.tokenizer))
         records = all_records(corpus.sources, next(work.glob("guard-*/"), work / "guard"))
         before = list(continuations(model, corpus.sources, args.many, np.random.default_rng(SEED)))
     after = [one._replace(text=guard.before_copy(one.draft, one.text)) for one in before]
