@@ -359,3 +359,12 @@ def test_a_model_goes_out_as_it_came_in(tmp_path: Path) -> None:
         for token in ours.tokenizer.encode(text):
             states = [model.advance(state, token) for model, state in zip((ours, again), states, strict=True)]
         assert again.log_probs(states[1]) == pytest.approx(ours.log_probs(states[0]), abs=1e-5)
+
+
+def test_a_dash_is_stdout(tmp_path: Path) -> None:
+    file, home = tmp_path / "foreign.arpa", tmp_path / "home"
+    file.write_text(FOREIGN, encoding="utf-8")
+    import_arpa(Workspace(home), file)
+    export_arpa(Workspace(home), file)
+    done = CliRunner().invoke(app, ["arpa", "export", "-", "--home", str(home)])
+    assert (done.exit_code, done.stdout) == (0, file.read_text(encoding="utf-8"))

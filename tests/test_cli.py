@@ -1162,6 +1162,7 @@ def test_notes_beside_posts_are_left_out_and_alone_they_are_an_error(rejoinder: 
     lines(folder / "a.jsonl", *items(1))
     ran = rejoinder("import", folder, "--home", tmp_path / "home")
     assert (ran.code, ran.err) == (0, "") and "now: rejoinder fit" in ran.out
+    assert rejoinder("import", folder, "--home", tmp_path / "home").out.endswith("nothing in it is new\n")
     assert "notes: left out, as they hold no posts: 2 files, such as notes/LICENSE" in ran.out
     assert [*Home(tmp_path / "home").add(folder)] == ["notes/a.jsonl"]
     (folder / "desk.csv").write_text("nr,worte\n1,a\n")

@@ -117,7 +117,7 @@ def import_files(
     if errors:
         raise errors[-1]
     if not as_json:
-        say("now: rejoinder fit")
+        say("now: rejoinder fit" if any(one["new"] or one["updated"] for one in results) else "nothing in it is new")
 
 
 def _tell_of_broken_sources() -> None:

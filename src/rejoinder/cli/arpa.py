@@ -10,6 +10,7 @@ import typer
 from rejoinder.cli.help import with_example
 from rejoinder.cli.options import Home, Json, workspace
 from rejoinder.cli.output import print_json
+from rejoinder.errors import UsageError
 
 if TYPE_CHECKING:
     from rejoinder.models.kneser_ney import KneserNey
@@ -23,7 +24,7 @@ app = typer.Typer(
 
 @app.command("export")
 def export(
-    file: Annotated[Path, typer.Argument(metavar="FILE", help="Where to write.")],
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="Where to write; - for stdout.")],
     home: Home = None,
     as_json: Json = False,
 ) -> None:
@@ -35,7 +36,12 @@ def export(
     """
     from rejoinder.home.arpa import export_arpa
 
-    _tell("wrote", export_arpa(workspace(home), file), file, as_json=as_json)
+    if str(file) == "-":
+        if as_json:
+            raise UsageError("what goes to stdout is the model: leave --json out")
+        export_arpa(workspace(home), None)
+    else:
+        _tell("wrote", export_arpa(workspace(home), file), file, as_json=as_json)
 
 
 @app.command("import")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sys
+from contextlib import nullcontext
 from datetime import UTC, datetime
 from io import TextIOWrapper
 from pathlib import Path
@@ -33,14 +35,14 @@ def from_elsewhere(space: Workspace) -> tuple[str, ...]:
     return tuple(name for name, was in found.items() if was is not None and was.manifest["on"] == ELSEWHERE and not was.forgot)
 
 
-def export_arpa(space: Workspace, file: Path) -> KneserNey:
-    """Write the fitted Kneser-Ney model as an ARPA file; the model.
+def export_arpa(space: Workspace, file: Path | None) -> KneserNey:
+    """Write the fitted Kneser-Ney model as an ARPA file, to stdout without one; the model.
 
     Raises:
         ModelError: there is none, or it is damaged.
     """
     model = cast(KneserNey, space.load("kneser_ney"))
-    with atomically(file) as target:
+    with atomically(file) if file else nullcontext(sys.stdout.buffer) as target:
         text = TextIOWrapper(target, encoding="utf-8", newline="\n")
         write_arpa(model, text)
         text.detach()  # what is written is flushed; the file is not this one's to close
