@@ -7,7 +7,7 @@ likeliest token; others than the guard was made from. A copy is COPIED words in 
 in one thread alone of all that was read (authors are not known), but not in what the model was given: the draft, and what it
 answers. After: what `Phrases.before_copy` leaves, as every door shows it.
 
-What was read is read again, into the folder WORK, where the one that the training left is gone: half an hour of a core, and 6 GB.
+What was read is read again, into the folder WORK, where the one that the training left is gone: half an hour of a core, and 3 GB.
 """
 
 from __future__ import annotations
