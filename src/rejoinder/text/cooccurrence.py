@@ -30,6 +30,7 @@ DEFAULT_MEMORY = 2**30  # bytes
 _UNITS = 2**24  # of a weight of 1
 _DRAWN = 4  # pairs of each piece for each range that pieces are cut into
 _BYTES_A_PAIR = 32  # what counting one pair of places takes at its peak: its key, the sorted key, its weight
+_BYTES_MERGED = 112  # what merging one pair of a piece takes: it is read, joined to the others, sorted, added up and taken apart
 
 
 @dataclass(frozen=True)
@@ -73,7 +74,7 @@ def count_pairs(
         else:
             shards, left = Shards.of(()), []
             stored = list(_in_pieces(_Texts(arrays.places, arrays.offsets, vocabulary), units, memory, Path(scratch)))
-        merged = (_add_up(part) for part in _ranges(stored, max(memory // _BYTES_A_PAIR, 1)))
+        merged = (_add_up(part) for part in _ranges(stored, max(memory // _BYTES_MERGED, 1)))
         pieces = ((key // vocabulary, key % vocabulary, sums / _UNITS) for key, sums in merged)
         kinds = {"first": np.int32, "second": np.int32, "sums": np.float64}
         found = shards.collect(kinds, sum(len(pairs) for pairs, _ in stored), pieces)
@@ -87,7 +88,7 @@ def pairs_near(placed: Arrays, weights: Sequence[int], vocabulary: int, memory: 
     with TemporaryDirectory(dir=placed.folder.parent if isinstance(placed, StoredArrays) else None) as scratch:
         texts = _Texts(placed["places"], offsets, vocabulary)
         pieces = list(_in_pieces(texts, np.array(weights, np.int64), memory, Path(scratch)))
-        merged = [_add_up(part) for part in _ranges(pieces, max(memory // _BYTES_A_PAIR, 1))]
+        merged = [_add_up(part) for part in _ranges(pieces, max(memory // _BYTES_MERGED, 1))]
     return {name: np.concatenate([_NONE, *(part[at] for part in merged)]) for at, name in enumerate(("pairs", "sums"))}
 
 
