@@ -232,5 +232,6 @@ def test_steps_and_ties_are_corrected_for_how_many_there_are(analysis: Analysis,
 
     monkeypatch.setattr(analysis, "names", lambda kind: ["unigram", "markov", "unigram"])
     monkeypatch.setattr(analysis, "gain", watched)
+    monkeypatch.setattr(analysis, "number_of_threads", lambda kind: 100)
     assert len(analysis.steps()) == 4 and analysis.ties("typing") == (("markov", "unigram", "unigram"),)
     assert asked == {0.975}

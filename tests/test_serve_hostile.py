@@ -158,7 +158,7 @@ def test_nobody_who_never_reads_is_waited_for(chatty: Server) -> None:
     for connection in deaf:
         connection.close()
     assert most[0] - before[0] < 64e6 and most[1] - before[1] < 128e6
-    assert httpx.get(f"{chatty.url}/v1/posts/400", timeout=60).status_code == 200
+    assert until(lambda: httpx.get(f"{chatty.url}/v1/posts/400", timeout=60).status_code == 200)
 
 
 # --- keystrokes beside who asks for much -------------------------------------------------------------------------------

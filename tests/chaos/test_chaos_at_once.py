@@ -15,7 +15,7 @@ from rejoinder.home.workspace import Workspace
 
 FIT = ("fit", "canned", "markov", "bm25")
 FORGET = ("forget", "--author", SECRET_AUTHOR)
-LADDER = ("ladder", "canned", "--budget", "30s")
+LADDER = ("ladder", "unigram", "--budget", "30s")
 
 
 def own(number: int) -> tuple[str, ...]:

@@ -113,7 +113,7 @@ def test_a_fetch_that_is_killed_goes_on(
 def test_a_ladder_that_is_killed_can_be_climbed_again_and_leaves_no_words(
     attacker: Attacker, tally: Tally, rounds: int, rng: np.random.Generator, tmp_path: Path, posts: Path
 ) -> None:
-    base, ladder = tmp_path / "base", ("ladder", "bm25", "--budget", "none")
+    base, ladder = tmp_path / "base", ("ladder", "unigram", "--budget", "none")
     tally.ok(attacker.run("import", posts, home=base))
     shutil.copytree(base, tmp_path / "whole")
     took = tally.ok(attacker.run(*ladder, home=tmp_path / "whole")).seconds
