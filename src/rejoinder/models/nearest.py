@@ -31,13 +31,13 @@ class Nearest:
         self._index = index
 
     @classmethod
-    def build(cls, vectors: NDArray[np.float32], exact: int = EXACT) -> Self:
-        """Search over (N, D) float32; with an index if N is above `exact`.
+    def build(cls, vectors: NDArray[np.floating], exact: int = EXACT) -> Self:
+        """Search over (N, D) numbers, kept in half precision; with an index if N is above `exact`.
 
         Raises:
             MissingExtra: an index is needed and usearch is not installed.
         """
-        half = vectors.astype(np.float16)
+        half = vectors.astype(np.float16, copy=False)
         if len(half) <= exact:
             return cls(half)
         index = _new_index(half.shape[1])

@@ -12,7 +12,7 @@ direction were chosen on dev.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, ClassVar, Self
 
@@ -61,16 +61,19 @@ class PostVectors:
 
     def of(self, texts: Iterable[str]) -> Floats:
         """(N, D) float32 of length 1, or 0 for texts without a word that has a vector."""
-        found = [np.empty((0, self.words.size), np.float32)]
+        return np.concatenate([*self.in_pieces(texts)])
+
+    def in_pieces(self, texts: Iterable[str]) -> Iterator[Floats]:
+        """The same, some texts at a time."""
         some: list[list[str]] = []
         waiting = 0
         for text in texts:
             some.append(words(text)[:_LONGEST])
             waiting += len(some[-1])
             if waiting >= _AT_ONCE:
-                found.append(self._means(some))
+                yield self._means(some)
                 some, waiting = [], 0
-        return np.concatenate([*found, self._means(some)]) if some else np.concatenate(found)
+        yield self._means(some)
 
     def _means(self, texts: list[list[str]]) -> Floats:
         flat = [word for text in texts for word in text]
@@ -122,12 +125,13 @@ class Similarity(ReplySource, ReplyRanker, Embedding, ABC):
             MissingExtra: what fitting needs is not installed.
             ModelError: the train part has too few words, or no replies (NothingToLearn).
         """
-        replies, parents, _ = Replies.build(corpus)
+        replies, parents = Replies.build(corpus)[:2]
         arrays = count_words(job.shards_of(corpus), config.rarest, config.most)
         vectors = cls.learn(arrays, config, rng=rng, job=job).with_subwords(config.buckets)
         job.progress("placing posts", len(parents), len(parents))
         posts = PostVectors(vectors).without_common_direction(parents, rng)
-        return cls(config, posts, Nearest.build(posts.of(parents)), replies)
+        placed = np.concatenate([piece.astype(np.float16) for piece in posts.in_pieces(parents)])
+        return cls(config, posts, Nearest.build(placed), replies)
 
     def save(self, directory: Path) -> None:
         """Write vectors, the common direction, and the posts with their replies."""
