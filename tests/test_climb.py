@@ -393,7 +393,7 @@ def test_by_too_few_threads_it_is_not_said_what_is_told_apart(
     """Over one thread the interval of a bootstrap is a point, and whatever is ahead would be surely so."""
     assert FEWEST <= report.scored.threads["typing"] <= 60
     monkeypatch.setattr("rejoinder.climb.analysis.FEWEST", 1_000)
-    found = climb(space, ClimbConfig(RUNGS[:3], budget=None), {})
+    found = climb(space, ClimbConfig(RUNGS[:3], budget=None, seed=11), {})  # that no other test asks with, whose answer is kept
     assert report.ties["typing"] and found.ties == {}
 
 
