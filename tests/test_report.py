@@ -234,6 +234,8 @@ def test_what_to_do_next_is_commands(report: Report) -> None:
     asked = replace(report, budget=500.0, asked=("lstm", "--split", "time", "--set", "lstm.reset=a b"))
     assert [one.command for one in advice(asked)][-1] == "rejoinder ladder lstm --split time --set 'lstm.reset=a b' --budget 34m"
     assert [one.command for one in advice(replace(report, budget=None))][-1] == "rejoinder import FILE"
+    short = replace(report, budget=500.0, scored=replace(report.scored, threads={"typing": 13}))
+    assert [one.command for one in advice(short)][-1] == "rejoinder import FILE"  # more time brings no more threads
 
 
 def test_which_one_at_what_cost_and_how_sure_stands_first(report: Report) -> None:

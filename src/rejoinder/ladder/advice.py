@@ -41,13 +41,14 @@ def advice(report: Report) -> list[Advice]:
         found.append(Advice("rejoinder serve", f"write with it{why}"))
     stopped = [rung.name for rung in report.rungs if rung.state == "stopped"]
     unsure = any(verdict.neural is None for verdict in report.verdicts.values())
-    if report.budget is not None and (stopped or unsure):
+    few_threads = any(threads < FEWEST for threads in report.scored.threads.values())  # time brings no more of them
+    if report.budget is not None and (stopped or (unsure and not few_threads)):
         why = "more time, so that more held-out posts are measured"
         if stopped:
             why += f" and these are fitted to the end: {', '.join(stopped)}"
         again = ["rejoinder", "ladder", *report.asked, "--budget", _minutes(report.budget * _MORE)]
         found.append(Advice(shlex.join(again), why))
-    elif unsure:
+    if unsure and (few_threads or report.budget is None):
         found.append(Advice("rejoinder import FILE", "more posts, of which a tenth is held out to measure on"))
     return found
 
